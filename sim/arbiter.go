@@ -18,7 +18,8 @@ const (
 // requests are executed nevertheless.
 func (p *ports) Arbitrate(q arbiter.Question) {
 	w, life := p.w, p.life
-	fails := w.chaos.arbiterFails > 0 && p.random.Chance(w.chaos.arbiterFails)
+	share := w.chaos.arbiterFails[p.index]
+	fails := share > 0 && w.now >= epoch.Add(w.chaos.arbiterFrom) && p.random.Chance(share)
 	arrives := !fails || p.random.Chance(halfway)
 	w.at(w.now.Add(p.random.Between(storeMin, storeMax)), func() {
 		if !arrives {

@@ -14,7 +14,8 @@ import (
 // each key. Shares are probabilities; a zero field leaves its fault out.
 type chaos struct {
 	fails                [driver.Calls]float64
-	arbiterFails         float64
+	arbiterFails         [2]float64 // by node
+	arbiterFrom          time.Duration
 	arbiterLate          time.Duration
 	slow                 float64
 	slowFor              time.Duration
@@ -35,7 +36,8 @@ func chaosOf(p *plan.Plan) chaos {
 			driver.SendBFD: share("send.fail"), driver.Lease: share("lease.fail"), driver.Apply: share("apply.fail"),
 			driver.Drain: share("drain.fail"), driver.Dump: share("dump.fail"), driver.Merge: share("apply.fail"),
 		},
-		arbiterFails: share("arbiter.fail"), arbiterLate: span("arbiter.delay"),
+		arbiterFails: [2]float64{max(share("arbiter.fail"), share("arbiter.fail.lb1")), max(share("arbiter.fail"), share("arbiter.fail.lb2"))},
+		arbiterFrom:  span("arbiter.from"), arbiterLate: span("arbiter.delay"),
 		slow: share("slow"), slowFor: span("slow.for"), garpLost: share("garp.lost"),
 		breakEvery: span("stream.break"), dialFor: span("stream.dial"),
 		stallEvery: span("stall"), stallFor: span("stall.for"),

@@ -71,7 +71,7 @@ func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, er
 			{Name: lab.Sync, BFD: session, CarriesSync: true},
 		},
 		Scrub:         true,
-		Arbiter:       node.Arbiter{Validity: p.Validity(plan.Sim)},
+		Arbiter:       arbiterConfig(p),
 		Announce:      node.Pace{VIPs: vips, Seed: split(seed, "announcements of "+id)},
 		GatesOff:      s.text("ha.gates") == "off",
 		AnnounceEarly: s.text("ha.announce") == "before-install",
@@ -89,6 +89,14 @@ func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, er
 		cfg.Preempt = node.PreemptImmediate
 	}
 	return cfg, s.err
+}
+
+func arbiterConfig(p *plan.Plan) node.Arbiter {
+	a := node.Arbiter{Validity: p.Validity(plan.Sim)}
+	if p.KeepsServing(plan.Sim) {
+		a.Policy = node.KeepServing
+	}
+	return a
 }
 
 // heartbeatAuth is how the session of a path authenticates: as the daemon's do, with a key

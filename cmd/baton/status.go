@@ -129,6 +129,9 @@ func printStatus(w io.Writer, s control.Status) error {
 		fmt.Fprintf(table, "pinned table\t%s\t%s\n", s.Pinned.Outcome, pinnedNote(*s.Pinned, s.Adopted))
 	}
 	fmt.Fprintf(table, "sync stream\t%s\n", streamNote(s.Stream, s.Peer.Version))
+	if a := s.Arbiter; a != nil {
+		fmt.Fprintf(table, "arbiter\t%s\t%s\n", a.Policy, arbiterNote(*a))
+	}
 	if d := s.Defer; d != nil {
 		fmt.Fprintf(table, "deferred replies\t%d waiting\t%s\n", d.Waiting, deferNote(*d))
 	}
@@ -187,6 +190,17 @@ func pinnedNote(p control.Pinned, adopted *node.AdoptedStatus) string {
 		of = "a MASTER's"
 	}
 	return fmt.Sprintf("%d entries from %s, %s of epoch %d", adopted.Entries, p.Dir, of, adopted.Epoch)
+}
+
+// arbiterNote says whether the arbiter answers, and whether the node does without it.
+func arbiterNote(a node.ArbiterStatus) string {
+	switch {
+	case a.Alone:
+		return fmt.Sprintf("does not answer; this node serves without it and its peer for %v", a.For.Round(100*time.Millisecond))
+	case !a.Answers:
+		return "does not answer: " + a.Why
+	}
+	return "answers"
 }
 
 // deferNote says what has ended the wait of deferred replies.

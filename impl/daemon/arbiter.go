@@ -40,7 +40,7 @@ func (d *daemon) openArbiter() error {
 		}
 	})
 	d.loop.out.arbitrate = func(q arbiter.Question) {
-		// The core has at most one question in flight.
+		// The core abandons a question before it asks the next.
 		go func() { d.loop.inbox.post(node.Arbitration{Answer: store.Do(ctx, q)}) }()
 	}
 	return nil

@@ -44,7 +44,7 @@ type etcdServer struct {
 }
 
 // withArbiter starts etcd and configures it on both nodes, before they start.
-func withArbiter(t *testing.T, p *pair) *etcdServer {
+func withArbiter(t *testing.T, p *pair, policy config.Policy) *etcdServer {
 	t.Helper()
 	c := &etcdServer{dir: t.TempDir(), netns: netlab.Space(t)}
 	netlab.In(t, c.netns, func() error { return netlab.Up("lo", "127.0.0.1/8") })
@@ -53,7 +53,7 @@ func withArbiter(t *testing.T, p *pair) *etcdServer {
 		n.in(t, func() error { return netlab.Cable(name, name, c.netns) })
 		n.in(t, func() error { return netlab.Up(name, network+".1/24") })
 		netlab.In(t, c.netns, func() error { return netlab.Up(name, network+".3/24") })
-		n.Arbiter = config.Arbiter{Etcd: []string{"http://" + network + ".3:2379"}, Key: "/pair", Validity: config.Duration(time.Second)}
+		n.Arbiter = config.Arbiter{Etcd: []string{"http://" + network + ".3:2379"}, Key: "/pair", Validity: config.Duration(time.Second), Policy: policy}
 		n.writeConfig(t)
 	}
 	c.start(t)
@@ -137,7 +137,7 @@ func TestAnArbiterDecides(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("needs nft: apt-get install nftables")
 	}
-	c := withArbiter(t, p)
+	c := withArbiter(t, p, config.PolicyFailClosed)
 	p.start(t)
 
 	p.part(t, true)
@@ -154,4 +154,81 @@ func TestAnArbiterDecides(t *testing.T) {
 	p.settles(t, 1, "after the partition")
 	c.end(c.cmd)
 	p.settles(t, 1, "with each other, and without etcd")
+}
+
+// unreached drops a node's packets to etcd, or stops dropping them.
+func (n *testNode) unreached(t *testing.T, lost bool) {
+	t.Helper()
+	rules := "delete table inet unreached"
+	if lost {
+		rules = `table inet unreached { chain in { type filter hook input priority 0; tcp sport 2379 drop; }; }`
+	}
+	n.in(t, func() error {
+		if out, err := exec.Command("nft", rules).CombinedOutput(); err != nil {
+			return fmt.Errorf("nft: %w: %s", err, out)
+		}
+		return nil
+	})
+}
+
+// Under keep-serving the MASTER goes on without etcd in a partition and after its peer's end, and
+// says so. The peer does not claim.
+func TestTheMasterServesOnWithoutEtcd(t *testing.T) {
+	p := newPair(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs nft: apt-get install nftables")
+	}
+	c := withArbiter(t, p, config.PolicyKeepServing)
+	p.start(t)
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.waitStatus(t, "an arbiter that answers", func(s control.Status) bool { return s.Arbiter != nil && s.Arbiter.Answers })
+	c.end(c.cmd)
+	for _, n := range p.nodes {
+		n.waitStatus(t, "alarmed by the arbiter", alarmed("the arbiter does not answer", "keep-serving"))
+	}
+	epoch := lb1.waitStatus(t, "MASTER", is("Master")).Epoch
+	p.part(t, true)
+	lb1.waitStatus(t, "alarmed by the partition", alarmed("without peer and arbiter"))
+	p.settles(t, 1, "in a partition without etcd")
+	p.part(t, false)
+	lb2.waitStatus(t, "in sync", syncedBackup)
+	lb2.killed(t)
+	lb1.waitStatus(t, "alarmed by the end of its peer", alarmed("without peer and arbiter"))
+	lb1.scrape(t, "baton_serving_without_arbiter 1", "baton_arbiter_answers 0")
+	if s := lb1.waitStatus(t, "MASTER", is("Master")); s.Epoch != epoch {
+		t.Errorf("lb1 has claimed again: epoch %d, was %d", s.Epoch, epoch)
+	}
+}
+
+// A MASTER that alone has lost etcd forwards in a partition beside the peer that etcd lets
+// serve: what keep-serving gives up. It stops once it reaches etcd.
+func TestAMasterCutOffFromEtcdServesBesideItsPeer(t *testing.T) {
+	p := newPair(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs nft: apt-get install nftables")
+	}
+	withArbiter(t, p, config.PolicyKeepServing)
+	p.start(t)
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1.unreached(t, true)
+	lb1.waitStatus(t, "alarmed by the arbiter", alarmed("the arbiter does not answer"))
+	p.part(t, true)
+	lb2.waitStatus(t, "MASTER by the word of etcd", is("Master"))
+	lb1.waitStatus(t, "MASTER without it", is("Master"))
+	lb1.unreached(t, false)
+	lb1.waitStatus(t, "told by etcd", is("Backup"))
+	p.settles(t, 1, "with etcd back")
+}
+
+// Etcd and peer lost at one instant leave a MASTER again, and never two.
+func TestEtcdAndPeerLostTogether(t *testing.T) {
+	p := newPair(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs nft: apt-get install nftables")
+	}
+	c := withArbiter(t, p, config.PolicyKeepServing)
+	p.start(t)
+	p.part(t, true)
+	c.end(c.cmd)
+	p.settles(t, 1, "without peer and etcd")
 }

@@ -23,7 +23,7 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 		Links:   []string{c.Links.Client, c.Links.Backend},
 		Track:   node.Track{Targets: targets(c), Misses: int(c.Track.Misses)},
 		Hold:    time.Duration(c.HA.Hold),
-		Arbiter: node.Arbiter{Validity: time.Duration(c.Arbiter.Validity)},
+		Arbiter: arbiterConfig(c),
 		Preempt: map[config.Preempt]node.Preempt{
 			config.PreemptNever: node.PreemptNever, config.PreemptAfterSync: node.PreemptAfterSync, config.PreemptImmediate: node.PreemptImmediate,
 		}[c.HA.Preempt],
@@ -52,6 +52,14 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 				Auth:                  heartbeatAuth(c, p, identity),
 			},
 		})
+	}
+	return out
+}
+
+func arbiterConfig(c *config.Config) node.Arbiter {
+	out := node.Arbiter{Validity: time.Duration(c.Arbiter.Validity)}
+	if c.Arbiter.Policy == config.PolicyKeepServing {
+		out.Policy = node.KeepServing
 	}
 	return out
 }

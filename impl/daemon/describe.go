@@ -24,6 +24,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Alarms = append(s.Alarms, pathAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
 	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
+	s.Alarms = append(s.Alarms, arbiterAlarms(s.Arbiter)...)
 	s.Alarms = append(s.Alarms, peerAlarms(s.Peer)...)
 	s.Services = d.balancer.describe()
 	d.describeEdits(s)
@@ -61,6 +62,17 @@ func pairAlarms(s node.Status) []string {
 		}
 	}
 	return alarms
+}
+
+// arbiterAlarms reports an arbiter that does not answer, whether or not it is needed now.
+func arbiterAlarms(a *node.ArbiterStatus) []string {
+	switch {
+	case a == nil || a.Answers && !a.Alone:
+		return nil
+	case a.Alone:
+		return []string{fmt.Sprintf("this node has served for %v without peer and arbiter (keep-serving): its peer may serve too; the arbiter: %s", a.For.Round(time.Second), a.Why)}
+	}
+	return []string{fmt.Sprintf("the arbiter does not answer: %s; policy %s", a.Why, a.Policy)}
 }
 
 // peerAlarms reports services that the peer is configured to balance differently.

@@ -84,7 +84,7 @@ func (r *run) canServe(s *State, name string) bool {
 // session, which is sent at the slow rate: joined is when one is sure to work for that reason.
 func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Instant) {
 	joined = clock.Never
-	if r.plan.Validity(r.meta.World) > 0 {
+	if r.plan.Validity(r.meta.World) > 0 && !r.plan.KeepsServing(r.meta.World) {
 		return "", joined // the arbiter decides
 	}
 	var whys []string

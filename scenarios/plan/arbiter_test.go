@@ -12,6 +12,8 @@ func TestBothNodesHaveOneArbiter(t *testing.T) {
 		"config lb1 arbiter.validity=1s\nconfig lb2 arbiter.validity=2s": "both nodes need the same arbiter",
 		"config arbiter.validity=200ms":                                  "s.scn:2:8: arbiter.validity=200ms is shorter than twice the detection time; use at least 300ms",
 		"config bfd.tx=500ms bfd.rx=500ms arbiter.validity=1s":           "use at least 3s",
+		"config lb1 arbiter.policy=keep-serving":                         "s.scn:2:12: arbiter.policy is keep-serving for lb1 and fail-closed for lb2; both nodes need the same",
+		"config arbiter.validity=1s arbiter.policy=keep-serving":         "",
 		"[netns] config arbiter.validity=1s":                             "",
 		"config arbiter.validity=1s\n[sim] config arbiter.validity=2s":   "set twice",
 	} {

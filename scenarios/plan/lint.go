@@ -129,6 +129,9 @@ func (l *linter) arbiter() {
 	for i, node := range nodes {
 		of[i] = l.span(world, node, keyArbiter)
 	}
+	if a, b := l.Value(world, nodes[0], keyPolicy), l.Value(world, nodes[1], keyPolicy); a != b {
+		l.errorf(l.lastOf(world, "", keyPolicy), "", "", "%s is %s for %s and %s for %s; both nodes need the same", keyPolicy, a, nodes[0], b, nodes[1])
+	}
 	at := l.lastOf(world, "", keyArbiter)
 	if of[0] != of[1] {
 		l.errorf(at, "", "", "%s is %s for %s and %s for %s; both nodes need the same arbiter", keyArbiter,

@@ -219,3 +219,8 @@ func (p *Plan) SubjectOptions(world string) map[string]string {
 	}
 	return options
 }
+
+// KeepsServing reports whether a MASTER goes on without the arbiter.
+func (p *Plan) KeepsServing(world string) bool {
+	return p.Value(world, nodes[0], keyPolicy) != failClosed
+}

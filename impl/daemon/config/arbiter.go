@@ -20,7 +20,7 @@ func (c *Config) DefaultKey() string {
 func checkArbiter(d *document, c *Config) error {
 	a := &c.Arbiter
 	if !a.On() {
-		for _, key := range []string{"key", "validity", "ca", "cert", "key_file"} {
+		for _, key := range []string{"key", "validity", "policy", "ca", "cert", "key_file"} {
 			if d.has("arbiter." + key) {
 				return d.fail("arbiter."+key, "is given without arbiter.etcd; name the cluster's members, such as http://198.18.3.1:2379")
 			}

@@ -122,8 +122,11 @@ type Arbiter struct {
 	// Validity is how long the right to act alone holds, and so the outage if a node dies
 	// while it acts alone; 3s if left out.
 	Validity Duration `yaml:"validity,omitempty"`
-	CA       string   `yaml:"ca,omitempty"`   // the file of the authority that signed etcd's certificate; for https
-	Cert     string   `yaml:"cert,omitempty"` // the file of the certificate by which etcd knows this node, if it asks for one
+	// Policy is what a MASTER does that loses its peer while the arbiter does not answer: it
+	// stops, or goes on beside a peer that may have been let to serve; fail-closed if left out.
+	Policy Policy `yaml:"policy,omitempty"`
+	CA     string `yaml:"ca,omitempty"`   // the file of the authority that signed etcd's certificate; for https
+	Cert   string `yaml:"cert,omitempty"` // the file of the certificate by which etcd knows this node, if it asks for one
 	// KeyFile is the file of that certificate's private key.
 	KeyFile string `yaml:"key_file,omitempty"`
 }

@@ -98,6 +98,19 @@ func (Gates) noun() string      { return "a setting" }
 func (Gates) allowed() []string { return []string{"on", "off"} }
 func (Gates) offered() []string { return []string{"on"} }
 
+// Policy is what a MASTER does that has no proof that its peer hears it while the arbiter does
+// not answer.
+type Policy string
+
+const (
+	PolicyFailClosed  Policy = "fail-closed"  // it stops
+	PolicyKeepServing Policy = "keep-serving" // it goes on; both nodes may forward, see docs/lease.md
+)
+
+func (Policy) noun() string        { return "a policy" }
+func (Policy) allowed() []string   { return []string{"fail-closed", "keep-serving"} }
+func (p Policy) offered() []string { return p.allowed() }
+
 // Announce is when the VIPs are announced. BeforeInstall is unsafe: packets
 // arrive before forwarding works.
 type Announce string

@@ -38,6 +38,7 @@ type collector struct {
 	fragments                                                                                                   *prometheus.Desc
 	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused, snatUsed, snatPorts *prometheus.Desc
 	steps, late, lateMax, recordsDropped, failures                                                              *prometheus.Desc
+	arbiterAnswers, arbiterAlone                                                                                *prometheus.Desc
 	deferred, undeferred, deferEnds, deferWaiting, deferWaited                                                  *prometheus.Desc
 }
 
@@ -93,6 +94,9 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.adoptedEntries, "pinned_table_entries", "Entries of the pinned table that the node began with.")
 	desc(&c.readDue, "dataplane_read_due", "Whether the dataplane may hold flows that the core has not counted.")
 	desc(&c.readFailed, "dataplane_read_failures_total", "Drains and dumps of the dataplane that failed.")
+
+	desc(&c.arbiterAnswers, "arbiter_answers", "Whether the arbiter has answered the last question.")
+	desc(&c.arbiterAlone, "serving_without_arbiter", "Whether the node serves without peer and arbiter (policy keep-serving): its peer may serve too.")
 
 	desc(&c.deferEnds, "deferred_replies_total", "Deferred replies by what has ended their wait: acked, timed-out, no-peer, full, or dropped.", "end")
 	desc(&c.deferWaiting, "deferred_replies_waiting", "Deferred replies that wait for the peer's acknowledgement.")
@@ -257,6 +261,10 @@ func (c *collector) collectSync(out samples, s node.Status) {
 	}
 	out.counter(c.unhealed, s.Scrub.Unhealed)
 	c.collectDeferred(out, s.Defer)
+	if a := s.Arbiter; a != nil {
+		out.gauge(c.arbiterAnswers, number(a.Answers))
+		out.gauge(c.arbiterAlone, number(a.Alone))
+	}
 }
 
 // collectDeferred: a node that does not defer replies has none of these.
