@@ -26,7 +26,7 @@ type place struct{ index, size uint32 }
 // write returns the place of each service's table. A service whose new flows go where they
 // went keeps the one that it has. The others' tables go into places that no service names,
 // in one batch, since the kernel waits for all running programs after every update.
-func (b *backendTables[A]) write(services []dataplane.Service, named map[rawEndpoint[A]]rawService[A]) ([]place, error) {
+func (b *backendTables[A]) write(services []dataplane.Service, named map[rawServiceKey[A]]rawService[A]) ([]place, error) {
 	free := b.free(named)
 	if err := b.loads.drop(free); err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (b *backendTables[A]) write(services []dataplane.Service, named map[rawEndp
 		}
 	}()
 	for i, s := range services {
-		has := named[toEndpoint[A](s.VIP, s.Port, s.Proto)]
+		has := named[toServiceKey[A](s.Service)]
 		if built := b.built[has.Table]; has.Size > 0 && built.SameSlots(s) {
 			places[i] = place{has.Table, has.Size}
 			continue
@@ -76,7 +76,7 @@ func (b *backendTables[A]) write(services []dataplane.Service, named map[rawEndp
 }
 
 // free returns the places that no service names.
-func (b *backendTables[A]) free(named map[rawEndpoint[A]]rawService[A]) []uint32 {
+func (b *backendTables[A]) free(named map[rawServiceKey[A]]rawService[A]) []uint32 {
 	taken := make([]bool, b.outer.MaxEntries())
 	for _, s := range named {
 		taken[s.Table] = taken[s.Table] || s.Size > 0

@@ -105,6 +105,7 @@ func followTheModel(t *rapid.T, programs *programSubject, specification subject,
 		"size":      p.size,
 		"relay":     p.relay,
 		"deferred":  p.endReplies,
+		"range":     p.ranges,
 	})
 }
 
@@ -341,8 +342,9 @@ func (p *pair) fragment(t *rapid.T) {
 
 // adopt meets a flow in its middle, where that is allowed: its first packet is an
 // ACK or a FIN, and the backend goes on with it or says nothing.
-func (p *pair) adopt(t *rapid.T) {
-	o := originals.Draw(t, "original")
+func (p *pair) adopt(t *rapid.T) { p.adoptFlow(t, originals.Draw(t, "original")) }
+
+func (p *pair) adoptFlow(t *rapid.T, o flow.Tuple) {
 	o.Proto = flow.TCP
 	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissAdopt, dataplane.MissGuess}).Draw(t, "policy")
 	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
@@ -376,8 +378,9 @@ func (p *pair) flood(t *rapid.T) {
 }
 
 // handshake brings a TCP flow up, which random flags hardly do.
-func (p *pair) handshake(t *rapid.T) {
-	o := originals.Draw(t, "original")
+func (p *pair) handshake(t *rapid.T) { p.handshakeOf(t, originals.Draw(t, "original")) }
+
+func (p *pair) handshakeOf(t *rapid.T, o flow.Tuple) {
 	count := func(link string, frame []byte) { p.send(link, p.talk.number(t, p.model, link, frame)) }
 	count("client0", fromClient(o, syn))
 	if e, ok, _ := p.model.Lookup(o); ok {

@@ -28,9 +28,11 @@ type objects struct {
 	Replies       *ebpf.Map `ebpf:"replies"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	Services      *ebpf.Map `ebpf:"services"`
+	Ranges        *ebpf.Map `ebpf:"ranges"`
 	BackendTables *ebpf.Map `ebpf:"backend_tables"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
@@ -50,6 +52,7 @@ type objects struct {
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
+	Ranged         *ebpf.Variable `ebpf:"ranged"`
 }
 
 // shared returns the maps that the families share: there is one lease, one set of counters
@@ -63,7 +66,7 @@ func (o *objects) close() error {
 	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableAssure, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
-	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.BackendTables, o.LoadTables, o.DnatBackends, o.Members, o.Refusals, o.FlowCounts, o.Addresses, o.Batch,
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.Ranges, o.BackendTables, o.LoadTables, o.DnatBackends, o.DnatRanges, o.Members, o.Refusals, o.FlowCounts, o.Addresses, o.Batch,
 		o.Control, o.Counters, o.Events} {
 		errs = append(errs, m.Close())
 	}
@@ -120,10 +123,12 @@ type family[A addr] struct {
 	evicted atomic.Uint64 // so many so far
 
 	backends     backendTables[A]
-	services     mirror[rawEndpoint[A], rawService[A]]
+	services     mirror[rawServiceKey[A], rawService[A]]
+	ranges       mirror[rawPortKey[A], rawServiceKey[A]]
 	members      mirror[rawMember[A], uint32]
-	refusals     mirror[rawEndpoint[A], rawRefusals]
+	refusals     mirror[rawServiceKey[A], rawRefusals]
 	dnatBackends mirror[rawEndpoint[A], uint32]
+	dnatRanges   mirror[rawPortKey[A], uint32]
 	addresses    mirror[A, uint32]
 }
 
@@ -167,10 +172,12 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 		outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service),
 		loads: loads[A]{outer: f.objs.LoadTables, tables: make(map[uint32]*loadTable[A])},
 	}
-	f.services = newMirror[rawEndpoint[A], rawService[A]](f.objs.Services)
+	f.services = newMirror[rawServiceKey[A], rawService[A]](f.objs.Services)
+	f.ranges = newMirror[rawPortKey[A], rawServiceKey[A]](f.objs.Ranges)
 	f.members = newMirror[rawMember[A], uint32](f.objs.Members)
-	f.refusals = newMirror[rawEndpoint[A], rawRefusals](f.objs.Refusals)
+	f.refusals = newMirror[rawServiceKey[A], rawRefusals](f.objs.Refusals)
 	f.dnatBackends = newMirror[rawEndpoint[A], uint32](f.objs.DnatBackends)
+	f.dnatRanges = newMirror[rawPortKey[A], uint32](f.objs.DnatRanges)
 	f.addresses = newMirror[A, uint32](f.objs.Addresses)
 	if err := f.batch.open(f.objs.Batch); err != nil {
 		return nil, errors.Join(err, f.close())

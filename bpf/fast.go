@@ -25,6 +25,7 @@ type fastPath struct {
 	ClientMac  *ebpf.Variable `ebpf:"client_mac"`
 	BackendMac *ebpf.Variable `ebpf:"backend_mac"`
 	Generation *ebpf.Variable `ebpf:"generation"`
+	Ranged     *ebpf.Variable `ebpf:"ranged"`
 }
 
 // loadFast loads the XDP programs that go with those of a family.
@@ -33,8 +34,8 @@ func loadFast(spec *ebpf.CollectionSpec, constants map[string]any, with *objects
 		return nil, err
 	}
 	shared := map[string]*ebpf.Map{
-		lbMapConns: with.Conns, lbMapReplies: with.Replies, lbMapServices: with.Services, lbMapAddresses: with.Addresses,
-		lbMapDnatBackends: with.DnatBackends, lbMapFragments: with.Fragments,
+		lbMapConns: with.Conns, lbMapReplies: with.Replies, lbMapServices: with.Services, lbMapRanges: with.Ranges, lbMapAddresses: with.Addresses,
+		lbMapDnatBackends: with.DnatBackends, lbMapDnatRanges: with.DnatRanges, lbMapFragments: with.Fragments,
 		lbMapControl: with.Control, lbMapCounters: with.Counters, lbMapEvents: with.Events,
 	}
 	for name, m := range shared {

@@ -23,12 +23,14 @@ const (
 	fast6MapControl        = "control"
 	fast6MapCounters       = "counters"
 	fast6MapDnatBackends   = "dnat_backends"
+	fast6MapDnatRanges     = "dnat_ranges"
 	fast6MapEvents         = "events"
 	fast6MapFlowCounts     = "flow_counts"
 	fast6MapFragments      = "fragments"
 	fast6MapLoadTables     = "load_tables"
 	fast6MapMembers        = "members"
 	fast6MapOtherFamily    = "other_family"
+	fast6MapRanges         = "ranges"
 	fast6MapRefusals       = "refusals"
 	fast6MapReplies        = "replies"
 	fast6MapRoomCountKey   = "room_count_key"
@@ -51,6 +53,7 @@ const (
 	fast6VarLimited        = "limited"
 	fast6VarPeerBackendMac = "peer_backend_mac"
 	fast6VarPeerClientMac  = "peer_client_mac"
+	fast6VarRanged         = "ranged"
 	fast6VarRelayUntil     = "relay_until"
 	fast6VarSnatCount      = "snat_count"
 	fast6VarSnatFirst      = "snat_first"
@@ -114,12 +117,14 @@ type fast6MapSpecs struct {
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.MapSpec `ebpf:"dnat_ranges"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	OtherFamily   *ebpf.MapSpec `ebpf:"other_family"`
+	Ranges        *ebpf.MapSpec `ebpf:"ranges"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
@@ -146,6 +151,7 @@ type fast6VariableSpecs struct {
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.VariableSpec `ebpf:"ranged"`
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
@@ -179,12 +185,14 @@ type fast6Maps struct {
 	Control       *ebpf.Map `ebpf:"control"`
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	OtherFamily   *ebpf.Map `ebpf:"other_family"`
+	Ranges        *ebpf.Map `ebpf:"ranges"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
@@ -201,12 +209,14 @@ func (m *fast6Maps) Close() error {
 		m.Control,
 		m.Counters,
 		m.DnatBackends,
+		m.DnatRanges,
 		m.Events,
 		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
 		m.OtherFamily,
+		m.Ranges,
 		m.Refusals,
 		m.Replies,
 		m.RoomCountKey,
@@ -234,6 +244,7 @@ type fast6Variables struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`

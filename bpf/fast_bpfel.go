@@ -23,12 +23,14 @@ const (
 	fast4MapControl        = "control"
 	fast4MapCounters       = "counters"
 	fast4MapDnatBackends   = "dnat_backends"
+	fast4MapDnatRanges     = "dnat_ranges"
 	fast4MapEvents         = "events"
 	fast4MapFlowCounts     = "flow_counts"
 	fast4MapFragments      = "fragments"
 	fast4MapLoadTables     = "load_tables"
 	fast4MapMembers        = "members"
 	fast4MapOtherFamily    = "other_family"
+	fast4MapRanges         = "ranges"
 	fast4MapRefusals       = "refusals"
 	fast4MapReplies        = "replies"
 	fast4MapRoomCountKey   = "room_count_key"
@@ -50,6 +52,7 @@ const (
 	fast4VarLimited        = "limited"
 	fast4VarPeerBackendMac = "peer_backend_mac"
 	fast4VarPeerClientMac  = "peer_client_mac"
+	fast4VarRanged         = "ranged"
 	fast4VarRelayUntil     = "relay_until"
 	fast4VarSnatCount      = "snat_count"
 	fast4VarSnatFirst      = "snat_first"
@@ -113,12 +116,14 @@ type fast4MapSpecs struct {
 	Control       *ebpf.MapSpec `ebpf:"control"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.MapSpec `ebpf:"dnat_ranges"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
 	OtherFamily   *ebpf.MapSpec `ebpf:"other_family"`
+	Ranges        *ebpf.MapSpec `ebpf:"ranges"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
@@ -144,6 +149,7 @@ type fast4VariableSpecs struct {
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.VariableSpec `ebpf:"ranged"`
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
@@ -177,12 +183,14 @@ type fast4Maps struct {
 	Control       *ebpf.Map `ebpf:"control"`
 	Counters      *ebpf.Map `ebpf:"counters"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
 	OtherFamily   *ebpf.Map `ebpf:"other_family"`
+	Ranges        *ebpf.Map `ebpf:"ranges"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
@@ -198,12 +206,14 @@ func (m *fast4Maps) Close() error {
 		m.Control,
 		m.Counters,
 		m.DnatBackends,
+		m.DnatRanges,
 		m.Events,
 		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
 		m.OtherFamily,
+		m.Ranges,
 		m.Refusals,
 		m.Replies,
 		m.RoomCountKey,
@@ -230,6 +240,7 @@ type fast4Variables struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`

@@ -279,7 +279,7 @@ func (s *programSubject) resetServices() {
 
 func resetService[A addr](s *programSubject, f *family[A], service dataplane.Service) {
 	var value rawService[A]
-	key := toEndpoint[A](service.VIP, service.Port, service.Proto)
+	key := toServiceKey[A](service.Service)
 	s.must(f.objs.Services.Lookup(key, &value))
 	value.Next = 0
 	s.must(f.objs.Services.Put(key, value))

@@ -41,7 +41,20 @@ type (
 		State, Origin   uint8
 		Pad             [6]uint8
 	}
-	// endpoint is a service_key or a backend_key.
+	rawServiceKey[A addr] struct {
+		VIP        A
+		Port, Last uint16
+		Proto      uint8
+		Pad        [3]uint8
+	}
+	rawPortKey[A addr] struct {
+		Bits  uint32
+		Addr  A
+		Proto uint8
+		Pad   uint8
+		Port  uint16
+	}
+	// rawEndpoint is a backend_key.
 	rawEndpoint[A addr] struct {
 		Addr  A
 		Port  uint16
@@ -55,16 +68,16 @@ type (
 		Affine, Refuse    bool
 		Addresses         uint8
 		Limited           bool
-		Pad               [2]uint8
+		Port, Last, Own   uint16
 		Limit             rawCount
 		SourceLimit       rawCount
 	}
 	rawCount            struct{ Flows, Embryonic int32 }
 	rawCountKey[A addr] struct {
 		Source, VIP A
-		Port        uint16
+		Port, Last  uint16
 		Proto       uint8
-		Pad         uint8
+		Pad         [3]uint8
 	}
 	rawMember[A addr] struct {
 		Addr  A
@@ -113,6 +126,14 @@ func fromTuple[A addr](t *rawTuple[A]) flow.Tuple {
 		Src: fromAddr(&t.Src), Dst: fromAddr(&t.Dst),
 		SrcPort: swapPort(t.Sport), DstPort: swapPort(t.Dport), Proto: flow.Proto(t.Proto),
 	}
+}
+
+func toServiceKey[A addr](s flow.Service) rawServiceKey[A] {
+	return rawServiceKey[A]{VIP: toAddr[A](s.VIP), Port: swapPort(s.Port), Last: swapPort(s.Last), Proto: uint8(s.Proto)}
+}
+
+func fromServiceKey[A addr](k *rawServiceKey[A]) flow.Service {
+	return flow.Service{VIP: fromAddr(&k.VIP), Port: swapPort(k.Port), Last: swapPort(k.Last), Proto: flow.Proto(k.Proto)}
 }
 
 func toEndpoint[A addr](addr flow.Addr, port uint16, proto flow.Proto) rawEndpoint[A] {

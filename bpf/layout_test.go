@@ -21,9 +21,11 @@ func checkLayout[A addr](t *testing.T, read func() (*ebpf.CollectionSpec, error)
 	for name, want := range map[string]struct{ key, value uintptr }{
 		lbMapConns:        {unsafe.Sizeof(rawTuple[A]{}), unsafe.Sizeof(rawConn[A]{})},
 		lbMapReplies:      {unsafe.Sizeof(rawTuple[A]{}), unsafe.Sizeof(rawTuple[A]{})},
-		lbMapServices:     {unsafe.Sizeof(rawEndpoint[A]{}), unsafe.Sizeof(rawService[A]{})},
+		lbMapServices:     {unsafe.Sizeof(rawServiceKey[A]{}), unsafe.Sizeof(rawService[A]{})},
+		lbMapRanges:       {unsafe.Sizeof(rawPortKey[A]{}), unsafe.Sizeof(rawServiceKey[A]{})},
+		lbMapDnatRanges:   {unsafe.Sizeof(rawPortKey[A]{}), 4},
 		lbMapMembers:      {unsafe.Sizeof(rawMember[A]{}), 4},
-		lbMapRefusals:     {unsafe.Sizeof(rawEndpoint[A]{}), unsafe.Sizeof(rawRefusals{})},
+		lbMapRefusals:     {unsafe.Sizeof(rawServiceKey[A]{}), unsafe.Sizeof(rawRefusals{})},
 		lbMapFlowCounts:   {unsafe.Sizeof(rawCountKey[A]{}), unsafe.Sizeof(rawCount{})},
 		lbMapDnatBackends: {unsafe.Sizeof(rawEndpoint[A]{}), 4},
 		lbMapBatch:        {4, unsafe.Sizeof(rawRecord[A]{})},

@@ -24,11 +24,13 @@ const (
 	lb6MapCounters       = "counters"
 	lb6MapDeferring      = "deferring"
 	lb6MapDnatBackends   = "dnat_backends"
+	lb6MapDnatRanges     = "dnat_ranges"
 	lb6MapEvents         = "events"
 	lb6MapFlowCounts     = "flow_counts"
 	lb6MapFragments      = "fragments"
 	lb6MapLoadTables     = "load_tables"
 	lb6MapMembers        = "members"
+	lb6MapRanges         = "ranges"
 	lb6MapRefusals       = "refusals"
 	lb6MapReplies        = "replies"
 	lb6MapRoomAffinity   = "room_affinity"
@@ -63,6 +65,7 @@ const (
 	lb6VarLimited        = "limited"
 	lb6VarPeerBackendMac = "peer_backend_mac"
 	lb6VarPeerClientMac  = "peer_client_mac"
+	lb6VarRanged         = "ranged"
 	lb6VarRelayUntil     = "relay_until"
 	lb6VarSnatCount      = "snat_count"
 	lb6VarSnatFirst      = "snat_first"
@@ -132,11 +135,13 @@ type lb6MapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	Deferring     *ebpf.MapSpec `ebpf:"deferring"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.MapSpec `ebpf:"dnat_ranges"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
+	Ranges        *ebpf.MapSpec `ebpf:"ranges"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
@@ -170,6 +175,7 @@ type lb6VariableSpecs struct {
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.VariableSpec `ebpf:"ranged"`
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
@@ -204,11 +210,13 @@ type lb6Maps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	Deferring     *ebpf.Map `ebpf:"deferring"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
+	Ranges        *ebpf.Map `ebpf:"ranges"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
@@ -230,11 +238,13 @@ func (m *lb6Maps) Close() error {
 		m.Counters,
 		m.Deferring,
 		m.DnatBackends,
+		m.DnatRanges,
 		m.Events,
 		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
+		m.Ranges,
 		m.Refusals,
 		m.Replies,
 		m.RoomAffinity,
@@ -269,6 +279,7 @@ type lb6Variables struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`

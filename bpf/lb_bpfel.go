@@ -60,8 +60,9 @@ type lbCountKey struct {
 	Source uint32
 	Vip    uint32
 	Port   uint16
+	Last   uint16
 	Proto  uint8
-	Pad    uint8
+	Pad    [3]uint8
 }
 
 type lbCounters struct {
@@ -144,6 +145,15 @@ type lbMemberKey struct {
 	Pad   [2]uint8
 }
 
+type lbPortKey struct {
+	_     structs.HostLayout
+	Bits  uint32
+	Addr  uint32
+	Proto uint8
+	Pad   uint8
+	Port  uint16
+}
+
 type lbRecord struct {
 	_        structs.HostLayout
 	Original lbTuple
@@ -171,7 +181,9 @@ type lbService struct {
 	Refuse      bool
 	Addresses   uint8
 	Limited     bool
-	Pad         [2]uint8
+	Port        uint16
+	Last        uint16
+	Own         uint16
 	Limit       lbFlowCount
 	SourceLimit lbFlowCount
 }
@@ -180,8 +192,9 @@ type lbServiceKey struct {
 	_     structs.HostLayout
 	Vip   uint32
 	Port  uint16
+	Last  uint16
 	Proto uint8
-	Pad   uint8
+	Pad   [3]uint8
 }
 
 type lbTuple struct {
@@ -206,11 +219,13 @@ const (
 	lbMapCounters       = "counters"
 	lbMapDeferring      = "deferring"
 	lbMapDnatBackends   = "dnat_backends"
+	lbMapDnatRanges     = "dnat_ranges"
 	lbMapEvents         = "events"
 	lbMapFlowCounts     = "flow_counts"
 	lbMapFragments      = "fragments"
 	lbMapLoadTables     = "load_tables"
 	lbMapMembers        = "members"
+	lbMapRanges         = "ranges"
 	lbMapRefusals       = "refusals"
 	lbMapReplies        = "replies"
 	lbMapRoomAffinity   = "room_affinity"
@@ -241,6 +256,7 @@ const (
 	lbVarLimited        = "limited"
 	lbVarPeerBackendMac = "peer_backend_mac"
 	lbVarPeerClientMac  = "peer_client_mac"
+	lbVarRanged         = "ranged"
 	lbVarRelayUntil     = "relay_until"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
@@ -310,11 +326,13 @@ type lbMapSpecs struct {
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	Deferring     *ebpf.MapSpec `ebpf:"deferring"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.MapSpec `ebpf:"dnat_ranges"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
 	LoadTables    *ebpf.MapSpec `ebpf:"load_tables"`
 	Members       *ebpf.MapSpec `ebpf:"members"`
+	Ranges        *ebpf.MapSpec `ebpf:"ranges"`
 	Refusals      *ebpf.MapSpec `ebpf:"refusals"`
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
@@ -344,6 +362,7 @@ type lbVariableSpecs struct {
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.VariableSpec `ebpf:"ranged"`
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
@@ -378,11 +397,13 @@ type lbMaps struct {
 	Counters      *ebpf.Map `ebpf:"counters"`
 	Deferring     *ebpf.Map `ebpf:"deferring"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
+	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
 	LoadTables    *ebpf.Map `ebpf:"load_tables"`
 	Members       *ebpf.Map `ebpf:"members"`
+	Ranges        *ebpf.Map `ebpf:"ranges"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
@@ -400,11 +421,13 @@ func (m *lbMaps) Close() error {
 		m.Counters,
 		m.Deferring,
 		m.DnatBackends,
+		m.DnatRanges,
 		m.Events,
 		m.FlowCounts,
 		m.Fragments,
 		m.LoadTables,
 		m.Members,
+		m.Ranges,
 		m.Refusals,
 		m.Replies,
 		m.RoomAffinity,
@@ -435,6 +458,7 @@ type lbVariables struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`

@@ -12,17 +12,18 @@ import (
 
 // flowCount is a sweep's count for limits.
 type flowCount struct {
-	limited map[flow.Service]bool
-	counts  dataplane.FlowCounts
+	limited  map[flow.Service]bool
+	services *dataplane.Finder
+	counts   dataplane.FlowCounts
 }
 
 func (f *family[A]) beginFlowCount() flowCount {
-	return flowCount{*f.limited.Load(), make(dataplane.FlowCounts)}
+	return flowCount{*f.limited.Load(), f.lifetimes.Load().Services(), make(dataplane.FlowCounts)}
 }
 
 func (c flowCount) add(e flow.Entry, by int) {
-	if c.limited[e.Service()] {
-		c.counts.Add(&e.Original, e.State, by)
+	if s := c.services.Of(&e.Original); c.limited[s] {
+		c.counts.Add(s, &e.Original, e.State, by)
 	}
 }
 
@@ -93,7 +94,8 @@ func (f *family[A]) staleCounts(counts dataplane.FlowCounts) (stale []rawCountKe
 
 // toCountKey leaves the source of a service's own count zero in either family.
 func toCountKey[A addr](of dataplane.FlowCounter) rawCountKey[A] {
-	k := rawCountKey[A]{VIP: toAddr[A](of.Service.VIP), Port: swapPort(of.Service.Port), Proto: uint8(of.Service.Proto)}
+	s := toServiceKey[A](of.Service)
+	k := rawCountKey[A]{VIP: s.VIP, Port: s.Port, Last: s.Last, Proto: s.Proto}
 	if of.Source != (flow.Addr{}) {
 		k.Source = toAddr[A](of.Source)
 	}

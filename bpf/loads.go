@@ -124,13 +124,17 @@ func (f *family[A]) count(original, reply *rawTuple[A], s flow.State, by int) {
 	if len(f.backends.loads.tables) == 0 {
 		return
 	}
-	service, known := f.services.holds[rawEndpoint[A]{Addr: original.Dst, Port: original.Dport, Proto: original.Proto}]
+	of := fromTuple(original)
+	service, known := f.services.holds[toServiceKey[A](f.lifetimes.Load().Services().Of(&of))]
 	if !known || dataplane.Balance(service.Balance) != dataplane.LeastConn || service.Size == 0 {
 		return
 	}
 	t := f.backends.loads.tables[service.Table]
 	at, ok := t.slots[rawBackend[A]{Addr: reply.Src, Port: reply.Sport}]
-	if of := fromTuple(original); ok && dataplane.IsLoad(&of, s) {
+	if !ok {
+		at, ok = t.slots[rawBackend[A]{Addr: reply.Src}] // one that keeps the port
+	}
+	if ok && dataplane.IsLoad(&of, s) {
 		t.counted[at] += uint32(by)
 	}
 }

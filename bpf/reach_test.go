@@ -35,6 +35,9 @@ func (r reach) entries(t rapid.TB, s subject) {
 			return true
 		}
 		r[e.State.String()+" "+e.Origin.String()]++
+		if e.Original.DstPort >= widePort && e.Origin != flow.Synced {
+			r["range "+e.Original.Proto.String()+" "+e.Origin.String()]++
+		}
 		if e.Reply.Dst == address(poolAddr) && e.Origin == flow.Opened {
 			r["opened from the pool"]++
 		}
@@ -62,6 +65,7 @@ var wanted = []string{
 	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",
 	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
 	"opened from the pool",
+	"range tcp opened", "range udp opened", "range tcp adopted",
 	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",
 }
 

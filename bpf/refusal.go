@@ -24,12 +24,11 @@ func (d *Dataplane) Refused() (map[flow.Service]dataplane.Refusals, error) {
 // refused adds the refused flows of the family's services. A service that is removed
 // meanwhile is left out.
 func (f *family[A]) refused(all map[flow.Service]dataplane.Refusals) error {
-	var key rawEndpoint[A]
+	var key rawServiceKey[A]
 	var r rawRefusals
 	entries := f.objs.Refusals.Iterate()
 	for entries.Next(&key, &r) {
-		service := flow.Service{VIP: fromAddr(&key.Addr), Port: swapPort(key.Port), Proto: flow.Proto(key.Proto)}
-		all[service] = dataplane.Refusals(r)
+		all[fromServiceKey(&key)] = dataplane.Refusals(r)
 	}
 	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
 		return err

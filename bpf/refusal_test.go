@@ -16,7 +16,7 @@ func TestRefusedFlowsAreCountedByService(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		services := testConfig().Services
 		of := func(proto flow.Proto, port uint16) flow.Service {
-			return (flow.Entry{Original: toVIP(proto, 0, port)}).Service()
+			return flow.Service{VIP: address(vipAddr), Port: port, Proto: proto}
 		}
 		set := func(list []dataplane.Service) {
 			t.Helper()

@@ -57,13 +57,16 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	if err != nil {
 		return err
 	}
-	values := make(map[rawEndpoint[A]]rawService[A], len(mine))
-	dnat := make(map[rawEndpoint[A]]uint32)
+	lifetimes := dataplane.NewLifetimes(f.timeouts, services)
+	values := make(map[rawServiceKey[A]]rawService[A], len(mine))
 	members := make(map[rawMember[A]]uint32)
-	refusals := make(map[rawEndpoint[A]]rawRefusals)
+	refusals := make(map[rawServiceKey[A]]rawRefusals)
 	for i, s := range mine {
-		refusals[toEndpoint[A](s.VIP, s.Port, s.Proto)] = rawRefusals{} // at the beginning: a mirror keeps what was written
+		key := toServiceKey[A](s.Service)
+		refusals[key] = rawRefusals{} // at the beginning: a mirror keeps what was written
+		own, _ := lifetimes.Services().OwnPort(s.Service)
 		value := rawService[A]{
+			Port: key.Port, Last: key.Last, Own: swapPort(own),
 			Table: places[i].index, Size: places[i].size, Mode: uint8(s.Mode), Balance: uint8(s.Balance),
 			Affine: s.Affinity > 0, Refuse: s.Refuse, Limited: s.Limits.Any(),
 			Limit:       rawCount{int32(s.Limits.Flows), int32(s.Limits.Embryonic)},
@@ -73,24 +76,25 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 			value.Snat[value.Addresses] = toAddr[A](a)
 			value.Addresses++
 		}
-		values[toEndpoint[A](s.VIP, s.Port, s.Proto)] = value
+		values[key] = value
 		for _, b := range s.Backends {
 			if s.Affinity > 0 {
 				members[rawMember[A]{Addr: toAddr[A](b.Addr), Table: places[i].index, Port: swapPort(b.Port)}] = 1
 			}
-			if s.Mode == dataplane.DNAT {
-				dnat[toEndpoint[A](b.Addr, b.Port, s.Proto)] = 1
-			}
 		}
 	}
-	f.lifetimes.Store(dataplane.NewLifetimes(f.timeouts, services))
+	ranges, dnat, dnatRanges := portRanges[A](mine), make(map[rawEndpoint[A]]uint32), make(map[rawPortKey[A]]uint32)
+	addSenders(mine, dnat, dnatRanges)
+	f.lifetimes.Store(lifetimes)
 	f.balanced.Store(&mine)
 	limited := dataplane.Limited(services)
 	f.limited.Store(&limited)
 	return errors.Join(
-		f.objs.Limited.Set(len(limited) > 0),
-		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.members.put(members), f.refusals.put(refusals), f.services.put(values),
-		f.services.prune(values), f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.addresses.prune(addresses),
+		f.objs.Limited.Set(len(limited) > 0), f.setRanged(len(ranges) > 0),
+		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.dnatRanges.put(dnatRanges), f.members.put(members), f.refusals.put(refusals),
+		f.services.put(values), f.ranges.put(ranges),
+		f.ranges.prune(ranges), f.services.prune(values),
+		f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.dnatRanges.prune(dnatRanges), f.addresses.prune(addresses),
 		f.setGeneration(generation)) // last: packets now see the new services
 }
 

@@ -193,10 +193,10 @@ func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.A
 	}
 	var events []flow.Event
 	var tuples []flow.Tuple
+	services := dataplane.FinderOf(p.tables.Services)
 	p.dataplane.Advance(p.clock.local(p.w.now))
 	err := p.table.Dump(func(e flow.Entry) bool {
-		addr, port := e.Backend()
-		here := e.Service() == s.Service && addr == flow.AddrFrom(backend.Addr()) && port == backend.Port()
+		here := services.Of(&e.Original) == s.Service && addrPort(s.BackendOf(&e.Reply)) == backend
 		if here && (e.State == flow.SynSent || e.Original.Proto == flow.UDP) {
 			events = append(events, flow.Event{Entry: e, Deleted: true})
 			tuples = append(tuples, e.Original)

@@ -99,6 +99,7 @@ __noinline int choose_by_affinity(const struct packet *pkt, struct service *svc,
 		return DROP_NO_BACKEND;
 	a->key = pkt->tuple;
 	a->key.sport = 0;
+	a->key.dport = svc->own;
 	kept = find_conn(&a->key);
 	if (kept && read_affinity(kept, a, svc, reply)) {
 		kept->last_seen = pkt->now;

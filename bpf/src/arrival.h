@@ -10,6 +10,7 @@
 #include "datagrams.h"
 #include "hop.h"
 #include "relay.h"
+#include "service.h"
 #include "strict.h"
 
 enum fate {
@@ -33,13 +34,6 @@ struct arrival {
 	enum drop reason;	      /* of FATE_DROP */
 	__u16 stamp;
 };
-
-static __always_inline struct service *find_service(const struct tuple *original)
-{
-	struct service_key key = { .vip = original->dst, .port = original->dport, .proto = original->proto };
-
-	return bpf_map_lookup_elem(&services, &key);
-}
 
 static __always_inline __u32 roles_of(const ip_addr *addr)
 {
@@ -83,13 +77,6 @@ static __always_inline void find_reply(const struct packet *pkt, struct arrival 
 		a->conn = conn;
 }
 
-static __always_inline bool from_dnat_backend(const struct packet *pkt)
-{
-	struct backend_key key = { .addr = pkt->tuple.src, .port = pkt->tuple.sport, .proto = pkt->tuple.proto };
-
-	return bpf_map_lookup_elem(&dnat_backends, &key);
-}
-
 static __always_inline bool is_of_backend(packet_ctx *ctx, const struct packet *pkt, const struct tuple *original)
 {
 	__u32 roles = roles_of(&pkt->tuple.dst);
@@ -98,7 +85,7 @@ static __always_inline bool is_of_backend(packet_ctx *ctx, const struct packet *
 		return false;
 	if (pkt->kind == KIND_FRAGMENT && !(roles & ADDR_VIRTUAL))
 		return continues_reply(ctx, pkt);
-	return (roles & ADDR_VIRTUAL) || original || (pkt->has_ports && from_dnat_backend(pkt));
+	return (roles & ADDR_VIRTUAL) || original || (pkt->has_ports && is_dnat_sender(&pkt->tuple));
 }
 
 /* What a flow has a hop for was found to be balanced. */

@@ -123,7 +123,7 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 		return drop(DROP_SOURCE);
 	reason = open_flow(pkt, svc, conn, &reply);
 	if (reason != DROP_NONE)
-		count_refused(&pkt->tuple, reason);
+		count_refused(&pkt->tuple, svc, reason);
 	if (reason == DROP_NO_BACKEND)
 		return turn_away(skb, pkt, svc);
 	if (reason != DROP_NONE)

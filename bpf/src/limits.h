@@ -8,17 +8,19 @@
 
 #include "maps.h"
 #include "percpu.h"
+#include "service.h"
 
 DEFINE_PERCPU(struct count_key, count_key)
 
-static __always_inline struct count_key *key_of_service(const struct tuple *original)
+static __always_inline struct count_key *key_of_service(const struct tuple *original, const struct service *svc)
 {
-	struct count_key *key = TAKE_PERCPU(count_key);
+	struct count_key *key = original && svc ? TAKE_PERCPU(count_key) : NULL;
 
 	if (!key)
 		return NULL;
 	key->vip = original->dst;
-	key->port = original->dport;
+	key->port = svc->port;
+	key->last = svc->last;
 	key->proto = original->proto;
 	return key;
 }
@@ -36,7 +38,7 @@ static __always_inline bool is_reached(const struct count_key *key, const struct
  * once, as track. */
 __noinline int check_limits(const struct tuple *original, struct service *svc, __u32 anew)
 {
-	struct count_key *key = original ? key_of_service(original) : NULL;
+	struct count_key *key = key_of_service(original, svc);
 
 	if (!key || !svc)
 		return DROP_NONE;
@@ -63,11 +65,11 @@ static __always_inline void count_one(const struct count_key *key, __s32 flows)
 }
 
 /* Counts a flow of a service with limits that a packet has opened. */
-__noinline int count_opened_flow(const struct tuple *original, __u32 anew)
+__noinline int count_opened_flow(const struct tuple *original, const struct service *svc, __u32 anew)
 {
-	struct count_key *key = original ? key_of_service(original) : NULL;
+	struct count_key *key = key_of_service(original, svc);
 
-	if (!key)
+	if (!key || !original)
 		return 0;
 	count_one(key, anew ? 0 : 1);
 	key->source = original->src;
@@ -96,7 +98,7 @@ __noinline int count_moved_flow(const struct tuple *original, __u32 from, __u32 
 
 	if (!original || !by)
 		return 0;
-	key = key_of_service(original);
+	key = key_of_service(original, find_service(original));
 	if (!key)
 		return 0;
 	count_embryonic(key, by);

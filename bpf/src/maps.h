@@ -11,6 +11,7 @@
 
 #define BATCH_MAX 4096
 #define SERVICES_MAX 256
+#define PREFIXES_MAX 32 /* more than a range of ports splits into */
 #define FRAGMENTS_MAX 4096
 
 const volatile __u32 client_ifindex;
@@ -27,6 +28,7 @@ const volatile __u32 icmp_rate; /* approximate limit of the family's errors per 
 volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
 volatile bool limited; /* a service has limits */
+volatile bool ranged;  /* a service has a range of ports */
 volatile __u8 peer_client_mac[6]; /* all zero if unknown */
 volatile __u8 peer_backend_mac[6];
 volatile __s64 relay_until; /* without a lease, packets of a VIP are sent on to the peer until then */
@@ -66,6 +68,15 @@ struct {
 	__type(key, struct service_key);
 	__type(value, struct service);
 } services SEC(".maps");
+
+/* Ranges of ports, whose services are below their keys in services. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 2 * SERVICES_MAX * PREFIXES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct port_key);
+	__type(value, struct service_key);
+} ranges SEC(".maps");
 
 /* One for each service. */
 struct {
@@ -133,6 +144,15 @@ struct {
 	__type(key, struct backend_key);
 	__type(value, __u32);
 } dnat_backends SEC(".maps");
+
+/* Those of services with ranges of ports. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384 * PREFIXES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct port_key);
+	__type(value, __u32);
+} dnat_ranges SEC(".maps");
 
 /* Of services with affinity, old ones and new ones. */
 struct {

@@ -108,6 +108,8 @@ static __always_inline enum drop create(struct opening *o)
 
 	if (!o->svc->affine && !choose_backend(o->svc, &o->pkt->tuple, &o->reply))
 		return DROP_NO_BACKEND;
+	if (!o->reply.sport)
+		o->reply.sport = o->pkt->tuple.dport;
 	err = claim_for(o);
 	if (err == -EEXIST)
 		return DROP_NO_PORT;
@@ -154,7 +156,7 @@ static __noinline enum drop open_chosen(const struct packet *pkt, struct service
 	}
 	reason = create(&o);
 	if (o.opened && svc->limited)
-		count_opened_flow(&pkt->tuple, !!old);
+		count_opened_flow(&pkt->tuple, svc, !!old);
 	if (reason == DROP_NONE)
 		*reply = o.reply;
 	else if (old)

@@ -8,15 +8,16 @@
 #include "maps.h"
 
 /* A function that the verifier looks at once, as track. */
-__noinline int count_refused(const struct tuple *original, __u32 reason)
+__noinline int count_refused(const struct tuple *original, const struct service *svc, __u32 reason)
 {
 	struct service_key key = {};
 	struct refusals *r;
 
-	if (!original)
+	if (!original || !svc)
 		return 0;
 	key.vip = original->dst;
-	key.port = original->dport;
+	key.port = svc->port;
+	key.last = svc->last;
 	key.proto = original->proto;
 	r = bpf_map_lookup_elem(&refusals, &key);
 	if (!r)

@@ -116,9 +116,21 @@ struct fragments {
 struct service_key {
 	ip_addr vip;
 	__be16 port;
+	__be16 last; /* of a range of ports that begins with port; 0 is port alone */
+	__u8 proto;
+	__u8 pad[3];
+};
+
+/* A prefix of the ports of an address. */
+struct port_key {
+	__u32 bits; /* of all that follows */
+	ip_addr addr;
 	__u8 proto;
 	__u8 pad;
+	__be16 port;
 };
+
+#define PORT_KEY_BITS (8 * (sizeof(struct port_key) - sizeof(__u32)))
 
 /* The values of baton/impl/dataplane.Mode and Balance. */
 enum mode {
@@ -142,9 +154,10 @@ struct flow_count {
 struct count_key {
 	ip_addr source;
 	ip_addr vip;
-	__be16 port;
+	__be16 port; /* these as in the service's key */
+	__be16 last;
 	__u8 proto;
-	__u8 pad;
+	__u8 pad[3];
 };
 
 #define SNAT_MAX 16 /* a power of two: the verifier understands a mask */
@@ -160,7 +173,9 @@ struct service {
 	bool refuse; /* without a backend a new flow is answered, not only dropped */
 	__u8 addresses; /* so many of snat are in use */
 	bool limited;	/* one of the limits is set */
-	__u8 pad[2];
+	__be16 port;	/* these as in the service's key */
+	__be16 last;
+	__be16 own; /* stands for all of the ports in an affinity */
 	struct flow_count limit;	/* of the service; 0 is none */
 	struct flow_count source_limit; /* of each source */
 };
@@ -176,7 +191,7 @@ struct refusals {
 
 struct backend {
 	ip_addr addr;
-	__be16 port;
+	__be16 port; /* 0 is the port that a packet of a range is sent to */
 	__u8 pad[2];
 };
 

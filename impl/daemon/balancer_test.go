@@ -125,7 +125,7 @@ func TestWhichFlowsLeaveADeadBackend(t *testing.T) {
 			Reply:    flow.Tuple{Src: flow.AddrFrom(tt.backend.Addr()), SrcPort: tt.backend.Port(), Dst: flow.AddrFrom(s.SNAT), DstPort: 20000, Proto: tt.proto},
 			State:    tt.state,
 		}
-		if got := leaves(e, []leaving{{s, backendOne}}); got != tt.leaves {
+		if got := leaves(s.Dataplane().Service, e, []leaving{{s, backendOne}}); got != tt.leaves {
 			t.Errorf("%s: leaves %v, want %v", tt.name, got, tt.leaves)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 // name finds the source with the most flows of each service whose new flows find no SNAT port
 // or are over a limit, and logs it.
 func (s *scans) name(l *loop, services []flow.Service) {
+	known := l.unserved.services
 	s.queue(l, func() func() {
 		sources := make(map[flow.Service]*heavy, len(services))
 		for _, service := range services {
 			sources[service] = newHeavy(heavyCounters)
 		}
 		err := s.read(l, func(e flow.Entry) {
-			if h := sources[e.Service()]; h != nil && !e.Original.IsAffinity() {
+			if h := sources[known.Of(&e.Original)]; h != nil && !e.Original.IsAffinity() {
 				h.add(e.Original.Src)
 			}
 		})

@@ -34,7 +34,7 @@ func TestTheSourceWithTheMostFlowsIsNamed(t *testing.T) {
 	b.tick()
 	const want = "service web: 7 new flows found no free SNAT port, and 198.18.0.12 has the most flows, 3: add addresses to snat_pool, widen snat_ports, or add backends"
 	b.settle(t, "named", func() bool {
-		s := control.Status{Services: []control.Service{{Name: "web", At: entry(1).Service().String()}}}
+		s := control.Status{Services: []control.Service{{Name: "web", At: entryService.String()}}}
 		b.refusals.describe(&s, time.Now())
 		return slices.Contains(s.Alarms, want)
 	})

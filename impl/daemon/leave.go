@@ -29,7 +29,10 @@ func (d *daemon) writeBackends(ctx context.Context) {
 			pause(ctx, rewriteAfter)
 			set(d.balancer.dirty)
 		case len(list) > 0:
-			d.loop.inbox.call(func() { d.loop.scans.leave(d.loop, func(e flow.Entry) bool { return leaves(e, list) }) })
+			d.loop.inbox.call(func() {
+				services := d.loop.unserved.services
+				d.loop.scans.leave(d.loop, func(e flow.Entry) bool { return leaves(services.Of(&e.Original), e, list) })
+			})
 		}
 	}
 }
@@ -44,13 +47,13 @@ func (d *daemon) rewrite(ctx context.Context) error {
 	return d.setServices(ctx, d.running)
 }
 
-// leaves reports whether a flow moves off its backend: a UDP flow if its service says so,
+// leaves reports whether a flow of a service moves off its backend: a UDP flow if its service says so,
 // or a connection that is not established, whose next SYN may go to another backend.
-func leaves(e flow.Entry, list []leaving) bool {
+func leaves(of flow.Service, e flow.Entry, list []leaving) bool {
 	return slices.ContainsFunc(list, func(l leaving) bool {
 		s := l.service.Dataplane()
-		addr, port := e.Backend()
-		return e.Service() == s.Service && addr == flow.AddrFrom(l.backend.Addr()) && port == l.backend.Port() &&
+		is := s.BackendOf(&e.Reply)
+		return of == s.Service && is.Addr.WithPort(is.Port) == l.backend &&
 			(e.State == flow.SynSent || e.Original.Proto == flow.UDP && l.service.Check.OnDown == config.OnDownMove)
 	})
 }

@@ -49,6 +49,9 @@ func newMemory() *memory {
 	return &memory{table: map[flow.Tuple]flow.Entry{}, pending: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
+// entryService is the service of entry's flows.
+var entryService = flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
+
 // entry returns the i-th of many flows.
 func entry(i int) flow.Entry {
 	original := flow.Tuple{
@@ -123,7 +126,7 @@ func (m *memory) Counters() (c dataplane.Counters, err error) {
 	return m.counters, nil
 }
 func (m *memory) Refused() (map[flow.Service]dataplane.Refusals, error) {
-	return map[flow.Service]dataplane.Refusals{entry(1).Service(): {NoPort: m.noPort}}, nil
+	return map[flow.Service]dataplane.Refusals{entryService: {NoPort: m.noPort}}, nil
 }
 
 func (m *memory) Lookup(t flow.Tuple) (flow.Entry, bool, error) {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"maps"
+	"slices"
 
 	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
@@ -12,8 +13,9 @@ import (
 // configuration lacks their service or backend. They are kept, and used once the service is
 // configured.
 type unserved struct {
-	backends map[flow.Service]map[dataplane.Backend]bool
-	counts   map[string]uint64 // by reason
+	services   dataplane.Finder
+	configured map[flow.Service]dataplane.Service
+	counts     map[string]uint64 // by reason
 }
 
 // Reasons why a replicated entry does not match the configuration.
@@ -24,12 +26,11 @@ const (
 
 // configure stores the configured services.
 func (u *unserved) configure(cfg *config.Config) {
-	u.backends = make(map[flow.Service]map[dataplane.Backend]bool, len(cfg.Services))
-	for _, s := range cfg.Dataplane().Services {
-		u.backends[s.Service] = make(map[dataplane.Backend]bool, len(s.Backends))
-		for _, b := range s.Backends {
-			u.backends[s.Service][b] = true
-		}
+	services := cfg.Dataplane().Services
+	u.services = *dataplane.FinderOf(services)
+	u.configured = make(map[flow.Service]dataplane.Service, len(services))
+	for _, s := range services {
+		u.configured[s.Service] = s
 	}
 }
 
@@ -39,12 +40,11 @@ func (u *unserved) count(entries []flow.Entry) {
 		u.counts = map[string]uint64{unknownService: 0, unknownBackend: 0}
 	}
 	for i := range entries {
-		backends, known := u.backends[entries[i].Service()]
-		addr, port := entries[i].Backend()
+		s, known := u.configured[u.services.Of(&entries[i].Original)]
 		switch {
 		case !known:
 			u.counts[unknownService]++
-		case !backends[dataplane.Backend{Addr: addr, Port: port}]:
+		case !slices.Contains(s.Backends, s.BackendOf(&entries[i].Reply)):
 			u.counts[unknownBackend]++
 		}
 	}

@@ -131,7 +131,35 @@ const MaxWeight = 1000
 // not of a flow's identity.
 type Backend struct {
 	Addr flow.Addr
-	Port uint16
+	Port uint16 // 0 keeps the port that a flow of a range was sent to
+}
+
+// At returns the backend's port for a flow to a port of the service.
+func (b Backend) At(port uint16) uint16 {
+	if b.Port == 0 {
+		return port
+	}
+	return b.Port
+}
+
+// KeepsPorts reports whether flows reach the backends at the ports that they were sent to.
+func (s Service) KeepsPorts() bool { return len(s.Backends) > 0 && s.Backends[0].Port == 0 }
+
+// Sender returns the address and ports from which a backend of a dnat service sends its replies.
+func (s Service) Sender(b Backend) flow.Service {
+	from := flow.Service{VIP: b.Addr, Port: b.Port, Proto: s.Proto}
+	if b.Port == 0 {
+		from.Port, from.Last = s.Port, s.Last
+	}
+	return from
+}
+
+// BackendOf returns the backend of a flow of the service.
+func (s Service) BackendOf(reply *flow.Tuple) Backend {
+	if s.KeepsPorts() {
+		return Backend{Addr: reply.Src}
+	}
+	return Backend{Addr: reply.Src, Port: reply.SrcPort}
 }
 
 // PortRange is an inclusive range of SNAT ports. The two nodes of a pair use disjoint

@@ -10,12 +10,13 @@ import (
 // last new flow.
 type Lifetimes struct {
 	timeouts   Timeouts
+	services   *Finder
 	affinities map[flow.Service]time.Duration
 }
 
 // NewLifetimes derives the lifetimes from timeouts and services.
 func NewLifetimes(t Timeouts, services []Service) *Lifetimes {
-	l := &Lifetimes{timeouts: t, affinities: make(map[flow.Service]time.Duration)}
+	l := &Lifetimes{timeouts: t, services: FinderOf(services), affinities: make(map[flow.Service]time.Duration)}
 	for _, s := range services {
 		if s.Affinity > 0 {
 			l.affinities[s.Service] = s.Affinity
@@ -28,7 +29,10 @@ func NewLifetimes(t Timeouts, services []Service) *Lifetimes {
 // affinity.
 func (l *Lifetimes) Of(original *flow.Tuple, s flow.State) time.Duration {
 	if original.IsAffinity() {
-		return l.affinities[flow.Service{VIP: original.Dst, Port: original.DstPort, Proto: original.Proto}]
+		return l.affinities[l.services.Of(original)]
 	}
 	return l.timeouts.Of(s)
 }
+
+// Services returns the finder of the services.
+func (l *Lifetimes) Services() *Finder { return l.services }

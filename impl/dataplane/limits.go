@@ -75,11 +75,11 @@ func Limited(services []Service) map[flow.Service]bool {
 }
 
 // Add counts an entry of a service with limits by times.
-func (c FlowCounts) Add(original *flow.Tuple, s flow.State, by int) {
+func (c FlowCounts) Add(service flow.Service, original *flow.Tuple, s flow.State, by int) {
 	if original.IsAffinity() {
 		return
 	}
-	of := FlowCounter{Service: flow.Service{VIP: original.Dst, Port: original.DstPort, Proto: original.Proto}}
+	of := FlowCounter{Service: service}
 	for _, source := range []flow.Addr{{}, original.Src} {
 		of.Source = source
 		n := c[of]

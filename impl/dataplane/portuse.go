@@ -1,6 +1,12 @@
 package dataplane
 
-import "baton/impl/flow"
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"baton/impl/flow"
+)
 
 // PortUse is how many SNAT ports the flows to one backend use. Each backend can be reached
 // from every port of every SNAT address, so a service's ports are used up where one
@@ -17,7 +23,8 @@ type PortCount struct {
 	used     map[portUser]int
 }
 
-// portUser is what has each port once.
+// portUser is what has each port once. Of a backend that keeps the ports of a range each port
+// is one, from its first flow on; that of port 0 stands for all.
 type portUser struct {
 	backend Backend
 	snat    flow.Addr
@@ -50,9 +57,30 @@ func (c *PortCount) Add(reply *flow.Tuple, by int) {
 		return
 	}
 	user := portUser{Backend{reply.Src, reply.SrcPort}, reply.Dst, reply.Proto}
-	if n, ok := c.used[user]; ok {
+	n, ok := c.used[user]
+	if !ok {
+		_, ok = c.used[portUser{Backend{Addr: reply.Src}, reply.Dst, reply.Proto}]
+	}
+	if ok {
 		c.used[user] = n + by
 	}
+}
+
+// servers returns the backends of a service as flows reach them.
+func (c *PortCount) servers(s Service) []Backend {
+	if !s.KeepsPorts() {
+		return s.Backends
+	}
+	servers := slices.Clone(s.Backends)
+	for user := range c.used { // in any order: servers is sorted
+		if user.proto == s.Proto && s.Has(user.backend.Port) && slices.Contains(s.Backends, Backend{Addr: user.backend.Addr}) {
+			servers = append(servers, user.backend)
+		}
+	}
+	slices.SortFunc(servers, func(a, b Backend) int {
+		return cmp.Or(bytes.Compare(a.Addr[:], b.Addr[:]), cmp.Compare(a.Port, b.Port))
+	})
+	return slices.Compact(servers)
 }
 
 // Of returns the result for each service: the backend with the most ports in use.
@@ -61,7 +89,7 @@ func (c *PortCount) Of() map[flow.Service]PortUse {
 	ports := int(c.half.Last-c.half.First) + 1
 	for _, s := range c.services {
 		var most PortUse
-		for _, b := range s.Backends {
+		for _, b := range c.servers(s) {
 			use := PortUse{Backend: b, Ports: ports * len(s.SNATs())}
 			for _, a := range s.SNATs() {
 				use.Used += c.used[portUser{b, a, s.Proto}]

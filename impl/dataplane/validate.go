@@ -25,6 +25,9 @@ func (s Service) Validate() error {
 	case s.Affinity < 0:
 		return fmt.Errorf("dataplane: service %q: an affinity of %v", s.Name, s.Affinity)
 	}
+	if err := s.validatePorts(); err != nil {
+		return err
+	}
 	if err := s.validatePool(); err != nil {
 		return err
 	}
@@ -37,6 +40,48 @@ func (s Service) Validate() error {
 		return err
 	}
 	return s.validateWeights()
+}
+
+// A dnat backend that gets a whole range at one port could not tell two flows of a client's
+// port apart.
+func (s Service) validatePorts() error {
+	if s.IsRange() && (s.Port == 0 || s.Last <= s.Port) {
+		return fmt.Errorf("dataplane: service %q: ports %d-%d are no range", s.Name, s.Port, s.Last)
+	}
+	for _, b := range s.Backends {
+		switch {
+		case b.Port == 0 && !s.IsRange():
+			return fmt.Errorf("dataplane: service %q: backend %s has no port", s.Name, b.Addr)
+		case (b.Port == 0) != s.KeepsPorts():
+			return fmt.Errorf("dataplane: service %q: some backends keep the port and some do not", s.Name)
+		case b.Port != 0 && s.IsRange() && s.Mode == DNAT:
+			return fmt.Errorf("dataplane: service %q: backend %s: dnat over a range of ports keeps the port", s.Name, b.Addr.WithPort(b.Port))
+		}
+	}
+	return nil
+}
+
+// validateRanges rejects ranges of one address that overlap, unless one contains the other,
+// and services of which no port is left.
+func validateRanges(services []Service) error {
+	f := FinderOf(services)
+	if !f.Ranged() {
+		return nil
+	}
+	for i, s := range services {
+		if !s.IsRange() {
+			continue
+		}
+		for _, other := range services[:i] {
+			if s.Overlaps(other.Service) {
+				return fmt.Errorf("dataplane: services %q and %q overlap: %s and %s", other.Name, s.Name, other.Service, s.Service)
+			}
+		}
+		if _, ok := f.OwnPort(s.Service); !ok {
+			return fmt.Errorf("dataplane: service %q: %s has no port that is not another service's", s.Name, s.Service)
+		}
+	}
+	return nil
 }
 
 func (s Service) validatePool() error {
@@ -85,7 +130,7 @@ func ValidateServices(services []Service) error {
 		}
 		names[s.Service] = s.Name
 	}
-	return nil
+	return validateRanges(services)
 }
 
 // Validate returns an error if a dataplane cannot work with the configuration.

@@ -4,19 +4,22 @@ package flow
 // table whose original tuple has the source port 0, so that it is replicated and expires as
 // flows do; its state is Closed or Unreplied. No packet has that port.
 
-// Affinity returns the original tuple of the affinity that a flow of the tuple belongs to.
-func (t Tuple) Affinity() Tuple {
-	t.SrcPort = 0
+// Affinity returns the original tuple of the affinity that a flow of the tuple belongs to. port
+// stands for all ports of the service.
+func (t Tuple) Affinity(port uint16) Tuple {
+	t.SrcPort, t.DstPort = 0, port
 	return t
 }
 
 // IsAffinity reports whether the original tuple of an entry is that of an affinity.
 func (t *Tuple) IsAffinity() bool { return t.SrcPort == 0 }
 
-// AffinityOf returns the affinity of an original tuple to a backend.
+// AffinityOf returns the affinity of an original tuple to a backend. The tuple's destination
+// port is the one that stands for all of the service's. A backend's port of 0 is that of each
+// packet.
 func AffinityOf(original Tuple, backend Addr, port uint16) Entry {
 	e := Entry{
-		Original: original.Affinity(),
+		Original: original.Affinity(original.DstPort),
 		Reply:    Tuple{Src: backend, SrcPort: port, Dst: original.Src, Proto: original.Proto},
 		State:    Closed, Origin: Opened,
 	}

@@ -7,6 +7,7 @@ package flow
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -35,10 +36,43 @@ func (p Proto) String() string {
 type Service struct {
 	VIP   Addr
 	Port  uint16
+	Last  uint16 // of the ports of a range that begins with Port; 0 for Port alone
 	Proto Proto
 }
 
-func (s Service) String() string { return fmt.Sprintf("%s %s", s.Proto, s.VIP.WithPort(s.Port)) }
+// LastPort is the last port that there is.
+const LastPort = 65535
+
+// IsRange reports whether the service is one of a range of ports.
+func (s Service) IsRange() bool { return s.Last != 0 }
+
+// Has reports whether a port is one of the service's.
+func (s Service) Has(port uint16) bool { return s.Port <= port && port <= max(s.Port, s.Last) }
+
+// Overlaps reports whether two services share ports and neither contains the other's.
+func (s Service) Overlaps(o Service) bool {
+	if s.VIP != o.VIP || s.Proto != o.Proto || s.Port == o.Port {
+		return false // those that begin alike contain each other
+	}
+	if o.Port < s.Port {
+		s, o = o, s
+	}
+	last := max(s.Port, s.Last)
+	return o.Port <= last && last < max(o.Port, o.Last)
+}
+
+// String returns the service as in "tcp 192.0.2.10:80", "tcp 192.0.2.10:8000-8999" and "tcp
+// 192.0.2.10:any".
+func (s Service) String() string {
+	at := s.VIP.WithPort(s.Port).String()
+	switch {
+	case s.Port == 1 && s.Last == LastPort:
+		at = strings.TrimSuffix(at, "1") + "any"
+	case s.IsRange():
+		at = fmt.Sprintf("%s-%d", at, s.Last)
+	}
+	return fmt.Sprintf("%s %s", s.Proto, at)
+}
 
 // State is a flow's connection-tracking state, after netfilter's.
 type State uint8
@@ -97,11 +131,6 @@ type Entry struct {
 	// Remaining is the lifetime left if no packet comes, as of when the entry was
 	// read. Lifetimes travel as remaining time because clocks do not compare.
 	Remaining time.Duration
-}
-
-// Service returns the service that the flow belongs to.
-func (e Entry) Service() Service {
-	return Service{VIP: e.Original.Dst, Port: e.Original.DstPort, Proto: e.Original.Proto}
 }
 
 // Backend returns the backend's address and port.

@@ -11,10 +11,10 @@ import (
 // gets new flows. For other clients the choice does not depend on the port, so that Maglev
 // selects one backend for a client.
 func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend {
-	key := t.Affinity()
+	key := t.Affinity(s.own)
 	kept := d.conns[key]
 	if kept != nil {
-		backend := backendOf(kept.reply)
+		backend := dataplane.Backend{Addr: kept.reply.Src, Port: kept.reply.SrcPort} // as configured
 		if slices.Contains(s.Backends, backend) {
 			kept.lastSeen = d.now
 			return backend
@@ -22,7 +22,7 @@ func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend
 	}
 	chosen := s.choose(key)
 	if kept != nil || len(d.conns) < d.cfg.MaxFlows { // else without affinity
-		e := flow.AffinityOf(t, chosen.Addr, chosen.Port)
+		e := flow.AffinityOf(key, chosen.Addr, chosen.Port)
 		c := &conn{reply: e.Reply, state: e.State, origin: e.Origin, lastSeen: d.now}
 		d.conns[key] = c
 		d.emit(key, c)

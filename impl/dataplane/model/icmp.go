@@ -175,7 +175,7 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	if c == nil {
 		return d.drop(dataplane.DropICMP)
 	}
-	if d.configured[serviceOf(originalTuple)] == nil {
+	if d.serviceOf(originalTuple) == nil {
 		return d.drop(dataplane.DropNoService)
 	}
 	if p.tuple.Proto == flow.TCP && !c.expected[1-dir].isInFlight(p.seq) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"baton/impl/dataplane"
-	"baton/impl/flow"
 )
 
 // least returns the backend whose flows, the new one included, are the fewest for its weight.
@@ -48,17 +47,12 @@ func (d *Dataplane) countFlows() {
 		clear(s.flows)
 	}
 	for t, c := range d.conns { // in any order: it only counts
-		s := d.configured[serviceOf(t)]
+		s := d.serviceOf(t)
 		if s == nil || s.Balance != dataplane.LeastConn || !dataplane.IsLoad(&t, c.state) {
 			continue
 		}
-		if at := slices.Index(s.Backends, backendOf(c.reply)); at >= 0 {
+		if at := slices.Index(s.Backends, s.BackendOf(&c.reply)); at >= 0 {
 			s.flows[at]++
 		}
 	}
-}
-
-// backendOf returns the backend that a reply tuple comes from.
-func backendOf(reply flow.Tuple) dataplane.Backend {
-	return dataplane.Backend{Addr: reply.Src, Port: reply.SrcPort}
 }

@@ -26,7 +26,7 @@ func (d *Dataplane) countOpened(t flow.Tuple, s *service, anew bool) {
 	if !s.Limits.Any() {
 		return
 	}
-	for _, of := range countersOf(t) {
+	for _, of := range d.countersOf(t) {
 		is := d.flowCounts[of]
 		is.Embryonic++
 		if !anew {
@@ -48,7 +48,7 @@ func (d *Dataplane) countMoved(t flow.Tuple, from, to flow.State) {
 	if by == 0 || len(d.limited) == 0 {
 		return
 	}
-	for _, of := range countersOf(t) {
+	for _, of := range d.countersOf(t) {
 		if is, known := d.flowCounts[of]; known && is.Embryonic+by >= 0 {
 			is.Embryonic += by
 			d.flowCounts[of] = is
@@ -60,13 +60,14 @@ func (d *Dataplane) countMoved(t flow.Tuple, from, to flow.State) {
 func (d *Dataplane) countForLimits() {
 	d.flowCounts = make(dataplane.FlowCounts)
 	for t, c := range d.conns { // in any order: it only counts
-		if d.limited[serviceOf(t)] {
-			d.flowCounts.Add(&t, c.state, 1)
+		if s := d.services.Of(&t); d.limited[s] {
+			d.flowCounts.Add(s, &t, c.state, 1)
 		}
 	}
 }
 
 // countersOf returns what a flow counts for: its service, and its source.
-func countersOf(t flow.Tuple) [2]dataplane.FlowCounter {
-	return [2]dataplane.FlowCounter{{Service: serviceOf(t)}, {Service: serviceOf(t), Source: t.Src}}
+func (d *Dataplane) countersOf(t flow.Tuple) [2]dataplane.FlowCounter {
+	s := d.services.Of(&t)
+	return [2]dataplane.FlowCounter{{Service: s}, {Service: s, Source: t.Src}}
 }

@@ -46,13 +46,14 @@ type Dataplane struct {
 	miss       dataplane.MissPolicy
 	roles      map[flow.Addr]AddressRole
 	configured map[flow.Service]*service
+	services   *dataplane.Finder // of those configured
 	lifetimes  *dataplane.Lifetimes
 	refusals   map[flow.Service]*dataplane.Refusals
 	limited    map[flow.Service]bool // the services that have limits
 	flowCounts dataplane.FlowCounts
 	portsUsed  map[flow.Service]dataplane.PortUse // as of the last Sweep
 	// dnatBackends are senders whose packets are replies even without an entry.
-	dnatBackends map[flow.Service]bool
+	dnatBackends *dataplane.Finder
 
 	conns   map[flow.Tuple]*conn      // by original tuple
 	replies map[flow.Tuple]flow.Tuple // reply tuple to original tuple
@@ -80,6 +81,7 @@ var _ dataplane.Dataplane = (*Dataplane)(nil)
 // service is a configured service with its round-robin position.
 type service struct {
 	dataplane.Service
+	own   uint16              // the port that stands for all of the service's
 	slots []dataplane.Backend // set by the first new flow
 	next  uint32              // position of round robin and, among equals, of LeastConn
 	flows []uint32            // of LeastConn: see countFlows
@@ -173,21 +175,24 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	d.countFor(services)
 	were := d.configured
 	d.configured = make(map[flow.Service]*service)
-	d.dnatBackends = make(map[flow.Service]bool)
+	d.services = d.lifetimes.Services()
+	var senders []flow.Service
 	for _, s := range services {
 		is, was := &service{Service: s}, were[s.Service]
+		is.own, _ = d.services.OwnPort(s.Service)
 		d.configured[s.Service] = is
 		if was != nil && was.SameSlots(s) && was.Mode == s.Mode && was.SameSNAT(s) &&
-			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse && was.Limits == s.Limits {
+			(was.Affinity > 0) == (s.Affinity > 0) && was.Refuse == s.Refuse && was.Limits == s.Limits && was.own == is.own {
 			is.slots, is.next = was.slots, was.next
 		}
 		is.inheritFlows(was)
 		for _, b := range s.Backends {
 			if s.Mode == dataplane.DNAT {
-				d.dnatBackends[flow.Service{VIP: b.Addr, Port: b.Port, Proto: s.Proto}] = true
+				senders = append(senders, s.Sender(b))
 			}
 		}
 	}
+	d.dnatBackends = dataplane.NewFinder(senders)
 	return nil
 }
 

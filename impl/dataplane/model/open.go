@@ -81,7 +81,7 @@ func (s *service) choose(t flow.Tuple) dataplane.Backend {
 // claim reserves the reply tuple of a new flow; in fullnat mode this allocates its SNAT
 // port.
 func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.Tuple, dataplane.Drop) {
-	claim := flow.Tuple{Src: b.Addr, SrcPort: b.Port, Dst: t.Src, DstPort: t.SrcPort, Proto: t.Proto}
+	claim := flow.Tuple{Src: b.Addr, SrcPort: b.At(t.DstPort), Dst: t.Src, DstPort: t.SrcPort, Proto: t.Proto}
 	if s.Mode == dataplane.DNAT {
 		return claim, d.tryClaim(claim, t)
 	}

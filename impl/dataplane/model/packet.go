@@ -127,8 +127,8 @@ func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	}
 	reason := d.parse(&p, unicast)
 	originalTuple, known := d.replies[p.tuple]
-	sender := flow.Service{VIP: p.tuple.Src, Port: p.tuple.SrcPort, Proto: p.tuple.Proto}
-	known = known || p.hasPorts && d.dnatBackends[sender] || p.kind == fragment && d.findDatagram(&p, reply) != nil
+	_, sent := d.dnatBackends.Find(p.tuple.Src, p.tuple.SrcPort, p.tuple.Proto)
+	known = known || p.hasPorts && sent || p.kind == fragment && d.findDatagram(&p, reply) != nil
 	if role&Virtual == 0 && !known {
 		return pass
 	}
@@ -164,12 +164,11 @@ func (d *Dataplane) ends(l link, p *packet, reason dataplane.Drop) (Outcome, boo
 	return Outcome{}, false
 }
 
-func serviceOf(t flow.Tuple) flow.Service {
-	return flow.Service{VIP: t.Dst, Port: t.DstPort, Proto: t.Proto}
-}
+// serviceOf returns the service of an original tuple; nil if none is configured.
+func (d *Dataplane) serviceOf(t flow.Tuple) *service { return d.configured[d.services.Of(&t)] }
 
 func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
-	s := d.configured[serviceOf(p.tuple)]
+	s := d.serviceOf(p.tuple)
 	if s == nil {
 		return d.drop(dataplane.DropNoService)
 	}
@@ -203,7 +202,7 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 	if c == nil {
 		return d.drop(dataplane.DropMiss)
 	}
-	if d.configured[serviceOf(originalTuple)] == nil {
+	if d.serviceOf(originalTuple) == nil {
 		return d.drop(dataplane.DropNoService)
 	}
 	if d.isUnearned(c, p) {
