@@ -32,7 +32,7 @@ func TestTheBalancerFollowsAndTellsWhatItDecides(t *testing.T) {
 		told[service] = decisions
 	}
 	web, api := checkedService(config.TCP), checkedService(config.TCP)
-	api.Name, api.Port = "api", 81
+	api.Name, api.Port.First = "api", 81
 	web.Check.Type, api.Check.Type = config.CheckNone, config.CheckNone
 	b := newBalancer([]config.Service{web}, boottime.Now, func(context.Context, config.Service, netip.AddrPort) error { return nil }, func(string) {}, tell)
 	var probes sync.WaitGroup

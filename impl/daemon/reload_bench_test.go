@@ -20,7 +20,7 @@ func BenchmarkReload(b *testing.B) {
 		n.Services = nil
 		for i := range 100 {
 			s := first
-			s.Name, s.Port, s.Backends = fmt.Sprintf("s%d", i), uint16(1000+i), nil
+			s.Name, s.Port, s.Backends = fmt.Sprintf("s%d", i), config.Ports{First: uint16(1000 + i)}, nil
 			s.Balance = []config.Balance{config.RoundRobin, config.Maglev}[i%2]
 			for j := range 10 {
 				s.Backends = append(s.Backends, netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, 1, byte(10 + j)}), uint16(1000+i)))

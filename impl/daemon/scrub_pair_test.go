@@ -56,7 +56,7 @@ func sendSYN(t *testing.T, from, to *testNode, port uint16) {
 	t.Helper()
 	service := to.Services[0]
 	ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IPv4(198, 18, 0, 77), DstIP: service.VIP.AsSlice()}
-	tcp := &layers.TCP{SrcPort: layers.TCPPort(port), DstPort: layers.TCPPort(service.Port), SYN: true, Seq: 1, Window: 1024}
+	tcp := &layers.TCP{SrcPort: layers.TCPPort(port), DstPort: layers.TCPPort(service.Port.First), SYN: true, Seq: 1, Window: 1024}
 	if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
 		t.Fatal(err)
 	}

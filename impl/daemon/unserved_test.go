@@ -28,6 +28,29 @@ func TestEntriesThatTheConfigurationLacksAreCounted(t *testing.T) {
 	}
 }
 
+// TestEntriesOfARangeAreKnownByEachOfItsPorts: its backends keep the port of a flow.
+func TestEntriesOfARangeAreKnownByEachOfItsPorts(t *testing.T) {
+	s := checkedService(config.TCP)
+	s.Port, s.Backends = config.Ports{First: 80, Last: 89}, []netip.AddrPort{netip.AddrPortFrom(backendOne.Addr(), 0)}
+	var u unserved
+	u.configure(&config.Config{Services: []config.Service{s}})
+	of := func(port uint16, backend netip.Addr) flow.Entry {
+		e := flow.Entry{Original: flow.Tuple{Dst: flow.AddrFrom(s.VIP), DstPort: port, Proto: flow.TCP}, State: flow.SynSent}
+		e.Reply.Src, e.Reply.SrcPort = flow.AddrFrom(backend), port
+		return e
+	}
+	here, gone, beyond := of(85, backendOne.Addr()), of(89, backendTwo.Addr()), of(90, backendOne.Addr())
+	u.count([]flow.Entry{here, gone, beyond})
+	if got := u.snapshot(); got[unknownService] != 1 || got[unknownBackend] != 1 {
+		t.Errorf("%v", got)
+	}
+	for e, want := range map[flow.Entry]bool{here: true, gone: false, beyond: false} {
+		if got := leaves(u.services.Of(&e.Original), e, []leaving{{s, s.Backends[0]}}); got != want {
+			t.Errorf("%v leaves its backend: %v, want %v", e.Original, got, want)
+		}
+	}
+}
+
 // TestAPeerThatIsConfiguredOtherwiseIsNamed on both nodes, and reloads fix it. The table
 // stays in sync.
 func TestAPeerThatIsConfiguredOtherwiseIsNamed(t *testing.T) {
@@ -35,7 +58,7 @@ func TestAPeerThatIsConfiguredOtherwiseIsNamed(t *testing.T) {
 	lb1, lb2 := p.nodes[0], p.nodes[1]
 	lb2.Services[0].Backends = append(lb2.Services[0].Backends, backendTwo)
 	extra := lb2.Services[0]
-	extra.Name, extra.Port, extra.Balance = "api", 8080, config.Maglev
+	extra.Name, extra.Port, extra.Balance = "api", config.Ports{First: 8080}, config.Maglev
 	lb2.Services = append(lb2.Services, extra)
 	lb2.writeConfig(t)
 	p.start(t)

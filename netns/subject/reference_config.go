@@ -85,7 +85,7 @@ func nodeServices(p *plan.Plan, topo lab.Topo) (services []config.Service) {
 
 func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	service := config.Service{
-		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: s.Port,
+		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: config.Ports{First: s.Port},
 		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: s.Family().BackendVIP(), SNATPool: snatPool(s), Affinity: config.Duration(s.Affinity),
 	}
 	for _, backend := range topo.Members(lab.Backends) {

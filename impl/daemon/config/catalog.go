@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"baton/impl/catalog"
@@ -28,7 +27,7 @@ func unequal(weights []int) []int {
 // parts returns the compared parts of a service as texts.
 func (s Service) parts() [catalog.Parts]string {
 	return [catalog.Parts]string{
-		catalog.Address:  fmt.Sprint(s.Proto, " ", netip.AddrPortFrom(s.VIP, s.Port)),
+		catalog.Address:  s.identity().String(),
 		catalog.Mode:     string(s.Mode),
 		catalog.Balance:  string(s.Balance),
 		catalog.SNAT:     s.snatText(),

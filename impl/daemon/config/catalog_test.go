@@ -13,7 +13,7 @@ import (
 func TestEveryKeyOfAServiceHasADigest(t *testing.T) {
 	service := func() Service {
 		return Service{
-			Name: "web", Proto: TCP, VIP: netip.MustParseAddr("198.18.0.100"), Port: 80, Mode: FullNAT, Balance: RoundRobin,
+			Name: "web", Proto: TCP, VIP: netip.MustParseAddr("198.18.0.100"), Port: Ports{First: 80}, Mode: FullNAT, Balance: RoundRobin,
 			SNAT: netip.MustParseAddr("198.18.1.100"), Check: defaultCheck(),
 			Backends: []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80"), netip.MustParseAddrPort("198.18.1.12:80")},
 		}
@@ -24,7 +24,8 @@ func TestEveryKeyOfAServiceHasADigest(t *testing.T) {
 	}{
 		{catalog.Address, func(s *Service) { s.Proto = UDP }},
 		{catalog.Address, func(s *Service) { s.VIP = netip.MustParseAddr("198.18.0.101") }},
-		{catalog.Address, func(s *Service) { s.Port = 81 }},
+		{catalog.Address, func(s *Service) { s.Port.First = 81 }},
+		{catalog.Address, func(s *Service) { s.Port.Last = 89 }},
 		{catalog.Mode, func(s *Service) { s.Mode = DNAT }},
 		{catalog.Balance, func(s *Service) { s.Balance = Maglev }},
 		{catalog.Limits, func(s *Service) { s.Limits.SourceFlows = 1 }},

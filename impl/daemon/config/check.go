@@ -166,6 +166,12 @@ func checkSync(d *document, c *Config) error {
 	if err := checkRouted(d, "sync.peer", c.Sync.Peer.Addr()); err != nil {
 		return err
 	}
+	if err := checkPort(d, "sync.local", c.Sync.Local); err != nil {
+		return err
+	}
+	if err := checkPort(d, "sync.peer", c.Sync.Peer); err != nil {
+		return err
+	}
 	if c.Sync.Local.Addr() == c.Sync.Peer.Addr() {
 		return d.fail("sync.peer", "%v is the local address; give the peer's", c.Sync.Peer.Addr())
 	}
@@ -177,6 +183,13 @@ func checkSync(d *document, c *Config) error {
 	}
 	if limit := time.Duration(c.Sync.DeferLimit); c.Sync.Defer == DeferEstablished && (limit < minDeferLimit || limit > maxDeferLimit) {
 		return d.fail("sync.defer_limit", "%v is out of range; use %v to %v", limit, minDeferLimit, maxDeferLimit)
+	}
+	return nil
+}
+
+func checkPort(d *document, path string, a netip.AddrPort) error {
+	if a.Port() == 0 {
+		return d.fail(path, "%v has no port; write it as 198.18.2.1:3790 or [2001:2::1]:3790", a)
 	}
 	return nil
 }

@@ -153,14 +153,14 @@ type Service struct {
 	Name    string     `yaml:"name" need:"a name for the service, such as web"`
 	Proto   Proto      `yaml:"proto" need:"tcp or udp"`
 	VIP     netip.Addr `yaml:"vip" need:"the address that clients connect to"`
-	Port    uint16     `yaml:"port" need:"the port that clients connect to"`
+	Port    Ports      `yaml:"port" need:"the port that clients connect to, a range such as 8000-8999, or any"`
 	Mode    Mode       `yaml:"mode" need:"fullnat or dnat"`
 	Balance Balance    `yaml:"balance"` // how a new flow chooses its backend; rr if left out
 	SNAT    netip.Addr `yaml:"snat" need:"the backend-side VIP: source of fullnat flows, gateway of dnat backends"`
 	// SNATPool are more source addresses for fullnat flows, each alone or a range such as
 	// 198.18.1.101-198.18.1.104; with snat at most 16. Each has all of snat_ports.
 	SNATPool []AddrRange      `yaml:"snat_pool,omitempty"`
-	Backends []netip.AddrPort `yaml:"backends" need:"at least one backend, such as 198.18.1.11:80"`
+	Backends []netip.AddrPort `yaml:"backends" need:"at least one backend, such as 198.18.1.11:80; of a range of ports, 198.18.1.11:0 keeps each flow's port"`
 	// Weights are the backends' shares of new flows, in the order of backends; all are
 	// equal if left out.
 	Weights []int `yaml:"weights,omitempty"`

@@ -237,9 +237,15 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 			return err
 		}
 		*p = Address{a}
+	case *Ports:
+		r, err := d.ports(s, path)
+		if err != nil {
+			return err
+		}
+		*p = r
 	case *netip.AddrPort:
 		a, err := netip.ParseAddrPort(s)
-		if err != nil || a.Port() == 0 {
+		if err != nil {
 			return d.fail(path, "%q is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790", s)
 		}
 		if _, err := d.address(a.Addr().String(), path); err != nil {

@@ -30,7 +30,8 @@ type Check struct {
 	// SlowStart is how long a backend that came up gets less than its share.
 	SlowStart Duration `yaml:"slow_start,omitempty"`
 
-	// Port is the port to probe; the backend's own if left out.
+	// Port is the port to probe; the backend's own if left out. Backends that keep the ports of
+	// a range need one, but for the types icmp and script.
 	Port uint16 `yaml:"port,omitempty"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
@@ -178,12 +179,19 @@ func checkCheck(d *document, at string, s Service) error {
 		return d.fail(at+".on_down", "%q is not possible: the dataplane resets no connection that is open; use keep, and let clients time out", c.OnDown)
 	case c.OnDown == OnDownMove && s.Proto == TCP:
 		return d.fail(at+".on_down", "%q is not possible for tcp: no other backend knows the connection; use keep", c.OnDown)
+	case c.Port == 0 && needsPort(c.Type) && s.Backends[0].Port() == 0:
+		return d.fail(at+".port", "is missing; the backends keep the ports of %v, so a check of type %s needs one to probe", s.Port, c.Type)
 	case c.Type == CheckScript && len(c.Command) == 0:
 		return d.fail(at+".command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
 	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):
 		return d.fail(at+".path", "%q is not a path; it begins with /", c.Path)
 	}
 	return nil
+}
+
+// needsPort reports whether a check of the type probes a port.
+func needsPort(t CheckType) bool {
+	return t != CheckNone && t != CheckICMP && t != CheckScript && t != ""
 }
 
 func checkWeights(d *document, at string, s Service) error {

@@ -64,7 +64,7 @@ func rows(t *testing.T, about map[string]string, typ reflect.Type, path string, 
 		}
 		initial, set := defaults[name]
 		nested, _ := initial.(map[string]any)
-		if below.Kind() == reflect.Struct && below.PkgPath() == typ.PkgPath() && below.NumField() > 1 && below != reflect.TypeFor[PortRange]() && below != reflect.TypeFor[Statuses]() {
+		if below.Kind() == reflect.Struct && below.PkgPath() == typ.PkgPath() && below.NumField() > 1 && below != reflect.TypeFor[PortRange]() && below != reflect.TypeFor[Ports]() && below != reflect.TypeFor[Statuses]() {
 			all = append(all, rows(t, about, below, at+".", nested)...)
 			continue
 		}

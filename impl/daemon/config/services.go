@@ -34,13 +34,13 @@ func checkServices(d *document, c *Config) error {
 			return d.fail(at+".name", "%q names the service on %s too; services need names of their own", s.Name, first)
 		}
 		names[s.Name] = d.place(at + ".name")
-		identity := fmt.Sprintf("%s %v", s.Proto, netip.AddrPortFrom(s.VIP, s.Port))
+		identity := s.identity().String()
 		if first, twice := identities[identity]; twice {
 			return d.fail(at+".vip", "%s is the service on %s already; use another VIP or port", identity, first)
 		}
 		identities[identity] = d.place(at + ".vip")
 	}
-	return nil
+	return checkRanges(d, c)
 }
 
 func checkService(d *document, at string, s Service) error {
@@ -49,9 +49,6 @@ func checkService(d *document, at string, s Service) error {
 	}
 	if len(s.Name) > catalog.MaxName {
 		return d.fail(at+".name", "has %d bytes; use at most %d", len(s.Name), catalog.MaxName)
-	}
-	if s.Port == 0 {
-		return d.fail(at+".port", "0 is out of range; use 1 to 65535")
 	}
 	if err := checkRouted(d, at+".vip", s.VIP); err != nil {
 		return err
@@ -81,6 +78,9 @@ func checkService(d *document, at string, s Service) error {
 			return d.fail(path, "%v is the backend on %s already; name each backend once", b, first)
 		}
 		seen[b] = d.place(path)
+	}
+	if err := checkPorts(d, at, s); err != nil {
+		return err
 	}
 	if err := checkWeights(d, at, s); err != nil {
 		return err
@@ -206,15 +206,21 @@ func (c *Config) VIPs() []dataplane.VIP {
 	return vips
 }
 
+// identity returns what packets name the service by.
+func (s Service) identity() flow.Service {
+	id := flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port.First, Last: s.Port.Last, Proto: flow.TCP}
+	if s.Proto == UDP {
+		id.Proto = flow.UDP
+	}
+	return id
+}
+
 // Dataplane returns the service's configuration for the dataplane.
 func (s Service) Dataplane() dataplane.Service {
 	out := dataplane.Service{
-		Service: flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port, Proto: flow.TCP},
+		Service: s.identity(),
 		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(string(s.Balance)),
 		SNAT: flow.AddrFrom(s.SNAT), SNATPool: s.pool(),
-	}
-	if s.Proto == UDP {
-		out.Proto = flow.UDP
 	}
 	if s.Mode == DNAT {
 		out.Mode = dataplane.DNAT

@@ -117,7 +117,7 @@ func TestWhereAPairDoesNotFitIsNamed(t *testing.T) {
 			other.Sync.Local = netip.AddrPortFrom(other.Sync.Local.Addr(), 1)
 		}, "sync: 198.18.2.1:3790 to 198.18.2.2:3790 here"},
 		{"another timer", func(_, other *config.Config) { other.BFD.TX = config.Duration(time.Second) }, "bfd.tx is 50ms here and 1s at the peer"},
-		{"another service", func(_, other *config.Config) { other.Services[0].Port = 81 }, "the peer's services: services is"},
+		{"another service", func(_, other *config.Config) { other.Services[0].Port.First = 81 }, "the peer's services: services is"},
 		{"another table", func(one, _ *config.Config) { one.MaxFlows = 7 }, "max_flows is 7 here and 0"},
 		{"two equals that preempt", func(one, _ *config.Config) { one.HA.Preempt = config.PreemptAfterSync }, "one must be preferred"},
 		{"a secret on one", func(one, _ *config.Config) { one.BFD.Secret = secret("a") }, "bfd.secret is set on only one node"},
