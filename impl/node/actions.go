@@ -11,7 +11,7 @@ func (n *Node) act(action ha.Action) {
 	switch action {
 	case ha.Release:
 		n.releaseLease()
-		n.announce.stop() // what it announces it no longer forwards
+		n.announce.stop() // a node announces only what it forwards
 	case ha.Relay:
 		n.startRelay()
 	case ha.Install:
@@ -54,10 +54,11 @@ func (n *Node) act(action ha.Action) {
 	}
 }
 
-// notice is how long a claim is said by BFD before it takes hold. A peer that speaks on
-// the stream has said that it does not serve. The lease of a peer that has just become
-// silent ends before this node detects it. Once the peer knows that this node does not hear
-// it, detection no longer bounds its lease, and a frozen peer does not hear of the claim.
+// notice returns how long this node signals a claim by BFD before it forwards. A peer that
+// speaks on the stream has said that it does not serve, so no notice is needed. The lease
+// of a peer that has just become silent ends before this node detects the silence. Once the
+// peer knows that this node does not hear it, the detection time no longer bounds its
+// lease, and a frozen peer does not hear the claim.
 func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
@@ -68,7 +69,7 @@ func (n *Node) notice() time.Duration {
 	return noticeTime
 }
 
-// pumpSync turns what the sync engine wants into effects.
+// pumpSync turns the sync engine's output into effects.
 func (n *Node) pumpSync() {
 	ready := n.sync.Ready()
 	for _, message := range ready.Send {

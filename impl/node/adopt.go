@@ -15,11 +15,11 @@ import (
 
 // adoption is the state of an adopted table.
 type adoption struct {
-	// held: the table is still the adopted one. This node has neither led with it nor
-	// made it equal to a MASTER's.
+	// held: the table is still the adopted one. This node has not led with it and has not
+	// made it equal to a MASTER's table.
 	held   bool
 	unread bool          // it has not been read yet
-	by     clock.Instant // when the node gives up reading it
+	by     clock.Instant // when the node stops waiting for the read
 
 	taken   *flow.Pedigree // the pedigree of the adopted table; nil without one
 	entries int            // how many entries were read from it
@@ -31,11 +31,12 @@ func (a *adoption) fingerprint(h *fingerprint.Hash) {
 	h.Instant(a.by)
 }
 
-// adoptLimit is how long a node waits until its adopted table is read. Reading a million
+// adoptLimit is how long a node waits for the read of its adopted table. Reading a million
 // flows takes half as long.
 const adoptLimit = 3 * time.Second
 
-// gate returns the state of the dataplane that its gate judges: not ready while unread.
+// gate returns the dataplane state for the gate DataplaneReady: not ready while the table is
+// unread.
 func (a *adoption) gate(d Dataplane) Dataplane {
 	if d.Ready && a.unread {
 		return Dataplane{Why: "the adopted table has not been read yet"}
@@ -51,8 +52,8 @@ func (a *adoption) deadline() clock.Instant {
 	return clock.Never
 }
 
-// adopt begins with the table of an earlier process. It traces that the earlier process's
-// lease has ended.
+// adopt starts with the table of an earlier process. It traces the end of that process's
+// lease.
 func (n *Node) adopt(p flow.Pedigree) {
 	n.adoption = adoption{held: true, unread: true, by: n.now.Add(adoptLimit), taken: &p}
 	n.epoch, n.witnessed, n.seen = p.Epoch, p.Witnessed, max(p.Seen, p.Epoch)
@@ -71,7 +72,7 @@ func describePedigree(p flow.Pedigree) string {
 	return "a copy, which the MASTER may have outrun"
 }
 
-// checkAdopted ends the wait for the adopted table once it has been read, or for too long.
+// checkAdopted ends the wait once the adopted table has been read, or adoptLimit has passed.
 func (n *Node) checkAdopted() {
 	switch a := &n.adoption; {
 	case !a.unread:
@@ -84,7 +85,7 @@ func (n *Node) checkAdopted() {
 	}
 }
 
-// status returns what became of it, nil if none was adopted.
+// status describes the adopted table; nil if none was adopted.
 func (a *adoption) status() *AdoptedStatus {
 	if a.taken == nil {
 		return nil
@@ -92,15 +93,15 @@ func (a *adoption) status() *AdoptedStatus {
 	return &AdoptedStatus{Epoch: a.taken.Epoch, Whole: a.taken.Whole, Read: !a.unread, Entries: a.entries}
 }
 
-// outlived reports whether the peer has a table that goes on where the adopted one ends:
-// it has led since, with all that this one holds.
+// outlived reports whether the peer has led since the adopted table was left, with a table
+// that contains everything in it.
 func (n *Node) outlived() bool {
 	theirs := n.peer.state.Rank
 	return n.adoption.held && n.live() && theirs.Complete && theirs.Epoch > n.epoch && theirs.Witnessed >= n.witnessed
 }
 
-// pedigree is what another process may know of the table if this one ends now. A claim
-// that is under way has not made it another one.
+// pedigree is what the dataplane stores about the table, for a process that adopts it. A
+// claim under way does not change it yet.
 func (n *Node) pedigree() flow.Pedigree {
 	p := flow.Pedigree{Epoch: n.epoch, Witnessed: n.witnessed, Seen: n.seen, Whole: n.complete && n.led}
 	if n.role == ha.Claiming {
@@ -109,7 +110,7 @@ func (n *Node) pedigree() flow.Pedigree {
 	return p
 }
 
-// keep has the pedigree kept when it has changed.
+// keep stores the pedigree if it has changed.
 func (n *Node) keep() {
 	if p := n.pedigree(); p != n.kept {
 		n.kept = p

@@ -10,26 +10,27 @@ import (
 	"baton/impl/trace"
 )
 
-// announcement is the state of the gratuitous ARPs: rounds over all VIPs, first the burst,
-// then one a second for a while, then one from time to time for as long as the node is
-// MASTER, since a host that heard none of them talks to the old MASTER until its own table
-// ages. Soon matters: TCP waits twice as long before each retransmission, so that a session
-// may stand still for as long again as the outage lasted.
+// announcement is the state of the gratuitous ARPs. They are sent in rounds over all VIPs:
+// first the burst, then one round a second for a while, then a round from time to time for
+// as long as the node is MASTER. A host that missed all of them talks to the old MASTER
+// until its ARP entry ages out. An early announcement matters: TCP doubles its
+// retransmission timeout, so a session may stall for as long again as the outage lasted.
 //
-// Up to atOnce VIPs are announced together. More are paced: a switch port that polices ARP
-// lets a few frames pass and drops the rest. After the burst the rate stays below common
-// policer limits, so every VIP gets through; a round is as long as that requires.
+// Up to atOnce VIPs are announced together. More are paced, because a switch port that
+// polices ARP lets a few frames pass and drops the rest. After the burst the rate stays
+// below common policer limits, so every VIP gets through. The rate determines the length of
+// a round.
 type announcement struct {
 	pace   Pace
-	random rand.PCG // draws where rounds begin and the gaps between frames
+	random rand.PCG // draws the first VIP of a round and the gaps between frames
 
-	began clock.Instant // of the first round
-	round clock.Instant // of the present one
+	began clock.Instant // start of the first round
+	round clock.Instant // start of the current round
 	sent  int           // rounds begun
-	first int           // the VIP with which the round began
+	first int           // index of the round's first VIP
 	done  int           // VIPs announced in this round; 0: the next round is due
-	next  clock.Instant // Never when there is none
-	early bool          // begun before the lease was taken (AnnounceEarly)
+	next  clock.Instant // when the next frame is due, or Never
+	early bool          // started before the lease was taken (AnnounceEarly)
 }
 
 func (a *announcement) fingerprint(h *fingerprint.Hash) {
@@ -51,8 +52,9 @@ func (a *announcement) stop() {
 	*a = announcement{pace: a.pace, random: a.random, next: clock.Never}
 }
 
-// due returns the announcement to send now, with no VIP if none is due. A late node sends
-// each missed round at most once: repeats make up for lost packets, not for lost time.
+// due returns the announcement to send now, with VIPs 0 if none is due. A late node sends
+// each missed round at most once: rounds are repeated because frames get lost, not to catch
+// up.
 func (a *announcement) due(now clock.Instant) (out Announce) {
 	if now < a.next {
 		return out
@@ -73,7 +75,7 @@ func (a *announcement) due(now clock.Instant) (out Announce) {
 	return out
 }
 
-// after is when the next announcement is due, after one at now.
+// after returns when the frame after the one at now is due.
 func (a *announcement) after(now clock.Instant, fast bool) clock.Instant {
 	if a.done < a.pace.VIPs {
 		if fast {
@@ -103,11 +105,11 @@ func (a *announcement) slow() time.Duration {
 // draw returns a number below n.
 func (a *announcement) draw(n int) int { return int(a.random.Uint64() >> 1 % uint64(n)) }
 
-// Pace is how fast gratuitous ARPs leave.
+// Pace sets the rate of gratuitous ARPs.
 type Pace struct {
 	VIPs  int           // number of VIPs; 0 means 1
-	Every time.Duration // between two frames of the burst after the first atOnce; 0 means 1ms
-	Rate  int           // most frames per second after the burst; 0 means 25
+	Every time.Duration // gap between two frames of the burst after the first atOnce; 0 means 1ms
+	Rate  int           // maximum frames per second after the burst; 0 means 25
 	Seed  uint64        // of the jitter
 }
 
@@ -117,7 +119,7 @@ const (
 	DefaultAnnounceRate  = 25
 )
 
-// atOnce is the number of VIPs that may be announced together.
+// atOnce is how many VIPs may be announced together.
 const atOnce = 8
 
 func (p Pace) withDefaults() Pace {
@@ -131,7 +133,7 @@ func (p Pace) withDefaults() Pace {
 	return p
 }
 
-// between is the time from the last frame of a round to the first of the next.
+// between is the time from the last frame of a round to the first frame of the next.
 func (p Pace) between(fast bool) time.Duration {
 	if fast || p.VIPs <= atOnce {
 		return p.Every
@@ -147,7 +149,7 @@ func (p Pace) roundTime() time.Duration {
 	return time.Duration(p.VIPs) * time.Second / time.Duration(p.Rate)
 }
 
-// setVIPs has other VIPs announced. New ones begin a burst where this node announces.
+// setVIPs changes the number of VIPs. New VIPs start a burst if this node is announcing.
 func (n *Node) setVIPs(in VIPs) {
 	n.announce.pace.VIPs = max(in.Count, 1)
 	if in.New && n.announce.next != clock.Never {
@@ -160,7 +162,7 @@ func (n *Node) startAnnouncement() {
 	n.advanceAnnouncement()
 }
 
-// advanceAnnouncement sends what is due, and traces each round at its beginning.
+// advanceAnnouncement sends the frames that are due and traces the start of each round.
 func (n *Node) advanceAnnouncement() {
 	begins := n.announce.done == 0
 	out := n.announce.due(n.now)

@@ -12,21 +12,21 @@ import (
 // Arbiter is the third party that decides which of two nodes may act alone when they do not
 // hear each other.
 type Arbiter struct {
-	// Validity is how long the right to act alone holds; 0 without an arbiter.
+	// Validity is how long the right to act alone lasts; 0 without an arbiter.
 	Validity time.Duration
 	Policy   Policy
 }
 
-// arbitration is this node's use of the arbiter. The node does not need it while proofs
-// arrive that the peer hears this node. When they stop, it asks before the lease that they
-// justify ends.
+// arbitration is this node's use of the arbiter. The node needs no arbiter while it gets proof
+// that the peer hears it. When the proofs stop, it asks before the lease that they justify
+// ends.
 type arbitration struct {
 	on      bool
 	policy  Policy
 	machine arbiter.Machine
-	// needed: proofs are missing or were a moment ago, so the lease may rest on the right.
+	// needed: proofs are missing or were a moment ago, so the lease may depend on the right.
 	needed bool
-	fresh  clock.Instant // since when proofs arrive again, Never while they do not
+	fresh  clock.Instant // since when proofs arrive again; Never while they do not
 
 	keeping keeping
 }
@@ -39,7 +39,7 @@ func (a *arbitration) fingerprint(h *fingerprint.Hash) {
 	a.keeping.fingerprint(h)
 }
 
-// binds reports whether a lease needs proof or the arbiter's right.
+// binds reports whether a lease requires proof or the arbiter's right.
 func (a *arbitration) binds() bool { return a.on && !a.keeping.on() }
 
 func (a *arbitration) clone() arbitration {
@@ -48,7 +48,7 @@ func (a *arbitration) clone() arbitration {
 	return c
 }
 
-// right is when this node's right to act alone ends: never without an arbiter.
+// right returns when this node's right to act alone ends: Never without an arbiter.
 func (a *arbitration) right() clock.Instant {
 	switch {
 	case !a.on:
@@ -60,15 +60,15 @@ func (a *arbitration) right() clock.Instant {
 }
 
 const (
-	// proofStaleAfter is how many intervals after the last proof a node asks the arbiter.
-	// The next proof is overdue by then, and the rest of the lease leaves time for the answer.
+	// proofStaleAfter is how many intervals after the last proof a node asks the arbiter. By
+	// then the next proof is overdue, and the rest of the lease leaves time for the answer.
 	proofStaleAfter = 1.3
 	// freshFor is how long proofs must arrive again before a node stops using the arbiter.
 	freshFor = time.Second
 )
 
-// observe decides whether this node needs the arbiter. The last proof is stale at staleAt;
-// eligible: the node serves, or would claim.
+// observe decides whether this node needs the arbiter. The last proof becomes stale at
+// staleAt. eligible: the node serves, or would claim.
 func (a *arbitration) observe(now, staleAt clock.Instant, eligible bool) {
 	a.fresh = since(a.fresh, now, now < staleAt)
 	switch {
@@ -81,8 +81,8 @@ func (a *arbitration) observe(now, staleAt clock.Instant, eligible bool) {
 	}
 }
 
-// arbitrate asks the arbiter for the right, or returns it. A MASTER returns it only when the
-// proofs alone justify its lease: the peer must not get the right before.
+// arbitrate asks the arbiter for the right, or returns it. A MASTER returns the right only
+// when proofs alone justify its lease, because the peer must not get it earlier.
 func (n *Node) arbitrate() {
 	a := &n.arbitration
 	if !a.on {
@@ -122,15 +122,15 @@ func (n *Node) arbiterWait() clock.Instant {
 // ruling is the state of the right to act alone at one instant.
 type ruling struct {
 	on      bool   // an arbiter is configured
-	keeps   bool   // this node goes on without it
-	resumes bool   // this node served last and may claim without it
+	keeps   bool   // this node goes on without the arbiter
+	resumes bool   // this node served last and may claim without the arbiter
 	heard   bool   // the peer is known to hear this node
 	alone   bool   // this node may act alone
 	denied  bool   // the peer acts alone
 	failure string // why the arbiter does not answer
 }
 
-// ruling returns that of this instant. The last proof is stale at staleAt.
+// ruling returns the ruling at now. The last proof becomes stale at staleAt.
 func (a *arbitration) ruling(now, staleAt clock.Instant) ruling {
 	return ruling{on: true, heard: now < staleAt, alone: now < a.right(), denied: a.machine.Denied(), failure: a.machine.Why()}
 }
@@ -144,7 +144,7 @@ func (n *Node) ruling() ruling {
 	return r
 }
 
-// judgeArbitrated: a node that the peer is known to hear needs no arbiter.
+// judgeArbitrated opens the gate without the arbiter if the peer is known to hear this node.
 func judgeArbitrated(v *view) (bool, why) {
 	a := &v.arbitration
 	switch {

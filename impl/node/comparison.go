@@ -6,18 +6,18 @@ import (
 	"baton/impl/catalog"
 )
 
-// comparison is the catalogs of both nodes and their differences. It decides
-// nothing: connection sync goes on, for the services that both know.
+// comparison holds the service catalogs of both nodes and their differences. It decides
+// nothing: connection sync continues for the services that both nodes know.
 type comparison struct {
 	mine, theirs catalog.Catalog
-	known        bool // mine is what this node balances
-	heard        bool // theirs is what the peer said on the present stream
+	known        bool // mine is set
+	heard        bool // theirs was received on the current stream
 	differences  []catalog.Difference
-	told         string // the differences that were traced last
-	toldOn       uint64 // the stream on which mine were told, 0 for none
+	told         string // the differences traced last
+	toldOn       uint64 // the stream on which mine was sent, 0 for none
 }
 
-// streamLost forgets what the peer said: it may be another process by the next stream.
+// streamLost forgets the peer's catalog: the next stream may lead to another process.
 func (c *comparison) streamLost() { c.theirs, c.heard, c.differences = nil, false, nil }
 
 // compare finds the differences.
@@ -30,7 +30,7 @@ func (c *comparison) compare() {
 // ServicesDiffer reports whether the peer may have other services than this node.
 func (n *Node) ServicesDiffer() bool { return !n.comparison.heard || len(n.comparison.differences) > 0 }
 
-// receiveServices takes the digests of this node's services from the world.
+// receiveServices takes the digests of this node's services.
 func (n *Node) receiveServices(in Services) {
 	if err := in.Catalog.Validate(); err != nil {
 		n.traceNote("services not compared with the peer's: " + err.Error())
@@ -40,8 +40,7 @@ func (n *Node) receiveServices(in Services) {
 	n.compareServices()
 }
 
-// tellServices tells the peer what this node balances, once on each stream and after each
-// change.
+// tellServices sends this node's catalog, once on each stream and after each change.
 func (n *Node) tellServices() {
 	if n.comparison.known && n.comparison.toldOn != n.stream.id && n.peerListens() {
 		n.comparison.toldOn = n.stream.id
@@ -49,13 +48,13 @@ func (n *Node) tellServices() {
 	}
 }
 
-// peerListens reports whether the peer is on the stream, by what it has said on it, and
-// knows of services and decisions.
+// peerListens reports whether the peer has sent a state on the stream and its protocol
+// version has services and decisions.
 func (n *Node) peerListens() bool {
 	return n.stream.up && n.stream.spoken && n.stream.version >= versionServices
 }
 
-// receiveCatalog takes what the peer balances.
+// receiveCatalog takes the peer's catalog.
 func (n *Node) receiveCatalog(data []byte) error {
 	theirs, err := catalog.Decode(data[headerLen:])
 	if err != nil {

@@ -7,21 +7,22 @@ import (
 	"baton/impl/clock"
 )
 
-// condition is what a peer says of its service in the diagnostic of its BFD packets:
-// whether the path through it works. It needs no stream, and it passes where only one
-// direction of one path is left. RFC 5880 section 6.8.17 has two diagnostics for a
-// path that lies behind a system; a diagnostic of the session itself says nothing here.
+// condition is what a peer reports in the diagnostic of its BFD packets about the path
+// through it, that is, about its service. It needs no stream, and it arrives even if only
+// one direction of one path is left. RFC 5880 section 6.8.17 has two diagnostics for a path
+// behind a system. A diagnostic of the session itself says nothing about the service.
 type condition uint8
 
 const (
 	unknown condition = iota
-	serving           // it has the MASTER role, or is about to take it
-	standby           // it could serve and does not
+	serving           // it has the MASTER role or is about to take it
+	standby           // it could serve but does not
 	unable            // it cannot serve
 )
 
-// diagOf is how a condition is said. A node that could serve says diagDoubt on paths that
-// are not Up while it doubts its peer: on those a Poll may be that of a changed interval.
+// diagOf maps a condition to its diagnostic. A node that could serve sends diagDoubt on
+// paths that are not Up while it doubts its peer: on such paths a Poll may only announce a
+// changed interval.
 var diagOf = [...]bfd.Diag{
 	unknown: neverSaid, serving: bfd.DiagNone, standby: bfd.DiagReverseConcatenatedPathDown, unable: bfd.DiagConcatenatedPathDown,
 }
@@ -38,9 +39,9 @@ func conditionOf(diag bfd.Diag) condition {
 	return condition(max(0, slices.Index(diagOf[:], diag)))
 }
 
-// condition returns what the peer said last, on whatever path it is heard, and when. What it
-// says on a path that is not Up may have waited while this node was paused: it does not
-// contradict a peer that says on one that is Up that it serves.
+// condition returns what the peer said last on any path on which it is heard, and when. A
+// packet on a path that is not Up may have waited while this node was paused, so it does not
+// override "serving" from a path that is Up.
 func (ps paths) condition(now clock.Instant) (said condition, latest clock.Instant) {
 	said, latest = ps.latest(now, func(p *path) bool { return p.session.State() == bfd.Up })
 	if said == serving {
@@ -49,7 +50,7 @@ func (ps paths) condition(now clock.Instant) (said condition, latest clock.Insta
 	return ps.latest(now, (*path).heard)
 }
 
-// latest returns what the peer said last on some of the paths, and when.
+// latest returns what the peer said last on the paths that satisfy on, and when.
 func (ps paths) latest(now clock.Instant, on func(*path) bool) (said condition, latest clock.Instant) {
 	latest = -1
 	for i := range ps {
@@ -60,7 +61,7 @@ func (ps paths) latest(now clock.Instant, on func(*path) bool) (said condition, 
 	return said, latest
 }
 
-// unheard reports whether the peer says that it serves, on some path and on none that is Up.
+// unheard reports whether the peer says that it serves on some path, but on none that is Up.
 func (ps paths) unheard(now clock.Instant) bool {
 	said := false
 	for i := range ps {
@@ -75,9 +76,9 @@ func (ps paths) unheard(now clock.Instant) bool {
 	return said
 }
 
-// condition returns what the peer said last on the path. It counts for as long as the
-// peer may take to say it again, which is less than the detection time of a session that
-// is not Up.
+// condition returns what the peer said last on the path. It expires after the longest time
+// that the peer may take to say it again. That time is less than the detection time of a
+// session that is not Up.
 func (p *path) condition(now clock.Instant) condition {
 	if !p.heard() || p.session.State() != bfd.Up && now >= p.came.Add(bootListen) {
 		return unknown
@@ -85,23 +86,23 @@ func (p *path) condition(now clock.Instant) condition {
 	return conditionOf(p.session.RemoteDiag())
 }
 
-// sayRetries is how often a condition is sent again that does not leave.
+// sayRetries is how often a condition is sent again if its packet did not leave.
 const sayRetries = 3
 
-// say tells the peer this node's condition, and reports whether it is news.
+// say sets the diagnostic for the peer, and reports whether it is a new one.
 func (p *path) say(now clock.Instant, diag bfd.Diag) bool {
 	if p.said == diag || p.session.State() == bfd.AdminDown {
 		return false
 	}
 	p.said, p.told, p.retries = diag, now, sayRetries
-	// The diagnostics of diagOf are the ones that may be signalled, and diagDoubt.
+	// SetPathSignal accepts diagDoubt and every diagnostic of diagOf.
 	_ = p.session.SetPathSignal(now, diag)
 	return true
 }
 
-// peerCondition is what the peer said last of its service, by BFD or on its stream. A
-// node that knows no protocol but version 1 says nothing of the kind by BFD; one that is
-// held to it by its configuration does.
+// peerCondition is what the peer said last about its service, by BFD or on its stream. A
+// node that knows only protocol version 1 sends no condition by BFD. A node that is
+// configured to speak version 1 does.
 func (n *Node) peerCondition() condition {
 	said, at := n.paths.condition(n.now)
 	if n.stream.version != 0 && n.stream.version < versionKeepalive && !n.peer.signals {
@@ -113,7 +114,7 @@ func (n *Node) peerCondition() condition {
 	return said
 }
 
-// conditionIn is what a state says.
+// conditionIn derives the condition from a state.
 func conditionIn(s state) condition {
 	switch {
 	case s.Role.Holds():
@@ -124,10 +125,10 @@ func conditionIn(s state) condition {
 	return unable
 }
 
-// condition returns this node's own.
+// condition returns this node's own condition.
 func (n *Node) condition() condition {
 	switch {
-	case n.role.Holds(), n.grant.pending: // who gave the role must not take it back meanwhile
+	case n.role.Holds(), n.grant.pending: // the node that gave the role must not take it back meanwhile
 		return serving
 	case n.able():
 		return standby
@@ -135,7 +136,7 @@ func (n *Node) condition() condition {
 	return unable
 }
 
-// sayCondition tells the peer of a condition that has changed.
+// sayCondition signals this node's condition if it has changed.
 func (n *Node) sayCondition() {
 	condition := n.condition()
 	for i := range n.paths {

@@ -12,7 +12,7 @@ import (
 	"baton/impl/flow"
 )
 
-// Preempt says what a node of higher priority does about a live MASTER.
+// Preempt says how a node of higher priority treats a live MASTER.
 type Preempt uint8
 
 const (
@@ -20,8 +20,8 @@ const (
 	PreemptNever Preempt = iota
 	// PreemptAfterSync: once in sync, the preferred node asks for a handover.
 	PreemptAfterSync
-	// PreemptImmediate: the preferred node seizes the role. Unsafe: it exists to
-	// show the historical bug.
+	// PreemptImmediate: the preferred node seizes the role. Unsafe: it reproduces the
+	// historical bug.
 	PreemptImmediate
 )
 
@@ -38,89 +38,89 @@ func (p Preempt) String() string {
 type Path struct {
 	Name string
 	BFD  bfd.Config
-	// CarriesSync marks the path that the sync stream runs over: when its session
-	// goes down the stream is reset rather than left to TCP's timeouts.
+	// CarriesSync marks the path that carries the sync stream. When its session goes down, the
+	// stream is reset without waiting for TCP's timeouts.
 	CarriesSync bool
 }
 
-// Config is all that a node knows from the outside.
+// Config is a node's configuration.
 type Config struct {
 	ID, Peer string
 	Priority uint8 // higher is preferred
-	// Incarnation identifies this run of the process; larger than those before it.
+	// Incarnation identifies this run of the process. It is larger than those of earlier runs.
 	Incarnation uint64
 	Paths       []Path
 	Links       []string      // the service links, whose carrier LinksUp needs
-	Track       Track         // the hosts that Reachable needs; none if it is empty
+	Track       Track         // the hosts that Reachable requires; may be empty
 	Hold        time.Duration // the recovery delay
 	Preempt     Preempt
 	Sync        ctsync.Config
 	Announce    Pace    // of gratuitous ARPs
-	Arbiter     Arbiter // of both nodes or of none
-	// Defer is how long a reply that tells a client that its flow is established waits for the
-	// peer to acknowledge the flow, at most; 0 where the dataplane does not defer replies.
+	Arbiter     Arbiter // on both nodes or on none
+	// Defer is the longest time that a reply which establishes a flow waits for the peer to
+	// acknowledge the flow; 0 if the dataplane does not defer replies.
 	Defer time.Duration
-	// Adopted is what is known of the table that the dataplane has from the process
-	// before; nil where its table is empty.
+	// Adopted is the stored pedigree of the table that the dataplane has from the process
+	// before; nil if its table is empty.
 	Adopted *flow.Pedigree
-	// Scrub has the tables scrubbed: see scrub.go.
+	// Scrub turns scrubbing on: see scrub.go.
 	Scrub bool
 
-	// GatesOff leaves out HoldDown and InSync, and guesses where a mid-flow segment
-	// without an entry belongs. Unsafe: it is the historical bug.
+	// GatesOff skips HoldDown and InSync, and chooses a backend by guess for a mid-flow
+	// segment without an entry. Unsafe: it reproduces the historical bug.
 	GatesOff bool
 	// AnnounceEarly announces before the table is installed and the lease taken. Unsafe.
 	AnnounceEarly bool
 }
 
-// Delays that derive from no negotiated value.
+// Limits that do not depend on a negotiated value.
 const (
-	// yieldLimit is how long a handover may take before the role is taken back.
+	// yieldLimit is how long a handover may take before the MASTER takes the role back.
 	yieldLimit = time.Second
-	// grantLimit is how long a grant stays good that could not be acted upon at once.
+	// grantLimit is how long a grant stays valid if the node cannot act on it at once.
 	grantLimit = time.Second
-	// staleAfter is how long a table counts as in sync after the live MASTER was heard
-	// last on the stream.
+	// staleAfter is how long a table counts as in sync after the last frame from the live
+	// MASTER.
 	staleAfter = time.Second
-	// ownTableLife is how long the table of a node that led stays complete while its
-	// peer serves without having it: for about as long as clients retransmit.
+	// ownTableLife is how long the table of a node that led stays complete while its peer
+	// serves without that table: about as long as clients retransmit.
 	ownTableLife = 30 * time.Second
-	// unreachableLimit is how long a MASTER keeps the role without its targets while
-	// the role cannot be handed over in order.
+	// unreachableLimit is how long a MASTER without its targets keeps the role if it cannot
+	// hand the role over in order.
 	unreachableLimit = 2 * time.Second
-	// noticeTime is how long a node that claims without the peer's word has said so by
-	// BFD before it forwards. It is longer than a packet takes between the nodes, so
-	// that a MASTER that still hears this node has stopped by then.
+	// noticeTime is how long before forwarding a node that claims without the peer's word
+	// signals the claim by BFD. It is longer than the transit time of a packet, so a MASTER
+	// that still hears this node has stopped by then.
 	noticeTime = 2 * time.Millisecond
-	// installLimit is how long a claim waits for what was received last to take hold.
+	// installLimit is how long a claim waits for the last received changes to take hold.
 	installLimit = 500 * time.Millisecond
-	// muteLimit is how long a stream stands on which the peer says nothing.
+	// muteLimit is how long a stream is kept on which the peer sends nothing.
 	muteLimit = 2 * time.Second
-	// bootListen is how long a node that has booted listens before it takes silence for
-	// that of a dead peer, and how long the word of a peer counts that stands by: one that
-	// does not hear this node sends once a second (RFC 5880 section 6.8.3).
+	// bootListen is how long a booted node listens before it takes silence for a dead peer. It
+	// is also how long a peer's "standby" counts: a peer that does not hear this node sends
+	// once a second (RFC 5880 section 6.8.3).
 	bootListen = 1100 * time.Millisecond
-	// hearLimit is how long two nodes that hear each other again may take to bring a
-	// session Up: sessions that are not Up send once a second (RFC 5880 section
-	// 6.8.3), each has to hear the other, and one packet may be lost.
+	// hearLimit is how long two nodes that hear each other again may take to bring a session
+	// Up. Sessions that are not Up send once a second (RFC 5880 section 6.8.3), each node has
+	// to hear the other, and one packet may be lost.
 	hearLimit = 3 * time.Second
-	// readRetry is how long after a failed read the dataplane is read again. It doubles
-	// with each failure, up to rereadPause.
+	// readRetry is how long after a failed read the dataplane is read again. It doubles with
+	// each failure, up to rereadPause.
 	readRetry = 20 * time.Millisecond
-	// rereadPause is how long after a refused write the dataplane is read anew.
+	// rereadPause is how long after a refused write the dataplane is read again.
 	rereadPause = time.Second
 	// leaveLimit is how long a stopping node waits to hear its peer call itself MASTER.
 	leaveLimit = 500 * time.Millisecond
 )
 
-// burst is when the gratuitous ARPs of one announcement leave, after its
-// beginning: five over a second, the most of them early, because one that is lost
-// costs an outage until the next.
+// burst lists when the gratuitous ARPs of an announcement are sent, counted from its start:
+// five within a second, most of them early, because each lost one prolongs the outage until
+// the next.
 var burst = []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, time.Second}
 
-// After the burst, gratuitous ARPs leave every repeat until settled is over, for one
-// link may have lost all of the burst, and every refresh from then on. Many VIPs get at
-// least settledRounds of these.
+// After the burst, gratuitous ARPs are sent every repeat until settled is over, because one
+// link may have lost the whole burst, and every refresh from then on. Many VIPs get at least
+// settledRounds rounds at the shorter interval.
 const (
 	repeat        = time.Second
 	settled       = 10 * time.Second
@@ -152,8 +152,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// New returns a node that has booted at now. It is in Init, with its links down
-// and its dataplane not ready until inputs say otherwise.
+// New returns a node that has booted at now. It is in Init. Its links are down and its
+// dataplane is not ready until inputs report otherwise.
 func New(cfg Config, now clock.Instant) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err

@@ -10,11 +10,11 @@ import (
 	"baton/impl/ha"
 )
 
-// What a MASTER decides beside the connection table, as which backends get new flows, its
-// peer follows, so that a takeover changes none of it. The core carries decisions by topic
-// and knows nothing of their meaning. A MASTER tells all of them as its term or a stream
-// begins, and then each that changes. A follower begins with a whole set, of the term that
-// the peer leads in: it never mixes two.
+// The peer follows the MASTER's decisions outside the connection table, such as which
+// backends get new flows, so that a takeover does not change them. The core carries
+// decisions by topic and does not interpret them. A MASTER sends the whole set when its term
+// or a stream begins, and then each change. A follower starts with a complete set from the
+// peer's current term, so it never mixes two terms.
 
 // Limits of decisions.
 const (
@@ -25,28 +25,28 @@ const (
 
 // Parts of a typeDecision message, by the byte after its epoch.
 const (
-	decisionsBegin = iota // a set begins: what was said before is void
-	decisionSet           // a topic and what was decided
-	decisionsEnd          // the set is whole
+	decisionsBegin = iota // start of a set: earlier decisions are void
+	decisionSet           // a topic and its decision
+	decisionsEnd          // the set is complete
 )
 
 // decisionLen is the length of a message without topic and decision.
 const decisionLen = headerLen + 4 + 1
 
-// decisions are those of both nodes.
+// decisions holds the decisions of both nodes.
 type decisions struct {
-	// mine is what this node's world has last decided, or followed, by topic. It is nil in a
-	// node whose world decides nothing.
+	// mine maps each topic to this node's last decision, its own or followed. It is nil on a
+	// node that decides nothing.
 	mine map[string][]byte
-	// told is where mine were told: on that stream, in that epoch.
+	// told is the stream and epoch in which mine was sent.
 	told struct {
 		stream uint64
 		epoch  uint32
 	}
-	theirs    map[string][]byte // what the peer decided in epoch, whole from its end on
+	theirs    map[string][]byte // the peer's decisions of epoch
 	epoch     uint32
 	whole     bool
-	following bool // the world was told to follow
+	following bool // this node was told to follow
 }
 
 func (d decisions) clone() decisions {
@@ -54,10 +54,10 @@ func (d decisions) clone() decisions {
 	return d
 }
 
-// streamOpened forgets what the peer decided: it will say so again.
+// streamOpened forgets the peer's decisions: the peer sends them again.
 func (d *decisions) streamOpened() { d.theirs, d.whole = nil, false }
 
-// decide takes what the world has decided.
+// decide takes a decision of this node.
 func (n *Node) decide(in Decided) {
 	d := &n.decisions
 	switch {
@@ -77,13 +77,13 @@ func (n *Node) decide(in Decided) {
 	}
 }
 
-// decisionsTold reports whether the peer has what this node decides, but for changes.
+// decisionsTold reports whether the peer has this node's set, so that only changes are due.
 func (n *Node) decisionsTold() bool {
 	d := &n.decisions
 	return n.leads() && n.stream.up && d.told.stream == n.stream.id && d.told.epoch == n.epoch
 }
 
-// tellDecisions tells the peer all that was decided, once in each term and on each stream.
+// tellDecisions sends the whole set, once in each term and on each stream.
 func (n *Node) tellDecisions() {
 	d := &n.decisions
 	if d.mine == nil || !n.leads() || !n.peerListens() || n.decisionsTold() {
@@ -97,7 +97,7 @@ func (n *Node) tellDecisions() {
 	n.sendDecision(decisionsEnd, "", nil)
 }
 
-// sendDecision sends one message. A decision that is nil withdraws the topic.
+// sendDecision sends one message. Nil data withdraws the topic.
 func (n *Node) sendDecision(part byte, topic string, data []byte) {
 	b := []byte{typeDecision, n.stream.version}
 	b = binary.BigEndian.AppendUint32(b, n.epoch)
@@ -138,7 +138,7 @@ func (n *Node) receiveDecision(data []byte) error {
 	return n.takeDecision(topic, decision)
 }
 
-// decodeDecision reads topic and decision; the decision is nil if it was withdrawn.
+// decodeDecision reads topic and decision; a nil decision withdraws the topic.
 func decodeDecision(b []byte) (topic string, decision []byte, err error) {
 	if len(b) == 0 || b[0] == 0 || b[0] > maxTopic || len(b) < 1+int(b[0]) {
 		return "", nil, errors.New("node: decision message: topic is cut short, or too long")
@@ -153,7 +153,7 @@ func decodeDecision(b []byte) (topic string, decision []byte, err error) {
 	return topic, slices.Clip(b[1:]), nil
 }
 
-// takeDecision keeps what the peer decided, and has it followed if the peer leads.
+// takeDecision stores a decision of the peer, and applies it if this node follows.
 func (n *Node) takeDecision(topic string, decision []byte) error {
 	d := &n.decisions
 	if decision == nil {
@@ -170,14 +170,14 @@ func (n *Node) takeDecision(topic string, decision []byte) error {
 	return nil
 }
 
-// followsDecisions reports whether the peer decides: it leads, and has said all that it has
-// decided in its term.
+// followsDecisions reports whether the peer decides: it leads and has sent the complete set
+// of its term.
 func (n *Node) followsDecisions() bool {
 	said := n.peer.state
 	return n.decisions.whole && !n.role.Holds() && n.live() && (said.Role == ha.Master || said.Role == ha.Yielding) && said.Rank.Epoch == n.decisions.epoch
 }
 
-// followDecisions has the world follow the peer's decisions, or decide by itself.
+// followDecisions switches between the peer's decisions and this node's own.
 func (n *Node) followDecisions() {
 	d := &n.decisions
 	follows := n.followsDecisions()

@@ -10,40 +10,40 @@ import (
 	"baton/impl/flow"
 )
 
-// deferral holds back the replies that tell clients that their flows are established, until the
-// peer has acknowledged those flows: a client that has such a reply has a flow that survives
-// this node. No reply waits for longer than the limit, or for a peer that is not in sync.
+// deferral holds back the replies that establish clients' flows until the peer has acknowledged
+// those flows. A client that has received such a reply has a flow that survives this node. No
+// reply waits longer than the limit, or for a peer that is not in sync.
 type deferral struct {
 	waiting []waitingReply // oldest first
-	bytes   int            // of their packets
+	bytes   int            // total size of the packets
 	stats   DeferStats
 }
 
 // waitingReply is a reply that the dataplane holds back.
 type waitingReply struct {
 	flow.Deferred
-	seq   uint64 // of the last change of its flow, which the peer has to acknowledge
+	seq   uint64 // last change of its flow, which the peer has to acknowledge
 	since clock.Instant
 }
 
-// What waits is bounded; beyond it, replies are sent at once.
+// Bounds of the waiting replies. Beyond them, replies are sent at once.
 const (
 	maxWaiting      = 4096
 	maxWaitingBytes = 1 << 20
 )
 
-// DeferStats count replies by what has ended their wait.
+// DeferStats counts replies by the reason why their wait ended.
 type DeferStats struct {
 	Acked    uint64 `json:"acked"`     // the peer has acknowledged the flow
 	TimedOut uint64 `json:"timed_out"` // the limit was reached
 	NoPeer   uint64 `json:"no_peer"`   // the peer was not in sync
 	Full     uint64 `json:"full"`      // too many were waiting
 	Dropped  uint64 `json:"dropped"`   // not sent: the node had stopped forwarding
-	// Waited is the total time that replies have waited for an acknowledgement that came.
+	// Waited is the total waiting time of acknowledged replies.
 	Waited time.Duration `json:"waited"`
 }
 
-// DeferStatus is what a node shows of its deferred replies.
+// DeferStatus describes a node's deferred replies.
 type DeferStatus struct {
 	Limit   time.Duration `json:"limit"`
 	Waiting int           `json:"waiting"`
@@ -72,7 +72,7 @@ func (d *deferral) fingerprint(h *fingerprint.Hash) {
 	}
 }
 
-// deadline returns when the oldest reply has waited for the limit.
+// deadline returns when the oldest reply reaches the limit.
 func (d *deferral) deadline(limit time.Duration) clock.Instant {
 	if len(d.waiting) == 0 {
 		return clock.Never
@@ -80,8 +80,8 @@ func (d *deferral) deadline(limit time.Duration) clock.Instant {
 	return d.waiting[0].since.Add(limit)
 }
 
-// receiveFlows takes the dataplane's events in their order: a flow's own changes come before
-// the reply that waits for them.
+// receiveFlows takes the dataplane's events in order: a flow's changes come before the reply
+// that waits for them.
 func (n *Node) receiveFlows(events []flow.Event) {
 	for len(events) > 0 {
 		changes := slices.IndexFunc(events, func(e flow.Event) bool { return e.Deferred.ID != 0 })
@@ -97,7 +97,7 @@ func (n *Node) receiveFlows(events []flow.Event) {
 	}
 }
 
-// deferReply lets a reply wait.
+// deferReply queues a reply.
 func (n *Node) deferReply(e *flow.Event) {
 	d := &n.deferral
 	switch {
@@ -109,7 +109,7 @@ func (n *Node) deferReply(e *flow.Event) {
 		n.emit(SendReplies{IDs: []uint64{e.Deferred.ID}})
 	default:
 		seq, known := n.sync.LastChange(e.Entry.Original)
-		if !known { // its event was lost: nothing that the peer acknowledges covers it
+		if !known { // its event was lost: no acknowledgement covers it
 			seq = math.MaxUint64
 		}
 		d.bytes += e.Deferred.Bytes
@@ -148,7 +148,7 @@ func (n *Node) sendDeferred() {
 	}
 }
 
-// dropDeferred drops the replies of a node that has stopped forwarding. The backends
+// dropDeferred drops the deferred replies when the node has stopped forwarding. The backends
 // retransmit them, and the next MASTER forwards those.
 func (n *Node) dropDeferred() {
 	d := &n.deferral

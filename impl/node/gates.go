@@ -7,7 +7,7 @@ import (
 	"baton/impl/ha"
 )
 
-// gateTable has one row for each gate: the function that judges it.
+// gateTable maps each gate to the function that judges it.
 var gateTable = []struct {
 	gate  ha.Gates
 	judge func(*view) (bool, why)
@@ -25,13 +25,13 @@ var gateTable = []struct {
 	{ha.PeerAble, judgePeerAble},
 }
 
-// why is the reason for a gate's state. It becomes text only when somebody reads it,
-// because gates are judged at each step.
+// why is the reason for a gate's state. Gates are judged at each step, so it becomes text only
+// when it is read.
 type why struct {
-	text string // %s stands for name, or for the peer's role where there is no name
+	text string // %s stands for name, or for the peer's role if name is empty
 	name string
 	role ha.Role
-	sync ctsync.Reason // used where text is empty
+	sync ctsync.Reason // used if text is empty
 }
 
 func (w why) String() string {
@@ -97,7 +97,7 @@ func judgeNoMaster(v *view) (bool, why) {
 	return judgePeerCondition(v)
 }
 
-// judgePeerRole goes by what the peer says on the stream.
+// judgePeerRole judges by the role that the peer states on the stream.
 func judgePeerRole(v *view) (bool, why) {
 	peer := v.peer
 	switch {
@@ -115,7 +115,7 @@ func judgePeerRole(v *view) (bool, why) {
 	return true, why{text: "peer is %s and ranks below", role: peer.Role}
 }
 
-// judgePeerCondition goes by BFD, where there is no stream to ask the peer on.
+// judgePeerCondition judges by the peer's condition in BFD, for a pair without a stream.
 func judgePeerCondition(v *view) (bool, why) {
 	switch {
 	case !v.listened:
@@ -132,10 +132,11 @@ func judgePeerCondition(v *view) (bool, why) {
 	return false, because("peer is heard but its role is unknown: no sync stream")
 }
 
-// judgeHoldDown: the recovery delay keeps a node that flaps from displacing another. It
-// never prolongs an outage that a node with the whole table could end; nor, lengthened,
-// one that a node without it could end which hears that its peer does not serve.
-// An adopted table counts once the peer has said what its own is worth: it may have led since.
+// judgeHoldDown keeps a flapping node from displacing another for the recovery delay. The
+// delay never prolongs an outage that a node with the complete table could end. Its
+// lengthening by flaps never prolongs an outage that a node without the complete table could
+// end, if that node hears that its peer does not serve. An adopted table counts only once the
+// peer has told its rank, because the peer may have led since.
 func judgeHoldDown(v *view) (bool, why) {
 	waives := v.complete && (!v.adopted || v.live)
 	switch {
@@ -155,9 +156,9 @@ func judgeHoldDown(v *view) (bool, why) {
 	return true, because("waived: the table is complete and nobody serves")
 }
 
-// judgeInSync: the table is what the last MASTER's was. While the MASTER lives, the
-// sync engine knows. Once it is gone, what counts is whether the table was complete
-// when the stream ended, and that this was not long before the silence.
+// judgeInSync opens the gate if this node has the last MASTER's table. While the MASTER lives,
+// the sync engine knows. After that, the table must have been complete when the stream ended,
+// shortly before the silence.
 func judgeInSync(v *view) (bool, why) {
 	switch {
 	case v.cfg.GatesOff:
@@ -204,8 +205,8 @@ func judgeSyncWithMaster(v *view) (bool, why) {
 	return v.inSync, why{sync: v.syncWhy}
 }
 
-// judgeDegraded: a table that nobody is left to complete must not keep a node from
-// serving. A MASTER gives its table, and so does a peer that cannot serve while nobody does.
+// judgeDegraded lets a node serve with an incomplete table once nobody can complete it. A
+// MASTER can, and so can a peer that cannot serve, while nobody serves.
 func judgeDegraded(v *view) (bool, why) {
 	switch {
 	case v.complete:
@@ -242,7 +243,7 @@ func judgeGranted(v *view) (bool, why) {
 	return true, because("granted by the MASTER")
 }
 
-// judgePeerReady: the peer could be handed the role.
+// judgePeerReady opens the gate if this node can hand the role to the peer.
 func judgePeerReady(v *view) (bool, why) {
 	switch {
 	case !v.live:
@@ -259,7 +260,8 @@ func judgePeerReady(v *view) (bool, why) {
 	return true, because("peer is Backup and in sync")
 }
 
-// judgePeerAble: the peer could serve, although the role cannot be handed to it in order.
+// judgePeerAble opens the gate if the peer could serve but an orderly handover is not
+// possible.
 func judgePeerAble(v *view) (bool, why) {
 	switch {
 	case v.live && v.peer.Role == ha.Backup && v.peer.Rank.Able && v.lacksLong:

@@ -6,13 +6,13 @@ import (
 	"baton/impl/ha"
 )
 
-// gateSet is the state of all gates as they were judged last.
+// gateSet is the latest state of all gates.
 type gateSet struct {
 	open    ha.Gates
 	why     [ha.GateCount]why
 	since   [ha.GateCount]clock.Instant // when each opened or closed last
-	judged  bool                        // once at least
-	refused ha.Gates                    // the gate that refused last, so that a refusal is told once
+	judged  bool                        // judge has run at least once
+	refused ha.Gates                    // the gate of the last traced refusal, so that each refusal is traced once
 }
 
 func (g *gateSet) fingerprint(h *fingerprint.Hash) {
@@ -21,8 +21,8 @@ func (g *gateSet) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(g.refused))
 }
 
-// judge judges every gate by the view of an instant and returns those to tell of: that
-// opened, that closed, or that are closed for another reason.
+// judge judges every gate by the view at now. It returns the gates to trace: those that
+// opened, closed, or are closed for another reason.
 func (g *gateSet) judge(now clock.Instant, v *view) (news ha.Gates) {
 	open := ha.Gates(0)
 	for i := range gateTable {
@@ -43,11 +43,11 @@ func (g *gateSet) judge(now clock.Instant, v *view) (news ha.Gates) {
 	return news
 }
 
-// reason says why a gate is as it is.
+// reason returns the reason for a gate's state.
 func (g *gateSet) reason(gate ha.Gates) string { return g.why[gate.Index()].String() }
 
-// updateGates judges every gate by a view that is not the last one, traces what is new of
-// them, and raises GatesChanged if any opened or closed.
+// updateGates judges every gate if the view has changed, traces the changes, and raises
+// GatesChanged if any gate opened or closed.
 func (n *Node) updateGates(h *hearing) {
 	v := n.look(h)
 	n.checkAwaited(&v)

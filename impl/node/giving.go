@@ -9,25 +9,25 @@ import (
 	"baton/impl/ha"
 )
 
-// A node that cannot serve may have the only table with the sessions of the clients. While
-// nobody serves it gives that table to its peer. It says that it is Yielding, as a MASTER
-// that hands over: it does not forward, and its table is to be received. The peer claims
-// with the table once it has it, or without it once this node says that it is not Yielding.
+// A node that cannot serve may have the only table with the clients' sessions. While nobody
+// serves, it gives that table to its peer. It reports the role Yielding, like a MASTER that
+// hands over: it does not forward, and the peer receives its table. The peer claims once it
+// has the table, or without the table once this node stops reporting Yielding.
 
-// giveLimit is how long a node gives its table at most, counted from when both nodes knew
-// of it. A million flows take a second.
+// giveLimit is the longest time for giving a table, counted from when both nodes knew about
+// it. A million flows take a second.
 const giveLimit = 2 * time.Second
 
-// awaitLimit is how long a node waits for its peer to begin to give its table.
+// awaitLimit is how long a node waits for its peer to start giving its table.
 const awaitLimit = 500 * time.Millisecond
 
 // giving is the state of both sides.
 type giving struct {
-	// since is when the peer came to lack the table that this node can only give, Never
-	// while it does not; awaited is when this node came to lack the peer's.
+	// since is when the peer began to lack this node's table, Never while it does not.
+	// awaited is when this node began to lack the peer's table.
 	since, awaited clock.Instant
-	on             bool // this node gives
-	done           bool // it has given
+	on             bool // this node is giving its table
+	done           bool // this node has given its table
 }
 
 func (g *giving) fingerprint(h *fingerprint.Hash) {
@@ -37,17 +37,17 @@ func (g *giving) fingerprint(h *fingerprint.Hash) {
 	h.Flag(g.done)
 }
 
-// wants reports whether this node is to give its table.
+// wants reports whether this node should give its table.
 func (g *giving) wants(now clock.Instant) bool {
 	return g.since != clock.Never && now < g.since.Add(giveLimit) && !g.done
 }
 
-// awaits reports whether the peer may still begin to give.
+// awaits reports whether the peer may still start to give.
 func (g *giving) awaits(now clock.Instant) bool {
 	return g.awaited != clock.Never && now < g.awaited.Add(awaitLimit)
 }
 
-// deadlines returns when either ends by itself.
+// deadlines returns when each of the two times out.
 func (g *giving) deadlines() (wants, awaits clock.Instant) {
 	wants, awaits = clock.Never, clock.Never
 	if g.since != clock.Never {
@@ -59,23 +59,25 @@ func (g *giving) deadlines() (wants, awaits clock.Instant) {
 	return wants, awaits
 }
 
-// mayGive reports whether the peer lacks a table that this node has and cannot serve from.
+// mayGive reports whether the peer lacks this node's table and this node cannot serve with
+// it.
 func mayGive(v *view) bool {
 	return v.live && !v.peer.Role.Holds() && !v.role.Holds() && v.role != ha.Init && !v.able && !v.leaving && v.peerLacks
 }
 
-// mayReceive reports whether this node lacks a table that the peer has and cannot serve from.
+// mayReceive reports whether this node lacks the peer's table and the peer cannot serve with
+// it.
 func mayReceive(v *view) bool {
 	return v.live && !v.role.Holds() && !v.peer.Rank.Able && v.lacks
 }
 
-// checkAwaited follows whether the peer has a table to give, for the gate Degraded.
+// checkAwaited updates, for the gate Degraded, whether the peer has a table to give.
 func (n *Node) checkAwaited(v *view) {
 	n.giving.awaited = since(n.giving.awaited, n.now, mayReceive(v))
 	v.awaited = n.giving.awaits(n.now)
 }
 
-// checkGiving begins and ends to give this node's table.
+// checkGiving starts and stops giving this node's table.
 func (n *Node) checkGiving() {
 	g := &n.giving
 	if g.since = since(g.since, n.now, mayGive(&n.view)); g.since == clock.Never {
@@ -96,8 +98,8 @@ func (n *Node) checkGiving() {
 	}
 }
 
-// startGiving makes this node the source. What it tells from here on is of an epoch of
-// its own, so that no position in it can be taken for one of its time as MASTER.
+// startGiving makes this node the source, with a new epoch. So the peer cannot mistake a
+// position in this stream for one from this node's time as MASTER.
 func (n *Node) startGiving() {
 	n.giving.on = true
 	n.seen++

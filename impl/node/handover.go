@@ -6,15 +6,15 @@ import (
 	"baton/impl/ha"
 )
 
-// yielding is a handover under way on the side of the MASTER that leaves.
+// yielding is a handover under way, on the MASTER that leaves.
 type yielding struct {
 	began, deadline clock.Instant
-	// barrier is the last change that the peer must have applied before the grant,
-	// once the dataplane has been drained.
+	// barrier is the last change that the peer must have applied before the grant. It is
+	// set once the dataplane has been drained.
 	barrier  uint64
 	draining bool
 	drained  bool
-	drainAt  clock.Instant // no earlier than this
+	drainAt  clock.Instant // earliest time of the next drain
 }
 
 func (y *yielding) fingerprint(h *fingerprint.Hash) {
@@ -31,13 +31,13 @@ func (y *yielding) begin(now clock.Instant) {
 	*y = yielding{began: now, deadline: now.Add(yieldLimit)}
 }
 
-// wantsDrain reports whether the dataplane is to be drained now. One that lost events is
-// read first: the peer must get what is found there, too.
+// wantsDrain reports whether to drain the dataplane now. After a loss of events the
+// dataplane is read first, because the peer needs what that read finds.
 func (y *yielding) wantsDrain(now clock.Instant, read bool) bool {
 	return !y.draining && !y.drained && read && now >= y.drainAt
 }
 
-// drainWait returns when a drain that failed is tried again, Never if none waits.
+// drainWait returns when a failed drain is repeated, Never if none waits.
 func (y *yielding) drainWait(now clock.Instant) clock.Instant {
 	if !y.draining && !y.drained && now < y.drainAt {
 		return y.drainAt
@@ -45,10 +45,10 @@ func (y *yielding) drainWait(now clock.Instant) clock.Instant {
 	return clock.Never
 }
 
-// drain notes the last change of the dataplane.
+// drain records the dataplane's last change.
 func (y *yielding) drain(barrier uint64) { y.drained, y.barrier = true, barrier }
 
-// yieldInput is what a handover depends on.
+// yieldInput is the input of outcome.
 type yieldInput struct {
 	now, paused clock.Instant // paused: the end of this node's last pause
 	stream      bool          // the sync stream is up
@@ -56,7 +56,7 @@ type yieldInput struct {
 	leaving     bool
 }
 
-// outcome returns the event that ends the handover, and whether there is one yet.
+// outcome returns the event that ends the handover, if there is one yet.
 func (y *yielding) outcome(in yieldInput) (ha.Event, bool) {
 	switch {
 	case in.paused > y.began:
@@ -76,7 +76,7 @@ func (n *Node) startYield() {
 	n.drain()
 }
 
-// drain asks for the events that are pending in the dataplane.
+// drain asks for the pending events of the dataplane.
 func (n *Node) drain() {
 	if n.yield.wantsDrain(n.now, n.reading.done() && !n.sync.Reconciling()) {
 		n.yield.draining = true
@@ -84,7 +84,7 @@ func (n *Node) drain() {
 	}
 }
 
-// drained takes the answer to a drain. After a failed one the peer may lack a change.
+// drained takes the answer to a drain. After a failed drain the peer may lack a change.
 func (n *Node) drained(failure string) {
 	n.yield.draining = false
 	switch {
@@ -96,8 +96,8 @@ func (n *Node) drained(failure string) {
 	}
 }
 
-// checkYielded raises HandedOver once the peer has applied all there was, and
-// HandoverFailed when it can no longer be expected to.
+// checkYielded raises HandedOver once the peer has applied every change, and
+// HandoverFailed when this is no longer possible.
 func (n *Node) checkYielded() {
 	if n.role != ha.Yielding || len(n.events) > 0 {
 		return
@@ -111,8 +111,8 @@ func (n *Node) checkYielded() {
 	}
 }
 
-// sendGrant gives the role away. From here on the peer counts as holding it,
-// until it has answered a state sent after the grant or is silent.
+// sendGrant gives the role to the peer. The peer then counts as holding it until it has
+// answered a state sent after the grant, or is silent.
 func (n *Node) sendGrant() {
 	g := grant{Epoch: n.epoch, Barrier: n.yield.barrier}
 	n.emit(SendSync{Data: g.encode(n.stream.version)})
@@ -120,7 +120,7 @@ func (n *Node) sendGrant() {
 	n.leaving.wait(n.now)
 }
 
-// receiveRequest hears the preferred peer ask for the role.
+// receiveRequest takes the preferred peer's request for the role.
 func (n *Node) receiveRequest(data []byte) error {
 	if len(data) != requestLen {
 		return badLength("request", len(data), requestLen)
@@ -129,7 +129,7 @@ func (n *Node) receiveRequest(data []byte) error {
 	return nil
 }
 
-// yieldWait returns when a handover is given up.
+// yieldWait returns when a handover times out.
 func (n *Node) yieldWait() clock.Instant {
 	if n.role == ha.Yielding {
 		return min(n.yield.deadline, n.yield.drainWait(n.now))

@@ -2,28 +2,29 @@ package node
 
 import "baton/impl/clock"
 
-// hearing is what this node hears of the peer at one instant. It is gathered once, for the
-// gates and for the detection of two MASTERs or none.
+// hearing is what this node hears from the peer at one instant. It is gathered once, for
+// the gates and for the checks for two MASTERs or none.
 type hearing struct {
 	now    clock.Instant
 	up     bool // a BFD session is Up
-	silent bool // nothing is heard, on any path or on the stream
+	silent bool // nothing is heard on any path or on the stream
 	speaks bool // the peer speaks on the stream
-	live   bool // and its role is known from it
-	// condition is what the peer said last of its service.
+	live   bool // and its role is known from the stream
+	// condition is what the peer said last about its service.
 	condition condition
-	// turned: on one path the peer stood by before and serves now. Paths are compared with
-	// themselves only, because a packet on one may overtake a packet on another.
+	// turned: on one path the peer was standby before and serves now. Each path is
+	// compared only with itself, because a packet on one path may overtake a packet on
+	// another.
 	turned bool
-	// unheard: the peer says that it serves, and on no path that is Up. It says so on
-	// every path at once, so that those are Up for no longer than a detection.
+	// unheard: the peer says that it serves, but on no path that is Up. It says so on
+	// every path at once, so such paths stay Up for at most one detection time.
 	unheard bool
 }
 
 // serves reports whether the peer says that it serves.
 func (h *hearing) serves() bool { return h.condition == serving }
 
-// hear notes what the peer says of its service on each path, and gathers all.
+// hear records the peer's condition on each path and gathers a hearing.
 func (n *Node) hear() hearing {
 	for i := range n.paths {
 		n.paths[i].observe(n.now)

@@ -8,10 +8,10 @@ import (
 	"baton/impl/ha"
 )
 
-// installation is the first part of a claim: what was received last takes hold.
+// installation is the first part of a claim: the last received changes take hold.
 type installation struct {
 	active bool
-	from   clock.Instant // not before, because the peer is told first
+	from   clock.Instant // earliest end, because the peer is told first
 	by     clock.Instant
 }
 
@@ -27,15 +27,15 @@ func (i *installation) begin(now clock.Instant, notice time.Duration) {
 
 func (i *installation) end() { *i = installation{} }
 
-// resume puts off a claim that a pause has interrupted. Another node may have claimed meanwhile.
+// resume delays a claim that a pause has interrupted. Another node may have claimed meanwhile.
 func (i *installation) resume(from clock.Instant) {
 	if i.active {
 		i.from, i.by = max(i.from, from), max(i.by, from)
 	}
 }
 
-// done reports whether the claim may go on, and whether it does so without all entries because
-// it has waited for long enough. A dataplane that goes on refusing some entries must not keep
+// done reports whether the claim may continue, and whether it continues without all entries
+// because installLimit has passed. A dataplane that keeps refusing some entries must not stop
 // the node from serving the others.
 func (i *installation) done(now clock.Instant, outstanding int) (done, late bool) {
 	late = outstanding > 0 && now >= i.by
@@ -53,7 +53,7 @@ func (i *installation) deadline(now clock.Instant) clock.Instant {
 	return i.by
 }
 
-// checkInstalled raises Installed once a claiming node has nothing outstanding.
+// checkInstalled raises Installed once a claiming node has no outstanding changes.
 func (n *Node) checkInstalled() {
 	done, late := n.install.done(n.now, n.sync.Pending())
 	if n.role != ha.Claiming || !done {

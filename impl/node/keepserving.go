@@ -9,15 +9,15 @@ import (
 	"baton/impl/ha"
 )
 
-// Policy says what a MASTER does that has no proof that its peer hears it while the arbiter
-// does not answer.
+// Policy sets what a MASTER does while the arbiter does not answer and it has no proof that its
+// peer hears it.
 type Policy uint8
 
 const (
 	// FailClosed: it stops. Two nodes never forward at once.
 	FailClosed Policy = iota
-	// KeepServing: it goes on as a MASTER without an arbiter does. Where the peer reaches the
-	// arbiter and no path joins the nodes, both forward.
+	// KeepServing: it continues like a MASTER without an arbiter. If no path joins the nodes and
+	// the peer reaches the arbiter, both forward.
 	KeepServing
 )
 
@@ -30,18 +30,18 @@ func (p Policy) String() string {
 	return fmt.Sprintf("policy%d", uint8(p))
 }
 
-// keeping is a node's service without the arbiter, under KeepServing. Only the node that
-// served last may go on: the silence of the peer never makes a new MASTER without the
-// arbiter's word.
+// keeping is the state of serving without the arbiter, under KeepServing. Only the node that
+// served last may continue. A silent peer never makes a node a new MASTER without the arbiter's
+// permission.
 type keeping struct {
-	// served: this node was MASTER, lost the role at most by a lease that expired, and has
-	// since heard nothing of a peer, or of an arbiter, that might have let another serve.
+	// served: this node was MASTER and lost the role, if at all, because its lease expired.
+	// Since then it has heard nothing from a peer or an arbiter that might have let another
+	// node serve.
 	served bool
 	last   clock.Instant // when it was MASTER last
-	// since is when the lease began to rest on neither proof nor right, Never while it does
-	// not.
+	// since is when proof and right ceased to justify the lease; Never while one of them does.
 	since clock.Instant
-	// alone is the part of that time in which the peer is silent too.
+	// alone is since when the peer is silent too.
 	alone clock.Instant
 }
 
@@ -50,18 +50,17 @@ func (k *keeping) fingerprint(h *fingerprint.Hash) {
 	h.Flag(k.on())
 }
 
-// on reports whether this node goes on without the arbiter.
+// on reports whether this node serves without the arbiter.
 func (k *keeping) on() bool { return k.since != clock.Never }
 
-// left notes the end of a role.
+// left records the end of a role.
 func (k *keeping) left(from, to ha.Role, event ha.Event) {
 	if from.Holds() && !to.Holds() && (event != ha.LeaseExpired || from == ha.Yielding) {
 		k.served = false
 	}
 }
 
-// keepServing decides whether this node goes on without the arbiter. f is the footing of this
-// instant.
+// keepServing decides whether this node serves without the arbiter. f is the current footing.
 func (n *Node) keepServing(f footing) {
 	k := &n.arbitration.keeping
 	if n.arbitration.policy != KeepServing {
@@ -87,7 +86,7 @@ func (n *Node) keepServing(f footing) {
 	n.noteAlone()
 }
 
-// stopKeeping has the lease rest again on what is proven or granted. Without either it ends.
+// stopKeeping limits the lease again to proof and right. Without either, the lease ends.
 func (n *Node) stopKeeping() {
 	if !n.lease.held {
 		return
@@ -98,7 +97,7 @@ func (n *Node) stopKeeping() {
 	n.endLease()
 }
 
-// noteAlone records when this node begins and ceases to serve without peer and arbiter.
+// noteAlone traces when this node starts and stops serving without peer and arbiter.
 func (n *Node) noteAlone() {
 	k := &n.arbitration.keeping
 	was := k.alone
@@ -111,22 +110,22 @@ func (n *Node) noteAlone() {
 	}
 }
 
-// mayResume reports whether a node that served last may claim without the arbiter: its lease
-// has expired because it was paused, or because the arbiter's silence was not known in time.
+// mayResume reports whether a node that served last may claim without the arbiter. Its lease
+// expired because it was paused, or because it learned too late that the arbiter is silent.
 func (n *Node) mayResume() bool {
 	a := &n.arbitration
 	return n.arbitration.policy == KeepServing && a.keeping.served && a.machine.Unanswered() && n.silent()
 }
 
-// arbiterAnswered notes that the arbiter rules again.
+// arbiterAnswered records that the arbiter answers again.
 func (n *Node) arbiterAnswered() {
 	if !n.role.Holds() {
 		n.arbitration.keeping.served = false
 	}
 }
 
-// keptUntil is until when the peer may serve without the arbiter although that answers again: it
-// asks once in a validity at least. Until then this node does not ask for the right.
+// keptUntil is how long the peer may still serve without the arbiter after the arbiter answers
+// again: it asks at least once per validity. Until then this node does not ask for the right.
 func (n *Node) keptUntil() clock.Instant {
 	a := &n.arbitration
 	if back := a.machine.Back(); a.policy == KeepServing && back > 0 {
@@ -136,13 +135,13 @@ func (n *Node) keptUntil() clock.Instant {
 }
 
 // rules reports whether a peer that has been silent for a time cannot forward once the arbiter
-// lets this node act alone. Under KeepServing it may have gone on; but not before it has missed
-// this node for as long as this node has missed it.
+// lets this node act alone. Under KeepServing the peer may have continued, but only after it has
+// missed this node for as long as this node has missed it.
 func (a *arbitration) rules(silent, detection time.Duration) bool {
 	return a.on && (a.policy == FailClosed || silent < detection)
 }
 
-// status is nil without an arbiter.
+// status returns nil without an arbiter.
 func (a *arbitration) status(now clock.Instant) *ArbiterStatus {
 	if !a.on {
 		return nil

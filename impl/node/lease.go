@@ -8,17 +8,17 @@ import (
 	"baton/impl/ha"
 )
 
-// lease is the forwarding permission that the dataplane holds. It is renewed as
-// BFD packets leave, for less than the time after the last of them at which the
-// peer may declare this node down: a node that stops sending stops forwarding
-// first. The expiry is absolute, and an expired lease is never renewed.
+// lease is the dataplane's permission to forward. It is renewed as BFD packets leave. It
+// expires sooner after the last packet than the peer may declare this node down, so a
+// node that stops sending stops forwarding first. The expiry is absolute, and an expired
+// lease is never renewed.
 type lease struct {
 	held  bool
 	until clock.Instant // Never while not held
-	taken clock.Instant // when it was written last
-	// refused: the dataplane did not take the last one that was asked for.
+	taken clock.Instant // time of the last write
+	// refused: the dataplane refused the last lease.
 	refused bool
-	// trusting: what was sent counts as heard, until the peer is known to hear again.
+	// trusting: sent packets count as heard until the peer is known to hear again.
 	trusting bool
 }
 
@@ -29,34 +29,34 @@ func (l *lease) fingerprint(h *fingerprint.Hash) {
 	h.Flag(l.trusting)
 }
 
-// footing is what justifies a lease at an instant.
+// footing is the justification of a lease at one instant.
 type footing struct {
-	until clock.Instant // up to when forwarding is justified by what was sent
-	proof               // and by what was heard
-	// lonely: nobody hears this node, so that nobody's detection bounds the lease; it
-	// is then a guard against a pause alone, and holds for length.
+	until clock.Instant // limit by the packets that were sent
+	proof               // limit by the packets that the peer has heard
+	// lonely: nobody hears this node, so no detection time bounds the lease. The lease
+	// then only guards against a pause, and lasts for length.
 	lonely bool
 	length time.Duration
-	// right is when the arbiter's right to act alone ends.
+	// right is the end of the arbiter's right to act alone.
 	arbitrated bool
 	right      clock.Instant
 }
 
-// leaseShare is the part of the peer's detection time for which a lease holds.
-// What is left covers two clocks that do not run alike and the time from the
-// reading of the clock to the packet on the wire.
+// leaseShare is the length of a lease as a share of the peer's detection time. The rest
+// covers the drift of the two clocks and the time from the clock reading to the packet on
+// the wire.
 const leaseShare = 0.9
 
 func leaseLength(detect time.Duration) time.Duration {
 	return time.Duration(leaseShare * float64(detect))
 }
 
-// take holds the lease from now on.
+// take starts to hold the lease.
 func (l *lease) take(now clock.Instant, f footing) {
 	*l = lease{held: true, until: l.justified(f), taken: now}
 }
 
-// renew moves the expiry on where the footing justifies it, and reports whether it did.
+// renew extends the lease if the footing justifies it, and reports whether it did.
 func (l *lease) renew(now clock.Instant, f footing) bool {
 	until := l.justified(f)
 	if !l.held || now >= l.until || until <= l.until || f.lonely && now < l.renewalAlone(f) {
@@ -66,25 +66,25 @@ func (l *lease) renew(now clock.Instant, f footing) bool {
 	return true
 }
 
-// fallBack notes that the last renewal did not take hold.
+// fallBack records that the last renewal did not take hold.
 func (l *lease) fallBack(until clock.Instant) {
 	if l.held {
 		l.until = min(l.until, until)
 	}
 }
 
-// renewalAlone is when a node without a peer renews: after a third of the lease, and not
-// before a lease that its peer had bounded more generously comes near to its end.
+// renewalAlone is when a node without a peer renews: after a third of the lease. A longer
+// lease from its time with a peer is first used until it nears its end.
 func (l *lease) renewalAlone(f footing) clock.Instant {
 	return min(max(l.taken.Add(f.length/3), l.until.Add(-f.length*2/3)), l.until.Add(-f.length/6))
 }
 
-// expired reports whether the lease has run out unrenewed.
+// expired reports whether the lease has run out.
 func (l *lease) expired(now clock.Instant) bool { return l.held && now >= l.until }
 
 func (l *lease) drop() { *l = lease{until: clock.Never, refused: l.refused} }
 
-// deadline returns when a lease that is held next needs a Timer.
+// deadline returns when a held lease next needs a Timer.
 func (l *lease) deadline(f footing) clock.Instant {
 	switch {
 	case !f.lonely && l.undecided(f):
@@ -95,8 +95,8 @@ func (l *lease) deadline(f footing) clock.Instant {
 	return min(l.until, l.renewalAlone(f))
 }
 
-// footing is what this node has sent justifies: by BFD, or on a stream on which the peer
-// listens where no BFD session is Up.
+// footing returns what sent packets justify: BFD packets, or keepalives on a stream on
+// which the peer listens if no BFD session is Up.
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
 	f.arbitrated, f.right = n.arbitration.binds(), n.arbitration.right()
@@ -106,7 +106,7 @@ func (n *Node) footing() footing {
 	return f
 }
 
-// takeLease allows forwarding; the Done of the effect raises LeaseHeld.
+// takeLease allows forwarding. The effect's Done raises LeaseHeld.
 func (n *Node) takeLease() {
 	if !n.arbitration.binds() {
 		n.paths.presume()
@@ -116,9 +116,9 @@ func (n *Node) takeLease() {
 	n.traceLease()
 }
 
-// refused reports whether the dataplane refused the last lease and this node waits before
-// it asks for another: it must not keep a peer from serving meanwhile. Flapping does not
-// lengthen that wait, because both nodes may have been refused.
+// refused reports whether the dataplane refused the last lease and this node still waits
+// before it asks again. Meanwhile it must not keep a peer from serving. Flapping does not
+// lengthen the wait, because both nodes may have been refused.
 func (n *Node) refused() bool { return n.lease.refused && n.now < n.hold.EndsUndamped() }
 
 func (n *Node) leaseAnswered(failure string) {
@@ -133,7 +133,7 @@ func (n *Node) leaseAnswered(failure string) {
 	}
 }
 
-// renewLease moves the expiry on, if what was sent justifies it.
+// renewLease extends the lease if the footing justifies it.
 func (n *Node) renewLease() {
 	if n.lease.held {
 		n.renewLeaseOn(n.footing())
@@ -154,8 +154,8 @@ func (n *Node) leaseWait() clock.Instant {
 	return n.lease.deadline(n.footing())
 }
 
-// renewalFailed falls back on the lease that holds. Where none has held yet, the answer to
-// the claim's own lease is still to come, and says that the dataplane refused it.
+// renewalFailed falls back to the lease that took hold. If none has, the Done of the
+// claim's own lease is still to come and reports the refusal.
 func (n *Node) renewalFailed(until clock.Instant) {
 	if n.role == ha.Claiming && until <= n.now {
 		return
@@ -163,14 +163,14 @@ func (n *Node) renewalFailed(until clock.Instant) {
 	n.lease.fallBack(until)
 }
 
-// checkLease raises LeaseExpired when the lease has run out unrenewed.
+// checkLease ends an expired lease and settles the node.
 func (n *Node) checkLease() {
 	if n.endLease() {
 		n.settle()
 	}
 }
 
-// endLease raises LeaseExpired if the lease has run out, and reports whether it has.
+// endLease raises LeaseExpired if the lease has expired, and reports whether it has.
 func (n *Node) endLease() bool {
 	if !n.lease.expired(n.now) {
 		return false

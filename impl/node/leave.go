@@ -6,10 +6,10 @@ import (
 	"baton/impl/ha"
 )
 
-// leaving is the end of a node's life.
+// leaving is the state of a node that has been asked to stop.
 type leaving struct {
 	asked bool
-	until clock.Instant // how long to wait to hear the peer call itself MASTER
+	until clock.Instant // deadline for the peer to call itself MASTER
 	done  bool
 }
 
@@ -19,7 +19,7 @@ func (l *leaving) fingerprint(h *fingerprint.Hash) {
 	h.Flag(l.done)
 }
 
-// ask begins to leave, and reports whether that is new.
+// ask starts leaving, and reports whether it was not started before.
 func (l *leaving) ask(now clock.Instant) bool {
 	if l.asked {
 		return false
@@ -32,14 +32,14 @@ func (l *leaving) ask(now clock.Instant) bool {
 // wait gives the peer time to call itself MASTER.
 func (l *leaving) wait(now clock.Instant) { l.until = now.Add(leaveLimit) }
 
-// leaveInput is what a leaving node depends on.
+// leaveInput is the input of over.
 type leaveInput struct {
 	now    clock.Instant
 	holds  bool // this node holds the role
-	taking bool // the peer is about to take it, and can be heard to say so
+	taking bool // the peer is claiming, and this node can still hear it
 }
 
-// over reports whether the node may end: the role is in other hands, or no hands are left.
+// over reports whether the node may exit: the peer has the role, or no peer will take it.
 func (l *leaving) over(in leaveInput) bool {
 	return l.asked && !l.done && !in.holds && (!in.taking || in.now >= l.until)
 }
@@ -52,14 +52,14 @@ func (l *leaving) deadline(holds bool) clock.Instant {
 	return clock.Never
 }
 
-// stop begins the node's end.
+// stop starts leaving.
 func (n *Node) stop() {
 	if n.leaving.ask(n.now) {
 		n.raise(ha.StopAsked)
 	}
 }
 
-// checkLeaving ends the node once it may go.
+// checkLeaving sends Exit once the node may end.
 func (n *Node) checkLeaving() {
 	taking := n.live() && n.peer.state.Role == ha.Claiming
 	if !n.leaving.over(leaveInput{now: n.now, holds: n.role.Holds(), taking: taking}) {

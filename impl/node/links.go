@@ -2,7 +2,7 @@ package node
 
 import "baton/impl/fingerprint"
 
-// links are the service links. Their carriers are down until inputs say otherwise.
+// links are the service links. Their carriers are down until inputs report otherwise.
 type links []Link
 
 func newLinks(names []string) links {
@@ -22,8 +22,8 @@ func (ls links) fingerprint(h *fingerprint.Hash) {
 	}
 }
 
-// receive notes the state of a link, and reports whether its hardware address is news. One
-// that is no service link counts nowhere.
+// receive records the state of a link, and reports whether its hardware address has
+// changed. Other links than service links are ignored.
 func (ls links) receive(in Link) (moved bool) {
 	for i := range ls {
 		if ls[i].Name == in.Name {
@@ -43,7 +43,7 @@ func (ls links) macs() (macs [serviceLinks]MAC) {
 	return macs
 }
 
-// down names a link without carrier, "" if every link has one.
+// down names a link without carrier; "" if every link has one.
 func (ls links) down() string {
 	for i := range ls {
 		if !ls[i].Up {

@@ -7,15 +7,14 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// listening is how a node that is paused again and again comes to have listened for long
-// enough: what it listened between its pauses adds up. It begins anew once the peer was
-// heard, once the node has listened for long enough, and after a pause so long that a peer
-// may have booted and taken the role.
+// listening adds up the listening time of a node that is paused repeatedly. It starts over
+// once the peer was heard, once the node has listened long enough, and after a pause in
+// which a peer may have booted and taken the role.
 type listening struct {
 	began, ended clock.Instant // the last pause
-	need         time.Duration // for how long the pauses so far must be listened for
-	done         time.Duration // for how long the node has, up to the last pause
-	over         bool          // it has, and ran when it had
+	need         time.Duration // required listening time after the pauses so far
+	done         time.Duration // listening time up to the last pause
+	over         bool          // the required time has passed while the node ran
 }
 
 func (l *listening) fingerprint(h *fingerprint.Hash) {
@@ -26,8 +25,9 @@ func (l *listening) fingerprint(h *fingerprint.Hash) {
 	h.Flag(l.over)
 }
 
-// paused notes a pause that ends now, after which this node must listen for need, and
-// returns for how long it still must: at least for least. The peer was heard last at heard.
+// paused records a pause that ends now and after which this node must listen for need. It
+// returns the remaining listening time, at least least. heard is when the peer was last
+// heard.
 func (l *listening) paused(now clock.Instant, pause time.Duration, heard clock.Instant, need, least time.Duration) time.Duration {
 	began := now.Add(-pause)
 	l.done += max(0, began.Sub(l.ended))

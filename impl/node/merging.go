@@ -11,14 +11,14 @@ import (
 	"baton/impl/ha"
 )
 
-// A follower whose table has what its source's lacks offers it (see ctsync.Offer). The source
-// merges the entries into its dataplane, where flows that packets have opened stay as they
-// are, and reads them again. What is there then enters the mirrored table, and so the peer's.
+// A follower offers the entries that its source's table lacks (see ctsync.Offer). The source
+// merges them into its dataplane, where flows opened by packets stay unchanged, and reads them
+// back. The entries found there enter the mirrored table, and so the peer's.
 
 const (
 	// mergeRetry is how long after a failed call an offer is written again.
 	mergeRetry = 50 * time.Millisecond
-	// mergeAttempts is how often an offer is written before the entries that the dataplane
+	// mergeAttempts is how often an offer is written. After that, the entries that the dataplane
 	// still lacks are given up.
 	mergeAttempts = 4
 )
@@ -28,15 +28,15 @@ type mergeStage uint8
 const (
 	mergeResting mergeStage = iota
 	mergeWriting            // the entries are being written
-	mergeProving            // and read again
+	mergeProving            // the entries are being read back
 )
 
-// merging is how far the offer at hand is worked in.
+// merging is the progress of the current offer.
 type merging struct {
 	stage    mergeStage
-	awaited  uint64        // the effect whose Done goes on
-	attempts int           // that have failed
-	at       clock.Instant // when it is tried again
+	awaited  uint64        // the effect whose Done is expected
+	attempts int           // failed attempts
+	at       clock.Instant // time of the next attempt
 }
 
 func (m *merging) fingerprint(h *fingerprint.Hash) {
@@ -45,8 +45,9 @@ func (m *merging) fingerprint(h *fingerprint.Hash) {
 	h.Instant(m.at)
 }
 
-// offerRest has the engine offer its table to a MASTER of a term that was not followed yet
-// and whose table lacks the history of this one, or whose peer has served meanwhile.
+// offerRest makes the engine offer its table to a MASTER if the tables have diverged because the
+// peer served meanwhile, or if the MASTER's term is new to this node and its table lacks this
+// one's history.
 func (n *Node) offerRest(leads bool, term followedTerm, theirs ha.Rank) {
 	if leads && n.tablesCount() && (n.sync.Apart() || n.followed != term && n.epoch > theirs.Witnessed) {
 		n.sync.OfferRest()
@@ -61,9 +62,9 @@ func (n *Node) mergeWait() clock.Instant {
 	return n.future(n.merging.at)
 }
 
-// advanceMerging writes the next offer. A node that is no source any more has none: its peer
-// still holds the entries. What was written and not proved is in the dataplane alone, and has
-// to be read.
+// advanceMerging writes the next offer. A node that is no longer a source has no offer; its peer
+// still holds the entries. Entries written but not yet read back are only in the dataplane, so
+// the dataplane is read.
 func (n *Node) advanceMerging() {
 	m := &n.merging
 	offer, ok := n.sync.Offered()
@@ -79,7 +80,7 @@ func (n *Node) advanceMerging() {
 	}
 }
 
-// mergeAnswered takes the answer that merging waits for.
+// mergeAnswered takes the Done that merging waits for.
 func (n *Node) mergeAnswered(d Done) {
 	m := &n.merging
 	if d.ID != m.awaited || m.stage == mergeResting {
@@ -108,8 +109,8 @@ func tuplesOf(offer ctsync.Offer) []flow.Tuple {
 	return tuples
 }
 
-// merged ends an offer, given what the dataplane holds of its flows. What it has taken and could
-// not be proved is in no table before the dataplane is read.
+// merged ends an offer. d holds the dataplane's entries for the offered flows. After a failure,
+// entries may be in the dataplane only, so it is read.
 func (n *Node) merged(d Done) {
 	var taken []flow.Event
 	for i := range d.Held {

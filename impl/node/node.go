@@ -1,9 +1,9 @@
-// Package node is the sans-IO core of a load balancer node: it composes BFD
-// (impl/bfd), the gated state machine (impl/ha) and connection sync (impl/ctsync)
-// into one value that takes inputs by Step, says by Deadline when it next wants a
-// Timer, and returns by Ready what is to be done, in the order in which it must
-// take hold. It reads no clock, starts no goroutine, opens no socket. The daemon
-// drives it in real time and the simulator in virtual time; both run this code.
+// Package node is the sans-IO core of a load balancer node. It composes BFD (impl/bfd), the
+// gated state machine (impl/ha) and connection sync (impl/ctsync) into one value. Step
+// takes inputs, Deadline returns when the node next needs a Timer, and Ready returns
+// effects in the order in which they must take hold. The package reads no clock, starts no
+// goroutine and opens no socket. The daemon drives it in real time and the simulator in
+// virtual time. Both run this code.
 package node
 
 import (
@@ -23,40 +23,40 @@ import (
 // Node is one node of a pair. It is not safe for concurrent use.
 type Node struct {
 	cfg Config
-	now clock.Instant // the latest instant stepped to; never goes back
-	// deadline is what Deadline returns. Only boot and Step change a node, and both end
-	// by computing it.
+	now clock.Instant // the latest instant stepped to; never decreases
+	// deadline is what Deadline returns. Only boot and Step change a node, and both compute
+	// it at their end.
 	deadline clock.Instant
 
 	role  ha.Role
-	epoch uint32 // of the table: the one claimed with, or the MASTER's that was synced
-	seen  uint32 // the largest epoch ever claimed or heard of
+	epoch uint32 // of the table: the epoch of this node's claim, or of the MASTER whose table was synced
+	seen  uint32 // the largest epoch ever claimed or heard
 
-	// What the table is worth, see ha.Rank.
+	// The worth of the table, see ha.Rank.
 	witnessed uint32
 	complete  bool
 	flows     uint32
-	led       bool          // this node led with the table; it is not a copy of a MASTER's
-	kept      flow.Pedigree // what the dataplane stores of it beside the table
+	led       bool          // this node led with the table; the table is not a copy of a MASTER's
+	kept      flow.Pedigree // the pedigree that the dataplane stores beside the table
 	adoption  adoption
-	// Without word of the MASTER that serves, the table is not in sync from syncedUntil on,
+	// Without news from the serving MASTER, the table is not in sync from syncedUntil on,
 	// and worth nothing from freshUntil on.
 	syncedUntil, freshUntil clock.Instant
-	following               bool // the peer's table is being followed, of the term followed
+	following               bool // this node follows the peer's table, in the term followed
 	followed                followedTerm
-	standing                standing // of the claim that is under way
+	standing                standing // before the claim that is under way
 
 	view  view
 	gates gateSet
 	hold  ha.Hold
 
 	paths     paths
-	awake     clock.Instant // from here on, silence is the peer's and not this node's own
+	awake     clock.Instant // from here on, silence means that the peer does not send
 	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
 	listening listening
-	silence   clock.Instant // since when the peer is silent, Never while it is heard
-	doubting  bool          // this node says by its Polls that the peer is overdue
+	silence   clock.Instant // since when the peer is silent; Never while it is heard
+	doubting  bool          // this node's Polls tell the peer that it is overdue
 	links     links
 	targets   tracker
 	dataplane Dataplane
@@ -97,8 +97,8 @@ type Node struct {
 	spares  spares
 }
 
-// Clone returns a copy that shares nothing with the node that either changes. Effects are
-// never changed once made.
+// Clone returns a copy. It shares only what neither node changes: an effect never changes
+// after its creation.
 func (n *Node) Clone() *Node {
 	c := *n
 	c.paths = n.paths.clone()
@@ -114,8 +114,8 @@ func (n *Node) Clone() *Node {
 	return &c
 }
 
-// Fingerprint adds what is essential of the node: not what it has told, nor what is
-// gathered anew at each step.
+// Fingerprint adds the node's essential state. It leaves out what was only reported and
+// what each step gathers again.
 func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(n.role))
 	h.Counter(fingerprint.Epoch, uint64(n.epoch))
@@ -164,10 +164,10 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.arbitration.fingerprint(h)
 }
 
-// longMemory is how finely it matters how long ago something began.
+// longMemory is the resolution of the ages in a fingerprint.
 const longMemory = 500 * time.Millisecond
 
-// pending is what a Done answers.
+// pending is the effect that a Done answers.
 type pending struct {
 	kind  pendingKind
 	batch uint64 // ctsync's id of an Apply
@@ -183,12 +183,12 @@ const (
 	pendingDump
 	pendingAdopted // the Dump of a node that has adopted a table
 	pendingHeld    // the Dump of a follower
-	pendingRestore // of what it found to be otherwise
+	pendingRestore // of the differences that it found
 	pendingScrub
-	pendingMerge // of what the peer has offered
+	pendingMerge // of the peer's offer
 )
 
-// boot brings the node to its first state.
+// boot sets the node's first state.
 func (n *Node) boot(now clock.Instant) {
 	n.now = now
 	n.role = ha.Init
@@ -211,13 +211,13 @@ func (n *Node) boot(now clock.Instant) {
 	n.deadline = n.nextDeadline()
 }
 
-// Step takes one input. What follows from it is returned by Ready.
+// Step takes one input. Ready returns the effects.
 func (n *Node) Step(now clock.Instant, in Input) {
 	late := now.Sub(n.deadline)
 	n.now = max(n.now, now)
 	n.noteLateness(late)
-	// Time comes before the input: a node that was paused must know that its lease
-	// and its sessions have expired before it believes anything that waited.
+	// Time comes before the input: a node that was paused must first notice that its lease
+	// and its sessions have expired. Only then may it use inputs that waited.
 	n.checkLease()
 	if !corrects(in) {
 		n.paths.confirm()
@@ -230,16 +230,16 @@ func (n *Node) Step(now clock.Instant, in Input) {
 	n.deadline = n.nextDeadline()
 }
 
-// waited reports whether an input is a packet with a stamp. Its session judges it by
-// when it came, and no session learns what time it is before the packets that came
-// first, on whatever path: the Timer that is due follows them.
+// waited reports whether an input is a packet with a receive time. Its session judges it by
+// that time. No session may learn the current time before it has taken all packets that
+// came earlier, on any path, so the Timer that is due follows the packets.
 func waited(in Input) bool {
 	p, ok := in.(Packet)
 	return ok && p.At != 0
 }
 
-// corrects reports whether an input takes back what a Step took for granted. Nothing
-// may follow from the elapsed time before it has been taken.
+// corrects reports whether an input takes back an assumption of an earlier Step. The input
+// must be taken before the elapsed time has any effect.
 func corrects(in Input) bool {
 	switch in.(type) {
 	case SendFailed, RenewalFailed:
@@ -293,8 +293,8 @@ func (n *Node) take(in Input) {
 	}
 }
 
-// Deadline returns the instant at which the node wants a Timer, Never if it waits
-// for inputs alone.
+// Deadline returns the instant at which the node wants a Timer; Never if it waits only for
+// other inputs.
 func (n *Node) Deadline() clock.Instant { return n.deadline }
 
 func (n *Node) nextDeadline() clock.Instant {
@@ -307,8 +307,8 @@ func (n *Node) nextDeadline() clock.Instant {
 		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()), n.doubtWait())
 }
 
-// future returns an instant at which a gate may open or close by itself, Never once it
-// has passed.
+// future returns an instant at which a gate may open or close by itself; Never once it has
+// passed.
 func (n *Node) future(at clock.Instant) clock.Instant {
 	if n.now < at {
 		return at
@@ -316,15 +316,15 @@ func (n *Node) future(at clock.Instant) clock.Instant {
 	return clock.Never
 }
 
-// Ready returns the effects since the last call, in the order in which they must
-// be carried out. The slice is valid until the Ready after the next.
+// Ready returns the effects since the last call, in the order in which they must be carried
+// out. The slice is valid until the Ready after the next.
 func (n *Node) Ready() []Effect {
 	ready := n.effects
 	n.effects, n.spare = n.spare[:0], ready
 	return ready
 }
 
-// advance lets time pass in the parts.
+// advance lets time pass in the node's parts.
 func (n *Node) advance() {
 	n.ask()
 	for i := range n.paths {
@@ -345,11 +345,11 @@ func (n *Node) advance() {
 	n.expireGrant()
 }
 
-// settleMax is more role events than can follow from one input. A node that would go
-// round for ever is better dead: its lease ends and its peer takes over.
+// settleMax is more role events than one input can cause. A node that would loop forever is
+// better dead: its lease ends and its peer takes over.
 const settleMax = 100
 
-// settle carries out what follows from what has changed, until nothing more does.
+// settle handles the consequences of a change until there are no more.
 func (n *Node) settle() {
 	for round := 0; ; round++ {
 		if round > settleMax {
@@ -408,7 +408,7 @@ func (n *Node) fire(event ha.Event) {
 			n.grant.drop() // a grant is for one claim
 		}
 		if event == ha.LeaseExpired {
-			n.peer.confirm = n.stream.seq + 1 // the state that tells of it
+			n.peer.confirm = n.stream.seq + 1 // the state that reports this role
 		}
 		n.traceRole(from, reason)
 		// A role may be left as soon as it is entered.

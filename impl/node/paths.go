@@ -13,14 +13,14 @@ import (
 type path struct {
 	Path
 	session *bfd.Session
-	calm    bool          // the peer was heard to stand by, and has been heard ever since
-	said    bfd.Diag      // what the peer was told of this node last
-	retries int           // how often more that is sent, if it does not leave
-	told    clock.Instant // the latest instant that the session knows of, which must not go back
-	came    clock.Instant // when the last packet did that the session accepted: it may have waited for longer than told
+	calm    bool          // the peer was heard as standby, and has been heard ever since
+	said    bfd.Diag      // the last diagnostic sent to the peer
+	retries int           // how many more packets repeat said if they do not leave
+	told    clock.Instant // the latest instant passed to the session, which must not go back
+	came    clock.Instant // receive time of the last accepted packet; earlier than told if the packet waited
 	sending sending
-	// proven is the latest instant for which this holds: the peer has heard a packet that
-	// left then or later.
+	// proven is the latest instant for which the peer has heard a packet that left then or
+	// later.
 	proven clock.Instant
 }
 
@@ -33,7 +33,7 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	p.sending.fingerprint(h)
 }
 
-// clone copies the paths with their sessions.
+// clone copies the paths and their sessions.
 func (ps paths) clone() paths {
 	c := slices.Clone(ps)
 	for i := range c {
@@ -45,8 +45,8 @@ func (ps paths) clone() paths {
 // paths are all BFD paths to the peer.
 type paths []path
 
-// receive hands a packet to the session, as of when it came where that is known. The
-// session counts what it drops, by reason; a dropped packet changes nothing here.
+// receive hands a packet to the session, with its receive time if that is known. The session
+// counts dropped packets by reason. A dropped packet changes nothing here.
 func (p *path) receive(now clock.Instant, packet Packet) {
 	came := now
 	if packet.At != 0 {
@@ -65,7 +65,7 @@ func (p *path) advance(now clock.Instant) {
 	p.session.Advance(now)
 }
 
-// withdraw tells the peer that this node leaves the path of its own will.
+// withdraw tells the peer that this node leaves the path deliberately.
 func (p *path) withdraw(now clock.Instant) {
 	p.told = now
 	p.session.SetAdminDown(now, true)
@@ -81,9 +81,8 @@ func (ps paths) anyUp() bool {
 	return false
 }
 
-// silent reports whether nothing is heard of the peer on any path. A peer that
-// signals AdminDown on a path has withdrawn from it: it does so last of all, when
-// it leaves.
+// silent reports whether the peer is not heard on any path. A peer that signals AdminDown on a
+// path has withdrawn from it. It does so as its last act when it leaves.
 func (ps paths) silent(now clock.Instant) bool {
 	for i := range ps {
 		if ps[i].heard() && !ps.outlived(i, now) {
@@ -93,7 +92,7 @@ func (ps paths) silent(now clock.Instant) bool {
 	return true
 }
 
-// withdrawn reports whether the peer has said on a path that it leaves.
+// withdrawn reports whether the peer has withdrawn from a path.
 func (ps paths) withdrawn() bool {
 	for i := range ps {
 		if ps[i].session.RemoteState() == bfd.AdminDown {
@@ -103,10 +102,10 @@ func (ps paths) withdrawn() bool {
 	return false
 }
 
-// outlived reports whether what is heard on a path is older than what the peer said last.
-// A session that is not Up counts as heard for three seconds (RFC 5880 section 6.8.4 at the
-// slow rate). Where the peer was heard later on a path that has been silent for its
-// detection time since, the slow path counts until its next packet is overdue.
+// outlived reports whether the last packet on path i is older than the peer's last packet on a
+// path that has since gone silent. A session that is not Up counts as heard for three seconds
+// (RFC 5880 section 6.8.4 at the slow rate). If a later packet came on a path whose detection
+// time has passed since, the slow path counts only until its next packet is overdue.
 func (ps paths) outlived(i int, now clock.Instant) bool {
 	s := ps[i].session
 	if s.State() == bfd.Up || now < s.LastReceived().Add(bootListen) {
@@ -120,7 +119,7 @@ func (ps paths) outlived(i int, now clock.Instant) bool {
 	return false
 }
 
-// overdueAt is when a path that is heard at the slow rate may be outlived, Never where none is.
+// overdueAt returns when a path heard at the slow rate may be outlived; Never if there is none.
 func (ps paths) overdueAt() clock.Instant {
 	at := clock.Never
 	for i := range ps {
@@ -131,13 +130,13 @@ func (ps paths) overdueAt() clock.Instant {
 	return at
 }
 
-// bothUp reports whether each node hears the other on the path. A peer that has ceased to
-// hear this node stays in Init for its detection time, and this node's session Up.
+// bothUp reports whether each node hears the other on the path. When a peer ceases to hear this
+// node, this node's session stays Up for a detection time, while the peer's is in Init.
 func (p *path) bothUp() bool {
 	return p.session.State() == bfd.Up && p.session.RemoteState() == bfd.Up
 }
 
-// heard reports whether the peer is heard on the path, and has not withdrawn from it.
+// heard reports whether the peer is heard on the path and has not withdrawn from it.
 func (p *path) heard() bool { return p.session.Heard() && p.session.RemoteState() != bfd.AdminDown }
 
 // longestDetection is the detection time of the slowest path.
@@ -149,12 +148,13 @@ func (ps paths) longestDetection() time.Duration {
 	return longest
 }
 
-// sending is when packets left on a path. Each is taken to have left unless SendFailed
-// follows; after a failure, only once the next Step shows that it does not.
+// sending records when packets left on a path. A packet counts as sent unless SendFailed
+// follows. After a failure, a packet counts only once the next Step shows that no SendFailed
+// came.
 type sending struct {
-	last    clock.Instant // of the last packet that left
-	before  clock.Instant // of the last one from before that
-	tried   clock.Instant // of the last packet since the failure
+	last    clock.Instant // time of the last packet that left
+	before  clock.Instant // time of the last packet before that instant
+	tried   clock.Instant // time of the last packet since the failure
 	failing bool
 	refused bool // the last packet did not leave
 	why     string
@@ -168,7 +168,7 @@ func (s *sending) fingerprint(h *fingerprint.Hash) {
 	h.Flag(s.refused)
 }
 
-// sent notes packets that are handed out.
+// sent records packets that are handed out.
 func (s *sending) sent(now clock.Instant) {
 	switch {
 	case s.failing:
@@ -178,7 +178,7 @@ func (s *sending) sent(now clock.Instant) {
 	}
 }
 
-// fail notes that a packet handed out last did not leave.
+// fail records that the packet handed out last did not leave.
 func (s *sending) fail(why string) {
 	if !s.failing {
 		s.last = s.before
@@ -186,22 +186,22 @@ func (s *sending) fail(why string) {
 	s.failing, s.refused, s.why = true, true, why
 }
 
-// confirm notes that no failure of the packets handed out last has been told.
+// confirm records that no failure was reported for the packets handed out last.
 func (s *sending) confirm() {
 	if s.failing && !s.refused {
 		s.last, s.failing = s.tried, false
 	}
 }
 
-// confirm notes that what was sent by the Step before has left.
+// confirm records that the packets of the Step before have left.
 func (ps paths) confirm() {
 	for i := range ps {
 		ps[i].sending.confirm()
 	}
 }
 
-// footing is what the packets sent so far justify: those on every path that is up. A
-// path on which packets do not leave is left out as long as they leave on another.
+// footing returns what the packets sent on all paths that are Up justify. A path on which
+// packets do not leave is ignored as long as they leave on another.
 func (ps paths) footing(now clock.Instant) footing {
 	f := footing{until: clock.Never, proof: ps.proof(), lonely: true}
 	failed := clock.Instant(0)
@@ -229,8 +229,9 @@ func (ps paths) footing(now clock.Instant) footing {
 	return f
 }
 
-// unsent says why this node is no longer heard although it hears its peer, "" if it is
-// heard or hears nobody: packets have not left on any path for longer than a lease.
+// unsent returns why the peer no longer hears this node while this node hears the peer: no
+// packet has left on any path for longer than a lease. It returns "" if packets leave or the
+// peer is not heard.
 func (ps paths) unsent(now clock.Instant) string {
 	for i := range ps {
 		if s := &ps[i].sending; s.failing && ps[i].session.State() == bfd.Up && ps.footing(now).until <= now {
@@ -240,8 +241,8 @@ func (ps paths) unsent(now clock.Instant) string {
 	return ""
 }
 
-// lonelyDetection is what a peer would take to detect this node by its configuration: the
-// shortest of all paths.
+// lonelyDetection is the time in which a peer with this configuration would detect this node's
+// failure: the shortest of all paths.
 func (ps paths) lonelyDetection() time.Duration {
 	shortest := time.Duration(clock.Never)
 	for i := range ps {
@@ -251,8 +252,9 @@ func (ps paths) lonelyDetection() time.Duration {
 	return shortest
 }
 
-// streamDetection is how long the stream of a node with these intervals may be silent:
-// for one interval less than a session, so that a crash is detected no later than by BFD.
+// streamDetection is how long a stream between nodes with these intervals may be silent. It is
+// one interval shorter than a session's detection time, so that the stream detects a crash no
+// later than BFD.
 func (ps paths) streamDetection() time.Duration {
 	longest := time.Duration(0)
 	for i := range ps {
@@ -262,7 +264,7 @@ func (ps paths) streamDetection() time.Duration {
 	return longest
 }
 
-// syncUp reports whether the path of the sync stream is up.
+// syncUp reports whether the path of the sync stream is Up.
 func (ps paths) syncUp() bool {
 	for i := range ps {
 		if ps[i].CarriesSync && ps[i].session.State() == bfd.Up {
@@ -291,7 +293,7 @@ func (n *Node) receivePacket(p Packet) {
 	n.renewLease()
 }
 
-// pumpPath turns what a session wants into effects.
+// pumpPath turns a session's output into effects.
 func (n *Node) pumpPath(i int) {
 	p := &n.paths[i]
 	ready := p.session.Ready()
@@ -300,7 +302,7 @@ func (n *Node) pumpPath(i int) {
 	}
 	if len(ready.Packets) > 0 {
 		if p.session.State() != bfd.Up {
-			p.retries = sayRetries // the next one is a second away
+			p.retries = sayRetries // the next packet is a second away
 		}
 		p.sending.sent(n.now)
 		n.renewLease()
@@ -311,10 +313,10 @@ func (n *Node) pumpPath(i int) {
 	}
 }
 
-// sendFailed takes back what a packet that did not leave was taken to justify. One that
-// was to tell this node's condition is sent again: a peer that waits for its turn to claim
-// would else go by what this node said before. So is one of a session that is not Up: a
-// peer that hears nothing else would take the next one for overdue.
+// sendFailed withdraws the justification of a packet that did not leave. A packet that signals
+// this node's condition is sent again, because a peer that waits for its turn to claim would
+// judge by the old condition. A packet of a session that is not Up is sent again too, because a
+// peer that hears nothing else would consider the next one overdue.
 func (n *Node) sendFailed(in SendFailed) {
 	if in.Path < 0 || in.Path >= len(n.paths) {
 		return
@@ -328,26 +330,26 @@ func (n *Node) sendFailed(in SendFailed) {
 	}
 }
 
-// pathChanged draws the conclusions of one session's change.
+// pathChanged handles a state change of one session.
 func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
 	case change.To == bfd.Up:
 		if !n.arbitration.binds() {
 			p.presume()
 		}
-		n.awake = min(n.awake, n.now) // from here on silence is what its detection says
+		n.awake = min(n.awake, n.now) // from here on the detection time judges silence
 	case change.From != bfd.Up:
 	case p.CarriesSync && (n.stream.version < versionKeepalive || !n.streamLive()):
 		n.resetStream("BFD path " + p.Name + " is down")
 	}
 }
 
-// noteLateness keeps a node that was paused from taking its own silence for the
-// peer's: what it did not hear meanwhile may still wait in a socket. Before it may
-// conclude anything, it must listen for as long as it was late, but no longer than
-// a detection time, or than a peer takes whose session is not Up; in all, where it is paused
-// again meanwhile. What a scheduler takes on any day, up to the share of the detection time
-// that a lease leaves, is no pause.
+// noteLateness keeps a node that was paused from mistaking its own pause for the peer's
+// silence: packets may still wait in a socket. Before the node concludes anything, it must
+// listen for as long as it was late, but no longer than a detection time, or than the interval
+// of a peer whose session is not Up. If it is paused again, the listening times add up. A delay
+// up to the share of the detection time that a lease leaves is ordinary scheduling, not a
+// pause.
 func (n *Node) noteLateness(late time.Duration) {
 	longest := n.paths.longestDetection()
 	noPause := longest - leaseLength(longest)
@@ -357,20 +359,20 @@ func (n *Node) noteLateness(late time.Duration) {
 	}
 	n.paused = n.now
 	listen, notice := min(late, longest), time.Duration(0)
-	if late > longest { // the peer may have declared this node down, and have claimed
+	if late > longest { // the peer may have declared this node down and claimed
 		listen, notice = max(longest, bootListen), n.paths.lonelyDetection()
 		n.arbitration.machine.Forget(n.now)
 	}
 	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
-	// A claim gives notice once more: a peer that runs hears it, and the lease of one that
-	// stands still ends in that time.
+	// The claim signals its notice again. A running peer hears it, and the lease of a frozen
+	// peer ends in that time.
 	n.install.resume(max(n.awake, n.now.Add(notice)))
 	n.peer.confirm = n.stream.seq + 1
 	n.tell(true)
 }
 
-// listenWait returns when a node that listens to a silent peer next needs a Timer: often, for
-// a pause is seen by a Timer that is late alone.
+// listenWait returns when a node that listens to a silent peer next needs a Timer. The interval
+// is short, because only a late Timer reveals a pause.
 func (n *Node) listenWait() clock.Instant {
 	if n.now >= n.awake || !n.silent() {
 		return clock.Never
@@ -379,7 +381,7 @@ func (n *Node) listenWait() clock.Instant {
 	return min(n.awake, n.now.Add(longest-leaseLength(longest)))
 }
 
-// lastHeard is when the peer was heard last, on any path or on the stream.
+// lastHeard is when the peer was last heard, on any path or on the stream.
 func (n *Node) lastHeard() clock.Instant {
 	last := n.stream.heard
 	for i := range n.paths {
@@ -388,9 +390,8 @@ func (n *Node) lastHeard() clock.Instant {
 	return last
 }
 
-// listened reports whether this node has listened for long enough to take silence for the
-// peer's: a peer that was never heard may be one that does not hear this node, and
-// sends seldom.
+// listened reports whether this node has listened long enough to judge silence. A peer that was
+// never heard may not hear this node, and such a peer sends rarely.
 func (n *Node) listened() bool {
 	return n.now >= n.awake && (n.peer.met || n.now >= n.booted.Add(bootListen))
 }

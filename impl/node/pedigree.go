@@ -5,7 +5,7 @@ import (
 	"baton/impl/ha"
 )
 
-// followedTerm names a MASTER's time as such.
+// followedTerm identifies a term of a MASTER.
 type followedTerm struct {
 	incarnation uint64
 	epoch       uint32
@@ -16,7 +16,7 @@ func (f *followedTerm) fingerprint(h *fingerprint.Hash) {
 	h.Counter(fingerprint.Epoch, uint64(f.epoch))
 }
 
-// standing is what the table was worth when a claim began.
+// standing is the worth of the table when a claim began.
 type standing struct {
 	epoch    uint32
 	complete bool
@@ -27,9 +27,9 @@ func (s *standing) fingerprint(h *fingerprint.Hash) {
 	h.Flag(s.complete)
 }
 
-// standClaim follows what a claim makes of the table's worth. A node that claims takes its
-// table for the truth, of an epoch of its own; where the claim comes to nothing it has
-// served nobody, and its table is worth what it was.
+// standClaim updates the table's worth at the start and end of a claim. A claiming node
+// treats its table as the true one, with a new epoch. If the claim fails, the node has
+// served nobody, and its table gets its old worth back.
 func (n *Node) standClaim(from ha.Role, degraded bool) {
 	switch {
 	case n.role == ha.Claiming:
@@ -40,8 +40,8 @@ func (n *Node) standClaim(from ha.Role, degraded bool) {
 	}
 }
 
-// noteSync follows what the table is worth. That of a node with the role is the truth;
-// once the peer holds it too, it outlives this node.
+// noteSync updates the table's worth. The table of a node with the role is the true one.
+// Once the peer holds it too, it outlives this node.
 func (n *Node) noteSync() {
 	if n.role.Holds() {
 		n.freshUntil = n.now.Add(ownTableLife)
@@ -56,9 +56,9 @@ func (n *Node) noteSync() {
 	n.noteFollowing()
 }
 
-// noteFollowing follows, on a node that does not lead, whether its table is the MASTER's.
-// One that is in sync holds the MASTER's table, one that is not holds neither its own nor
-// the MASTER's.
+// noteFollowing updates, on a node that does not lead, whether its table is the MASTER's.
+// A node in sync holds the MASTER's table. A node not in sync holds neither its own table
+// nor the MASTER's.
 func (n *Node) noteFollowing() {
 	in, _ := n.sync.InSync()
 	follows := n.live() && n.following && n.peer.state.Role.Holds()
@@ -67,7 +67,7 @@ func (n *Node) noteFollowing() {
 		n.freshUntil = n.syncedUntil
 	}
 	if n.complete && !n.silent() && !n.peerServes() {
-		n.freshUntil = n.now.Add(ownTableLife) // while nobody serves a table does not age
+		n.freshUntil = n.now.Add(ownTableLife) // a table does not age while nobody serves
 	}
 	switch stale := n.now >= n.freshUntil; {
 	case follows && n.peer.state.Unread:
@@ -80,7 +80,7 @@ func (n *Node) noteFollowing() {
 	}
 }
 
-// peerServes reports whether the peer has the role, by its stream or else by BFD.
+// peerServes reports whether the peer has the role, by its stream or, without one, by BFD.
 func (n *Node) peerServes() bool {
 	if n.live() {
 		return n.peer.state.Role.Holds()

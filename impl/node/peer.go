@@ -6,23 +6,23 @@ import (
 	"baton/impl/ha"
 )
 
-// peer is what this node knows of the other.
+// peer is what this node knows about its peer.
 type peer struct {
-	// met: it was heard at some time since this node booted.
+	// met: the peer was heard at some time since this node booted.
 	met bool
-	// signals: it has said by BFD that it could serve, or that it cannot.
+	// signals: the peer has said by BFD that it could serve, or that it cannot.
 	signals bool
-	// known: it has said its role, and has not been out of touch since, so that it
-	// cannot have claimed unheard.
+	// known: the peer has told its role and has been in touch ever since, so it cannot
+	// have claimed unheard.
 	known  bool
 	state  state
-	saidAt clock.Instant // when the state came
-	// granted is the Seq of the state that followed a grant of ours. Until the peer
-	// has seen that one, it counts as holding the role whatever it says.
+	saidAt clock.Instant // when state arrived
+	// granted is the Seq of the state that followed this node's grant. Until the peer has
+	// seen that state, it counts as holding the role whatever it says.
 	granted uint64
-	// confirm is the Seq of the state that followed this node's last pause. What the
-	// peer said before it saw that one may have waited in a buffer, and counts neither
-	// for a claim nor as a grant.
+	// confirm is the Seq of the state that followed this node's last pause. What the peer
+	// said before it saw that state may have waited in a buffer, so it counts neither for
+	// a claim nor as a grant.
 	confirm uint64
 }
 
@@ -36,16 +36,18 @@ func (p *peer) fingerprint(h *fingerprint.Hash) {
 	h.Number(p.confirm)
 }
 
-// streamOpened begins a new conversation: a peer that has restarted counts anew.
+// streamOpened resets the sequence numbers, because a restarted peer starts its own
+// again.
 func (p *peer) streamOpened() { p.state.Seq, p.confirm = 0, 0 }
 
-// streamLost ends it. What the peer said still counts while a BFD path is up.
+// streamLost ends the conversation. What the peer said still counts while a BFD path is
+// up.
 func (p *peer) streamLost(anyUp bool) { p.known = p.known && anyUp }
 
-// forget drops what the peer said: while it is not heard it may become anything.
+// forget drops what the peer said: a peer that is not heard may take any role.
 func (p *peer) forget() { p.known, p.granted = false, 0 }
 
-// grant notes that the role was given to the peer, and that the state seq tells of it.
+// grant records that the role was given to the peer, and that the state seq says so.
 func (p *peer) grant(seq uint64) {
 	p.granted = seq
 	p.state.Role = ha.Claiming
@@ -54,8 +56,8 @@ func (p *peer) grant(seq uint64) {
 // confirmed reports whether the peer has answered since this node's last pause.
 func (p *peer) confirmed() bool { return p.state.Seen >= p.confirm }
 
-// hear takes what the peer says of itself, and reports whether it was MASTER until
-// now, or may have been.
+// hear takes the peer's state, and reports whether the peer was, or may have been, MASTER
+// until now.
 func (p *peer) hear(s state) (wasMaster bool) {
 	if s.Incarnation != p.state.Incarnation {
 		p.granted = 0
@@ -64,7 +66,7 @@ func (p *peer) hear(s state) (wasMaster bool) {
 	case s.Seen >= p.granted:
 		p.granted = 0
 	case !s.Role.Holds():
-		// It had not had our grant when it said this.
+		// The peer had not received the grant when it sent this state.
 		s.Role = ha.Claiming
 	}
 	wasMaster = p.state.Role == ha.Master || !p.known
@@ -72,7 +74,7 @@ func (p *peer) hear(s state) (wasMaster bool) {
 	return wasMaster
 }
 
-// receiveState takes what the peer says of itself.
+// receiveState takes the peer's state.
 func (n *Node) receiveState(s state) error {
 	if s.Rank.ID != n.cfg.Peer {
 		return wrongPeer(s.Rank.ID, n.cfg.Peer)
@@ -95,8 +97,8 @@ func (n *Node) losePeer(why string) {
 	n.resetStream(why)
 }
 
-// resolve settles which of two nodes stays MASTER, or becomes it. wasMaster says that
-// the peer was one until now, or may have been.
+// resolve settles which of two nodes stays or becomes MASTER. wasMaster: the peer was, or
+// may have been, MASTER until now.
 func (n *Node) resolve(wasMaster bool) {
 	peer := n.peer.state
 	both := peer.Role == ha.Master && (n.role == ha.Master || n.role == ha.Claiming) ||
@@ -109,13 +111,14 @@ func (n *Node) resolve(wasMaster bool) {
 	case both, n.role == ha.Master && n.outrankedByTable():
 		n.raise(ha.Outranked)
 	case wasMaster && n.role == ha.Master:
-		// It no longer is; caches may have latched on it meanwhile.
+		// The peer is no longer MASTER. Meanwhile hosts may have learned its hardware
+		// address for the VIPs.
 		n.startAnnouncement()
 	}
 }
 
-// outranks reports whether this node ranks above the peer. Both nodes must find the
-// same, so each compares what was told, by the rules that both know.
+// outranks reports whether this node ranks above the peer. Both nodes must get the same
+// result, so each compares the ranks that were sent, by the rules that both know.
 func (n *Node) outranks(mine ha.Rank) bool {
 	theirs := n.peer.state.Rank
 	switch {
@@ -129,28 +132,28 @@ func (n *Node) outranks(mine ha.Rank) bool {
 }
 
 // outrankedByTable reports whether the peer could serve sessions that this node's table
-// lacks: it holds a table with a history that this one has not. Such a peer takes the
-// role even from a MASTER, which must not overwrite that table with its own.
+// lacks, because its table has a history that this one does not have. Such a peer takes
+// the role even from a MASTER, which must not overwrite that table with its own.
 func (n *Node) outrankedByTable() bool {
 	theirs := n.peer.state.Rank
 	return n.tablesCount() && theirs.Able && theirs.CompareTable(n.rank()) > 0
 }
 
-// tablesCount reports whether it matters what the tables are worth: not to a peer of
-// version 1 of the protocol, which cannot say it, and not to a node that seizes the role.
+// tablesCount reports whether the worth of the tables matters. It does not to a peer that
+// speaks protocol version 1, which cannot send it, nor to a node that seizes the role.
 func (n *Node) tablesCount() bool {
 	return n.stream.version >= versionKeepalive && n.cfg.Preempt != PreemptImmediate
 }
 
-// connectSync tells the sync engine who is at the other end of the stream. A MASTER
-// whose table is worth less than this node's is not followed.
+// connectSync tells the sync engine who is at the other end of the stream. This node does
+// not follow a MASTER whose table is worth less than its own.
 func (n *Node) connectSync() {
 	if !n.stream.up || !n.peer.known {
 		return
 	}
 	s := n.peer.state
 	leads := s.Role == ha.Master || s.Role == ha.Yielding
-	epoch := uint32(0) // of no concern to a source
+	epoch := uint32(0) // ignored by a source
 	if leads {
 		epoch = s.Rank.Epoch
 	}

@@ -7,40 +7,41 @@ import (
 	"baton/impl/clock"
 )
 
-// proof is what is known of what the peer has heard. The peer claims by silence only once
-// every path has been silent for its detection time, so that the latest proof on any path
+// proof is what this node knows about which of its packets the peer has heard. The peer claims by
+// silence only once every path has been silent for its detection time, so the latest proof on any path
 // bounds the lease.
 type proof struct {
-	// heard is up to when forwarding is justified by it, decide when it must be known
-	// whether a peer from which no new proof comes is deaf or silent.
+	// heard is the limit of forwarding by proof. At decide, a peer that sends no new proof must be
+	// known as deaf or silent.
 	heard, decide clock.Instant
-	// doubted: the peer asks whether this node is still there, and so late that it has
-	// missed a packet after what is proven; or it says that it serves, and not that it hears
-	// this node: it is not dead, whatever else its silence means.
+	// doubted: the peer polls whether this node is still there, so late that it has missed a packet
+	// after the last proven one; or it says that it serves, but not that it hears this node. Such a
+	// peer is not dead.
 	doubted bool
 	// staleAt is when a node with an arbiter asks it if no newer proof has arrived.
 	staleAt clock.Instant
 }
 
-// proven is until when the peer's acknowledgements alone justify forwarding.
+// proven is how long the peer's acknowledgements alone justify forwarding.
 func (p proof) proven() clock.Instant {
 	if p.heard == clock.Never {
-		return 0 // nothing asks the peer
+		return 0 // no Poll asks the peer
 	}
 	return p.heard
 }
 
-// unasked is the proof where nothing asks the peer: it bounds nothing.
+// unasked is the proof if no Poll asks the peer: it bounds nothing.
 var unasked = proof{heard: clock.Never, decide: clock.Never}
 
-// decideShare is the part of the peer's detection time, from the last proof on, after
-// which a peer that does not hear this node has said so: it is overdue after 1.125
-// intervals and asks by its next packet, which makes 2.125 of 3. What is left of the
-// lease is for a node that is late.
+// decideShare is the part of the peer's detection time, counted from the last proof, after which a
+// peer that does not hear this node has said so. This node is overdue after 1.125 intervals and the
+// peer asks in its next packet, so after 2.125 of 3. The rest of the lease is a margin for a late
+// node.
 const decideShare = 0.76
 
-// doubted returns when the peer said last, by a path that is Up, whether it hears this node, or
-// by one that is not that it does not; and what it said. A peer that is deaf on a path is heard by it.
+// doubted returns the peer's latest statement on whether it hears this node, and when it came. On a
+// path that is Up, a Poll is a doubt. On another path, diagDoubt is: this node hears a deaf peer
+// there.
 func (ps paths) doubted() (doubted bool, came clock.Instant) {
 	came = -1
 	for i := range ps {
@@ -57,7 +58,7 @@ func (ps paths) doubted() (doubted bool, came clock.Instant) {
 	return doubted, came
 }
 
-// proof is the latest of all paths that are Up.
+// proof returns the latest proof of all paths that are Up.
 func (ps paths) proof() proof {
 	found, missed := unasked, clock.Instant(0)
 	for i := range ps {
@@ -77,7 +78,7 @@ func (ps paths) proof() proof {
 	return found
 }
 
-// presume takes what was sent last for heard, where nobody was asked before.
+// presume counts the last sent packet as heard, for a node that has not polled before.
 func (p *path) presume() { p.proven = max(p.proven, p.sending.last) }
 
 func (ps paths) presume() {
@@ -86,7 +87,7 @@ func (ps paths) presume() {
 	}
 }
 
-// justified is up to when forwarding is justified.
+// justified returns how long the footing justifies forwarding.
 func (l *lease) justified(f footing) clock.Instant {
 	switch {
 	case f.arbitrated:
@@ -97,16 +98,15 @@ func (l *lease) justified(f footing) clock.Instant {
 	return min(f.until, f.heard)
 }
 
-// undecided reports whether what was sent justifies more than what is known to be heard,
-// and nothing speaks against it yet.
+// undecided reports whether sent packets would justify a longer lease than proof does, and nothing
+// contradicts them yet.
 func (l *lease) undecided(f footing) bool {
 	return !f.arbitrated && !l.trusting && !f.doubted && f.until > l.until
 }
 
-// decide settles whether what was sent counts as heard. A peer that is silent may be dead,
-// and must not cost this node its role; one that doubts does not hear it. A doubt may come
-// after the decision, or be read after it where this node was paused: the lease then falls
-// back to what is proven, and decide reports that it did.
+// decide settles whether sent packets count as heard. A silent peer may be dead and must not cost this
+// node its role. A peer that doubts does not hear this node. A doubt may come after the decision, or a
+// paused node may read it late. The lease then falls back to what is proven, and decide reports that.
 func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 	switch {
 	case now < f.decide:
@@ -121,10 +121,10 @@ func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 	return fell
 }
 
-// ask has the sessions ask the peer whether it hears this node: always while this node
-// holds the role, whose lease the answers renew. A node that does not hold it asks, and
-// says by it that it hears nothing, while the peer is overdue, for the first time at once.
-// With an arbiter it always asks: after a claim by grant, only fresh proof justifies a lease.
+// ask sets whether the sessions poll the peer, that is, ask whether it hears this node. A node that
+// holds the role always polls: the answers renew its lease. A node without the role polls while the
+// peer is overdue, the first time at once; its Polls tell the peer that it hears nothing. A node with
+// an arbiter always polls: after a claim by grant, only fresh proof justifies a lease.
 func (n *Node) ask() {
 	began := !n.doubting
 	n.doubting = !n.role.Holds() && n.now >= n.overdueAt()
@@ -138,8 +138,8 @@ func (n *Node) ask() {
 	}
 }
 
-// overdueAt is when the peer will have been silent on every path that is Up and on the
-// stream for longer than it ever is while it is heard; Never where no path is Up.
+// overdueAt is when the peer will have been silent, on every path that is Up and on the stream, for
+// longer than it ever is while it is heard; Never if no path is Up.
 func (n *Node) overdueAt() clock.Instant {
 	at := clock.Never
 	for i := range n.paths {

@@ -5,19 +5,19 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// relaying is what this node does with clients' packets that reach it while it hands the
-// role over: its dataplane sends them on to the peer, which forwards them by the entries
-// that it has. The node decides on each packet by itself, with its lease or by sending the
-// packet on, so that a peer which forwards what it was sent is no second forwarder.
+// relaying covers clients' packets that reach this node while it hands the role over: its
+// dataplane forwards them to the peer, which uses the entries that it has. This node either
+// forwards a packet with its lease or relays it. So a peer that forwards relayed packets is
+// not a second forwarder.
 type relaying struct {
-	peer  [serviceLinks]MAC // of the peer's service links, as it has told them
-	until clock.Instant     // packets are sent on until then, 0 for never
+	peer  [serviceLinks]MAC // hardware addresses of the peer's service links, as the peer sent them
+	until clock.Instant     // packets are relayed until then; 0 for never
 }
 
 // serviceLinks is how many links carry clients' packets.
 const serviceLinks = 2
 
-// MAC is an Ethernet address, zero if it is unknown.
+// MAC is an Ethernet address; zero if unknown.
 type MAC = [6]byte
 
 func (r *relaying) fingerprint(h *fingerprint.Hash) {
@@ -27,18 +27,18 @@ func (r *relaying) fingerprint(h *fingerprint.Hash) {
 	h.Instant(r.until)
 }
 
-// relayLimit is how long packets are sent on, from the beginning of a handover: for as long
-// as it may take, and a grant stays good. By then hosts have heard the new MASTER announce
-// itself, or the role was taken back.
+// relayLimit is how long packets are relayed, counted from the start of a handover: the
+// longest handover plus the validity of a grant. By then hosts have heard the new MASTER's
+// announcement, or this node has taken the role back.
 const relayLimit = yieldLimit + grantLimit
 
-// startRelay has packets sent on from the end of the lease.
+// startRelay relays packets from the end of the lease.
 func (n *Node) startRelay() {
 	n.relaying.until = n.now.Add(relayLimit)
 	n.emit(Relay{Until: n.relaying.until})
 }
 
-// stopRelay ends it where this node forwards again.
+// stopRelay stops relaying when this node forwards again.
 func (n *Node) stopRelay() {
 	if n.relaying.until != 0 {
 		n.relaying.until = 0
@@ -46,7 +46,7 @@ func (n *Node) stopRelay() {
 	}
 }
 
-// learnPeer takes the hardware addresses that the peer has told.
+// learnPeer takes the hardware addresses that the peer sent.
 func (n *Node) learnPeer(macs [serviceLinks]MAC) {
 	for i := range min(len(n.links), len(macs)) {
 		if n.relaying.peer[i] != macs[i] {

@@ -8,19 +8,18 @@ import (
 	"baton/impl/ha"
 )
 
-// A dataplane that lost flow events is read anew. A MASTER tells its peer what it finds
-// there. A follower opens no flows and expires none: what its dataplane holds and the
-// synced table does not was opened in a turn that ended before it was told of, and is
-// removed; what it holds otherwise than the table, or lacks, changed or expired in such a
-// turn, and is written anew. While the role changes hands neither would be right, and the reading waits.
-// A reading that failed has found nothing: it changes nothing and is repeated.
+// The node reads the whole dataplane after a loss of flow events. A MASTER sends its peer what it finds
+// there. A follower opens no flows and expires none. An entry that its dataplane has and the synced
+// table lacks was opened in an earlier term of this node and never replicated, so it is removed. An
+// entry that differs or is missing changed or expired in such a term, so it is rewritten. While the role
+// changes hands neither is right, so the read waits. A failed read changes nothing and is repeated.
 
-// reading is the state of that.
+// reading is the state of such a read.
 type reading struct {
-	due     bool // the dataplane may hold flows that nobody has counted
+	due     bool // the dataplane may hold flows that the node does not know
 	running bool
-	since   clock.Instant // what has not been read is no older than this
-	at      clock.Instant // no earlier than this
+	since   clock.Instant // flows not yet read are no older than this
+	at      clock.Instant // earliest time of the next read
 	streak  int           // failures since the last success
 	stats   readStats
 }
@@ -33,13 +32,13 @@ func (r *reading) fingerprint(h *fingerprint.Hash) {
 	h.Int(r.streak)
 }
 
-// readStats are the reads of the dataplane that failed.
+// readStats counts failed reads of the dataplane.
 type readStats struct {
 	failed uint64
-	why    string // the last of them did
+	why    string // the last error
 }
 
-// ask notes that the dataplane has to be read.
+// ask requests a read of the dataplane.
 func (r *reading) ask(now clock.Instant) {
 	if r.done() {
 		r.since = now
@@ -47,8 +46,7 @@ func (r *reading) ask(now clock.Instant) {
 	r.due = true
 }
 
-// overdueAt is from when on the dataplane has not been read for too long, Never where it
-// has been.
+// overdueAt is when the read is overdue; Never if none is due.
 func (r *reading) overdueAt() clock.Instant {
 	if r.done() {
 		return clock.Never
@@ -56,20 +54,20 @@ func (r *reading) overdueAt() clock.Instant {
 	return r.since.Add(staleAfter)
 }
 
-// begin notes that a reading is under way.
+// begin records the start of a read.
 func (r *reading) begin() { r.due, r.running = false, true }
 
-// end notes that the reading has ended, and whether another must follow in its place.
+// end records the end of a read. again: another read must follow.
 func (r *reading) end(now clock.Instant, again bool) {
 	if r.due, r.running = r.due || again, false; !again {
 		r.since = now
 	}
 }
 
-// done reports whether everything in the dataplane has been counted.
+// done reports whether the node knows everything in the dataplane.
 func (r *reading) done() bool { return !r.due && !r.running }
 
-// wants reports whether a reading may begin.
+// wants reports whether a read may start.
 func (r *reading) wants(now clock.Instant) bool { return r.due && !r.running && now >= r.at }
 
 // fail counts a failed read and returns how long to wait before the next.
@@ -80,13 +78,13 @@ func (r *reading) fail(why string) time.Duration {
 	return pause
 }
 
-// retry ends a reading that failed, to be repeated.
+// retry ends a failed read and schedules another.
 func (r *reading) retry(now clock.Instant, why string) {
 	r.end(now, true)
 	r.at = now.Add(r.fail(why))
 }
 
-// wait returns when a reading that waits needs a Timer.
+// wait returns when a scheduled read needs a Timer.
 func (r *reading) wait(now clock.Instant) clock.Instant {
 	if r.due && r.at > now {
 		return r.at
@@ -94,16 +92,16 @@ func (r *reading) wait(now clock.Instant) clock.Instant {
 	return clock.Never
 }
 
-// lost notes that flow events were lost.
+// lost records that flow events were lost.
 func (n *Node) lost() { n.reading.ask(n.now) }
 
-// unread reports whether this node leads, and its dataplane has held flows for too long
-// that it may not have told its peer of; or gives its table, and there may be such flows.
+// unread reports whether the peer may lack flows of this node's dataplane: on a leading node, because a
+// read is overdue; on a node that gives its table, because a read is due.
 func (n *Node) unread() bool {
 	return n.leads() && n.now >= n.reading.overdueAt() || n.giving.on && !n.reading.done()
 }
 
-// reread begins to read the dataplane, where that is wanted and can be acted upon.
+// reread starts a read of the dataplane if one is due and the node can use the result.
 func (n *Node) reread() {
 	switch {
 	case !n.reading.wants(n.now):
@@ -122,14 +120,14 @@ func (n *Node) reread() {
 	}
 }
 
-// leads reports whether the node is the source of what is replicated.
+// leads reports whether the node is the source of connection sync.
 func (n *Node) leads() bool { return n.role == ha.Master || n.role == ha.Yielding }
 
-// follows reports whether the node holds what a MASTER has told it.
+// follows reports whether the node holds a MASTER's table.
 func (n *Node) follows() bool { return n.role == ha.Backup && n.gates.open.Has(ha.InSync) }
 
-// dumpDrained asks for the dump once every event from before it has been stepped:
-// what changes from here on, its own events will tell.
+// dumpDrained asks for the dump once every earlier event has been stepped. Later changes produce events
+// of their own.
 func (n *Node) dumpDrained(failure string) {
 	if failure != "" {
 		n.readFailed(failure)
@@ -139,13 +137,13 @@ func (n *Node) dumpDrained(failure string) {
 	n.emit(Dump{ID: n.nextID(pending{kind: pendingDump})})
 }
 
-// readFailed has a reading repeated.
+// readFailed schedules another read.
 func (n *Node) readFailed(why string) {
 	n.reading.retry(n.now, why)
 	n.traceNote("dataplane not read: " + why)
 }
 
-// reconcile takes the dump of a node that led when it was asked for.
+// reconcile takes a dump that was requested while this node led.
 func (n *Node) reconcile(d Done) {
 	switch {
 	case d.Err != "":
@@ -160,14 +158,13 @@ func (n *Node) reconcile(d Done) {
 	}
 }
 
-// takeAdopted takes the dump of an adopted table. What has changed since it was asked for
-// came from the peer.
+// takeAdopted takes the dump of an adopted table. A change since the request came from the peer.
 func (n *Node) takeAdopted(d Done) {
 	switch {
 	case d.Err != "":
 		n.sync.DropDump()
 		n.readFailed(d.Err)
-	case !n.adoption.unread: // too late: the role that was taken meanwhile reads it anew
+	case !n.adoption.unread: // too late: this node has taken the role and reads the table again
 		n.sync.DropDump()
 		n.reading.end(n.now, true)
 	default:
@@ -178,7 +175,7 @@ func (n *Node) takeAdopted(d Done) {
 	}
 }
 
-// stopReconciling leaves to the readings of a follower what was not worked in yet.
+// stopReconciling drops the rest of a dump; a follower reads the dataplane again.
 func (n *Node) stopReconciling() {
 	if n.sync.Reconciling() {
 		n.sync.DropDump()
@@ -186,8 +183,8 @@ func (n *Node) stopReconciling() {
 	}
 }
 
-// restore takes the dump of a node that followed when it was asked for, and makes the
-// dataplane hold what the table does.
+// restore takes a dump that was requested while this node followed, and makes the dataplane equal to the
+// table.
 func (n *Node) restore(d Done) {
 	switch {
 	case d.Err != "":
@@ -204,8 +201,8 @@ func (n *Node) restore(d Done) {
 	}
 }
 
-// restored takes the answer to that. What was refused is tried again, but not at once:
-// it is in nobody's way.
+// restored takes the answer to restore's Apply. Refused entries are retried after rereadPause; they are
+// not urgent.
 func (n *Node) restored(failure string) {
 	if failure != "" {
 		n.reading.ask(n.now)

@@ -11,20 +11,21 @@ import (
 	"baton/impl/ha"
 )
 
-// A scrub looks for damage of the dataplane's table and of the mirrored one, as memory
-// scrubbing does: it reads all entries, a part at a time, compares them with the mirror, and
-// heals what is damaged. docs/sync.md says which side is right.
+// A scrub looks for damage in the dataplane's table and in the mirrored table, as memory
+// scrubbing does. It reads all entries, a part at a time, compares them with the mirror, and
+// heals damaged ones. docs/sync.md says which side is right.
 //
-// An entry that differs is suspect. It may only be late: its event is still pending, or its
+// An entry that differs is a suspect. It may only be late: its event is still pending, or its
 // change was written after it was read. The node steps every pending event and reads the
-// suspects again. Damaged is what neither the dataplane nor the mirror has changed meanwhile.
+// suspects again. A suspect is damaged if neither the dataplane nor the mirror has changed it
+// meanwhile.
 
 const (
-	// scrubEvery is how long after a part, of about 2000 entries, the next is read.
+	// scrubEvery is the pause between two parts of about 2000 entries.
 	scrubEvery = 400 * time.Millisecond
-	// scrubPause is how long after a scrub the next begins.
+	// scrubPause is the pause between two scrubs.
 	scrubPause = 5 * time.Second
-	// suspectsMax is how many suspects of one part are looked at. The next scrub finds the
+	// suspectsMax is how many suspects of one part are examined. The next scrub finds the
 	// others.
 	suspectsMax = 512
 )
@@ -36,7 +37,7 @@ type Damage uint8
 const (
 	Missing     Damage = iota // the dataplane lacks an entry
 	Extra                     // it has an entry that the mirrored table lacks
-	Altered                   // it has an entry otherwise
+	Altered                   // both have the entry, with different content
 	Mirror                    // a part of the mirrored table does not match its digest
 	DamageKinds               // how many there are
 )
@@ -45,10 +46,10 @@ var damageNames = [DamageKinds]string{"missing", "extra", "altered", "mirror"}
 
 func (d Damage) String() string { return damageNames[d] }
 
-// suspect is an entry on which dataplane and mirror disagree.
+// suspect is an entry that differs between dataplane and mirror.
 type suspect struct {
 	held  flow.Held  // what the dataplane held
-	entry flow.Entry // what the mirror held as it was asked again, if known
+	entry flow.Entry // the mirror's entry when the suspect was read again, if known
 	known bool
 }
 
@@ -57,32 +58,32 @@ type scrubStage uint8
 const (
 	scrubResting   scrubStage = iota
 	scrubWalking              // a part is being read
-	scrubWaiting              // there are suspects, and writes that have not taken hold
+	scrubWaiting              // there are suspects, and writes have not taken hold
 	scrubDraining             // pending events are being stepped
 	scrubExamining            // the suspects are being read again
 	scrubHealing              // entries are being written back
-	scrubProving              // and read once more
+	scrubProving              // healed entries are being read back
 )
 
 // scrub is the state of scrubbing.
 type scrub struct {
 	stage    scrubStage
-	role     ha.Role // in which it began
-	awaited  uint64  // the effect whose Done goes on
+	role     ha.Role // the role in which it began
+	awaited  uint64  // the effect whose Done is expected
 	at       clock.Instant
-	fresh    bool // the walk of the dataplane is at its beginning
-	whole    bool // and has been since this scrub began
-	search   bool // it has ended: what it has not passed is missing
+	fresh    bool // the walk of the dataplane is at its start
+	whole    bool // the walk has not been interrupted since its start
+	search   bool // the walk has ended: entries that it has not passed are missing
 	suspects []suspect
-	healing  []flow.Tuple // of entries that are being written back
+	healing  []flow.Tuple // the entries that are being written back
 	stats    ScrubStats
 }
 
-// ScrubStats counts since the node has booted.
+// ScrubStats counts since boot.
 type ScrubStats struct {
-	Scrubs   uint64 // that have come to their end
+	Scrubs   uint64 // complete scrubs
 	Found    [DamageKinds]uint64
-	Unhealed uint64 // entries of a MASTER that could not be written back: the flow is gone
+	Unhealed uint64 // entries that a MASTER could not write back: the flow is lost
 }
 
 func (s *scrub) clone() scrub {
@@ -117,12 +118,12 @@ func (n *Node) scrubWait() clock.Instant {
 	return n.future(n.scrub.at)
 }
 
-// advanceScrub does what is due of a scrub.
+// advanceScrub does the next step of a scrub.
 func (n *Node) advanceScrub() {
 	s := &n.scrub
 	switch {
 	case !n.scrubs() || s.role != n.role:
-		// What was read was of another turn, or will be read anew.
+		// The entries read so far are of another role, or will be read again.
 		s.stage, s.suspects, s.whole, s.search, s.role = scrubResting, nil, false, false, n.role
 		s.at = n.now.Add(scrubPause)
 	case s.stage == scrubResting && n.now >= s.at && s.search:
@@ -141,7 +142,7 @@ func (n *Node) advanceScrub() {
 	}
 }
 
-// scrubbed takes the answer that a scrub waits for.
+// scrubbed takes the Done that a scrub waits for.
 func (n *Node) scrubbed(d Done) {
 	s := &n.scrub
 	if d.ID != s.awaited || s.stage == scrubResting {
@@ -151,7 +152,7 @@ func (n *Node) scrubbed(d Done) {
 	s.stage = scrubResting
 	switch {
 	case d.Err != "":
-		// The walk begins anew after a failure, and the other calls are of suspects.
+		// A failed walk starts over. A failure of another call only drops the suspects.
 		s.fresh, s.suspects = s.fresh || stage == scrubWalking, nil
 		s.at = n.now.Add(scrubPause)
 	case stage == scrubWalking:
@@ -190,7 +191,7 @@ func (n *Node) walked(d Done) {
 	n.suspectAll()
 }
 
-// searchMissing looks for a part of what the walk has not passed.
+// searchMissing makes suspects of entries that the walk has not passed.
 func (n *Node) searchMissing() {
 	s := &n.scrub
 	tuples, last := n.sync.Unpassed(suspectsMax)
@@ -212,7 +213,7 @@ func (n *Node) suspectAll() {
 	}
 }
 
-// askAgain reads the suspects again, once everything that happened before has been stepped.
+// askAgain reads the suspects again once every earlier event has been stepped.
 func (n *Node) askAgain() {
 	s := &n.scrub
 	if n.sync.Pending() > 0 {
@@ -229,7 +230,7 @@ func (n *Node) askAgain() {
 	n.emit(Examine{ID: s.awaited, Tuples: tuples})
 }
 
-// damaged reports whether a suspect is damaged: nobody has changed it.
+// damaged reports whether a suspect is damaged, that is, unchanged since it was found.
 func (n *Node) damaged(s *suspect, held *flow.Held) bool {
 	entry, known := n.sync.Lookup(held.Original)
 	return sameHeld(&s.held, held) && known == s.known && sameContent(&entry, &s.entry) && !n.sync.Agrees(held)
@@ -239,10 +240,10 @@ func sameHeld(a, b *flow.Held) bool {
 	return a.Found == b.Found && a.Sound == b.Sound && sameContent(&a.Entry, &b.Entry)
 }
 
-// sameContent compares what both nodes agree on; lifetimes and origins differ by nature.
+// sameContent compares the replicated content. Lifetime and origin differ between nodes.
 func sameContent(a, b *flow.Entry) bool { return a.Reply == b.Reply && a.State == b.State }
 
-// judgeSuspects heals those suspects that are damaged.
+// judgeSuspects heals the damaged ones among the suspects.
 func (n *Node) judgeSuspects(held []flow.Held) {
 	s := &n.scrub
 	byTuple := make(map[flow.Tuple]*suspect, len(s.suspects))
@@ -275,8 +276,8 @@ func kindOf(s *suspect) Damage {
 	return Altered
 }
 
-// mirrorDamaged has a damaged part of the mirror replaced: a sink has it sent again, a source
-// reads its dataplane.
+// mirrorDamaged starts the replacement of a damaged part of the mirror: a sink has it sent
+// again, a source reads its dataplane.
 func (n *Node) mirrorDamaged() {
 	n.scrub.stats.Found[Mirror]++
 	n.traceNote("scrub: a part of the mirrored table does not match its digest")
@@ -285,11 +286,11 @@ func (n *Node) mirrorDamaged() {
 	}
 }
 
-// healing is what a scrub has found damaged in the dataplane.
+// healing is the damage that a scrub has found in the dataplane.
 type healing struct {
-	entries []flow.Entry // the mirror has them
-	deletes []flow.Tuple // it has not
-	sound   []flow.Event // of either: the dataplane's entries, where packets can use them
+	entries []flow.Entry // to write: the mirror has them
+	deletes []flow.Tuple // to delete: the mirror lacks them
+	sound   []flow.Event // of both: the dataplane's entries that packets can use
 }
 
 func (h *healing) add(s *suspect) {
@@ -303,8 +304,8 @@ func (h *healing) add(s *suspect) {
 	}
 }
 
-// heal heals the dataplane. On a MASTER the entries that agree with themselves forward
-// packets and are right, and the mirror follows. Elsewhere the mirror is right.
+// heal heals the dataplane. On a MASTER, a sound entry forwards packets, so it is right and the
+// mirror takes it over. On a follower the mirror is right.
 func (n *Node) heal(h *healing) {
 	if len(h.entries)+len(h.deletes) == 0 {
 		return
@@ -322,11 +323,11 @@ func (n *Node) heal(h *healing) {
 		s.healing = append(s.healing, h.entries[i].Original)
 	}
 	s.stage, s.awaited = scrubHealing, n.nextID(pending{kind: pendingScrub})
-	n.emit(Heal{ID: s.awaited, Entries: h.entries, Deletes: h.deletes}) // it leaves sound ones as they are
+	n.emit(Heal{ID: s.awaited, Entries: h.entries, Deletes: h.deletes}) // Heal leaves sound entries unchanged
 }
 
-// proveHealed looks at what a MASTER has healed. Another flow has the reply tuple of what could
-// not be written back: it is gone.
+// proveHealed checks a MASTER's healed entries. If another flow has the reply tuple of an
+// entry, the entry could not be written back and is lost.
 func (n *Node) proveHealed(held []flow.Held) {
 	var gone []flow.Event
 	var deletes []flow.Tuple

@@ -5,17 +5,17 @@ import (
 	"baton/impl/trace"
 )
 
-// spares are effects of the heartbeat that were given back: packets, renewals of the
-// lease and the events that tell of them. A node whose effects come back allocates
-// nothing for a packet.
+// spares are returned effects of the heartbeat: packets, renewals of the lease and
+// their events. A node whose effects are returned allocates nothing per packet.
 type spares struct {
 	packets []*SendBFD
 	leases  []*Lease
-	traces  []*Trace // with a trace.Lease
+	traces  []*Trace // each with a trace.Lease
 }
 
-// Release gives effects of a Ready back that have been carried out: nobody holds on to
-// them or to what they point to. Who does need not call it, and gets new ones.
+// Release returns effects of a Ready that have been carried out. The caller must not
+// keep references to them or to what they point to. Calling it is optional; without it
+// the node allocates new effects.
 func (n *Node) Release(effects []Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
@@ -31,7 +31,7 @@ func (n *Node) Release(effects []Effect) {
 	}
 }
 
-// takeSpare returns the last of many, nil if there is none.
+// takeSpare returns the last spare, nil if there is none.
 func takeSpare[E any](spares *[]*E) *E {
 	last := len(*spares) - 1
 	if last < 0 {
@@ -50,7 +50,7 @@ func (s *spares) trace() *Trace {
 	return &Trace{Event: trace.Event{Kind: trace.KindLease, Lease: &trace.Lease{}}}
 }
 
-// emitBFD has a packet transmitted, of which it takes a copy.
+// emitBFD sends a packet. It copies the packet.
 func (n *Node) emitBFD(path int, packet []byte) {
 	e := takeSpare(&n.spares.packets)
 	if e == nil {

@@ -7,9 +7,9 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// standoff is two nodes that could serve, hear each other by BFD and have no stream to
-// agree on: each stands by. It ends by turns: the node with the whole table goes first,
-// then the one with the smaller id, and the other sees that it has.
+// standoff is the state of two nodes that could serve, hear each other by BFD and have
+// no stream: both are standby. They take turns. The node with the complete table claims
+// first, then the node with the smaller id. The other node sees the claim by BFD.
 type standoff struct {
 	since clock.Instant // Never while there is none
 }
@@ -18,7 +18,7 @@ func (s *standoff) fingerprint(h *fingerprint.Hash) {
 	h.Instant(s.since)
 }
 
-// turns of a standoff. They must be far apart by the measure of a detection time.
+// Turns of a standoff. They must differ by much more than a detection time.
 const (
 	standoffTurn       = time.Second
 	standoffIncomplete = time.Second
@@ -29,7 +29,7 @@ func (s *standoff) observe(now clock.Instant, on bool) {
 	s.since = since(s.since, now, on)
 }
 
-// turn returns when this node may end the standoff, Never while there is none.
+// turn returns when this node may end the standoff; Never if there is none.
 func (s *standoff) turn(complete, smallerID bool) clock.Instant {
 	if s.since == clock.Never {
 		return clock.Never
@@ -48,7 +48,7 @@ func (n *Node) standoffTurn() clock.Instant {
 	return n.standoff.turn(n.complete, n.cfg.ID < n.cfg.Peer)
 }
 
-// checkStandoff notes whether there is one.
+// checkStandoff records whether there is a standoff.
 func (n *Node) checkStandoff(h *hearing) {
 	n.standoff.observe(n.now, !n.role.Holds() && !h.speaks && h.condition == standby)
 }

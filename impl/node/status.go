@@ -9,7 +9,7 @@ import (
 	"baton/impl/ha"
 )
 
-// Status is what a node shows of itself.
+// Status is a node's state as shown to operators.
 type Status struct {
 	Node        string          `json:"node"`
 	Role        string          `json:"role"`
@@ -21,21 +21,23 @@ type Status struct {
 	Peer        PeerStatus      `json:"peer"`
 	Sync        ctsync.Progress `json:"sync"`
 	InSync      bool            `json:"in_sync"`
-	// Degraded: the node has the role with a table that it knows to be incomplete.
+	// Degraded: the node has the role, and its table is known to be incomplete.
 	Degraded bool `json:"degraded"`
-	// PairInSync: the node that does not serve holds the whole table of the one that does.
+	// PairInSync: the node that does not serve holds the complete table of the node that
+	// does.
 	PairInSync bool        `json:"pair_in_sync"`
 	Flows      int         `json:"flows"` // entries of the mirrored table
 	Read       ReadStatus  `json:"read"`
 	Scrub      ScrubStatus `json:"scrub"`
-	// Defer is nil where replies are not deferred.
+	// Defer is nil if the dataplane does not defer replies.
 	Defer *DeferStatus `json:"defer,omitempty"`
-	// Arbiter is nil where none is configured.
+	// Arbiter is nil if none is configured.
 	Arbiter *ArbiterStatus `json:"arbiter,omitempty"`
 	Digest  string         `json:"digest"`
-	// Lease is how long forwarding is still allowed, 0 if it is not.
+	// Lease is how long forwarding is still allowed; 0 if it is not.
 	Lease time.Duration `json:"lease"`
-	// Adopted is the table of the process before; nil if there was none, or it did not fit.
+	// Adopted describes the table of the process before; nil if there was none, or it did
+	// not fit.
 	Adopted *AdoptedStatus `json:"adopted_table,omitempty"`
 }
 
@@ -43,45 +45,46 @@ type Status struct {
 type ArbiterStatus struct {
 	Policy  string `json:"policy"`
 	Answers bool   `json:"answers"`       // the last question was answered
-	Why     string `json:"why,omitempty"` // why not
-	// Alone: the node serves without peer and arbiter (keep-serving), for so long.
+	Why     string `json:"why,omitempty"` // why it was not answered
+	// Alone: the node serves without peer and arbiter (keep-serving). For is how long it
+	// has.
 	Alone bool          `json:"alone"`
 	For   time.Duration `json:"for,omitempty"`
 }
 
-// AdoptedStatus is what a node found in the table that it began with.
+// AdoptedStatus describes the table that a node began with.
 type AdoptedStatus struct {
 	Epoch   uint32 `json:"epoch"`
 	Whole   bool   `json:"whole"` // the process before led with it to its end
-	Read    bool   `json:"read"`  // the node has read it, or given up
+	Read    bool   `json:"read"`  // the node has read it, or stopped trying
 	Entries int    `json:"entries"`
 }
 
-// ReadStatus is how the node has read its dataplane.
+// ReadStatus describes the node's reads of its dataplane.
 type ReadStatus struct {
-	// Due says that the dataplane may hold flows that the mirrored table lacks.
+	// Due: the dataplane may hold flows that the mirrored table lacks.
 	Due    bool   `json:"due"`
 	Failed uint64 `json:"failed"` // drains and dumps that failed
-	Why    string `json:"why"`    // the last of them did
+	Why    string `json:"why"`    // the last error
 }
 
-// ScrubStatus is what scrubbing has found since the node has booted.
+// ScrubStatus counts the results of scrubbing since boot.
 type ScrubStatus struct {
-	Scrubs   uint64            `json:"scrubs"`   // that have come to their end
+	Scrubs   uint64            `json:"scrubs"`   // complete scrubs
 	ByKind   map[string]uint64 `json:"found"`    // entries by kind of damage, and parts of the mirrored table
 	Unhealed uint64            `json:"unhealed"` // entries of a MASTER that could not be written back
 }
 
-// GateStatus is one gate.
+// GateStatus is the state of one gate.
 type GateStatus struct {
 	Name string `json:"name"`
 	Open bool   `json:"open"`
 	Why  string `json:"why"`
-	// For is how long it has been open, or closed.
+	// For is how long the gate has been open or closed.
 	For time.Duration `json:"for"`
 }
 
-// PathStatus is one BFD path.
+// PathStatus is the state of one BFD path.
 type PathStatus struct {
 	Name      string        `json:"name"`
 	State     string        `json:"state"`
@@ -91,23 +94,23 @@ type PathStatus struct {
 	Stats     bfd.Stats     `json:"stats"`
 }
 
-// PeerStatus is what this node knows of the other.
+// PeerStatus is what this node knows about its peer.
 type PeerStatus struct {
 	Node     string `json:"node"`
 	Heard    bool   `json:"heard"`             // by BFD or on the sync stream
 	Stream   bool   `json:"stream"`            // the sync stream is established
-	Version  uint8  `json:"version,omitempty"` // of the protocol that both ends speak on it
+	Version  uint8  `json:"version,omitempty"` // protocol version of the sync stream
 	Known    bool   `json:"known"`             // its role is known
 	Role     string `json:"role"`
 	Epoch    uint32 `json:"epoch"`
 	Priority uint8  `json:"priority"`
-	// Compared: it has said on the present stream what it balances. Differences are how
-	// that differs from this node's services.
+	// Compared: the peer has sent its services on the current stream. Differences are those
+	// between its services and this node's.
 	Compared    bool                 `json:"compared"`
 	Differences []catalog.Difference `json:"differences,omitempty"`
 }
 
-// Status returns what the node is, as of the last Step.
+// Status returns the node's state as of the last Step.
 func (n *Node) Status() Status {
 	s := Status{
 		Node: n.cfg.ID, Role: n.role.String(), Epoch: n.epoch, Complete: n.complete, Incarnation: n.cfg.Incarnation,

@@ -8,24 +8,24 @@ import (
 	"baton/impl/ha"
 )
 
-// stream is the sync stream of the moment.
+// stream is the current sync stream.
 type stream struct {
 	id      uint64
 	up      bool
-	version uint8 // of the protocol that both ends speak on it
-	// spoken: a state of the peer came on it. heard is when the last frame came, or the
-	// stream was established.
+	version uint8 // protocol version that both ends speak
+	// spoken: a state of the peer has arrived on the stream. heard is when the last frame
+	// arrived, or when the stream was established.
 	spoken bool
 	heard  clock.Instant
-	// keepalive is when the next one leaves, sentAt when the last left.
+	// keepalive is when the next keepalive is due, sentAt when the last one was sent.
 	keepalive, sentAt clock.Instant
 
-	// seq counts the states sent, over all streams.
+	// seq counts the states sent on all streams.
 	seq uint64
-	// rank is the one that the peer was told last, with the state rankSeq first.
+	// rank is the rank that was sent last; the state rankSeq was the first with it.
 	rank    ha.Rank
 	rankSeq uint64
-	unread  bool // what it was told last of this node's dataplane
+	unread  bool // the Unread that was sent last
 }
 
 func (s *stream) fingerprint(h *fingerprint.Hash) {
@@ -42,22 +42,22 @@ func (s *stream) fingerprint(h *fingerprint.Hash) {
 	h.Flag(s.unread)
 }
 
-// open notes that a stream is established.
+// open records that a stream is established.
 func (s *stream) open(now clock.Instant, id uint64, version uint8) {
 	s.id, s.up, s.version = id, true, version
 	s.spoken, s.heard, s.keepalive = false, now, now
 }
 
-// lose notes that nothing more will come on the stream.
+// lose records that nothing more will arrive on the stream.
 func (s *stream) lose() { s.up, s.spoken = false, false }
 
-// live reports whether the peer speaks on the stream: a frame came within limit. A
-// peer that sends no keepalives speaks for as long as the stream stands.
+// live reports whether the peer speaks on the stream: a frame arrived within limit. A peer
+// that sends no keepalives counts as speaking for as long as the stream is established.
 func (s *stream) live(now clock.Instant, limit time.Duration) bool {
 	return s.up && s.spoken && (s.version < versionKeepalive || now < s.heard.Add(limit))
 }
 
-// mute reports whether nothing has come on the stream for so long that it is given up.
+// mute reports whether the stream has been silent for so long that it is closed.
 func (s *stream) mute(now clock.Instant) bool { return now >= s.muteAt() }
 
 func (s *stream) muteAt() clock.Instant {
@@ -67,7 +67,7 @@ func (s *stream) muteAt() clock.Instant {
 	return s.heard.Add(muteLimit)
 }
 
-// next counts a state that tells the peer of a rank.
+// next counts a state that carries a rank.
 func (s *stream) next(rank ha.Rank) uint64 {
 	s.seq++
 	if rank != s.rank {
@@ -76,7 +76,8 @@ func (s *stream) next(rank ha.Rank) uint64 {
 	return s.seq
 }
 
-// keepaliveDue returns when the next keepalive leaves, Never on a stream without.
+// keepaliveDue returns when the next keepalive is due; Never on a stream without
+// keepalives.
 func (s *stream) keepaliveDue() clock.Instant {
 	if !s.up || s.version < versionKeepalive {
 		return clock.Never
@@ -104,7 +105,7 @@ func (n *Node) receiveStream(in Stream) {
 	n.tell(true)
 }
 
-// streamLost notes that nothing more will come on the present stream.
+// streamLost records that nothing more will arrive on the current stream.
 func (n *Node) streamLost(why string) {
 	if !n.stream.up {
 		return
@@ -116,18 +117,18 @@ func (n *Node) streamLost(why string) {
 	n.comparison.streamLost()
 }
 
-// outlast keeps the end of a stream from counting as the peer's silence where no BFD path
-// is heard, as after a restart, until authentication lets the sessions go on: what the peer
-// sent last lets it forward for a while, and the kernel of a peer that was killed closes
-// its stream before its dataplane. A peer that has withdrawn from a path has stopped.
+// outlast keeps the end of a stream from counting as the peer's silence if no BFD path is
+// heard. That happens after a restart, until authentication lets the sessions continue. The
+// peer's last keepalive still lets it forward for a while, and the kernel of a killed peer
+// closes its stream before its lease ends. A peer that has withdrawn from a path has
+// stopped.
 func (n *Node) outlast() {
 	if n.streamLive() && n.paths.silent(n.now) && !n.paths.withdrawn() {
 		n.awake = max(n.awake, n.now.Add(max(n.peer.state.Detect, n.paths.streamDetection())))
 	}
 }
 
-// resetStream gives the present stream up. Frames of it that are still on their
-// way will be ignored.
+// resetStream closes the current stream. Frames of it that arrive later are ignored.
 func (n *Node) resetStream(why string) {
 	if n.stream.up {
 		n.emit(ResetStream{Why: why})
@@ -138,11 +139,11 @@ func (n *Node) resetStream(why string) {
 // streamLive reports whether the peer speaks on the stream.
 func (n *Node) streamLive() bool { return n.stream.live(n.now, n.peer.state.Detect) }
 
-// inTouch reports whether the peer is heard by a session that is Up or by its stream.
+// inTouch reports whether the peer is heard by a session that is Up or on the stream.
 func (n *Node) inTouch() bool { return n.paths.anyUp() || n.streamLive() }
 
-// checkStream gives up a stream on which the peer says nothing, at once where its BFD
-// path is down too.
+// checkStream closes a stream on which the peer is silent, at once if its BFD path is down
+// too.
 func (n *Node) checkStream() {
 	switch {
 	case n.stream.mute(n.now):
@@ -155,7 +156,7 @@ func (n *Node) checkStream() {
 	}
 }
 
-// liveUntil is when a peer that says nothing more ceases to be live on the stream.
+// liveUntil is when the peer ceases to be live on the stream if it sends nothing more.
 func (n *Node) liveUntil() clock.Instant {
 	if n.stream.version < versionKeepalive || !n.streamLive() {
 		return clock.Never
@@ -166,7 +167,7 @@ func (n *Node) liveUntil() clock.Instant {
 // keepalivesDue is how many keepalives are sent in the time within which one must arrive.
 const keepalivesDue = 3
 
-// sendKeepalive says on the stream that this node lives.
+// sendKeepalive sends a keepalive if one is due.
 func (n *Node) sendKeepalive() {
 	if n.now < n.stream.keepaliveDue() {
 		return
@@ -238,17 +239,17 @@ func (n *Node) tell(ask bool) {
 	n.emit(SendSync{Data: s.encode(n.stream.version)})
 }
 
-// tellRank tells the peer when this node's rank, or what it knows of its own dataplane,
-// has changed without its role.
+// tellRank sends this node's state if its rank or its Unread has changed without a change
+// of role.
 func (n *Node) tellRank() {
 	if n.stream.up && (n.rank() != n.stream.rank || n.unread() != n.stream.unread) {
 		n.tell(false)
 	}
 }
 
-// roleToTell is the role as the peer must take it. A node that may still act upon a
-// grant says that it is claiming: whoever gave the role must not take it back meanwhile.
-// One that gives its table says that it is yielding.
+// roleToTell returns the role to send to the peer. A node that may still act on a grant
+// sends Claiming, so that the node that gave the role does not take it back meanwhile. A
+// node that gives its table sends Yielding.
 func (n *Node) roleToTell() ha.Role {
 	switch {
 	case n.role == ha.Backup && n.grant.pending:
@@ -259,9 +260,9 @@ func (n *Node) roleToTell() ha.Role {
 	return n.role
 }
 
-// rankKnown reports whether the peer has seen this node's present rank. Until then
-// it may have claimed, by what it knew, and its saying so be on its way; what it says
-// after that, it says after its claim.
+// rankKnown reports whether the peer has seen this node's current rank. Until then the peer
+// may have claimed by an older rank, and the state that says so may be in transit. What the
+// peer says later, it says after its claim.
 func (n *Node) rankKnown(rank ha.Rank) bool {
 	return rank == n.stream.rank && n.peer.state.Seen >= n.stream.rankSeq
 }
@@ -271,7 +272,7 @@ func (n *Node) able() bool {
 	return n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.leaving.asked && n.role != ha.Fault && !n.refused()
 }
 
-// rank is what this node says of its claim to the role.
+// rank returns this node's claim to the role.
 func (n *Node) rank() ha.Rank {
 	return ha.Rank{
 		Able: n.able(), Epoch: n.epoch, Witnessed: n.witnessed, Complete: n.complete, Flows: n.flows,

@@ -6,7 +6,7 @@ import (
 	"baton/impl/ha"
 )
 
-// grantee is a handover under way on the side of the node that takes over.
+// grantee is a handover under way, on the node that takes over.
 type grantee struct {
 	pending bool
 	grant
@@ -20,14 +20,14 @@ func (g *grantee) fingerprint(h *fingerprint.Hash) {
 	h.Instant(g.deadline)
 }
 
-// take accepts a grant, for as long as it stays good.
+// take accepts a grant for grantLimit.
 func (g *grantee) take(now clock.Instant, given grant) {
 	*g = grantee{pending: true, grant: given, deadline: now.Add(grantLimit)}
 }
 
 func (g *grantee) drop() { *g = grantee{} }
 
-// wait returns when a grant expires, Never where there is none.
+// wait returns when a grant expires; Never if there is none.
 func (g *grantee) wait() clock.Instant {
 	if g.pending {
 		return g.deadline
@@ -35,8 +35,8 @@ func (g *grantee) wait() clock.Instant {
 	return clock.Never
 }
 
-// receiveGrant takes the role that the MASTER gives, provided that it can be
-// heard: a grant from before a silence or a pause may have been taken back.
+// receiveGrant takes the role that the MASTER gives if the MASTER can be heard. After a
+// silence or a pause the MASTER may have taken an older grant back.
 func (n *Node) receiveGrant(g grant) {
 	if n.role != ha.Backup || !n.inTouch() || !n.peer.confirmed() || g.Epoch < n.seen {
 		n.traceNote("grant ignored: not Backup, peer not heard since a pause, or epoch gone by")
@@ -46,8 +46,8 @@ func (n *Node) receiveGrant(g grant) {
 	n.rival.granted = n.now
 }
 
-// expireGrant drops a grant that could not be acted upon in time, and says so by
-// telling the peer this node's role.
+// expireGrant drops a grant that could not be used in time, and sends the peer this
+// node's role.
 func (n *Node) expireGrant() {
 	if n.now >= n.grant.wait() {
 		n.grant.drop()
@@ -56,9 +56,9 @@ func (n *Node) expireGrant() {
 	}
 }
 
-// askForRole asks the MASTER for a handover where this node is preferred and
-// everything is ready. It is asked again from time to time: the MASTER may have
-// had a reason to refuse.
+// askForRole asks the MASTER for a handover if this node is preferred and ready. It
+// repeats the request from time to time, because the MASTER may have had a reason to
+// refuse.
 func (n *Node) askForRole() {
 	if !n.wantsRole() || n.now < n.requestAt {
 		return
@@ -74,7 +74,7 @@ func (n *Node) wantsRole() bool {
 		n.now >= n.hold.Ends() && n.gates.open.Has(ready)
 }
 
-// requestWait returns when the role is asked for next.
+// requestWait returns when the role is requested next.
 func (n *Node) requestWait() clock.Instant {
 	if n.wantsRole() {
 		return n.requestAt

@@ -10,17 +10,17 @@ import (
 	"baton/impl/trace"
 )
 
-// progressTold is what was last told of things that change often.
+// progressTold is the last traced progress of connection sync and of the replica.
 type progressTold struct {
 	phase   string
-	warning string // of what the peer can hold
+	warning string // about what the peer can hold
 	decile  int
 	digest  uint64        // of the replica
-	replica bool          // has been told of at all
+	replica bool          // its digest has been traced
 	again   clock.Instant // when the replica's digest may be traced again
 }
 
-// replicaEvery bounds how often the digest of a changing table is traced.
+// replicaEvery is the shortest time between two traces of a changing table's digest.
 const replicaEvery = 250 * time.Millisecond
 
 func (n *Node) trace(e trace.Event) {
@@ -37,8 +37,8 @@ func (n *Node) traceRole(from ha.Role, reason ha.Reason) {
 	}})
 }
 
-// traceRefusal tells of a claim that a gate refuses although no MASTER is left, and
-// of a handover that is refused: once, until another gate does.
+// traceRefusal traces a refused handover, and a claim that a gate refuses although no MASTER is left. It traces each
+// once, until another gate refuses.
 func (n *Node) traceRefusal(event ha.Event, reason ha.Reason) {
 	wanted := event == ha.HandoverAsked || n.gates.open.Has(ha.NoMaster)
 	if !wanted || event == ha.GatesChanged && reason.Refused == n.gates.refused {
@@ -73,8 +73,8 @@ func (n *Node) traceLease() {
 	n.emit(e)
 }
 
-// traceProgress tells of connection sync when its phase changes or another tenth
-// of a snapshot has come, of a peer that cannot hold what this node can, and of the table's digest when it has changed.
+// traceProgress traces connection sync when its phase changes or another tenth of a snapshot has arrived, a warning
+// about what the peer can hold, and the table's digest when it has changed.
 func (n *Node) traceProgress() {
 	phase, percent := n.sync.Stage()
 	decile := int(percent / 10)
@@ -103,7 +103,7 @@ func (n *Node) syncEvent() *trace.Sync {
 
 func (n *Node) replica() string { return fmt.Sprintf("%016x", n.sync.Digest()) }
 
-// outdated reports whether the replica is not what was last told of it.
+// outdated reports whether the replica differs from what was traced last.
 func (t *progressTold) outdated(n *Node) bool { return !t.replica || t.digest != n.sync.Digest() }
 
 func (t *progressTold) wait(n *Node) clock.Instant {

@@ -6,21 +6,21 @@ import (
 	"baton/impl/ha"
 )
 
-// Track says which hosts a node must reach to be of use as MASTER: the backends, or
-// the routers behind which they are. Whoever drives the node probes them.
+// Track names the hosts that a MASTER must reach: the backends, or the routers in front
+// of them. The caller of the node probes them.
 type Track struct {
 	Targets []string // names, in the order in which they are reported
-	// Misses in a row lose a target, and as many answers bring it back, so that a
-	// lossy path changes nothing at each packet.
+	// Misses failed probes in a row lose a target, and as many answers bring it back.
+	// So a lossy path does not change the state with each packet.
 	Misses int
 }
 
-// target is what is known of one target.
+// target is the state of one target.
 type target struct {
 	name     string
-	answered bool // so many probes in a row at some time, and not lost since
-	lost     bool // has been answered before
-	streak   int  // probes in a row that say the opposite
+	answered bool // Misses probes in a row were answered, and the target has not been lost since
+	lost     bool // it had been answered before
+	streak   int  // probes in a row that contradict the state
 	changed  clock.Instant
 }
 
@@ -32,7 +32,7 @@ func (t *target) fingerprint(h *fingerprint.Hash) {
 	h.Instant(t.changed)
 }
 
-// tracker knows which targets answer.
+// tracker keeps the state of all targets.
 type tracker struct {
 	misses  int
 	targets []target
@@ -46,12 +46,12 @@ func (t *tracker) fingerprint(h *fingerprint.Hash) {
 	}
 }
 
-// reach is what a tracker says of its targets.
+// reach is a summary of all targets.
 type reach struct {
 	tracked bool          // there is a target
 	lost    string        // a target that answered and no longer does
 	awaited string        // a target that has not answered yet
-	since   clock.Instant // when the target that is named last changed
+	since   clock.Instant // when the named target last changed
 }
 
 func newTracker(cfg Track) tracker {
@@ -62,7 +62,7 @@ func newTracker(cfg Track) tracker {
 	return t
 }
 
-// receive counts the outcome of a probe. A name that is not tracked counts nowhere.
+// receive counts the result of a probe. It ignores a name that is not tracked.
 func (t *tracker) receive(now clock.Instant, p Probe) {
 	for i := range t.targets {
 		if t.targets[i].name == p.Target {
@@ -85,7 +85,7 @@ func (t *target) count(now clock.Instant, answered bool, misses int) {
 // lacks reports whether a target does not answer.
 func (r reach) lacks() bool { return r.lost != "" || r.awaited != "" }
 
-// lostSince returns since when a target has not answered, Never while all do.
+// lostSince returns since when a target has not answered; Never while all do.
 func (t *tracker) lostSince() clock.Instant {
 	if r := t.reach(); r.lacks() {
 		return r.since

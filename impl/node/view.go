@@ -6,40 +6,40 @@ import (
 )
 
 // view is what a node knows at one instant, gathered once for all gates. A gate is a
-// function of it and of nothing else, so that equal views have equal gates. For that a
-// view holds what has passed, not the time, and points to nothing that changes.
+// function of the view alone, so equal views have equal gates. Therefore a view holds
+// what has elapsed instead of the time, and it points to nothing that changes.
 type view struct {
 	cfg     *Config
 	role    ha.Role
 	able    bool // this node could serve
 	leaving bool
 
-	linkDown  string // a service link without carrier, "" if every link has one
-	unsent    string // why no BFD packet leaves, "" if one does
+	linkDown  string // a service link without carrier; "" if every link has one
+	unsent    string // why no BFD packet leaves; "" if one does
 	dataplane Dataplane
 	reach     reach
-	lacksLong bool // a tracked target has not answered for so long that the role is given up
+	lacksLong bool // a tracked target has not answered for so long that the node gives the role up
 	holdRun   bool // the recovery delay has run
-	undamped  bool // it has run if flapping had not lengthened it
+	undamped  bool // the recovery delay would have run without its lengthening by flaps
 	refused   bool // the dataplane refused the last lease
 
 	// How the peer is heard.
-	silent    bool // neither by BFD nor on the stream
+	silent    bool // heard neither by BFD nor on the stream
 	listened  bool // this node has listened for long enough to judge silence
 	up        bool // a BFD session is Up
 	met       bool // it was heard at some time since this node booted
 	condition condition
 	deaf      bool // it serves and does not hear this node
-	ourTurn   bool // to end a standoff
-	serves    bool // it has the role, by its stream or else by BFD
+	ourTurn   bool // it is this node's turn to end a standoff
+	serves    bool // it has the role, by its stream or, without one, by BFD
 
-	// What the peer says on a stream on which it is live.
+	// What the peer says on a live stream.
 	live      bool
 	peer      state
 	outranks  bool // this node ranks above the peer
 	better    bool // the peer's table is worth more than this node's
-	lacks     bool // the peer's table has what this node's lacks
-	peerLacks bool // this node's has what the peer's lacks
+	lacks     bool // the peer's table has entries that this node's lacks
+	peerLacks bool // this node's table has entries that the peer's lacks
 	awaited   bool // a peer that cannot serve may begin to give its table
 	rankKnown bool // the peer has seen this node's present rank
 	confirmed bool // the peer has answered since this node's last pause
@@ -47,12 +47,12 @@ type view struct {
 	// The connection table.
 	seen       uint32 // the largest epoch ever claimed or heard of
 	complete   bool
-	adopted    bool // from the process before, and as that has left it
-	stale      bool // nothing supports the table any more although the peer serves
+	adopted    bool // the table is the process before's, unchanged
+	stale      bool // the peer serves, and nothing confirms the table any more
 	inSync     bool
 	syncWhy    ctsync.Reason
 	granted    bool // the MASTER gave its role to this node
-	applied    bool // and what it sent last has taken hold
+	applied    bool // and what the MASTER sent last has taken hold
 	peerInSync bool
 	unread     bool // this node leads and could not read its dataplane for too long
 
@@ -80,7 +80,7 @@ func (n *Node) look(h *hearing) view {
 	return v
 }
 
-// silent reports whether nothing is heard of the peer, on any path or on the stream.
+// silent reports whether the peer is not heard on any path or on the stream.
 func (n *Node) silent() bool { return n.paths.silent(n.now) && !n.streamLive() }
 
 // live reports whether the peer's role is known from a stream on which it speaks.

@@ -11,34 +11,34 @@ import (
 	"baton/impl/ha"
 )
 
-// The node's own messages share the sync stream with ctsync's, which use the
-// types below typeState. All fields are big-endian and of fixed length but for
-// the id at the end.
+// The node's own messages share the sync stream with those of ctsync, whose types are
+// below typeState. All fields are big-endian and of fixed length, except for the id at the
+// end.
 const (
 	typeState     = 0x80 // role, rank and what was heard of the peer
 	typeRequest   = 0x81 // the synced preferred node asks for the role
-	typeGrant     = 0x82 // the MASTER gives it
-	typeKeepalive = 0x83 // the sender lives
-	typeServices  = 0x84 // digests of what the sender balances
-	typeDecision  = 0x85 // what the MASTER has decided
+	typeGrant     = 0x82 // the MASTER gives the role
+	typeKeepalive = 0x83 // the sender is alive
+	typeServices  = 0x84 // digests of the sender's services
+	typeDecision  = 0x85 // a decision of the MASTER
 
 	maxID = 63
 )
 
 // Versions of the protocol. Two nodes speak the newest that both know.
 const (
-	// Version is the newest.
+	// Version is the newest version.
 	Version = ctsync.Version
-	// VersionMin is the oldest that is still spoken.
+	// VersionMin is the oldest supported version.
 	VersionMin = ctsync.VersionMin
 
-	// versionKeepalive is the first with keepalives, and in which states carry Witnessed,
-	// Flows, Damped and Detect.
+	// versionKeepalive is the first version with keepalives. Since then states carry
+	// Witnessed, Flows, Damped and Detect.
 	versionKeepalive = 2
-	// versionServices is the first in which nodes tell each other what they balance, and a
-	// MASTER what it decides.
+	// versionServices is the first version in which nodes exchange their services, and a
+	// MASTER its decisions.
 	versionServices = 4
-	// versionRelay is the first in which states carry MACs.
+	// versionRelay is the first version in which states carry MACs.
 	versionRelay = 5
 )
 
@@ -47,28 +47,28 @@ const (
 	flagComplete
 	flagAsk
 	flagDamped // from version 2
-	flagUnread // likewise
+	flagUnread // from version 2
 	flagsOfV1  = flagAble | flagComplete | flagAsk
 	flagsKnown = flagsOfV1 | flagDamped | flagUnread
 )
 
-// state is what a node says of itself. Seq counts the states that it has sent
-// and Seen is the largest Seq it has had from the peer, so that the peer can tell
-// whether this one was said before or after it heard a certain other.
+// state is a node's report about itself. Seq counts the states that the node has sent.
+// Seen is the largest Seq that it has received, so the peer can tell whether the node sent
+// this state before or after it received a given one.
 type state struct {
 	Role        ha.Role
 	Rank        ha.Rank
 	Incarnation uint64
 	Seq, Seen   uint64
-	Ask         bool // answer at once
-	// Unread: the sender leads, and there may be flows that it has not told of, because
-	// it could not read its dataplane.
+	Ask         bool // the peer should answer at once
+	// Unread: the sender leads, and it may have flows that it has not sent, because it
+	// could not read its dataplane.
 	Unread bool
-	// Detect is how long the stream may be silent before the sender counts as not
-	// heard on it, 0 of a sender that sends no keepalives.
+	// Detect is how long the stream may be silent before the sender counts as not heard on
+	// it; 0 if the sender sends no keepalives.
 	Detect time.Duration
-	// MACs are the hardware addresses of the sender's service links, zero of a sender that
-	// does not tell them.
+	// MACs are the hardware addresses of the sender's service links; zero if the sender
+	// does not send them.
 	MACs [serviceLinks]MAC
 }
 
@@ -86,7 +86,8 @@ func (s *state) fingerprint(h *fingerprint.Hash) {
 	}
 }
 
-// grant gives the role to the peer, once it has applied everything up to Barrier of Epoch.
+// grant gives the peer the role, to be taken once the peer has applied everything up to
+// Barrier of Epoch.
 type grant struct {
 	Epoch   uint32
 	Barrier uint64
@@ -102,7 +103,7 @@ const (
 	keepaliveLen = 2
 )
 
-// encode writes a state as a version of the protocol has it.
+// encode encodes a state for a version of the protocol.
 func (s state) encode(version uint8) []byte {
 	var flags byte
 	for _, f := range []struct {
@@ -185,8 +186,8 @@ func decodeState(b []byte) (state, error) {
 
 func encodeRequest(version uint8) []byte { return []byte{typeRequest, version} }
 
-// keepalives are the effects that send a keepalive, by version. They are shared, so that
-// sending allocates nothing.
+// keepalives holds the effect that sends a keepalive, by version. The effects are shared,
+// so that sending allocates nothing.
 var keepalives = func() (by [Version + 1]Effect) {
 	for version := range by {
 		by[version] = SendSync{Data: []byte{typeKeepalive, byte(version)}}
@@ -214,8 +215,8 @@ func decodeGrant(b []byte) (grant, error) {
 	return grant{Epoch: binary.BigEndian.Uint32(b[2:]), Barrier: binary.BigEndian.Uint64(b[6:])}, nil
 }
 
-// checkHeader refuses, by name and before it is decoded, a message of another version
-// than the stream's.
+// checkHeader refuses a message of another version than the stream's before it is decoded,
+// and names the version.
 func checkHeader(b []byte, version uint8) error {
 	if len(b) < 2 {
 		return errors.New("node: message shorter than its header")
