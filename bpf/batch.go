@@ -10,8 +10,8 @@ import (
 // batchMax is how many entries one run of a table program handles: BATCH_MAX of maps.h.
 const batchMax = 4096
 
-// batchBuffer is the memory that table programs work on. A run locks it, so that a long sweep
-// and entries from the peer can alternate.
+// batchBuffer is the memory that table programs work on. A run locks it, so a long sweep
+// alternates with the installation of the peer's entries.
 type batchBuffer[A addr] struct {
 	use    sync.Mutex
 	memory mapping[rawRecord[A]]
@@ -28,18 +28,18 @@ func (b *batchBuffer[A]) close() error {
 	return b.memory.close()
 }
 
-// condition says which records of a batch take effect: enum condition of types.h.
+// condition selects the records of a batch that take effect: enum condition of types.h.
 type condition uint32
 
 const (
 	noCondition     condition = iota // all
-	applyMissing                     // those of which the table has neither tuple
-	removeUnchanged                  // those whose entry still looks as in the record
-	removeDamaged                    // those whose entry is damaged
+	applyMissing                     // records of which the table has neither tuple
+	removeUnchanged                  // records whose entry is unchanged
+	removeDamaged                    // records whose entry is damaged
 )
 
-// run runs a table program over n records. fill writes them; collect, if not nil, reads them
-// afterwards. It returns how many took effect; the others have a zero word.
+// run runs a table program over n records. fill writes them. collect, if not nil, reads them
+// afterwards. It returns how many took effect; the others have word 0.
 func (b *batchBuffer[A]) run(p *ebpf.Program, n int, only condition, fill, collect func([]rawRecord[A])) (int, error) {
 	b.use.Lock()
 	defer b.use.Unlock()

@@ -6,9 +6,9 @@ import (
 	"baton/impl/flow"
 )
 
-// completeChecksum completes the TCP or UDP checksum of a packet whose sender has left that to
-// hardware: it holds the sum of the pseudo header alone then. Any other stays as it is, so that
-// a corrupt packet is still seen to be.
+// completeChecksum completes the TCP or UDP checksum of a packet whose sender left it to
+// hardware. Such a checksum is the sum of the pseudo header alone. Any other checksum stays
+// unchanged, so that the receiver still detects a corrupt packet.
 func completeChecksum(packet []byte) {
 	proto, pseudo, l4 := transport(packet)
 	var check []byte
@@ -25,13 +25,13 @@ func completeChecksum(packet []byte) {
 	}
 	clear(check)
 	complete := ^onesSum(pseudo, l4)
-	if complete == 0 { // in UDP, 0 means that there is no checksum
+	if complete == 0 { // in UDP, 0 means no checksum
 		complete = 0xffff
 	}
 	binary.BigEndian.PutUint16(check, complete)
 }
 
-// withoutPadding cuts off what a short frame has been padded with.
+// withoutPadding removes the padding of a short frame.
 func withoutPadding(packet []byte) []byte {
 	switch {
 	case len(packet) >= 20 && packet[0]>>4 == 4:
@@ -42,8 +42,8 @@ func withoutPadding(packet []byte) []byte {
 	return packet
 }
 
-// transport returns the protocol of a packet, the sum of the pseudo header and what follows the
-// IP header, without padding. A fragment has no checksum of its own: its protocol is 0.
+// transport returns the protocol of a packet, the sum of its pseudo header, and the bytes after
+// the IP header without padding. A fragment has no checksum of its own, so its protocol is 0.
 func transport(packet []byte) (proto flow.Proto, pseudo uint32, l4 []byte) {
 	var addrs []byte
 	switch {

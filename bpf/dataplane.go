@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// split calls f for each family with its part of a list, and with a nil family for items of
-// a family without a table.
+// split calls f for each family with its part of a list. Items of a family without a table
+// are passed with a nil family.
 func split[T any](families []tables, list []T, tupleOf func(*T) *flow.Tuple, f func(tables, []T) error) error {
 	holder := func(e *T) int {
 		for i, family := range families {
@@ -49,7 +49,7 @@ func (d *Dataplane) Apply(entries []flow.Entry) error { return d.install(entries
 func (d *Dataplane) Merge(entries []flow.Entry, deletes []flow.Tuple) error {
 	err := split(d.families, deletes, itself, func(f tables, tuples []flow.Tuple) error {
 		if f == nil {
-			return nil // no table holds them
+			return nil // no table has them
 		}
 		return f.deleteReplicated(tuples, d.now())
 	})
@@ -61,7 +61,7 @@ func (d *Dataplane) install(entries []flow.Entry, only condition) error {
 	return d.write(entries, func(f tables, list []flow.Entry, now clock.Instant) (int, error) { return f.install(list, only, now) })
 }
 
-// write writes entries, each of them into the table of its family.
+// write writes each entry into the table of its family.
 func (d *Dataplane) write(entries []flow.Entry, into func(tables, []flow.Entry, clock.Instant) (missed int, err error)) error {
 	for i := range entries {
 		if err := dataplane.ValidateEntry(&entries[i]); err != nil {

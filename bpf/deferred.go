@@ -11,11 +11,11 @@ import (
 	"baton/impl/flow"
 )
 
-// deferredMin is DEFERRED_MIN of defer.h: a record of the ring that is as long is a deferred
-// reply, a shorter one an event.
+// deferredMin is DEFERRED_MIN of defer.h. A ring record of at least this length is a deferred
+// reply; a shorter one is an event.
 const deferredMin = 128
 
-// rawDeferred is the beginning of struct deferred of defer.h. The packet follows.
+// rawDeferred is the header of struct deferred of defer.h. The packet follows it.
 type rawDeferred[A addr] struct {
 	Family, State, Origin uint8
 	Pad                   uint8
@@ -23,8 +23,7 @@ type rawDeferred[A addr] struct {
 	Original, Reply       rawTuple[A]
 }
 
-// deferred reads a record of the ring, if it is of the family. The packet is the record's own
-// memory.
+// deferred decodes a ring record if it belongs to the family. packet aliases the record.
 func (f *family[A]) deferred(sample []byte) (e flow.Event, packet []byte, ok bool) {
 	const v4, v6 = 4, 6
 	number, start := uint8(v6), int(unsafe.Sizeof(rawDeferred[A]{}))
@@ -46,7 +45,7 @@ func (f *family[A]) deferred(sample []byte) (e flow.Event, packet []byte, ok boo
 	return e, sample[start : start+int(r.Len)], true
 }
 
-// assure moves UDP flows as their first reply does.
+// assure changes the state of UDP flows as their first reply would.
 func (f *family[A]) assure(tuples []flow.Tuple) error {
 	for chunk := range slices.Chunk(tuples, batchMax) {
 		_, err := f.batch.run(f.objs.TableAssure, len(chunk), noCondition, func(records []rawRecord[A]) {
@@ -73,11 +72,11 @@ type waitingReply struct {
 type deferral struct {
 	waiting map[uint64]waitingReply
 	last    uint64 // id
-	// Raw sockets that send packets with their IP header by the client link; 0 is none. The
-	// kernel finds route and neighbour, as it does for a packet that the programs redirect.
+	// Raw sockets that send packets with their IP header on the client link; 0 means none.
+	// The kernel resolves route and neighbour, as for a packet that the programs redirect.
 	socket4, socket6 int
 
-	packets, bytes uint64 // that were sent
+	packets, bytes uint64 // sent so far
 }
 
 // openDeferral opens the sockets, in the calling thread's network namespace.
@@ -115,7 +114,7 @@ func (d *deferral) close() error {
 	return errors.Join(errs...)
 }
 
-// keep keeps a packet, of which the ring's memory is another's soon.
+// keep stores a copy of a packet, because the ring's memory is reused.
 func (d *deferral) keep(original flow.Tuple, packet []byte) flow.Deferred {
 	d.last++
 	packet = slices.Clone(withoutPadding(packet))
@@ -124,7 +123,7 @@ func (d *deferral) keep(original flow.Tuple, packet []byte) flow.Deferred {
 	return flow.Deferred{ID: d.last, Bytes: len(packet)}
 }
 
-// send sends a packet. A full queue counts as a failure: TCP retransmits.
+// send sends a packet. A full queue is an error: TCP retransmits.
 func (d *deferral) send(r waitingReply) error {
 	to := r.original.Src
 	if to.Is4() {

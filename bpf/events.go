@@ -36,7 +36,7 @@ func (d *Dataplane) Poll(limit int, f func(flow.Event)) (more bool, err error) {
 	return d.reader.AvailableBytes() > 0, nil
 }
 
-// event reads a record of the ring. The length of an event gives its family.
+// event decodes a ring record. The length of an event determines its family.
 func (d *Dataplane) event(sample []byte) (flow.Event, error) {
 	if len(sample) >= deferredMin {
 		return d.deferredEvent(sample)
@@ -71,13 +71,13 @@ func (f *family[A]) event(sample []byte) (flow.Event, bool) {
 	}}, true
 }
 
-// Wait implements dataplane.Dataplane. It consumes nothing: as long as events are
-// pending it returns at once.
+// Wait implements dataplane.Dataplane. It consumes nothing: while events are pending, it
+// returns at once.
 func (d *Dataplane) Wait() error { return d.waiter.wait() }
 
 // waiter blocks on the event ring until it has data or the dataplane closes.
 type waiter struct {
-	mu     sync.RWMutex // held for reading while waiting: close must not pull the descriptor away
+	mu     sync.RWMutex // read-locked while waiting, so that close does not close the descriptor
 	closed bool
 	ring   int
 	wakeup int // eventfd that close signals

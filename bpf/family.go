@@ -55,8 +55,7 @@ type objects struct {
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
 }
 
-// shared returns the maps that the families share: there is one lease, one set of counters
-// and one ring of events.
+// shared returns the maps that the families share: lease, counters and event ring.
 func (o *objects) shared() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{lbMapControl: o.Control, lbMapCounters: o.Counters, lbMapEvents: o.Events}
 }
@@ -73,16 +72,16 @@ func (o *objects) close() error {
 	return errors.Join(errs...)
 }
 
-// tables is the programs and the connection table of one family. A node always has IPv4, and
-// IPv6 if its configuration names an IPv6 address. The size of an IPv4 entry does not depend
-// on IPv6.
+// tables are the programs and the connection table of one family. A node always has IPv4,
+// and has IPv6 if its configuration contains an IPv6 address. IPv6 does not change the size
+// of an IPv4 entry.
 type tables interface {
 	objects() *objects
-	// fast returns the XDP programs; nil without them.
+	// fast returns the XDP programs; nil if there are none.
 	fast() *fastPath
 	// suffix marks the family in the names of pinned objects.
 	suffix() string
-	// has reports whether an address is of the family.
+	// has reports whether an address belongs to the family.
 	has(a flow.Addr) bool
 	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error
 	install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error)
@@ -111,16 +110,16 @@ type family[A addr] struct {
 	batch     batchBuffer[A]
 	walker    walker[A]
 	timeouts  dataplane.Timeouts
-	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries, under the services
+	lifetimes atomic.Pointer[dataplane.Lifetimes] // of entries without a timeout of their service
 
 	half     dataplane.PortRange                   // of the SNAT ports
-	balanced atomic.Pointer[[]dataplane.Service]   // the family's, whose SNAT ports a sweep counts
-	limited  atomic.Pointer[map[flow.Service]bool] // the services whose flows a sweep counts for limits
+	balanced atomic.Pointer[[]dataplane.Service]   // the family's services, whose SNAT ports a sweep counts
+	limited  atomic.Pointer[map[flow.Service]bool] // the services with limits, whose flows a sweep counts
 	counting bool                                  // flow_counts may have entries
 	used     atomic.Pointer[map[flow.Service]dataplane.PortUse]
 
-	evicts  bool          // embryonic entries under pressure
-	evicted atomic.Uint64 // so many so far
+	evicts  bool          // removes embryonic entries when the table fills up
+	evicted atomic.Uint64 // removed so far
 
 	backends     backendTables[A]
 	services     mirror[rawServiceKey[A], rawService[A]]
@@ -134,8 +133,8 @@ type family[A addr] struct {
 
 var _, _ tables = (*family[ipv4])(nil), (*family[ipv6])(nil)
 
-// loadFamily loads the programs of a family into the kernel. In place of new maps they get
-// those that are given.
+// loadFamily loads the programs of a family into the kernel. They use the given maps instead
+// of new ones.
 func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *net.Interface,
 	opts options, maps map[string]*ebpf.Map) (*family[A], error) {
 	constants := map[string]any{
@@ -185,7 +184,7 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	return f, nil
 }
 
-// setConstants sets the constants of programs before they are loaded.
+// setConstants sets the constants of programs before loading.
 func setConstants(spec *ebpf.CollectionSpec, constants map[string]any) error {
 	for name, value := range constants {
 		if err := spec.Variables[name].Set(value); err != nil {

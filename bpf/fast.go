@@ -12,14 +12,14 @@ import (
 	"baton/impl/dataplane"
 )
 
-// fastPath holds the XDP programs of a family. Their maps are those of the family's TCX
+// fastPath holds the XDP programs of a family. They use the maps of the family's TCX
 // programs, which stay attached behind them.
 type fastPath struct {
 	Client  *ebpf.Program `ebpf:"fast_client"`
 	Backend *ebpf.Program `ebpf:"fast_backend"`
 
-	// OtherFamily is where the programs of IPv4, which are attached, find those of IPv6. The
-	// kernel empties it when the process ends: pinned programs then leave IPv6 to TCX.
+	// OtherFamily holds the IPv6 programs for the attached IPv4 programs to call. The kernel
+	// empties it when the process ends: pinned programs then leave IPv6 to TCX.
 	OtherFamily *ebpf.Map `ebpf:"other_family"`
 
 	ClientMac  *ebpf.Variable `ebpf:"client_mac"`
@@ -28,7 +28,7 @@ type fastPath struct {
 	Ranged     *ebpf.Variable `ebpf:"ranged"`
 }
 
-// loadFast loads the XDP programs that go with those of a family.
+// loadFast loads the XDP programs of a family.
 func loadFast(spec *ebpf.CollectionSpec, constants map[string]any, with *objects) (*fastPath, error) {
 	if err := setConstants(spec, constants); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (f *fastPath) close() error {
 	return errors.Join(f.Client.Close(), f.Backend.Close(), f.OtherFamily.Close())
 }
 
-// joinFast lets the XDP programs of the first family call those of the second.
+// joinFast lets the first family's XDP programs call those of the second family.
 func (d *Dataplane) joinFast() error {
 	if len(d.families) < 2 || d.families[1].fast() == nil {
 		return nil
@@ -72,8 +72,8 @@ func (d *Dataplane) joinFast() error {
 // Names of the pinned links of the XDP programs.
 var pinnedFast = [2]string{"client-xdp", "backend-xdp"}
 
-// attachFast has the drivers of the links run the XDP programs. HookAuto does without if that
-// fails: another program may be there.
+// attachFast attaches the XDP programs to the links' drivers. With HookAuto a failure is not
+// an error, because another program may be attached.
 func (d *Dataplane) attachFast(client, backend *net.Interface) error {
 	f, tcx := d.families[0].fast(), len(d.links)
 	if f == nil {
@@ -94,8 +94,8 @@ func (d *Dataplane) attachFast(client, backend *net.Interface) error {
 	return d.pins.drop(pinnedFast[:])
 }
 
-// attachDriver has a driver run a program: in place of that which is pinned there, or as the
-// first. There can be one.
+// attachDriver attaches a program to a driver, which runs at most one. It replaces a pinned
+// program.
 func (d *Dataplane) attachDriver(name string, program *ebpf.Program, on *net.Interface) error {
 	l, err := d.pins.replace(name, program, on)
 	if err == nil && l == nil {
@@ -113,8 +113,8 @@ func (d *Dataplane) attachDriver(name string, program *ebpf.Program, on *net.Int
 	return nil
 }
 
-// detach takes the programs from the links, XDP first: what it no longer forwards meets the
-// TCX programs.
+// detach detaches the programs, XDP first, so that the TCX programs handle packets in
+// between.
 func (d *Dataplane) detach() error {
 	var errs []error
 	for _, l := range slices.Backward(d.links) {

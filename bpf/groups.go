@@ -11,14 +11,15 @@ import (
 	"baton/impl/dataplane"
 )
 
-// groups holds memberships in solicited-node groups, so that links and switches pass the host
-// solicitations for addresses that are not its own. The zero value joins nothing.
+// groups holds memberships in solicited-node groups. They make links and switches pass
+// solicitations for addresses that are not assigned to the host. The zero value has no
+// memberships.
 type groups struct {
 	links   map[string]*net.Interface
-	sockets map[dataplane.VIP]int // a membership lasts as long as its socket
+	sockets map[dataplane.VIP]int // a membership lasts as long as its socket is open
 }
 
-// join enters the solicited-node groups of the IPv6 addresses among VIPs (RFC 4291 2.7.1).
+// join joins the solicited-node groups of the IPv6 addresses among VIPs (RFC 4291 2.7.1).
 func (g *groups) join(vips []dataplane.VIP) error {
 	for _, v := range vips {
 		link := g.links[v.Link]
@@ -41,7 +42,7 @@ func (g *groups) join(vips []dataplane.VIP) error {
 	return nil
 }
 
-// leave leaves the groups of all VIPs but some.
+// leave leaves the groups of all VIPs except keep.
 func (g *groups) leave(keep []dataplane.VIP) error {
 	var errs []error
 	for v, fd := range g.sockets {

@@ -12,7 +12,7 @@ import (
 	"baton/impl/dataplane"
 )
 
-// driver is what a link's driver says of itself.
+// driver describes the driver of a link.
 type driver struct {
 	link string
 	kind string // of a software link, such as veth; "" for a NIC
@@ -36,14 +36,14 @@ const (
 	netdevXdpFeatures = 3
 )
 
-// genlHeader is a command and its version, with the reserved bytes that the kernel wants to be
-// zero and nl.Genlmsg takes from the memory behind it.
+// genlHeader is a generic netlink command and its version. The kernel requires the reserved
+// bytes to be zero; nl.Genlmsg takes them from adjacent memory.
 type genlHeader [4]byte
 
 func (h genlHeader) Len() int          { return len(h) }
 func (h genlHeader) Serialize() []byte { return h[:] }
 
-// driverOf asks the kernel.
+// driverOf asks the kernel about a link's driver.
 func driverOf(i *net.Interface) (driver, error) {
 	d := driver{link: i.Name}
 	l, err := netlink.LinkByIndex(i.Index)
@@ -78,7 +78,7 @@ func driverOf(i *net.Interface) (driver, error) {
 	return d, nil
 }
 
-// lacks says what the driver cannot do that XDP needs of both links, or "".
+// lacks returns which required XDP feature the driver lacks, or "".
 func (d driver) lacks() string {
 	switch {
 	case d.can&xdpBasic == 0 || d.can&xdpRedirect == 0:
@@ -91,7 +91,7 @@ func (d driver) lacks() string {
 	return ""
 }
 
-// choose returns the hook that a configuration comes to on its links.
+// choose returns the hook to use on the links for a configured hook.
 func choose(want dataplane.Hook, links ...driver) (dataplane.Attachment, error) {
 	if want == dataplane.HookTCX {
 		return dataplane.Attachment{}, nil

@@ -15,8 +15,8 @@ type (
 
 type addr interface{ ipv4 | ipv6 }
 
-// The types of types.h whose size depends on the family. Addresses and ports are in
-// network byte order.
+// The types of types.h whose size depends on the family. Addresses and ports are in network
+// byte order.
 type (
 	rawTuple[A addr] struct {
 		Src, Dst     A
@@ -94,7 +94,7 @@ type (
 	rawLoad struct{ Flows, Weight uint32 }
 )
 
-// toAddr converts an address, which must be of the family.
+// toAddr converts an address of the family.
 func toAddr[A addr](a flow.Addr) (out A) {
 	switch out := any(&out).(type) {
 	case *ipv4:

@@ -18,9 +18,9 @@ import (
 	"baton/impl/dataplane"
 )
 
-// LeftPins finds the folders other than keep in which a process has pinned programs that the
-// links run, in all BPF file systems that are mounted here. The links are those of the calling
-// thread's network namespace. A link that does not exist runs nothing.
+// LeftPins finds the folders other than keep with pinned programs that are still attached to
+// the links. It searches all mounted BPF file systems. The links are those of the calling
+// thread's network namespace; a missing link has no programs.
 func LeftPins(links []string, keep string) ([]dataplane.LeftPins, error) {
 	attached := map[link.ID]string{}
 	for _, name := range links {
@@ -40,7 +40,7 @@ func LeftPins(links []string, keep string) ([]dataplane.LeftPins, error) {
 	for _, mount := range mounts {
 		err := filepath.WalkDir(mount, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
-				return nil // what may not be read is another's
+				return nil // an unreadable folder belongs to another owner
 			}
 			if info, err := d.Info(); err != nil || kept != nil && os.SameFile(info, kept) {
 				return nil // the same
@@ -57,7 +57,7 @@ func LeftPins(links []string, keep string) ([]dataplane.LeftPins, error) {
 	return left, nil
 }
 
-// addAttached adds the attachments at the ingress of a link.
+// addAttached adds the attachments at a link's ingress.
 func addAttached(attached map[link.ID]string, name string) error {
 	on, err := net.InterfaceByName(name)
 	if err != nil {
@@ -75,7 +75,7 @@ func addAttached(attached map[link.ID]string, name string) error {
 	return nil
 }
 
-// bpffsMounts returns where BPF file systems are mounted, each path once.
+// bpffsMounts returns the mount points of BPF file systems, each once.
 func bpffsMounts() ([]string, error) {
 	file, err := os.Open("/proc/self/mounts")
 	if err != nil {
@@ -92,13 +92,13 @@ func bpffsMounts() ([]string, error) {
 	return mounts, lines.Err()
 }
 
-// runFrom returns the links that run what a folder pins.
+// runFrom returns the links that run programs pinned in a folder.
 func runFrom(dir string, attached map[link.ID]string) (on []string) {
 	for _, side := range []string{"client", "backend"} {
 		for _, suffix := range []string{suffix4, suffix6} {
 			l, err := link.LoadPinnedLink(filepath.Join(dir, side+suffix), nil)
 			if err != nil {
-				continue // none is pinned there, or it is something else
+				continue // nothing is pinned there, or something else
 			}
 			info, err := l.Info()
 			l.Close()
@@ -113,7 +113,7 @@ func runFrom(dir string, attached map[link.ID]string) (on []string) {
 	return on
 }
 
-// inUse reports whether a process has a folder of pins.
+// inUse reports whether a process uses a folder of pins.
 func inUse(dir string) bool {
 	folder, err := os.Open(dir)
 	if err != nil {

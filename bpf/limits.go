@@ -10,7 +10,7 @@ import (
 	"baton/impl/flow"
 )
 
-// flowCount is a sweep's count for limits.
+// flowCount counts flows for limits during a sweep.
 type flowCount struct {
 	limited  map[flow.Service]bool
 	services *dataplane.Finder
@@ -27,16 +27,16 @@ func (c flowCount) add(e flow.Entry, by int) {
 	}
 }
 
-// countForLimits counts an entry that a sweep passes.
+// countForLimits counts an entry during a sweep.
 func countForLimits[A addr](c flowCount, original *rawTuple[A], s flow.State) {
 	if len(c.limited) > 0 {
 		c.add(flow.Entry{Original: fromTuple(original), State: s}, 1)
 	}
 }
 
-// endFlowCount takes out the entries that the sweep has removed, and tells the programs. What
-// they have added meanwhile may be lost until the next sweep, so that a source may have up to
-// twice its limit for that long.
+// endFlowCount subtracts the entries that the sweep has removed and gives the counts to the
+// programs. Flows that the programs added meanwhile may be uncounted until the next sweep.
+// Until then a source may have up to twice its limit.
 func (f *family[A]) endFlowCount(c flowCount, removed []flow.Entry) error {
 	if len(c.limited) == 0 && !f.counting {
 		return nil
@@ -68,7 +68,7 @@ func (f *family[A]) endFlowCount(c flowCount, removed []flow.Entry) error {
 	return nil
 }
 
-// staleCounts returns what the programs count and a sweep has not found.
+// staleCounts returns the counters of the programs that the sweep did not find.
 func (f *family[A]) staleCounts(counts dataplane.FlowCounts) (stale []rawCountKey[A], err error) {
 	known := make(map[rawCountKey[A]]bool, len(counts))
 	for of := range counts {
@@ -92,7 +92,7 @@ func (f *family[A]) staleCounts(counts dataplane.FlowCounts) (stale []rawCountKe
 	}
 }
 
-// toCountKey leaves the source of a service's own count zero in either family.
+// toCountKey sets the source to zero for the counter of a whole service.
 func toCountKey[A addr](of dataplane.FlowCounter) rawCountKey[A] {
 	s := toServiceKey[A](of.Service)
 	k := rawCountKey[A]{VIP: s.VIP, Port: s.Port, Last: s.Last, Proto: s.Proto}

@@ -12,21 +12,21 @@ import (
 	"baton/impl/flow"
 )
 
-// loads is load_tables: the flows of the backends that least-conn compares.
+// loads is load_tables: the flow counts that least-conn compares.
 type loads[A addr] struct {
 	outer  *ebpf.Map
-	tables map[uint32]*loadTable[A] // by the place of their service's backends
+	tables map[uint32]*loadTable[A] // by the index of their service's backend table
 }
 
-// loadTable is the loads of one service's backends.
+// loadTable holds the flow counts of one service's backends.
 type loadTable[A addr] struct {
 	kernel  *ebpf.Map
-	memory  mapping[rawLoad] // shared with the programs, which add new flows
+	memory  mapping[rawLoad] // shared with the programs, which count new flows
 	slots   map[rawBackend[A]]int
-	counted []uint32 // by the count that is running
+	counted []uint32 // the counts of the running sweep
 }
 
-// newLoadTable begins with the counts of the table that it takes the place of, which may be nil.
+// newLoadTable starts with the counts of the table that it replaces, which may be nil.
 func newLoadTable[A addr](s dataplane.Service, was *loadTable[A]) (*loadTable[A], error) {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{
 		Type: ebpf.Array, Flags: unix.BPF_F_INNER_MAP | unix.BPF_F_MMAPABLE, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(s.Backends)),
@@ -53,8 +53,7 @@ func newLoadTable[A addr](s dataplane.Service, was *loadTable[A]) (*loadTable[A]
 
 func (t *loadTable[A]) close() error { return errors.Join(t.memory.close(), t.kernel.Close()) }
 
-// add makes the table of a service in a place. It begins with the counts that the service has
-// had so far.
+// add makes the table of a service at a place. It starts with the service's current counts.
 func (l *loads[A]) add(place uint32, s dataplane.Service, has rawService[A]) error {
 	var was *loadTable[A]
 	if has.Size > 0 {
@@ -67,7 +66,7 @@ func (l *loads[A]) add(place uint32, s dataplane.Service, has rawService[A]) err
 	return err
 }
 
-// drop frees the tables in places that no service names.
+// drop frees the tables at places that no service uses.
 func (l *loads[A]) drop(free []uint32) error {
 	var errs []error
 	for _, at := range free {
@@ -79,7 +78,7 @@ func (l *loads[A]) drop(free []uint32) error {
 	return errors.Join(errs...)
 }
 
-// write shows the programs the tables in some places, in one batch as backendTables.write.
+// write gives the programs the tables at some places, in one batch like backendTables.write.
 func (l *loads[A]) write(places []uint32) error {
 	if len(places) == 0 {
 		return nil
@@ -103,8 +102,8 @@ func (l *loads[A]) close() error {
 	return errors.Join(errs...)
 }
 
-// beginCount begins to count the flows of all tables, endCount tells the programs. What they
-// have added in between may be lost until the next count.
+// beginCount starts counting the flows of all tables, and endCount gives the result to the
+// programs. Flows that the programs added in between may be uncounted until the next count.
 func (l *loads[A]) beginCount() {
 	for _, t := range l.tables {
 		clear(t.counted)
@@ -119,7 +118,7 @@ func (l *loads[A]) endCount() {
 	}
 }
 
-// count adds by to the load of an entry's backend, if it counts as one.
+// count adds by to the load of an entry's backend if the entry counts as a flow.
 func (f *family[A]) count(original, reply *rawTuple[A], s flow.State, by int) {
 	if len(f.backends.loads.tables) == 0 {
 		return
@@ -132,14 +131,14 @@ func (f *family[A]) count(original, reply *rawTuple[A], s flow.State, by int) {
 	t := f.backends.loads.tables[service.Table]
 	at, ok := t.slots[rawBackend[A]{Addr: reply.Src, Port: reply.Sport}]
 	if !ok {
-		at, ok = t.slots[rawBackend[A]{Addr: reply.Src}] // one that keeps the port
+		at, ok = t.slots[rawBackend[A]{Addr: reply.Src}] // a backend that keeps the port
 	}
 	if ok && dataplane.IsLoad(&of, s) {
 		t.counted[at] += uint32(by)
 	}
 }
 
-// uncount takes the entries that a sweep has removed out of its count.
+// uncount subtracts the entries that a sweep has removed.
 func (f *family[A]) uncount(removed []flow.Entry) {
 	for _, e := range removed {
 		original, reply := toTuple[A](e.Original), toTuple[A](e.Reply)

@@ -6,8 +6,9 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// mirror is a map that nobody else writes, beside what was written into it, so that only
-// differences cost a write. Programs may change a value; its mirror keeps what was written.
+// mirror is a map that only this process writes, with a copy of what was written, so that
+// only differences are written. Programs may change a value; the copy keeps what was
+// written.
 type mirror[K, V comparable] struct {
 	kernel *ebpf.Map
 	holds  map[K]V
@@ -39,7 +40,7 @@ func (m *mirror[K, V]) put(want map[K]V) error {
 	return nil
 }
 
-// prune removes the entries that are not wanted.
+// prune removes the entries that are not in want.
 func (m *mirror[K, V]) prune(want map[K]V) error {
 	var stale []K
 	for k := range m.holds {

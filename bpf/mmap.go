@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapping is the memory of an array map, shared with the programs. It makes a
-// change of one aligned word atomic for them, which map system calls do not
-// promise, and it costs no system call.
+// mapping is the memory of an array map, shared with the programs. A write of one aligned
+// word is atomic for them, which map system calls do not guarantee, and it needs no system
+// call.
 type mapping[T any] struct {
 	bytes  []byte
 	values []T

@@ -17,14 +17,14 @@ import (
 	"baton/impl/dataplane/model"
 )
 
-// Dataplane is the loaded programs, attached to the node's two links.
+// Dataplane holds the loaded programs, attached to the node's two links.
 type Dataplane struct {
 	cfg        dataplane.Config
 	families   []tables // IPv4 first
-	walking    int      // the family that Walk is in
+	walking    int      // the family that Walk reads
 	shared     *objects // the objects that hold the shared maps
 	links      []link.Link
-	pins       *pins // nil: the table ends with the process
+	pins       *pins // nil if the table ends with the process
 	attachment dataplane.Attachment
 	groups     groups
 	control    mapping[lbControl]
@@ -40,9 +40,9 @@ type Dataplane struct {
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
 
-// Open loads the programs and attaches them to the links of the configuration,
-// in the calling thread's network namespace. Until Lease is called, everything
-// that concerns a VIP is dropped: the lease of a process whose table is adopted ends.
+// Open loads the programs and attaches them to the links of the configuration, in the
+// calling thread's network namespace. Until Lease is called, the packets of every VIP are
+// dropped. If a table is adopted, the earlier process's lease ends.
 func Open(cfg dataplane.Config) (*Dataplane, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -74,8 +74,8 @@ func Open(cfg dataplane.Config) (*Dataplane, error) {
 	return d, nil
 }
 
-// attach has the links run the programs: in place of those that are pinned there, or as
-// the first. What is to outlive the process is pinned then.
+// attach attaches the programs to the links, in place of pinned programs if there are any.
+// It then pins what must outlive the process.
 func (d *Dataplane) attach(client, backend *net.Interface) error {
 	for _, f := range d.families {
 		for _, at := range []struct {
@@ -116,14 +116,14 @@ func linkByName(name string) (*net.Interface, error) {
 	return i, nil
 }
 
-// options are what tests load otherwise.
+// options are settings for tests.
 type options struct {
 	fakeClock bool   // the programs take the time from the control map
 	eventRing uint32 // size of the event ring in bytes; 0 leaves it as compiled
 	hook      dataplane.Hook
 }
 
-// load brings programs and maps into the kernel without attaching them.
+// load loads programs and maps into the kernel without attaching the programs.
 func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*Dataplane, error) {
 	if cfg.MaxFlows == 0 {
 		cfg.MaxFlows = dataplane.DefaultMaxFlows
@@ -142,8 +142,8 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 	return d, nil
 }
 
-// loadFamilies loads the programs of IPv4 and, where the configuration has it, IPv6, with
-// the maps that are adopted or new ones.
+// loadFamilies loads the IPv4 programs and, if configured, the IPv6 programs. They get the
+// adopted maps or new ones.
 func (d *Dataplane) loadFamilies(client, backend *net.Interface, opts options) error {
 	specs, err := readSpecs(d.cfg, opts.hook)
 	if err != nil {
@@ -197,7 +197,7 @@ func readSpecs(cfg dataplane.Config, hook dataplane.Hook) ([]familySpec, error) 
 	return specs, nil
 }
 
-// start opens what user space shares with the programs and writes the configuration.
+// start opens the memory shared with the programs and writes the configuration.
 func (d *Dataplane) start() (err error) {
 	if d.control, err = mapMemory[lbControl](d.shared.Control); err != nil {
 		return err
@@ -237,7 +237,7 @@ func (d *Dataplane) Close() error {
 	return errors.Join(errs...)
 }
 
-// Lease implements dataplane.Dataplane. One store that the programs see at once.
+// Lease implements dataplane.Dataplane. It is one store, which the programs see at once.
 func (d *Dataplane) Lease(until clock.Instant) error {
 	if d.control.values == nil {
 		return errors.New("bpf: lease: the dataplane is closed")
@@ -257,7 +257,7 @@ func (d *Dataplane) SetMAC(link string, mac [6]byte) error {
 	})
 }
 
-// setMAC sets one of the addresses that the programs of each family hold for the two links.
+// setMAC sets an address of one of the two links in the programs of each family.
 func (d *Dataplane) setMAC(link string, mac [6]byte, what string, of func(tables) (client, backend []*ebpf.Variable)) error {
 	if link != d.cfg.ClientLink && link != d.cfg.BackendLink {
 		return fmt.Errorf("bpf: set %s: %q is neither of the links", what, link)

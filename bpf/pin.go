@@ -19,28 +19,28 @@ import (
 )
 
 // pins are a node's files in a bpffs, which keep its table and its programs in the kernel
-// when its process ends. The file of the record is written last: without it, the others
-// are what a process left that did not come to its end of Open, and are removed. All
-// methods may be called on nil, which pins nothing.
+// when its process ends. The record is written last. Without a record the files are left
+// from a process that did not complete Open, and are removed. All methods accept nil, which
+// pins nothing.
 type pins struct {
 	dir      string
-	lock     *os.File // held: one process at a time has the folder
+	lock     *os.File // locks the folder for one process at a time
 	record   *ebpf.Map
 	value    pinRecord
-	taken    map[string]*ebpf.Map // adopted, by file name, until release
+	taken    map[string]*ebpf.Map // adopted maps by file name, until release
 	adoption dataplane.Adoption
 }
 
-// Files of the folder. Tables and links have one for each family.
+// Files of the folder. There is one file per family for each table and each link.
 const (
 	pinnedRecord  = "record"
 	pinnedControl = lbMapControl
 )
 
-// pinnedTables are the maps that are one with the table.
+// pinnedTables are the maps of the connection table.
 var pinnedTables = []string{lbMapConns, lbMapReplies}
 
-// openPins takes the folder of a configuration, and what it holds if that fits.
+// openPins locks the configured folder and adopts its contents if they fit.
 func openPins(cfg dataplane.Config, specs []familySpec) (*pins, error) {
 	if cfg.Pin == "" {
 		return nil, nil
@@ -75,8 +75,8 @@ func (p *pins) open() (err error) {
 	return p.begin()
 }
 
-// adopt takes what is pinned, if it fits. The lease of the process before ends first: from
-// here on it is this one that answers for what is forwarded.
+// adopt adopts the pinned maps if they fit. It first ends the earlier process's lease,
+// because from now on this process is responsible for forwarding.
 func (p *pins) adopt() error {
 	p.taken = map[string]*ebpf.Map{}
 	ended, err := p.endLease()
@@ -96,7 +96,7 @@ func (p *pins) adopt() error {
 	return err
 }
 
-// endLease ends the lease that was left, and returns when it would have ended.
+// endLease ends the earlier process's lease, and returns when it would have expired.
 func (p *pins) endLease() (clock.Instant, error) {
 	control, err := p.load(pinnedControl)
 	if err != nil {
@@ -112,7 +112,7 @@ func (p *pins) endLease() (clock.Instant, error) {
 	return clock.Instant(left.LeaseExpiry), nil
 }
 
-// read reads the record, and checks that what it is of fits.
+// read reads the record and checks that the pinned maps fit.
 func (p *pins) read() (err error) {
 	if p.record, err = ebpf.LoadPinnedMap(p.path(pinnedRecord), nil); err != nil {
 		return err
@@ -150,7 +150,8 @@ func (p *pins) load(name string) (*ebpf.Map, error) {
 	return m, err
 }
 
-// begin clears the folder, which detaches what was pinned there, and makes a new record.
+// begin clears the folder, which detaches the programs pinned there, and makes a new
+// record.
 func (p *pins) begin() (err error) {
 	p.release()
 	if p.record != nil {
@@ -171,8 +172,8 @@ func (p *pins) begin() (err error) {
 
 func (p *pins) path(name string) string { return filepath.Join(p.dir, name) }
 
-// maps returns the maps that the programs of a family are to get: those that are shared,
-// and the adopted ones.
+// maps returns the existing maps for the programs of a family: the shared ones and the
+// adopted ones.
 func (p *pins) maps(suffix string, shared map[string]*ebpf.Map) map[string]*ebpf.Map {
 	if p == nil || !p.adoption.Taken {
 		return shared
@@ -187,7 +188,7 @@ func (p *pins) maps(suffix string, shared map[string]*ebpf.Map) map[string]*ebpf
 	return all
 }
 
-// release closes the adopted maps, of which the programs have their own hold by now.
+// release closes the adopted maps. The programs hold their own references by now.
 func (p *pins) release() {
 	if p == nil {
 		return
@@ -198,8 +199,8 @@ func (p *pins) release() {
 	p.taken = nil
 }
 
-// replace has the link that is pinned for a side run a program. There is none, and nil is
-// returned, if none was pinned or the device that it was attached to is gone.
+// replace makes the pinned link of a side run a program. It returns nil if no link is
+// pinned or the link's device is gone.
 func (p *pins) replace(name string, program *ebpf.Program, on *net.Interface) (link.Link, error) {
 	if p == nil {
 		return nil, nil
@@ -218,8 +219,7 @@ func (p *pins) replace(name string, program *ebpf.Program, on *net.Interface) (l
 	return nil, errors.Join(err, l.Close(), os.Remove(p.path(name)))
 }
 
-// attachedTo returns the index of the device that a link of programs is attached to, 0 if
-// there is none.
+// attachedTo returns the index of the device to which a link is attached; 0 if none.
 func attachedTo(info *link.Info) int {
 	switch {
 	case info.TCX() != nil:
@@ -243,7 +243,7 @@ func (p *pins) drop(names []string) error {
 	return nil
 }
 
-// pin keeps a new link.
+// pin pins a new link.
 func (p *pins) pin(name string, l link.Link) error {
 	if p == nil {
 		return nil
@@ -258,7 +258,7 @@ func (p *pins) complete(families []tables) error {
 	}
 	for _, f := range families {
 		o := f.objects()
-		for i, m := range []*ebpf.Map{o.Conns, o.Replies} { // as pinnedTables
+		for i, m := range []*ebpf.Map{o.Conns, o.Replies} { // in the order of pinnedTables
 			if err := m.Pin(p.path(pinnedTables[i] + f.suffix())); err != nil {
 				return fmt.Errorf("bpf: pin %s: %w", m, err)
 			}
@@ -276,7 +276,7 @@ func (p *pins) complete(families []tables) error {
 	return nil
 }
 
-// keep writes the pedigree into the record, in one step.
+// keep writes the pedigree into the record with one write.
 func (p *pins) keep(of flow.Pedigree) error {
 	p.value = p.value.with(of)
 	if err := p.record.Put(uint32(0), p.value); err != nil {
@@ -285,7 +285,7 @@ func (p *pins) keep(of flow.Pedigree) error {
 	return nil
 }
 
-// close ends the process's hold on the folder. The files stay.
+// close unlocks the folder. The files stay.
 func (p *pins) close() error {
 	if p == nil {
 		return nil

@@ -12,25 +12,24 @@ import (
 	"baton/impl/flow"
 )
 
-// pinRecord says what is pinned beside it: of which layout and size it is, and what the
-// node knew of the table's worth. Nothing in a table depends on the services, the
-// timeouts, the SNAT ports or their seed.
+// pinRecord describes the pinned maps: their layout and size, and the worth of the table. A
+// table does not depend on the services, the timeouts, the SNAT ports or their seed.
 type pinRecord struct {
 	Layout   uint64 // of keys and values
 	MaxFlows uint32
-	Families uint32 // 1: IPv4, 2: IPv6 too
+	Families uint32 // 1: IPv4 only, 2: also IPv6
 
 	Epoch, Witnessed, Seen uint32
-	Whole                  uint32 // 1 if it is
+	Whole                  uint32 // 1 if true
 }
 
 const recordBytes = uint32(unsafe.Sizeof(pinRecord{}))
 
-// layoutVersion is raised where the meaning of what a table holds changes and its size
-// does not: the bits of a word, or the hash that is a flow's id.
+// layoutVersion is raised when the meaning of a table's contents changes but its size does
+// not: for example the bits of a word, or the hash that identifies a flow.
 const layoutVersion = 1
 
-// layoutOf is a hash of the keys' and values' layouts.
+// layoutOf returns a hash of the layouts of keys and values.
 func layoutOf(specs []familySpec) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintln(h, layoutVersion)
@@ -45,7 +44,7 @@ func layoutOf(specs []familySpec) uint64 {
 	return h.Sum64()
 }
 
-// describe writes the members of a type with their places.
+// describe writes the members of a type with their offsets.
 func describe(w io.Writer, t btf.Type) {
 	switch t := btf.UnderlyingType(t).(type) {
 	case *btf.Struct:
@@ -64,7 +63,7 @@ func describe(w io.Writer, t btf.Type) {
 	}
 }
 
-// fits reports why what the record is of is not what is wanted.
+// fits returns an error that says how the record differs from want.
 func (r *pinRecord) fits(want *pinRecord) error {
 	switch {
 	case r.Families != want.Families:

@@ -16,14 +16,14 @@ func (d *Dataplane) PortsUsed() map[flow.Service]dataplane.PortUse {
 	return all
 }
 
-// portsUsed adds the family's services, as its last sweep has counted them.
+// portsUsed adds the port use of the family's services as counted by the last sweep.
 func (f *family[A]) portsUsed(all map[flow.Service]dataplane.PortUse) {
 	if used := f.used.Load(); used != nil {
 		maps.Copy(all, *used)
 	}
 }
 
-// beginPortCount begins a sweep's count of SNAT ports.
+// beginPortCount starts a sweep's count of SNAT ports.
 func (f *family[A]) beginPortCount() *dataplane.PortCount {
 	return dataplane.NewPortCount(f.half, *f.balanced.Load())
 }
@@ -36,7 +36,7 @@ func countPort[A addr](ports *dataplane.PortCount, original, reply *rawTuple[A])
 	}
 }
 
-// endPortCount takes out the entries that the sweep has removed.
+// endPortCount subtracts the entries that the sweep has removed.
 func (f *family[A]) endPortCount(ports *dataplane.PortCount, removed []flow.Entry) {
 	for i := range removed {
 		if !removed[i].Original.IsAffinity() {

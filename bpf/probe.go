@@ -16,7 +16,7 @@ import (
 	"baton/impl/flow"
 )
 
-// requirements are what the kernel must have, and since which release it does.
+// requirements are the required kernel features, and the release that introduced each.
 var requirements = []struct {
 	name, since string
 	probe       func() error
@@ -38,8 +38,8 @@ func haveHelper(t ebpf.ProgramType, f asm.BuiltinFunc) func() error {
 	return func() error { return features.HaveProgramHelper(t, f) }
 }
 
-// Probe reports what this kernel lacks to run the dataplane, all of it, or nil. It
-// loads the programs and writes an entry to their tables, and attaches to no link.
+// Probe reports every feature that this kernel lacks to run the dataplane, or nil. It loads
+// the programs and writes an entry to their tables. It attaches nothing.
 func Probe() error {
 	var missing []error
 	for _, r := range requirements {
@@ -65,8 +65,8 @@ var probeConfig = dataplane.Config{
 	SNATPorts: dataplane.PortRange{First: 1, Last: 1}, Timeouts: dataplane.DefaultTimeouts(), MaxFlows: 16,
 }
 
-// probeTCX attaches to a link that does not exist: a kernel that knows TCX finds
-// fault with the link only.
+// probeTCX attaches to a link that does not exist. A kernel with TCX then complains only
+// about the link.
 func (d *Dataplane) probeTCX() error {
 	l, err := link.AttachTCX(link.TCXOptions{
 		Interface: math.MaxInt32, Program: d.shared.FromClient, Attach: ebpf.AttachTCXIngress,
@@ -80,7 +80,7 @@ func (d *Dataplane) probeTCX() error {
 	return nil
 }
 
-// probeTable takes one entry through the table.
+// probeTable writes, reads and deletes one entry.
 func (d *Dataplane) probeTable() error {
 	o := flow.Tuple{Proto: flow.UDP, Src: flow.IPv4(0, 0, 0, 1), Dst: flow.IPv4(0, 0, 0, 2), SrcPort: 1, DstPort: 2}
 	e := flow.Entry{Original: o, Reply: o.Reverse(), State: flow.Assured, Origin: flow.Synced, Remaining: time.Second}

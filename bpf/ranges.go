@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// portRanges returns the prefixes of the services of ranges of ports. Where two services have
-// the same prefix it is the narrower one's.
+// portRanges returns the prefixes of services with port ranges. If two services have the same
+// prefix, the narrower range gets it.
 func portRanges[A addr](services []dataplane.Service) map[rawPortKey[A]]rawServiceKey[A] {
 	services = slices.Clone(services)
 	slices.SortStableFunc(services, func(a, b dataplane.Service) int { // the widest first
@@ -25,7 +25,7 @@ func portRanges[A addr](services []dataplane.Service) map[rawPortKey[A]]rawServi
 	return ranges
 }
 
-// addSenders adds from where the backends of dnat services send their replies.
+// addSenders adds the addresses and ports from which the backends of dnat services reply.
 func addSenders[A addr](services []dataplane.Service, backends map[rawEndpoint[A]]uint32, ranges map[rawPortKey[A]]uint32) {
 	for _, s := range services {
 		if s.Mode != dataplane.DNAT {
@@ -43,7 +43,7 @@ func addSenders[A addr](services []dataplane.Service, backends map[rawEndpoint[A
 	}
 }
 
-// portKeys returns the prefixes of a range of ports; none of a port alone.
+// portKeys returns the prefixes of a range of ports; none for a single port.
 func portKeys[A addr](s flow.Service) []rawPortKey[A] {
 	if !s.IsRange() {
 		return nil
@@ -57,7 +57,7 @@ func portKeys[A addr](s flow.Service) []rawPortKey[A] {
 	return keys
 }
 
-// setRanged tells the programs whether there are ranges of ports.
+// setRanged tells the programs whether any service has a range of ports.
 func (f *family[A]) setRanged(ranged bool) error {
 	err := f.objs.Ranged.Set(ranged)
 	if f.xdp != nil {

@@ -21,8 +21,8 @@ func (d *Dataplane) Refused() (map[flow.Service]dataplane.Refusals, error) {
 	return all, nil
 }
 
-// refused adds the refused flows of the family's services. A service that is removed
-// meanwhile is left out.
+// refused adds the refused flows of the family's services. It skips a service that is
+// removed meanwhile.
 func (f *family[A]) refused(all map[flow.Service]dataplane.Refusals) error {
 	var key rawServiceKey[A]
 	var r rawRefusals

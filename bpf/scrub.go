@@ -11,18 +11,18 @@ import (
 	"baton/impl/flow"
 )
 
-// A walker reads a family's table a part at a time. The cursor is a place in the hash table,
-// which never moves an entry: one that stays during a walk is read once in it.
+// walker reads a family's table a part at a time. The cursor is a position in the hash
+// table. Entries never move there, so a walk reads each entry that stays exactly once.
 type walker[A addr] struct {
 	cursor ebpf.MapBatchCursor
 	keys   []rawTuple[A]
 	conns  []rawConn[A]
 }
 
-// walkBatch is how many entries one part holds at most.
+// walkBatch is the maximum number of entries of a part.
 const walkBatch = 2048
 
-// Walk implements dataplane.Dataplane. The families follow each other.
+// Walk implements dataplane.Dataplane. It walks one family after the other.
 func (d *Dataplane) Walk(f func(flow.Held)) (end bool, err error) {
 	end, err = d.families[d.walking].walk(d.now(), f)
 	if err != nil {
@@ -74,7 +74,7 @@ func (f *family[A]) walk(now clock.Instant, each func(flow.Held)) (end bool, err
 	return end, f.check(w.keys[:n], w.conns[:n], now, each)
 }
 
-// check calls f with each of the entries that were read.
+// check calls f with each entry that was read.
 func (f *family[A]) check(keys []rawTuple[A], conns []rawConn[A], now clock.Instant, each func(flow.Held)) error {
 	for from := 0; from < len(keys); from += batchMax {
 		keys, conns := keys[from:min(from+batchMax, len(keys))], conns[from:min(from+batchMax, len(keys))]

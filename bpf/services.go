@@ -37,9 +37,10 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	return d.groups.leave(vips)
 }
 
-// setServices replaces the family's services, and writes only what differs. Every packet
-// sees either the old or the new service: new backends are written into unused tables before
-// the services that name them are replaced. A service that stays the same keeps its turn.
+// setServices replaces the family's services and writes only the differences. Every packet
+// sees either the old or the new service: new backends are written into unused tables, and
+// then the services that use them are replaced. An unchanged service keeps its round-robin
+// turn.
 func (f *family[A]) setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error {
 	addresses := make(map[A]uint32)
 	for a, m := range roles {
@@ -63,7 +64,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	refusals := make(map[rawServiceKey[A]]rawRefusals)
 	for i, s := range mine {
 		key := toServiceKey[A](s.Service)
-		refusals[key] = rawRefusals{} // at the beginning: a mirror keeps what was written
+		refusals[key] = rawRefusals{} // initial value: a mirror keeps what was written
 		own, _ := lifetimes.Services().OwnPort(s.Service)
 		value := rawService[A]{
 			Port: key.Port, Last: key.Last, Own: swapPort(own),
@@ -106,8 +107,7 @@ func (f *family[A]) setGeneration(generation uint32) error {
 	return err
 }
 
-// hostAddresses returns the addresses of the host and the broadcast addresses of its
-// networks.
+// hostAddresses returns the host's addresses and the broadcast addresses of its networks.
 func hostAddresses() (h model.Host, err error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

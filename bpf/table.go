@@ -17,7 +17,7 @@ import (
 // dumpBatch is how many entries one system call reads.
 const dumpBatch = 4096
 
-// replicated returns the replicated ones among entries, as they are now.
+// replicated returns those of the entries that are replicated, in their current state.
 func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
 	var found []rawRecord[A]
 	for _, t := range tuples {
@@ -33,12 +33,12 @@ func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
 	return found, nil
 }
 
-// install writes entries. It returns how many were refused because the table was full.
+// install writes entries. It returns how many did not fit into the table.
 func (f *family[A]) install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error) {
 	return f.write(f.objs.TableApply, entries, only, now)
 }
 
-// heal writes those entries that are damaged or missing, and returns what install does.
+// heal writes the entries that are damaged or missing. It returns the same as install.
 func (f *family[A]) heal(entries []flow.Entry, now clock.Instant) (missed int, err error) {
 	return f.write(f.objs.TableHeal, entries, noCondition, now)
 }
@@ -74,7 +74,7 @@ func (f *family[A]) delete(tuples []flow.Tuple, only condition) error {
 	return nil
 }
 
-// deleteReplicated deletes those of entries that are replicated.
+// deleteReplicated deletes those of the entries that are replicated.
 func (f *family[A]) deleteReplicated(tuples []flow.Tuple, now clock.Instant) error {
 	replicated, err := f.replicated(tuples)
 	if err == nil {
@@ -150,8 +150,8 @@ func (f *family[A]) forgetDatagrams(now clock.Instant) error {
 	return nil
 }
 
-// expired returns the entries whose timeout has run and, of a table under pressure, the
-// embryonic ones that make room.
+// expired returns the entries whose timeout has passed. If the table is nearly full, it also
+// returns embryonic entries to remove.
 func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount, flows flowCount) (expired, embryonic []rawRecord[A], err error) {
 	entries := 0
 	err = f.scan(func(key *rawTuple[A], c *rawConn[A]) bool {
@@ -175,8 +175,8 @@ func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount
 	return expired, embryonic, err
 }
 
-// removeUnchanged removes the entries that still are as they were read: one that a
-// packet has touched since then is alive. It returns those that it removed.
+// removeUnchanged removes the entries that have not changed since they were read: a packet
+// that changed an entry shows that the flow is alive. It returns the removed entries.
 func (f *family[A]) removeUnchanged(records []rawRecord[A], now clock.Instant) ([]flow.Entry, error) {
 	var removed []flow.Entry
 	for chunk := range slices.Chunk(records, batchMax) {
@@ -235,8 +235,8 @@ func (f *family[A]) toEntry(original *rawTuple[A], c *rawConn[A], now clock.Inst
 	}
 }
 
-// lifetime returns how long an entry lives. It converts only the tuples of affinities: a scan
-// asks for each entry.
+// lifetime returns the lifetime of an entry. It converts only the tuples of affinities,
+// because a scan calls it for each entry.
 func (f *family[A]) lifetime(original *rawTuple[A], s flow.State) time.Duration {
 	if original.Sport != 0 {
 		return f.timeouts.Of(s)
@@ -245,7 +245,7 @@ func (f *family[A]) lifetime(original *rawTuple[A], s flow.State) time.Duration 
 	return f.lifetimes.Load().Of(&t, s)
 }
 
-// remaining returns the lifetime that is left after an idle time.
+// remaining returns the rest of a lifetime after an idle time.
 func remaining(timeout, idle time.Duration) time.Duration {
 	return min(max(timeout-idle, 0), timeout)
 }

@@ -5,7 +5,7 @@ import (
 	"baton/impl/flow"
 )
 
-// A conn's word: the state, and what the state's next move depends on (types.h).
+// The word of a conn: its state, and what the next state depends on (types.h).
 const (
 	wordStateMask   = 0xff
 	wordReplySeen   = 1 << 8
@@ -17,10 +17,10 @@ func stateOf(word uint64) flow.State { return flow.State(word & wordStateMask) }
 
 func originOf(word uint64) flow.Origin { return flow.Origin(word >> wordOriginShift & wordOriginMask) }
 
-// toWord returns the word of a replicated state. The peer has seen the packets
-// that this node has not: a half-open connection counts as answered, and which
-// side closed first is unknown, so that both FINs must still come by. So are the
-// sequence numbers, until their receivers acknowledge some. The programs add whose it is.
+// toWord returns the word of a replicated state. The peer has seen packets that this node
+// has not. So a half-open connection counts as answered. Which side closed first is
+// unknown, so both FINs must still pass. The sequence numbers are unknown until their
+// receivers acknowledge some. The programs add the flow's id.
 func toWord(s flow.State, o flow.Origin) uint64 {
 	word := uint64(s) | uint64(o)<<wordOriginShift
 	if s == flow.SynSent {
@@ -29,7 +29,7 @@ func toWord(s flow.State, o flow.Origin) uint64 {
 	return word
 }
 
-// addCounters adds what one CPU has counted.
+// addCounters adds the counters of one CPU.
 func addCounters(sum *dataplane.Counters, c *lbCounters) {
 	for i := range sum.Forwarded {
 		sum.Forwarded[i] += c.Forwarded[i]
