@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Source affinity: the new flows of a client go to the backend that its last one went to.
+ * Source affinity: the new flows of a client go to the backend of its last flow.
  *
- * An affinity is an entry of the connection table, closed or unreplied, whose source port is
- * 0. So it is replicated, swept and pinned as flows are. No packet has that port, and no
- * reply tuple is claimed for it. User space removes it when its service's time has run.
+ * An affinity is an entry of the connection table, closed or unreplied, with source port
+ * 0. So it is replicated, swept and pinned like a flow. No packet has that port, and no
+ * reply tuple is claimed for it. User space removes it when its service's affinity time
+ * has passed.
  */
 #pragma once
 
@@ -22,7 +23,7 @@ struct affinity {
 
 DEFINE_PERCPU(struct affinity, affinity)
 
-/* Whether the backend that is chosen gets new flows of the service. */
+/* Whether the chosen backend gets new flows of the service. */
 static __always_inline bool is_member(struct affinity *a, const struct service *svc, const struct tuple *reply)
 {
 	a->member.addr = reply->src;
@@ -31,7 +32,7 @@ static __always_inline bool is_member(struct affinity *a, const struct service *
 	return svc->size && bpf_map_lookup_elem(&members, &a->member);
 }
 
-/* Reads the backend of an affinity, if it is one that gets new flows. */
+/* Reads the backend of an affinity, if that backend gets new flows. */
 static __always_inline bool read_affinity(const struct conn *kept, struct affinity *a, const struct service *svc,
 					  struct tuple *reply)
 {
@@ -40,7 +41,7 @@ static __always_inline bool read_affinity(const struct conn *kept, struct affini
 	return belongs_to(word_of(kept), &a->key) && is_member(a, svc, reply);
 }
 
-/* Another packet of the client was faster: its backend is the client's. */
+/* Another packet of the client was faster: its choice is the client's backend. */
 static __always_inline enum drop follow_winner(struct affinity *a, const struct service *svc, struct tuple *reply)
 {
 	struct conn *winner = find_conn(&a->key);
@@ -48,7 +49,7 @@ static __always_inline enum drop follow_winner(struct affinity *a, const struct 
 	return winner && read_affinity(winner, a, svc, reply) ? DROP_NONE : DROP_MISS;
 }
 
-/* Takes the place of an affinity, as open_flow takes that of an entry. */
+/* Takes the place of an affinity, as open_flow does with an entry. */
 static __always_inline bool take_place(struct conn *kept, const struct tuple *key)
 {
 	__u64 word = word_of(kept);
@@ -57,8 +58,8 @@ static __always_inline bool take_place(struct conn *kept, const struct tuple *ke
 	       swap_word(kept, word, changed(word) | WORD_REOPENING);
 }
 
-/* Puts an affinity to the chosen backend into the table, in place of kept if that is not
- * NULL. A flow for whose affinity there is no room goes without. */
+/* Adds an affinity to the chosen backend, in place of kept if that is not NULL. If the
+ * table has no room, the flow has no affinity. */
 static __always_inline enum drop keep_affinity(struct affinity *a, __s64 now, const struct service *svc, struct conn *kept,
 					       struct tuple *reply)
 {
@@ -87,9 +88,9 @@ static __always_inline enum drop keep_affinity(struct affinity *a, __s64 now, co
 	return err == -EEXIST ? follow_winner(a, svc, reply) : DROP_NONE;
 }
 
-/* Chooses the backend of a new flow by its client's affinity, as the source of its reply
- * tuple. The choice of a client without one does not depend on its port, so that Maglev has
- * one backend for a client. Returns DROP_NONE or the reason why there is none. */
+/* Chooses the backend of a new flow by its client's affinity, and sets it as the source
+ * of the reply tuple. Without an affinity the choice ignores the client's port, so Maglev
+ * chooses one backend per client. Returns DROP_NONE, or why there is no backend. */
 __noinline int choose_by_affinity(const struct packet *pkt, struct service *svc, struct tuple *reply)
 {
 	struct affinity *a = TAKE_PERCPU(affinity);

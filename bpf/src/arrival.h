@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What a packet is that has come in by a link, and what follows from the entry of its flow.
- * The programs of both hooks begin here, and nothing here has an effect before move_flow: a
- * packet may go through it in one program, be left to the other, and go through it there.
+ * Classifies a packet that has arrived on a link, and decides by the entry of its flow.
+ * The programs of both hooks start here. Nothing here has an effect before move_flow, so
+ * XDP may run it on a packet and leave the packet to TCX, which runs it again.
  */
 #pragma once
 
@@ -14,11 +14,11 @@
 #include "strict.h"
 
 enum fate {
-	FATE_HOST, /* not of a VIP: the host's */
+	FATE_HOST, /* no VIP: for the host */
 	FATE_DROP,
 	FATE_RELAY, /* this node has no lease */
 	FATE_ECHO,
-	FATE_EXPIRED, /* its TTL */
+	FATE_EXPIRED, /* its TTL has expired */
 	FATE_TOO_BIG,
 	FATE_ERROR, /* an ICMP error */
 	FATE_FRAGMENT,
@@ -28,7 +28,7 @@ enum fate {
 struct arrival {
 	struct conn *conn;	      /* the entry of its flow, or NULL */
 	const struct tuple *original; /* of its flow; NULL for a reply that no flow expects */
-	__u64 hop;		      /* what current_hop has said, or 0 */
+	__u64 hop;		      /* the result of current_hop, or 0 */
 	__u32 id;		      /* flow_id of original */
 	__u32 mtu;		      /* of FATE_TOO_BIG */
 	enum drop reason;	      /* of FATE_DROP */
@@ -42,7 +42,7 @@ static __always_inline __u32 roles_of(const ip_addr *addr)
 	return roles ? *roles : 0;
 }
 
-/* Reads the packet, and says why one of a VIP is to be dropped, or DROP_NONE. */
+/* Reads the packet. Returns why a packet of a VIP must be dropped, or DROP_NONE. */
 static __always_inline enum drop parse_packet(packet_ctx *ctx, struct packet *pkt)
 {
 	enum drop reason = parse_transport(ctx, pkt);
@@ -61,8 +61,8 @@ static __always_inline void find_original(const struct packet *pkt, struct arriv
 	a->conn = find_conn_of(&pkt->tuple, a->id);
 }
 
-/* Replies come to the SNAT address or, in dnat mode, straight to the client. The
- * latter are known by their tuple or, without an entry, by their sender. */
+/* Replies go to the SNAT address or, in dnat mode, directly to the client. The latter
+ * are recognised by their tuple or, without an entry, by their sender. */
 static __always_inline void find_reply(const struct packet *pkt, struct arrival *a, enum drop reason)
 {
 	struct conn *conn;
@@ -88,7 +88,7 @@ static __always_inline bool is_of_backend(packet_ctx *ctx, const struct packet *
 	return (roles & ADDR_VIRTUAL) || original || (pkt->has_ports && is_dnat_sender(&pkt->tuple));
 }
 
-/* What a flow has a hop for was found to be balanced. */
+/* A flow with a remembered hop was found to be balanced. */
 static __always_inline bool is_balanced(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
 					enum direction direction)
 {
@@ -99,7 +99,7 @@ static __always_inline bool is_balanced(packet_ctx *ctx, const struct packet *pk
 	return is_of_backend(ctx, pkt, a->original);
 }
 
-/* Reads a packet that comes in a direction, and looks its flow up. */
+/* Reads a packet of a direction and looks up its flow. */
 static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, struct arrival *a, enum direction direction)
 {
 	__u32 mtu = 0;
@@ -134,14 +134,14 @@ static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, stru
 	return pkt->kind == KIND_FRAGMENT ? FATE_FRAGMENT : FATE_SEGMENT;
 }
 
-/* The tuple as which a packet of the flow leaves. */
+/* The tuple with which a packet of the flow leaves. */
 static __always_inline struct tuple target_of(const struct arrival *a, enum direction direction)
 {
 	return reversed(direction == ORIGINAL ? &a->conn->reply : a->original);
 }
 
-/* Why a packet of the flow is not forwarded, or DROP_NONE. The entry's memory may be
- * another flow's by now: what was read of it before holds if it is not. */
+/* Why a packet of the flow is not forwarded, or DROP_NONE. The entry's memory may belong
+ * to another flow by now; if it does not, what was read of it before is valid. */
 static __always_inline enum drop may_follow(const struct packet *pkt, const struct arrival *a, enum direction direction)
 {
 	if (direction == ORIGINAL && !has_id(word_of(a->conn), a->id))

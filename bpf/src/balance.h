@@ -7,12 +7,12 @@
 #include "hash.h"
 #include "maps.h"
 
-/* A search for the backend whose flows, a new one included, are the fewest for its weight. */
+/* A search for the backend with the fewest flows per weight, counting the new flow. */
 struct least {
 	void *loads;
 	__u32 size;
-	__u32 first; /* where it begins */
-	__u32 slot;  /* of the best so far, as the rest */
+	__u32 first; /* the slot where it begins */
+	__u32 slot;  /* of the best backend so far; the members below too */
 	__u32 weight; /* 0 before the first */
 	__u64 flows;
 };
@@ -35,7 +35,7 @@ static long compare_load(__u32 i, void *context)
 	return 0;
 }
 
-/* Chooses by least-conn, and adds the new flow to the chosen backend's. */
+/* Chooses by least-conn, and counts the new flow. */
 __noinline int choose_least(struct service *svc)
 {
 	struct least l = {};
@@ -55,7 +55,7 @@ __noinline int choose_least(struct service *svc)
 	return l.slot;
 }
 
-/* Sets the source of a reply tuple to the chosen backend. Reports whether there is one. */
+/* Sets the source of a reply tuple to the chosen backend. Returns whether there is one. */
 static __always_inline bool choose_backend(struct service *svc, const struct tuple *original, struct tuple *reply)
 {
 	void *table = bpf_map_lookup_elem(&backend_tables, &svc->table);

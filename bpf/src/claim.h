@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Reply tuples are claimed before an entry is made: the claim is what makes a
- * reply tuple, and with it a SNAT port, belong to one flow only. A claim has one
- * owner: who made it, until an entry stands on it, and whoever removes that entry.
+ * A reply tuple is claimed before an entry is made. The claim makes the reply tuple, and
+ * so its SNAT port, belong to one flow only. A claim has one owner: first the program
+ * that made it, then the entry that uses it, then the program that removes that entry.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 	return is_claim_of(reply, original) ? -EALREADY : -EEXIST;
 }
 
-/* Sets the i-th SNAT address and port to try for a flow of that hash. */
+/* Sets the i-th SNAT address and port to try for a flow with the hash. */
 static __always_inline void set_snat(struct tuple *reply, const struct service *svc, __u64 hash, __u32 i)
 {
 	__u64 drawn = mix64(hash + i);
@@ -63,8 +63,8 @@ static long claim_port(__u32 i, void *context)
 	return s->err != -EEXIST;
 }
 
-/* Claims reply with the first port of the flow's probe sequence that is free, at any of the
- * service's addresses. The verifier looks at one turn of bpf_loop for all. */
+/* Claims reply with the first free port of the flow's probe sequence, at any of the
+ * service's addresses. With bpf_loop the verifier checks one iteration for all. */
 static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original, const struct service *svc)
 {
 	struct search s = { .reply = reply, .original = original, .svc = svc, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST };
@@ -73,7 +73,7 @@ static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *
 	return s.err;
 }
 
-/* A damaged entry may name the reply tuple of another flow, which keeps it. */
+/* A damaged entry may contain the reply tuple of another flow, which keeps its claim. */
 static __always_inline void release_reply(const struct tuple *reply, const struct tuple *original)
 {
 	if (is_claim_of(reply, original))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The states of a flow and how packets move them. baton/impl/dataplane/model
- * holds the same rules in Go; docs/conntrack.md says why.
+ * The states of a flow and how packets change them. baton/impl/dataplane/model holds the same
+ * rules in Go; docs/conntrack.md explains them.
  *
- * A segment is believed if it proves that its sender sees the connection: a RST
- * and a FIN by the sequence number that their receiver expects next, the ACK that
- * completes a handshake by acknowledging the SYN-ACK. What proves nothing is
- * forwarded all the same, and changes nothing: its receiver knows better.
+ * A segment changes the state only if it proves that its sender sees the connection. A RST
+ * or FIN must have the sequence number that its receiver expects next. The ACK that
+ * completes a handshake must acknowledge the SYN-ACK. A segment without proof is forwarded
+ * and changes nothing, because its receiver can judge it better.
  */
 #pragma once
 
@@ -35,7 +35,7 @@ static __always_inline __u64 with_origin(__u32 origin)
 	return (__u64)origin << WORD_ORIGIN_SHIFT;
 }
 
-/* The word as the one to swap in for the word it was made of. */
+/* A changed copy of a word, to be swapped in for that word. */
 static __always_inline __u64 changed(__u64 word)
 {
 	return (word & ~WORD_CHANGES_MASK) | ((word + WORD_CHANGE) & WORD_CHANGES_MASK);
@@ -61,7 +61,7 @@ static __always_inline __u64 owned_by(__u64 word, const struct tuple *original)
 	return (word & ~0ull >> WORD_ID_SHIFT) | (__u64)flow_id(original) << WORD_ID_SHIFT;
 }
 
-/* Swaps the word of an entry. Only one of those who have read the same can. */
+/* Swaps the word of an entry. Of several callers that have read the same word, one succeeds. */
 static __always_inline bool swap_word(struct conn *conn, __u64 word, __u64 next)
 {
 	return __sync_val_compare_and_swap(&conn->word, word, next) == word;
@@ -95,7 +95,7 @@ static __always_inline bool opens(const struct packet *pkt)
 	return pkt->tuple.proto == IPPROTO_UDP || is_fresh_syn(pkt);
 }
 
-/* A segment of an established connection, from which one can be adopted. */
+/* A segment of an established connection, from which the connection can be adopted. */
 static __always_inline bool is_mid_flow(const struct packet *pkt)
 {
 	return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK;
@@ -130,9 +130,9 @@ static __always_inline __u64 tcp_closing(__u64 word, const struct packet *pkt, e
 	return with_state(word, (word & both) == both ? STATE_CLOSED : STATE_FIN_WAIT);
 }
 
-/* The handshake is complete with the client's ACK of the backend's SYN-ACK: a
- * flood of SYNs, and of ACKs after them, earns no long timeout. A backend that sends
- * anything but a SYN-ACK has seen that ACK, even if this node has not. */
+/* The client's ACK of the backend's SYN-ACK completes the handshake, so a flood of SYNs and
+ * ACKs does not get a long timeout. A backend that sends anything but a SYN-ACK has seen
+ * that ACK, even if this node has not. */
 static __always_inline __u64 tcp_opening(const struct conn *conn, __u64 word, const struct packet *pkt,
 					 enum direction direction, bool in_order)
 {
@@ -145,8 +145,8 @@ static __always_inline __u64 tcp_opening(const struct conn *conn, __u64 word, co
 	return tcp_closing(with_state(word, STATE_ESTABLISHED), pkt, direction, in_order);
 }
 
-/* A SYN-ACK that is not the repetition of the last one comes of a connection that the
- * backend has opened anew on the tuple of one that it has forgotten. */
+/* A SYN-ACK that does not repeat the last one belongs to a new connection: the backend has
+ * forgotten the old one with the same tuple. */
 static __always_inline bool is_new_syn_ack(const struct conn *conn, __u64 word, const struct packet *pkt,
 					   enum direction direction)
 {
@@ -187,8 +187,8 @@ static __always_inline __u64 tcp_next(const struct conn *conn, __u64 word, const
 	return word;
 }
 
-/* The receiver of a direction says what it expects. An ACK that is behind says it of
- * an earlier time, while data is under way: the newer one holds. */
+/* The receiver of a direction acknowledges what it expects next. An ACK that is behind is
+ * from an earlier time, when data was in flight; the newer one counts. */
 static __always_inline void acknowledge(struct conn *conn, __u64 word, enum direction direction, __u32 ack)
 {
 	__s32 ahead = ack - conn->expected[direction];
@@ -198,9 +198,9 @@ static __always_inline void acknowledge(struct conn *conn, __u64 word, enum dire
 	conn->acked[direction] = ack;
 }
 
-/* Follows the sequence numbers, before next, which says that they are known, takes the
- * place of word. Data counts where the receiver expects it, and an ACK as far as its
- * sender is in the connection. */
+/* Follows the sequence numbers. Call it before next, which marks them as known, replaces
+ * word. Data counts only where the receiver expects it, and an ACK only if its sender is in
+ * sequence. */
 static __always_inline void follow(struct conn *conn, __u64 word, __u64 next, const struct packet *pkt,
 				   enum direction direction, bool in_order)
 {
@@ -222,7 +222,7 @@ static __always_inline void follow(struct conn *conn, __u64 word, __u64 next, co
 		acknowledge(conn, word, opposite(direction), pkt->ack);
 }
 
-/* A RST, FIN or SYN that has not done to the flow what it says. */
+/* A RST, FIN or SYN that has not had its effect on the flow. */
 static __always_inline bool is_unproven(__u64 next, const struct packet *pkt, enum direction direction)
 {
 	__u32 state = state_of(next);
@@ -253,9 +253,9 @@ static __always_inline __u64 next_word(const struct conn *conn, __u64 word, cons
 	return direction == REPLY ? with_state(word, STATE_ASSURED) : word;
 }
 
-/* The word of an entry that pkt, in the original direction, creates. One that is
- * adopted waits for its backend's word as a new one does: a flood of segments of no
- * connection earns no long timeout. */
+/* The word of the entry that pkt creates in the original direction. An adopted flow waits
+ * for its backend's reply like a new flow, so a flood of stray segments does not get a long
+ * timeout. */
 static __always_inline __u64 first_word(const struct packet *pkt)
 {
 	__u64 word = with_origin(opens(pkt) ? ORIGIN_OPENED : ORIGIN_ADOPTED);
@@ -267,8 +267,8 @@ static __always_inline __u64 first_word(const struct packet *pkt)
 	return owned_by(word, &pkt->tuple);
 }
 
-/* A backend that resets a flow which nobody has confirmed says only that the flow was
- * adopted to the wrong backend: its client has earned no RST. */
+/* If a backend resets an unconfirmed adopted flow, the flow was adopted to the wrong
+ * backend. The client must not get that RST. */
 static __always_inline bool is_unearned(const struct conn *conn, const struct packet *pkt)
 {
 	struct control *c = get_control();
@@ -278,13 +278,13 @@ static __always_inline bool is_unearned(const struct conn *conn, const struct pa
 	       state_of(word) == STATE_SYN_SENT && (word & WORD_ORIGIN_MASK) == with_origin(ORIGIN_ADOPTED);
 }
 
-/* A new connection may reuse the tuple of one that is over, with another backend. */
+/* A new connection may reuse the tuple of a closed one, with another backend. */
 static __always_inline bool reopens(__u64 word, const struct packet *pkt)
 {
 	return pkt->tuple.proto == IPPROTO_TCP && is_fresh_syn(pkt) && state_of(word) == STATE_CLOSED;
 }
 
-/* Swaps in the state that the packet moves the flow to, and reports it. */
+/* Swaps in the state after the packet, and reports it as an event. */
 static __always_inline bool move(struct conn *conn, const struct tuple *original, __u64 word, __u64 next)
 {
 	struct event *e;
@@ -301,8 +301,8 @@ static __always_inline bool move(struct conn *conn, const struct tuple *original
 	return true;
 }
 
-/* Notes that the flow is alive: when it has moved, and otherwise once a second. What
- * its packets rely on is found out anew then. */
+/* Marks the flow as seen: when its state has changed, and otherwise once a second. What its
+ * packets rely on (see hop.h) is then looked up again. */
 static __always_inline void mark_seen(struct conn *conn, __s64 at, bool moved)
 {
 	if (!moved && at - conn->last_seen < SEEN_EVERY)
@@ -311,8 +311,8 @@ static __always_inline void mark_seen(struct conn *conn, __s64 at, bool moved)
 	conn->hop[ORIGINAL] = conn->hop[REPLY] = 0;
 }
 
-/* Moves the state of the entry and marks it as seen. What proves nothing does not
- * keep the entry, nor does a client that asks again and again to open it. */
+/* Changes the state of the entry and marks it as seen. A segment without proof does not keep
+ * the entry alive, nor does a client that repeats its opening packet. */
 static __always_inline void track_in(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt,
 				  enum direction direction)
 {
@@ -338,7 +338,7 @@ static __always_inline void track_in(struct conn *conn, const struct tuple *orig
 		mark_seen(conn, pkt->now, state_of(next) != state_of(word));
 }
 
-/* A function that the verifier looks at once, and not with every way that leads here. */
+/* Not inlined, so that the verifier checks it once and not on every path to it. */
 __noinline int track(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt,
 		     __u32 direction)
 {
@@ -347,8 +347,9 @@ __noinline int track(struct conn *conn, const struct tuple *original, __u32 id, 
 	return 0;
 }
 
-/* Whether a reply is the one that tells the client: the SYN-ACK, and every datagram to a client
- * whose flow is not assured yet. Of UDP that ends when user space has sent one. */
+/* Whether a reply tells the client that its flow is established: the SYN-ACK, and every
+ * datagram of a UDP flow that is not assured yet. User space assures the flow by sending
+ * one. */
 static __always_inline bool tells_client(const struct conn *conn, const struct packet *pkt)
 {
 	__u32 state = state_of(word_of(conn));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Counting and the two ends of a packet that is not forwarded.
+ * Counters, and dropping a packet.
  */
 #pragma once
 

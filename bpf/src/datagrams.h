@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Datagrams whose first fragment has gone by.
+ * Datagrams whose first fragment has passed.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ static __always_inline struct fragments *find_datagram(const struct fragment_key
 	return datagram;
 }
 
-/* A fragment of a datagram whose first is a reply. */
+/* A fragment of a datagram whose first fragment is a reply. */
 static __noinline bool continues_reply(packet_ctx *ctx, const struct packet *pkt)
 {
 	struct fragment_key key = {};

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Deferred replies: where the configuration asks for it, the reply that tells a client that
- * its flow is established goes to user space instead, translated, which sends it once the
- * peer has the flow's entry. Until then the client sends nothing more, so nothing overtakes.
+ * Deferred replies. If configured, the reply that tells a client that its flow is
+ * established goes to user space, already translated. User space sends it once the peer has
+ * the flow's entry. Until then the client sends nothing more, so nothing overtakes the
+ * reply.
  *
- * The reply is a record of the event ring, behind the flow's own events. It is the packet
- * from the IP header on; a checksum that the kernel has yet to complete is completed by
- * user space.
+ * The reply is a record of the event ring, behind the flow's own events. It holds the
+ * packet from the IP header on. User space completes the checksum if the kernel has not.
  */
 #pragma once
 
 #include "conntrack.h"
 #include "hop.h"
 
-#define DEFERRED_MAX 2048	/* bytes of a packet that is deferred: bpf.deferredMax */
-#define DEFERRED_MIN 128	/* bytes of a record: no event is as long */
+#define DEFERRED_MAX 2048	/* maximum bytes of a deferred packet: bpf.deferredMax */
+#define DEFERRED_MIN 128	/* minimum bytes of a record: longer than any event */
 
 struct deferred {
 	__u8 family; /* IPv4: 4, IPv6: 6 */
@@ -27,14 +27,14 @@ struct deferred {
 	__u8 packet[DEFERRED_MAX];
 };
 
-/* What the stack has no room for. */
+/* Does not fit on the stack. */
 struct deferring {
-	struct tuple to; /* the translated packet's */
+	struct tuple to; /* the tuple of the translated packet */
 	__u32 pad;
 	struct deferred record;
 };
 
-/* Not DEFINE_PERCPU: 2 KiB need not be cleared for each packet. */
+/* Not DEFINE_PERCPU, because 2 KiB need not be cleared for each packet. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -49,13 +49,13 @@ static __always_inline struct deferring *take_deferring(void)
 	return bpf_map_lookup_elem(&deferring, &zero);
 }
 
-/* The ring is for events first: a reply takes no place in the half that is left for them. */
+/* Events have priority: replies use at most half of the ring. */
 static __always_inline bool has_room(void)
 {
 	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2;
 }
 
-/* Puts a translated packet into the ring. Reports whether it is there. */
+/* Writes a translated packet into the ring. Returns whether it did. */
 static __always_inline bool put_deferred(struct __sk_buff *skb, struct deferred *d, const struct tuple *original,
 					 const struct conn *conn)
 {
@@ -71,7 +71,7 @@ static __always_inline bool put_deferred(struct __sk_buff *skb, struct deferred 
 	d->len = len;
 	d->original = *original;
 	d->reply = conn->reply;
-	barrier_var(len); /* the verifier has to see the bounds of the value that is used */
+	barrier_var(len); /* the verifier must see the bounds of the value that is used */
 	if (len < 1 || len > DEFERRED_MAX || bpf_skb_load_bytes(skb, ETH_HLEN, d->packet, len))
 		return false;
 	size = offsetof(struct deferred, packet) + len;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Flow events: one for each entry that packets create and for each state that
- * they move, none for ordinary packets.
+ * Flow events: one for each entry that a packet creates and for each change of state, none
+ * for ordinary packets.
  *
- * The ring keeps the order of reservation. So the place is reserved after the word
- * was read and before it is swapped: the swap holds only if nobody has moved the
- * flow in between, and the events of a flow come in the order of its states,
+ * The ring keeps the order of reservation. So a record is reserved after the word was
+ * read and before it is swapped. The swap succeeds only if no other packet has changed
+ * the flow in between. So the events of a flow come in the order of its states,
  * whichever CPUs its packets arrive on.
  */
 #pragma once

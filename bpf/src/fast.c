@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The established flows' way by XDP, before the kernel makes a packet of a frame. The rules
- * are those of lb.c, from the same files, on the same maps. What is not an ordinary packet of
- * a flow with an entry is left as it came to the TCX program behind it, and so is everything
- * while the lease does not hold.
+ * The XDP path of established flows, before the kernel allocates an skb. The rules are those
+ * of lb.c, from the same files and on the same maps. Only ordinary packets of flows with an
+ * entry are handled here. All others, and every packet without a valid lease, go unchanged to
+ * the TCX program behind.
  *
- * A link has one XDP program. That of IPv4 is attached, and calls that of IPv6.
+ * A link has one XDP program. The IPv4 program is attached and calls the IPv6 program.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -43,7 +43,7 @@ static __always_inline void count_fast(enum direction direction)
 		c->fast[direction]++;
 }
 
-/* Forwards a packet of the flow of an entry. */
+/* Forwards a packet of a flow with an entry. */
 static __always_inline int pass_on(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
 				  enum direction direction)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Fragments. The first one holds the ports: it goes the way of any packet, and
- * leaves behind how the others are to be translated. Those that come before it, or
- * after FRAGMENT_LIFE, are dropped. None may overlap another (compare RFC 5722): the
- * parts of a datagram that was checked could be overwritten by others that were not.
+ * Fragments. The first fragment holds the ports. It is handled like any packet, and the
+ * node remembers how to translate the others. Fragments that come before the first, or
+ * after FRAGMENT_LIFE, are dropped. Fragments must not overlap (compare RFC 5722),
+ * because unchecked data could overwrite checked data.
  */
 #pragma once
 
@@ -15,8 +15,8 @@
 
 volatile __u32 fragment_ids; /* datagrams that got an id of this node */
 
-/* Remembers how the datagram of a first fragment is translated. Datagrams of several
- * senders that leave under one address must not share an id. */
+/* Remembers how to translate the datagram of a first fragment. Datagrams of several
+ * senders that leave with one address must not share an id. */
 static __noinline bool remember_datagram(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
 					 __u32 direction)
 {
@@ -34,7 +34,7 @@ static __noinline bool remember_datagram(struct __sk_buff *skb, const struct pac
 	return rename_datagram(skb, pkt->fragment_off, datagram.id);
 }
 
-/* Adds a span to those that have come. The datagram is locked. */
+/* Adds a span to the received ones. The caller has locked the datagram. */
 static __always_inline enum drop add_span(struct fragments *datagram, const struct span *span)
 {
 	struct span *at, *place = NULL;
@@ -76,7 +76,7 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	datagram_id id;
 	ip_header *ip;
 
-	direction &= REPLY; /* so that the verifier knows their bounds */
+	direction &= REPLY; /* so that the verifier knows its bounds */
 	at &= 0xff;
 	if (!read_key(skb, at, &key) || !read_span(skb, at, &span))
 		return drop(DROP_MALFORMED);

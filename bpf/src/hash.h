@@ -22,8 +22,8 @@ static __always_inline __u64 mix64(__u64 h)
 
 #include "hash_addr.h"
 
-/* Tells the flow of an entry from the one that had its memory before. It stays on
- * this host, and needs not to be spread. */
+/* Distinguishes the flow of an entry from the flow that had its memory before. It stays
+ * on this host and need not be well distributed. */
 static __always_inline __u32 flow_id(const struct tuple *t)
 {
 	return fold_addr(&t->src) ^ (__u32)((__u64)fold_addr(&t->dst) * 0x9e3779b1u >> 7) ^

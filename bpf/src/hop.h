@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What a packet of a flow has found out and the next ones in its direction rely on:
- * that the flow's service exists and its addresses are balanced, and the neighbour
- * that it goes to. It holds for a tick, and until user space changes the services.
+ * What a packet of a flow has looked up for the next packets of its direction: that the
+ * flow's service exists, that its addresses are balanced, and the next hop's Ethernet
+ * address. It is valid for one tick, and until user space changes the services.
  *
- * The first packet of each tick goes by the kernel's neighbour table, which learns
- * from it that the neighbour is in use.
+ * The first packet of each tick goes by the kernel's neighbour table, which learns from it
+ * that the neighbour is in use.
  */
 #pragma once
 
 #include "conntrack.h"
 
-/* A conn's hop is one word, so that a packet on another CPU sees all of it or nothing:
- * the neighbour's Ethernet address above the stamp of the tick. */
+/* A conn's hop is one word, so that another CPU reads all of it or nothing: the
+ * neighbour's Ethernet address above the stamp of the tick. */
 #define HOP_ADDR_SHIFT 16
-#define HOP_UNKNOWN 0xffffffffffffull /* no unicast address: the kernel is to find the neighbour */
+#define HOP_UNKNOWN 0xffffffffffffull /* not a unicast address: the kernel has to find the neighbour */
 #define TICK_SHIFT 27		      /* a tick is 134 ms */
 #define GENERATION_BITS 4
 #define LOOPBACK_IFINDEX 1
 
-/* Taken before anything is looked up that it is to stand for. It comes again after
- * 550 s; mark_seen forgets hops long before. */
+/* Call it before the lookups whose results it stamps. A stamp repeats after 550 s;
+ * mark_seen clears hops long before that. */
 static __always_inline __u16 hop_stamp(__s64 at)
 {
 	return at >> TICK_SHIFT << GENERATION_BITS | (generation & ((1 << GENERATION_BITS) - 1));
 }
 
-/* The neighbour of a direction if it is known to this tick, HOP_UNKNOWN if the kernel
- * is to find it, or 0 if nothing is known. */
+/* The neighbour of a direction if it is known in this tick, HOP_UNKNOWN if the kernel has
+ * to find it, or 0 if nothing is known. */
 static __always_inline __u64 current_hop(const struct conn *conn, const struct packet *pkt, enum direction direction)
 {
 	__u64 hop = *(volatile __u64 *)&conn->hop[direction];
@@ -37,8 +37,8 @@ static __always_inline __u64 current_hop(const struct conn *conn, const struct p
 	return hop >> HOP_ADDR_SHIFT;
 }
 
-/* Asks the kernel, as for a packet of the host's own, by which link and to whom a
- * packet goes. It answers only where the loopback link may forward. */
+/* Asks the kernel for the link and the neighbour of a packet, as for a packet of the host
+ * itself. It answers only if forwarding is enabled on the loopback link. */
 static FIND_NEIGHBOUR __u64 find_neighbour(packet_ctx *ctx, const struct tuple *to, __u32 ifindex)
 {
 	struct bpf_fib_lookup route = {
@@ -47,7 +47,7 @@ static FIND_NEIGHBOUR __u64 find_neighbour(packet_ctx *ctx, const struct tuple *
 	};
 	__u64 addr = 0;
 
-	/* Of both families: the members for IPv4 begin where those for IPv6 do. */
+	/* For both families: the IPv4 members begin where the IPv6 members do. */
 	*(ip_addr *)&route.ipv6_src = to->src;
 	*(ip_addr *)&route.ipv6_dst = to->dst;
 	if (bpf_fib_lookup(ctx, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
@@ -76,8 +76,9 @@ static __always_inline void address_frame(struct ethhdr *eth, __u64 hop, enum di
 		eth->h_source[i] = mac[i];
 }
 
-/* Whether the packet has to go by the kernel's neighbour table, which learns from it that the
- * neighbour is in use: the first of its direction after mark_seen, once a second, does. */
+/* Whether the packet has to use the kernel's neighbour table, which learns from it that
+ * the neighbour is in use. The first packet of its direction after mark_seen does, once a
+ * second. */
 static __always_inline bool is_kernels_turn(const struct conn *conn, const struct packet *pkt, enum direction direction)
 {
 	return !*(volatile __u64 *)&conn->hop[direction] || pkt->now - conn->last_seen >= SEEN_EVERY;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * ICMP: what the node answers itself, and what it passes on about a flow.
+ * ICMP: messages that the node answers, and errors that it forwards for a flow.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #define ICMP_WINDOW_SHIFT 30 /* the rate is counted in spans of 1.07 s */
 
-/* Of all CPUs. They may count past each other, and send a few more. */
+/* Shared by all CPUs. Concurrent updates may get lost, so a few more errors may be sent. */
 volatile __s64 icmp_span;
 volatile __u32 icmp_sent;
 
@@ -27,7 +27,7 @@ static __always_inline bool may_send_error(__s64 at)
 	return true;
 }
 
-/* The addresses of the IP header are exchanged: their sum stays. */
+/* The addresses of the IP header are swapped, so their sum does not change. */
 static __always_inline int answer_echo(struct __sk_buff *skb, const struct packet *pkt)
 {
 	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));
@@ -44,16 +44,16 @@ static __always_inline int answer_echo(struct __sk_buff *skb, const struct packe
 	return answer(skb);
 }
 
-/* Cuts the packet down to what an error quotes of it, which it returns, and makes room
- * before that. A part of TCP's header beyond RFC 792's eight bytes is needed: the
- * kernel cuts no packet short of a checksum that is still to be completed. */
+/* Cuts the packet down to the part that an error quotes, makes room before it, and returns
+ * the length of the part. More of TCP's header than RFC 792's eight bytes is needed,
+ * because the kernel does not cut off a checksum that it still has to complete. */
 static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packet *pkt, struct icmp_error *error)
 {
 	__u32 len = pkt->l4_off - ETH_HLEN + (pkt->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) : 8);
 
 	if (len > QUOTED_MAX)
 		return 0;
-	barrier_var(len); /* one comparison for both bounds is beyond the verifier */
+	barrier_var(len); /* the verifier cannot use one comparison for both bounds */
 	if (!len)
 		return 0;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, error->quoted, len) || bpf_skb_change_tail(skb, ETH_HLEN + len, 0))
@@ -63,9 +63,9 @@ static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packe
 	return len;
 }
 
-/* The sum of the segment's header that an error quotes, and of the checksum in it once more. A
- * packet of a sender on this machine has a checksum that the kernel completes as the error
- * leaves: the header then sums up to the complement of what the field held before. */
+/* The sum of the quoted segment's header, plus its checksum field once more. For a packet
+ * from a sender on this machine the kernel completes the checksum when the error leaves:
+ * the header then sums to the complement of the field's old value. */
 static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packet *pkt, __u32 *sum)
 {
 	if (pkt->tuple.proto == IPPROTO_TCP) {
@@ -84,8 +84,7 @@ static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packe
 	return true;
 }
 
-/* Drops a packet and tells its sender, in the name of the address that it was sent to.
- */
+/* Drops a packet and sends its sender an ICMP error from the destination address. */
 static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
 {
 	struct icmp_error *error = TAKE_ROOM(struct icmp_error, icmp_error);
@@ -107,8 +106,9 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 		return TCX_DROP;
 	sum = write_header(ip, ICMP_PROTO, sizeof(*icmp) + quoted, pkt);
 	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)error, sizeof(*error), 0));
-	/* First as the completed packet needs it. bpf_l4_csum_replace leaves such a packet alone,
-	 * and gives all others the sum of what they quote. */
+	/* First the value that is right if the kernel completes the packet's checksum.
+	 * bpf_l4_csum_replace skips such a packet and adds the sum of the quoted part to all
+	 * others. */
 	fix_checksum(&error->icmp.checksum, csum_add(sum, ~header_sum));
 	*icmp = error->icmp;
 	if (bpf_l4_csum_replace(skb, ETH_HLEN + sizeof(*ip) + offsetof(struct icmp, checksum), 0, header_sum, 0))
@@ -118,8 +118,8 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 	return answer(skb);
 }
 
-/* RFC 5927 4.1: an error about a segment is believed if that one can be under way. An
- * entry that does not know its numbers leaves it to the receiver. */
+/* RFC 5927 4.1: an error about a segment is believed only if that segment can be in flight.
+ * An entry with unknown sequence numbers leaves the check to the receiver. */
 static __always_inline bool is_under_way(const struct conn *conn, const struct packet *pkt, enum direction direction)
 {
 	__s32 length = conn->expected[direction] - conn->acked[direction];
@@ -129,7 +129,7 @@ static __always_inline bool is_under_way(const struct conn *conn, const struct p
 	return pkt->seq - conn->acked[direction] <= (__u32)(length > 0 ? length : 0);
 }
 
-/* Passes on an error that comes in a direction, and is about a segment of the other. */
+/* Forwards an error that arrives in a direction, about a segment of the other one. */
 static __always_inline int forward_error(struct __sk_buff *skb, const struct packet *pkt, const struct conn *conn,
 					 const struct tuple *to, enum direction direction)
 {

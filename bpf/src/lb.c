@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The load balancer's programs: from_client and from_backend sit on the ingress
- * of its two links, table_apply, table_heal, table_remove, table_assure and table_check are run
- * by user space.
+ * The load balancer's programs. from_client and from_backend are attached to the ingress of its
+ * two links. User space runs table_apply, table_heal, table_remove, table_assure and
+ * table_check.
  *
- * A packet has one of three fates: it is the host's (TCX_NEXT), it is forwarded
- * translated, or it is dropped and counted. What concerns a VIP is never the
- * host's: without a socket there its stack would answer RST.
+ * A packet is left to the host (TCX_NEXT), translated and forwarded, or dropped and counted.
+ * A packet of a VIP is never left to the host: its stack has no socket for it and would send
+ * a RST.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -27,7 +27,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Drivers may leave headers outside the linear part, which is all that direct access reaches. */
+/* Drivers may leave headers outside the linear part. Direct access reaches only that part. */
 static __always_inline void pull_headers(struct __sk_buff *skb)
 {
 	__u32 linear = skb->data_end - skb->data;
@@ -36,7 +36,7 @@ static __always_inline void pull_headers(struct __sk_buff *skb)
 		bpf_skb_pull_data(skb, skb->len < HEADERS_MAX ? skb->len : HEADERS_MAX);
 }
 
-/* A flow that a packet has opened has nothing remembered yet: most are short. */
+/* For a flow just opened nothing is remembered, because most flows are short. */
 static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to, __u64 hop,
 				   enum direction direction)
 {
@@ -75,8 +75,8 @@ static __noinline int defer_reply(struct __sk_buff *skb, const struct packet *pk
 	return TCX_DROP;
 }
 
-/* The reply that tells a client of its flow. Of UDP, only one that has gone to the client
- * moves the flow. */
+/* Handles the reply that tells a client that its flow is established. A UDP flow changes its
+ * state only with a reply that was sent. */
 static __always_inline int telling_reply(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
 {
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
@@ -94,7 +94,7 @@ static __always_inline int telling_reply(struct __sk_buff *skb, const struct pac
 	return leave(skb, 0, REPLY);
 }
 
-/* A packet of the flow of an entry. */
+/* Forwards a packet of a flow with an entry. */
 static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a,
 				  enum direction direction)
 {
@@ -111,7 +111,7 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *p
 	return forward(skb, pkt, &to, a->hop, direction);
 }
 
-/* A packet from a client that begins a flow, or has lost its entry. */
+/* Handles a client's packet that starts a flow or whose entry is missing. */
 static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt, struct service *svc, struct conn *conn)
 {
 	struct tuple reply = {}, to;
@@ -132,7 +132,7 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 	return forward(skb, pkt, &to, 0, ORIGINAL);
 }
 
-/* A packet from a client to a service. */
+/* Handles a packet from a client to a service. */
 static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
 {
 	bool follows = a->conn && !reopens(word_of(a->conn), pkt);
@@ -146,7 +146,7 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 	return follows ? pass_on(skb, pkt, a, ORIGINAL) : begin(skb, pkt, svc, a->conn);
 }
 
-/* A packet from a backend. */
+/* Handles a packet from a backend. */
 static __always_inline int reply_direction(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
 {
 	if (!a->conn)
@@ -156,7 +156,7 @@ static __always_inline int reply_direction(struct __sk_buff *skb, const struct p
 	return pass_on(skb, pkt, a, REPLY);
 }
 
-/* An error that comes in a direction. */
+/* Handles an ICMP error that arrives in a direction. */
 static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *pkt, const struct conn *conn,
 				    const struct tuple *original, enum direction direction)
 {
@@ -172,12 +172,12 @@ static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *
 
 static __always_inline int expire(struct __sk_buff *skb, const struct packet *pkt)
 {
-	if (!pkt->ttl) /* was never to be sent */
+	if (!pkt->ttl) /* must not be forwarded */
 		return drop(DROP_TTL);
 	return refuse(skb, pkt, DROP_TTL, 0);
 }
 
-/* A packet that comes in a direction, if it is balanced. */
+/* Handles a packet that arrives in a direction, if it is balanced. */
 static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 {
 	struct packet *pkt = TAKE_ROOM(struct packet, packet);
@@ -208,7 +208,7 @@ static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 	return direction == ORIGINAL ? original_direction(skb, pkt, &a) : reply_direction(skb, pkt, &a);
 }
 
-/* Frames that a switch flooded for somebody else, and VLANs, are not ours. */
+/* Ignores VLANs, and frames that a switch flooded and that are for another host. */
 static __always_inline bool for_this_host(struct __sk_buff *skb)
 {
 	return skb->pkt_type != PACKET_OTHERHOST && !skb->vlan_present;
@@ -246,7 +246,7 @@ int table_apply(struct batch_args *args)
 	return 0;
 }
 
-/* Writes entries in place of those that are damaged or missing. */
+/* Writes entries in place of damaged or missing ones. */
 SEC("syscall")
 int table_heal(struct batch_args *args)
 {
@@ -267,7 +267,7 @@ int table_remove(struct batch_args *args)
 	return 0;
 }
 
-/* Notes that UDP flows were answered by user space. */
+/* Records that user space has sent the first reply of UDP flows. */
 SEC("syscall")
 int table_assure(struct batch_args *args)
 {
@@ -278,7 +278,7 @@ int table_assure(struct batch_args *args)
 	return 0;
 }
 
-/* Tells which entries are sound. */
+/* Reports which entries are sound. */
 SEC("syscall")
 int table_check(struct batch_args *args)
 {

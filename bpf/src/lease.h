@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The time and the lease. The clock counts on while the machine is suspended, so
- * that it wakes with its lease expired. Past the lease's expiry nothing of a VIP leaves this
- * node, whatever has become of the process that used to renew it.
+ * The time and the lease. The clock also runs while the machine is suspended, so the
+ * lease has expired when it wakes. After the expiry no packet of a VIP leaves this node,
+ * whatever the state of the process that renewed the lease.
  */
 #pragma once
 

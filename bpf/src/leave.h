@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * How a TCX program sends a packet out.
+ * How a TCX program transmits a packet.
  */
 #pragma once
 
 #include "hop.h"
 #include "relay.h"
 
-/* Sends the packet to its neighbour, or to whom the kernel knows. */
+/* Transmits the packet to its neighbour, or to the one that the kernel finds. */
 static __always_inline int leave(struct __sk_buff *skb, __u64 hop, enum direction direction)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
@@ -18,8 +18,8 @@ static __always_inline int leave(struct __sk_buff *skb, __u64 hop, enum directio
 	return bpf_redirect(egress(direction), 0);
 }
 
-/* Sends an answer back to the neighbour that the packet came from. What the peer has relayed came
- * to it from a host that only the kernel can tell, by the answer's destination. */
+/* Sends an answer back to the neighbour that sent the packet. For a relayed packet the
+ * original neighbour is unknown, so the kernel finds it by the answer's destination. */
 static __always_inline int answer(struct __sk_buff *skb)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
@@ -40,8 +40,9 @@ static __always_inline void count_relayed(void)
 		c->relayed++;
 }
 
-/* Sends the packet on to the peer, or drops it if this node does not hand its role over. The
- * switch must not learn the sender's address here, so the frame gets this node's. */
+/* Relays the packet to the peer, or drops it if this node is not handing its role over. The
+ * frame gets this node's source address, so that the switch does not learn the sender's
+ * address here. */
 static __always_inline int relay(struct __sk_buff *skb, const struct packet *pkt, enum direction direction)
 {
 	const volatile __u8 *own = direction == ORIGINAL ? client_mac : backend_mac;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Limits of the flows of a service and of each of its sources, in all and of those that nobody
- * has answered. User space counts them about once a second, when it removes entries. In between
- * a new flow adds one, and one that is answered is no longer embryonic.
+ * Limits for the flows of a service and of each of its sources: for all flows and for
+ * embryonic ones. User space counts them about once a second, when it removes entries. In
+ * between each new flow adds one, and an answered flow is no longer embryonic.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ static __always_inline struct count_key *key_of_service(const struct tuple *orig
 	return key;
 }
 
-/* Whether a flow more is one too many. An entry that is opened anew is counted already. */
+/* Whether one more flow exceeds the limit. A reopened entry is already counted. */
 static __always_inline bool is_reached(const struct count_key *key, const struct flow_count *limit, bool anew)
 {
 	struct flow_count *is = bpf_map_lookup_elem(&flow_counts, key);
@@ -34,15 +34,14 @@ static __always_inline bool is_reached(const struct count_key *key, const struct
 		      (limit->embryonic && is->embryonic >= limit->embryonic));
 }
 
-/* Says why a flow must not be opened, or DROP_NONE. A function that the verifier looks at
- * once, as track. */
+/* Why a flow must not be opened, or DROP_NONE. Not inlined, like track. */
 __noinline int check_limits(const struct tuple *original, struct service *svc, __u32 anew)
 {
 	struct count_key *key = key_of_service(original, svc);
 
 	if (!key || !svc)
 		return DROP_NONE;
-	key->source = original->src; /* first: it tells who */
+	key->source = original->src; /* checked first, because it identifies the source */
 	if (is_reached(key, &svc->source_limit, anew))
 		return DROP_SOURCE_LIMIT;
 	__builtin_memset(&key->source, 0, sizeof(key->source));
@@ -64,7 +63,7 @@ static __always_inline void count_one(const struct count_key *key, __s32 flows)
 	__sync_fetch_and_add(&is->embryonic, 1);
 }
 
-/* Counts a flow of a service with limits that a packet has opened. */
+/* Counts a flow that a packet has opened, of a service with limits. */
 __noinline int count_opened_flow(const struct tuple *original, const struct service *svc, __u32 anew)
 {
 	struct count_key *key = key_of_service(original, svc);
@@ -90,7 +89,7 @@ static __always_inline void count_embryonic(const struct count_key *key, __s32 b
 		__sync_fetch_and_add(&is->embryonic, by);
 }
 
-/* Counts that a flow is answered, or opened anew by its backend. */
+/* Counts that a flow is answered, or reopened by its backend. */
 __noinline int count_moved_flow(const struct tuple *original, __u32 from, __u32 to)
 {
 	struct count_key *key;

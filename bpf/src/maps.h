@@ -11,7 +11,7 @@
 
 #define BATCH_MAX 4096
 #define SERVICES_MAX 256
-#define PREFIXES_MAX 32 /* more than a range of ports splits into */
+#define PREFIXES_MAX 32 /* more than a range of ports is split into */
 #define FRAGMENTS_MAX 4096
 
 const volatile __u32 client_ifindex;
@@ -24,20 +24,20 @@ const volatile bool drop_echo;	/* echo requests to a VIP are not answered */
 const volatile bool defer_replies; /* see defer.h */
 const volatile __u32 icmp_rate; /* approximate limit of the family's errors per second */
 
-/* Not constant: a link may get another hardware address. */
+/* Not constants: a link's hardware address may change. */
 volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
 volatile bool limited; /* a service has limits */
 volatile bool ranged;  /* a service has a range of ports */
 volatile __u8 peer_client_mac[6]; /* all zero if unknown */
 volatile __u8 peer_backend_mac[6];
-volatile __s64 relay_until; /* without a lease, packets of a VIP are sent on to the peer until then */
-volatile __u32 generation; /* of the services: what packets know of older ones is void */
+volatile __s64 relay_until; /* until then, packets of a VIP without a lease are relayed to the peer */
+volatile __u32 generation; /* of the services: lookups of older generations are void */
 
-/* The connection table: original tuple to flow. A plain hash: an LRU map would
- * evict one direction of a flow without the other. Preallocated, here and in
- * replies: a flood of SYNs then cannot run into failing allocations, and entries go
- * in two to four times as fast, for 240 bytes a flow of capacity. */
+/* The connection table: original tuple to flow. A plain hash, because an LRU map would evict
+ * one direction of a flow without the other. It and replies are preallocated: allocations
+ * cannot fail under a SYN flood, and inserts are two to four times as fast, for 240 bytes
+ * per flow of capacity. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 20);
@@ -45,7 +45,7 @@ struct {
 	__type(value, struct conn);
 } conns SEC(".maps");
 
-/* Reply tuple to original tuple. An entry here is also the reservation of its SNAT port. */
+/* Reply tuple to original tuple. An entry also reserves its SNAT port. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 20);
@@ -53,7 +53,7 @@ struct {
 	__type(value, struct tuple);
 } replies SEC(".maps");
 
-/* Datagrams whose fragments are on their way. User space removes those that have expired. */
+/* Datagrams with fragments in flight. User space removes expired ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FRAGMENTS_MAX);
@@ -61,7 +61,7 @@ struct {
 	__type(value, struct fragments);
 } fragments SEC(".maps");
 
-/* Twice the number of services: new ones come before the old ones go. */
+/* Twice the number of services, because new ones are added before old ones are removed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * SERVICES_MAX);
@@ -69,7 +69,7 @@ struct {
 	__type(value, struct service);
 } services SEC(".maps");
 
-/* Ranges of ports, whose services are below their keys in services. */
+/* Ranges of ports. The values are keys of services. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 2 * SERVICES_MAX * PREFIXES_MAX);
@@ -86,8 +86,8 @@ struct {
 	__type(value, struct refusals);
 } refusals SEC(".maps");
 
-/* Of services that have limits. Not preallocated: without limits it costs nothing, and a source
- * for which there is no memory goes without. */
+/* For services with limits. Not preallocated, so that it costs nothing without limits. A
+ * source for which there is no memory is not counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 20);
@@ -96,15 +96,14 @@ struct {
 	__type(value, struct flow_count);
 } flow_counts SEC(".maps");
 
-/* BTF omits types that are used through pointers only. These variables keep them, for the
+/* BTF omits types that are only used through pointers. These variables keep them for the
  * loader and the Go bindings. */
 const struct backend *btf_backend __attribute__((unused));
 const struct batch_args *btf_batch_args __attribute__((unused));
 const struct load *btf_load __attribute__((unused));
 
-/* A service's backends: one entry each for round robin, a lookup table for
- * Maglev. Tables differ in size, hence the inner map flag; user space writes them through
- * their memory. */
+/* A service's backends: one entry each for round robin, a lookup table for Maglev. Tables
+ * differ in size, hence the inner map flag. User space writes them through mapped memory. */
 struct backend_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
@@ -113,7 +112,7 @@ struct backend_table {
 	__type(value, struct backend);
 };
 
-/* Twice the number of services, again: a new table is written beside the one in use. */
+/* Twice the number of services: a new table is written beside the one in use. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 2 * SERVICES_MAX);
@@ -121,8 +120,8 @@ struct {
 	__array(values, struct backend_table);
 } backend_tables SEC(".maps");
 
-/* The loads of the backends of a service that least-conn balances, in the places of
- * backend_tables and in the order of the backends there. */
+/* The loads of the backends of a service with least-conn, at the same index as in
+ * backend_tables and in the same order. */
 struct load_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
@@ -145,7 +144,7 @@ struct {
 	__type(value, __u32);
 } dnat_backends SEC(".maps");
 
-/* Those of services with ranges of ports. */
+/* The backends of services with ranges of ports. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 16384 * PREFIXES_MAX);
@@ -154,7 +153,7 @@ struct {
 	__type(value, __u32);
 } dnat_ranges SEC(".maps");
 
-/* Of services with affinity, old ones and new ones. */
+/* For services with affinity, old and new ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * 16384);
@@ -190,7 +189,7 @@ struct {
 	__uint(max_entries, 4 << 20);
 } events SEC(".maps");
 
-/* What table operations work on; mapped into user space's memory. */
+/* The memory of table operations, mapped into user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

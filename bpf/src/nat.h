@@ -11,7 +11,7 @@ struct ports {
 	__be16 dest;
 };
 
-/* Makes the packet show the tuple to, one hop on. */
+/* Rewrites the packet to the tuple to, and decrements its TTL. */
 static __always_inline bool translate(packet_ctx *ctx, const struct packet *pkt, const struct tuple *to)
 {
 	const struct tuple *from = &pkt->tuple;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A new entry: both directions of it, or none. Packets of one flow may race here
- * on several CPUs; one of them opens it, the others follow.
+ * Makes a new entry: both directions or none. Packets of one flow may race here on
+ * several CPUs. One of them opens the flow, the others follow.
  */
 #pragma once
 
@@ -9,11 +9,11 @@
 #include "claim.h"
 #include "conntrack.h"
 
-/* A packet that wants an entry. */
+/* A packet that needs an entry. */
 struct opening {
 	const struct packet *pkt;
 	struct service *svc;
-	struct conn *old;   /* the entry that it takes the place of, or NULL */
+	struct conn *old;   /* the entry that it replaces, or NULL */
 	struct tuple kept;  /* the reply tuple of old */
 	struct tuple reply; /* the reply tuple of the new entry */
 	bool opened;        /* the entry is this packet's */
@@ -28,7 +28,7 @@ static __always_inline void release_claim(const struct opening *o)
 		release_reply(&o->reply, &o->pkt->tuple);
 }
 
-/* Another packet of the flow was faster: its entry is the flow's. */
+/* Another packet of the flow was faster: its entry is used. */
 static __always_inline enum drop yield_to_winner(struct opening *o)
 {
 	struct conn *winner = find_conn(&o->pkt->tuple);
@@ -36,7 +36,7 @@ static __always_inline enum drop yield_to_winner(struct opening *o)
 	if (!winner || !same_tuple(&winner->reply, &o->reply))
 		release_claim(o);
 	if (!winner)
-		return DROP_MISS; /* it is not there yet, or no longer: the sender will try again */
+		return DROP_MISS; /* not there yet, or no longer: the sender will retransmit */
 	o->reply = winner->reply;
 	return DROP_NONE;
 }
@@ -67,7 +67,7 @@ static __always_inline void count_opened(const struct packet *pkt)
 		c->adopted++;
 }
 
-/* Puts the entry on the claim. */
+/* Inserts the entry for the claimed tuple. */
 static __always_inline enum drop insert(struct opening *o)
 {
 	const struct tuple *original = &o->pkt->tuple;
@@ -121,7 +121,7 @@ static __always_inline enum drop create(struct opening *o)
 	return insert(o);
 }
 
-/* A flow of the service may be taken up in its middle. */
+/* Whether a mid-flow segment of the service may be adopted. */
 static __always_inline bool adopts(const struct service *svc)
 {
 	struct control *c = get_control();
@@ -160,13 +160,13 @@ static __noinline enum drop open_chosen(const struct packet *pkt, struct service
 	if (reason == DROP_NONE)
 		*reply = o.reply;
 	else if (old)
-		*(volatile __u64 *)&old->word = changed(word); /* as it was */
+		*(volatile __u64 *)&old->word = changed(word); /* restored */
 	return reason;
 }
 
-/* Opens a flow for a packet in the original direction, in place of the entry old
- * if there is one, and sets its reply tuple. Only one packet can take an entry's
- * place; to the others it is the new connection's already. */
+/* Opens a flow for a packet in the original direction, in place of the entry old if
+ * there is one, and sets its reply tuple. Only one packet can replace an entry. For the
+ * others the entry already belongs to the new connection. */
 static __always_inline enum drop open_flow(const struct packet *pkt, struct service *svc, struct conn *old,
 					   struct tuple *reply)
 {
@@ -179,7 +179,7 @@ static __always_inline enum drop open_flow(const struct packet *pkt, struct serv
 		if (reason != DROP_NONE)
 			return reason;
 	}
-	if (svc->affine) { /* not below open_chosen: the stack ends there */
+	if (svc->affine) { /* not below open_chosen, because of the stack limit */
 		reason = choose_by_affinity(pkt, svc, reply);
 		if (reason != DROP_NONE)
 			return reason;

@@ -50,7 +50,7 @@ struct packet {
 	__u8 kind;	/* of enum kind */
 	bool has_ports; /* the tuple's ports and protocol are set */
 	bool more;	/* the first fragment of several */
-	bool relayed;	/* the peer has sent it on, and this node has no lease */
+	bool relayed;	/* the peer has relayed it, and this node has no lease */
 };
 
 DEFINE_ROOM(struct packet, packet)
@@ -92,7 +92,7 @@ static __always_inline enum drop parse_segment(packet_ctx *ctx, struct packet *p
 	pkt->tuple.proto = proto;
 	pkt->l4_len = l4_len;
 	ports = header(ctx, pkt->l4_off, 2 * sizeof(*ports));
-	if (!ports || l4_len < 2 * sizeof(*ports) || !ports[0]) /* 0 is that of affinities */
+	if (!ports || l4_len < 2 * sizeof(*ports) || !ports[0]) /* port 0 is reserved for affinities */
 		return DROP_MALFORMED;
 	pkt->tuple.sport = ports[0];
 	pkt->tuple.dport = ports[1];
@@ -102,7 +102,7 @@ static __always_inline enum drop parse_segment(packet_ctx *ctx, struct packet *p
 	return parse_udp(ctx, pkt, l4_len);
 }
 
-/* Reads the beginning of the segment that an ICMP error quotes. */
+/* Reads the start of the segment that an ICMP error quotes. */
 static __always_inline enum drop parse_quoted(packet_ctx *ctx, struct packet *pkt)
 {
 	struct tcphdr *l4 = header(ctx, pkt->inner_l4_off, 8);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Memory for the processing of one packet in a per-CPU map, for what does not fit into a
- * program's stack of 512 bytes. A CPU processes one packet at a time.
+ * Memory in a per-CPU map for what does not fit on a program's stack of 512 bytes. A CPU
+ * processes one packet at a time.
  */
 #pragma once
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * New flows that are refused, counted by service: what is exhausted is one thing, and whose
- * clients meet it another.
+ * Refused new flows, counted by service: the global counter tells which resource is
+ * exhausted, this one whose clients are affected.
  */
 #pragma once
 
 #include "maps.h"
 
-/* A function that the verifier looks at once, as track. */
+/* Not inlined, like track. */
 __noinline int count_refused(const struct tuple *original, const struct service *svc, __u32 reason)
 {
 	struct service_key key = {};

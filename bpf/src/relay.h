@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Packets of a VIP that reach the node without the lease while the role changes hands. The
- * old MASTER sends them on to its peer, and the peer forwards them by the entries that it
- * has. So each packet is decided on once: the old MASTER either forwards it under its
- * lease or sends it on. What would change the table is dropped until the new MASTER has
- * its lease: only a MASTER changes the table.
+ * Packets of a VIP that reach the node without the lease while the role changes hands.
+ * The old MASTER relays them to its peer, which forwards them by the entries that it
+ * has. Each packet is handled once: the old MASTER either forwards it under its lease or
+ * relays it. A packet that would change the table is dropped until the new MASTER has
+ * its lease, because only a MASTER changes the table.
  */
 #pragma once
 
 #include "conntrack.h"
 
-/* The peer's address on the link by which packets of a direction come in. */
+/* The peer's address on the link on which packets of a direction arrive. */
 static __always_inline const volatile __u8 *peer_mac(enum direction direction)
 {
 	return direction == ORIGINAL ? peer_client_mac : peer_backend_mac;
@@ -21,7 +21,7 @@ static __always_inline bool is_known(const volatile __u8 *mac)
 	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
 }
 
-/* The peer has sent the frame on. */
+/* The peer has relayed the frame. */
 static __always_inline bool is_peers(const struct ethhdr *eth, enum direction direction)
 {
 	const volatile __u8 *peer = peer_mac(direction);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Refusing a new flow for which no backend serves: a RST, or a port unreachable.
+ * Refusal of a new flow without a backend: a RST or a port unreachable.
  */
 #pragma once
 
@@ -12,8 +12,7 @@ static __always_inline __sum16 fold(__u32 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Cuts a packet down to an IP header and a TCP header. What goes in between were options
- * or extensions. */
+/* Cuts a packet down to an IP header and a TCP header, without options and extensions. */
 static __always_inline bool cut_to_headers(struct __sk_buff *skb, const struct packet *pkt)
 {
 	__s32 between = pkt->l4_off - ETH_HLEN - (__s32)sizeof(ip_header);
@@ -23,10 +22,10 @@ static __always_inline bool cut_to_headers(struct __sk_buff *skb, const struct p
 	return !between || !bpf_skb_adjust_room(skb, -between, BPF_ADJ_ROOM_MAC, 0);
 }
 
-/* Turns a SYN into the RST that its sender would get from a host without a listener (RFC 9293
- * 3.10.7.1). The kernel may still have to complete the checksum of the packet: its field then
- * begins as the pseudo-header's sum, which bpf_l4_csum_replace leaves alone, and in all
- * other packets makes a whole one. */
+/* Turns a SYN into the RST of a host without a listener (RFC 9293 3.10.7.1). If the kernel
+ * still has to complete the packet's checksum, the field starts as the sum of the pseudo
+ * header and bpf_l4_csum_replace leaves it unchanged. For all other packets
+ * bpf_l4_csum_replace computes the complete checksum. */
 static __noinline int reset(struct __sk_buff *skb, const struct packet *pkt)
 {
 	struct counters *c = count();
@@ -54,7 +53,7 @@ static __noinline int reset(struct __sk_buff *skb, const struct packet *pkt)
 	return answer(skb);
 }
 
-/* A flow that finds no backend of its service. */
+/* Refuses a flow whose service has no backend. */
 static __always_inline int turn_away(struct __sk_buff *skb, const struct packet *pkt, const struct service *svc)
 {
 	if (!svc->refuse || !opens(pkt))

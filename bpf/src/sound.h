@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whether an entry agrees with itself. Packets cannot use one that does not, or can use one
- * direction of it only: its memory was damaged, or the claim of its reply tuple was.
+ * Whether an entry is consistent. Packets cannot use an inconsistent entry, or only in
+ * one direction: its memory or the claim of its reply tuple was damaged.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ static __always_inline bool stands_on(const struct tuple *original, const struct
 	return conn && same_tuple(&conn->reply, reply);
 }
 
-/* Removes an entry that does not agree with itself, and a claim that is its own. */
+/* Removes an inconsistent entry, and its claim if it owns it. */
 static __always_inline bool remove_damaged(const struct tuple *original)
 {
 	struct conn *conn = bpf_map_lookup_elem(&conns, original);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What user space does to the table: install replicated entries, remove entries.
- * It is done here, and not by map system calls, so that one piece of code and one
- * order of steps keeps both directions of a flow together; and it is faster.
+ * Table operations of user space: install replicated entries, remove entries. They run
+ * as programs and not as map system calls, so that the same code in the same order keeps
+ * both directions of a flow together. It is also faster.
  */
 #pragma once
 
@@ -10,10 +10,9 @@
 #include "conntrack.h"
 #include "sound.h"
 
-/* Removes an entry whose word was expected. Nobody else can have the same idea:
- * the swap to STATE_DEAD has one winner, and fails where the memory is another
- * flow's by now. The claim goes first: for as long as the entry stands, nobody can
- * open the flow anew. */
+/* Removes an entry whose word was expected. The swap to STATE_DEAD has one winner, and
+ * fails if the memory belongs to another flow by now. The claim is removed first: while
+ * the entry exists, no packet can open the flow again. */
 static __always_inline bool remove_conn(const struct tuple *original, struct conn *conn, __u64 expected)
 {
 	struct tuple reply;
@@ -27,7 +26,7 @@ static __always_inline bool remove_conn(const struct tuple *original, struct con
 	return true;
 }
 
-/* Removes an entry whatever its state. */
+/* Removes an entry in any state. */
 static __always_inline bool remove_any(const struct tuple *original)
 {
 	struct conn *conn;
@@ -40,9 +39,9 @@ static __always_inline bool remove_any(const struct tuple *original)
 	return false;
 }
 
-/* The newest word on a reply tuple wins: a flow of this node that has it is older
- * than the peer's knowledge, and goes. A claim that is not that of its owner's entry is
- * damaged, and its owner stays. */
+/* The peer's entry wins a reply tuple: this node's flow with that tuple is older, and is
+ * removed. A claim that does not match its owner's entry is damaged; it is released, and
+ * the owner's entry stays. */
 static __always_inline long take_reply(const struct tuple *reply, const struct tuple *original)
 {
 	struct tuple *owner, loser;
@@ -78,8 +77,8 @@ static __always_inline bool install(struct record *r)
 	return true;
 }
 
-/* Adds an entry of which the table has neither tuple. What is there is newer, also what a
- * packet adds meanwhile: one of the two updates fails on it. */
+/* Adds an entry if the table has neither tuple. An existing entry is newer, even one
+ * that a packet adds concurrently: one of the two updates then fails. */
 static __always_inline bool install_missing(struct record *r)
 {
 	long err = claim_reply(&r->conn.reply, &r->original);
@@ -92,11 +91,11 @@ static __always_inline bool install_missing(struct record *r)
 	}
 	if (!err || err == -EEXIST || err == -EALREADY)
 		return true;
-	return bpf_map_lookup_elem(&conns, &r->original); /* no room for a claim, and none needed */
+	return bpf_map_lookup_elem(&conns, &r->original); /* no room for a claim, but none is needed */
 }
 
-/* Takes the place of an entry that is damaged, or is not there although its claim may be. A
- * reply tuple that another flow has stays with it. */
+/* Writes an entry that is damaged, or missing although its claim may exist. If another
+ * flow has the reply tuple, that flow keeps it. */
 static __always_inline bool heal(struct record *r)
 {
 	struct conn *conn = bpf_map_lookup_elem(&conns, &r->original);
@@ -151,7 +150,7 @@ static long apply_record(__u32 i, void *context)
 	return 0;
 }
 
-/* Moves a UDP flow as its first reply does, which user space has sent. */
+/* Changes the state of a UDP flow as its first reply does, which user space has sent. */
 static __always_inline bool assure(const struct tuple *original)
 {
 	struct conn *conn = find_conn(original);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The data that the programs share with user space: keys and values of the
- * maps, flow events, records of the batch buffer. Addresses and ports are in
- * network byte order, instants are nanoseconds of CLOCK_BOOTTIME.
+ * The data that the programs share with user space: keys and values of the maps, flow events,
+ * records of the batch buffer. Addresses and ports are in network byte order. Instants are
+ * nanoseconds of CLOCK_BOOTTIME.
  *
- * The programs are compiled once for each family. The differences are in the folders ipv4 and
- * ipv6, in files of the same names; the include path selects one.
+ * The programs are compiled once for each family. The folders ipv4 and ipv6 hold the
+ * differences in files of the same names; the include path selects one folder.
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 
 #include "addr.h"
 
-/* One direction of a flow as a packet shows it. The padding is always zero: it
- * is part of a map key. */
+/* One direction of a flow, as in a packet. The padding is always zero, because it is part
+ * of a map key. */
 struct tuple {
 	ip_addr src;
 	ip_addr dst;
@@ -42,7 +42,7 @@ static __always_inline struct tuple reversed(const struct tuple *t)
 
 /* The values of baton/impl/flow.State. */
 enum state {
-	STATE_DEAD = 0, /* being removed: to be treated as absent */
+	STATE_DEAD = 0, /* being removed: treat as absent */
 	STATE_SYN_SENT,
 	STATE_ESTABLISHED,
 	STATE_FIN_WAIT,
@@ -69,39 +69,39 @@ enum origin {
  */
 #define WORD_STATE_MASK 0xffull
 #define WORD_REPLY_SEEN (1ull << 8) /* the backend has answered the SYN */
-#define WORD_REOPENING (1ull << 9)  /* a packet is about to replace the entry: hands off */
-#define WORD_FIN (1ull << 10)	    /* a FIN went that way */
-#define WORD_EXPECTS (1ull << 12)   /* conn.expected of that way is known */
+#define WORD_REOPENING (1ull << 9)  /* a packet is about to replace the entry: do not change it */
+#define WORD_FIN (1ull << 10)	    /* a FIN was sent in that direction */
+#define WORD_EXPECTS (1ull << 12)   /* conn.expected of that direction is known */
 #define WORD_ORIGIN_SHIFT 14
 #define WORD_ORIGIN_MASK (3ull << WORD_ORIGIN_SHIFT)
 #define WORD_CHANGE (1ull << 16)
 #define WORD_CHANGES_MASK (0xffffull << 16)
 #define WORD_ID_SHIFT 32
 
-/* One flow. Its key in conns is the original tuple; replies maps the reply tuple
- * back to it, so that the state stands in one place. The kernel gives the memory of
- * an entry that went to the next one at once, also under a program that has just
- * looked it up, and writes it from its beginning: the word comes first, and says
- * whose memory it is. Of IPv4 it fills a cache line, as the kernel's header and the key do. */
+/* One flow. Its key in conns is the original tuple. replies maps the reply tuple to the
+ * original tuple, so the state is stored once. The kernel reuses the memory of a removed
+ * entry at once, even while a program still holds a pointer to it, and writes it from the
+ * start. So the word comes first and identifies the flow. With the kernel's header and the
+ * key, an IPv4 entry fills a cache line. */
 struct conn {
 	__u64 word;
 	struct tuple reply;
 	__s64 last_seen; /* signed: a lifetime carried over from a peer may have begun before this host's boot */
 	__u32 expected[2]; /* by direction: the sequence number that its receiver expects next */
-	__u32 acked[2];	   /* by direction: what its receiver has acknowledged last; known if expected is */
+	__u32 acked[2];	   /* by direction: the last acknowledgement of its receiver; known if expected is */
 	__u64 hop[2];	   /* by direction: see hop.h */
 };
 
 #define SPANS_MAX 8
 
-/* Bytes of a datagram, from the first to before the last; none if both are 0. */
+/* Bytes of a datagram, from the first to before the last. Empty if both are 0. */
 struct span {
 	__u32 from;
 	__u32 to;
 };
 
-/* A datagram of which the first fragment has gone by: how the others are translated, and
- * what of it has come, each span of one fragment or of several that met. */
+/* A datagram whose first fragment has passed: how to translate the others, and the received
+ * spans. Adjacent fragments share a span. */
 struct fragments {
 	__s64 expires;
 	struct bpf_spin_lock lock;
@@ -116,14 +116,14 @@ struct fragments {
 struct service_key {
 	ip_addr vip;
 	__be16 port;
-	__be16 last; /* of a range of ports that begins with port; 0 is port alone */
+	__be16 last; /* last port of a range that starts with port; 0 for a single port */
 	__u8 proto;
 	__u8 pad[3];
 };
 
 /* A prefix of the ports of an address. */
 struct port_key {
-	__u32 bits; /* of all that follows */
+	__u32 bits; /* length of all that follows */
 	ip_addr addr;
 	__u8 proto;
 	__u8 pad;
@@ -150,32 +150,32 @@ struct flow_count {
 	__s32 embryonic;
 };
 
-/* The source is zero for all of a service's flows: no packet comes from there. */
+/* A source of zero stands for all flows of a service: no packet has that source. */
 struct count_key {
 	ip_addr source;
 	ip_addr vip;
-	__be16 port; /* these as in the service's key */
+	__be16 port; /* as in the service's key, like the members below */
 	__be16 last;
 	__u8 proto;
 	__u8 pad[3];
 };
 
-#define SNAT_MAX 16 /* a power of two: the verifier understands a mask */
+#define SNAT_MAX 16 /* a power of two: the verifier can bound a mask */
 
 struct service {
 	ip_addr snat[SNAT_MAX];
 	__u32 table; /* index into backend_tables */
-	__u32 size;  /* entries of that table; 0 means that there is no backend */
-	__u32 next;  /* the turn of round robin and, among equals, of least-conn */
+	__u32 size;  /* entries of that table; 0 means no backend */
+	__u32 next;  /* position of round robin and, among equals, of least-conn */
 	__u8 mode;
 	__u8 balance;
 	bool affine; /* a client's flows go to one backend, see affinity.h */
-	bool refuse; /* without a backend a new flow is answered, not only dropped */
-	__u8 addresses; /* so many of snat are in use */
-	bool limited;	/* one of the limits is set */
-	__be16 port;	/* these as in the service's key */
+	bool refuse; /* refuse a new flow with an answer if there is no backend */
+	__u8 addresses; /* used elements of snat */
+	bool limited;	/* at least one limit is set */
+	__be16 port;	/* as in the service's key, like the members below */
 	__be16 last;
-	__be16 own; /* stands for all of the ports in an affinity */
+	__be16 own; /* stands for all ports of a range in an affinity */
 	struct flow_count limit;	/* of the service; 0 is none */
 	struct flow_count source_limit; /* of each source */
 };
@@ -191,18 +191,18 @@ struct refusals {
 
 struct backend {
 	ip_addr addr;
-	__be16 port; /* 0 is the port that a packet of a range is sent to */
+	__be16 port; /* 0 is the port to which a packet of a range is sent */
 	__u8 pad[2];
 };
 
-/* A backend's flows as least-conn compares them. User space counts them, about once a second;
- * in between a new flow adds one, and one that ends takes none away. */
+/* The flows of a backend for least-conn. User space counts them about once a second. In
+ * between a new flow adds one; an ended flow is subtracted by the next count. */
 struct load {
 	__u32 flows;
 	__u32 weight;
 };
 
-/* A backend that gets new flows of the service whose index into backend_tables is table. */
+/* A backend that gets new flows of the service with that index into backend_tables. */
 struct member_key {
 	ip_addr addr;
 	__u32 table;
@@ -218,17 +218,17 @@ struct backend_key {
 	__u8 pad;
 };
 
-/* What an address means to this node; values of the map addresses. */
+/* The roles of an address on this node; values of the map addresses. */
 #define ADDR_ANSWER_CLIENT (1u << 0)  /* answer its ARP or NDP on the client link */
 #define ADDR_ANSWER_BACKEND (1u << 1) /* answer its ARP or NDP on the backend link */
 #define ADDR_VIRTUAL (1u << 2)	      /* a VIP: its packets never reach the host's stack */
-#define ADDR_OWN (1u << 3)	      /* the host's own: its packets always do */
+#define ADDR_OWN (1u << 3)	      /* the host's own address: its packets always reach the host's stack */
 #define ADDR_BROADCAST (1u << 4)      /* the broadcast address of one of the host's networks */
 
-/* What user space changes while packets flow. It is mapped into its memory. */
+/* Control data that user space changes while packets flow, through mapped memory. */
 struct control {
 	__s64 lease_expiry;
-	__s64 fake_now; /* the time, if the programs were loaded with fake_clock */
+	__s64 fake_now; /* the time if the programs were loaded with fake_clock */
 	__u32 miss;     /* of enum miss */
 	__u32 pad;
 };
@@ -267,7 +267,7 @@ enum drop {
 	DROP_KINDS,
 };
 
-#define DROP_SLOTS 32 /* a power of two: the verifier understands a mask */
+#define DROP_SLOTS 32 /* a power of two: the verifier can bound a mask */
 
 enum direction {
 	ORIGINAL, /* client to backend */
@@ -276,10 +276,10 @@ enum direction {
 
 /* Why XDP leaves a packet of a VIP to the TCX program; values of baton/impl/dataplane.Left. */
 enum left {
-	LEFT_NEW,	/* without an entry, or to take the place of one */
-	LEFT_NEIGHBOUR, /* its neighbour is not known, or the kernel is to hear of it */
+	LEFT_NEW,	/* without an entry, or replacing one */
+	LEFT_NEIGHBOUR, /* its neighbour is unknown, or the kernel must learn that it is in use */
 	LEFT_CHECKSUM,	/* the sender left its checksum to the kernel */
-	LEFT_OTHER,	/* a fragment, ICMP, what is too big or is dropped */
+	LEFT_OTHER,	/* a fragment, ICMP, a packet that is too big or dropped */
 	LEFT_KINDS,
 };
 
@@ -300,9 +300,9 @@ struct counters {
 	__u64 resets;	   /* sent to clients for which no backend serves */
 	__u64 fast[2];	   /* of forwarded: by XDP */
 	__u64 left[LEFT_SLOTS];
-	__u64 relayed;	   /* sent on to the peer */
-	__u64 deferred;	   /* replies that user space has got, see defer.h */
-	__u64 undeferred;  /* forwarded at once instead: too large, or the ring has no room */
+	__u64 relayed;	   /* relayed to the peer */
+	__u64 deferred;	   /* replies passed to user space, see defer.h */
+	__u64 undeferred;  /* forwarded at once instead: too large, or no room in the ring */
 };
 
 struct event {
@@ -313,23 +313,23 @@ struct event {
 	__u8 pad[6];
 };
 
-/* A member of the batch buffer: what user space asks of a table operation. */
+/* A record of the batch buffer: one entry of a table operation. */
 struct record {
 	struct tuple original;
 	struct conn conn;
 };
 
-/* Which records of a batch take effect. */
+/* The records of a batch that take effect. */
 enum condition {
 	NO_CONDITION,	  /* all */
-	APPLY_MISSING,	  /* those of which the table has neither tuple */
-	REMOVE_UNCHANGED, /* those whose entry still looks as in the record */
-	REMOVE_DAMAGED,	  /* those whose entry is damaged */
+	APPLY_MISSING,	  /* records of which the table has neither tuple */
+	REMOVE_UNCHANGED, /* records whose entry is unchanged */
+	REMOVE_DAMAGED,	  /* records whose entry is damaged */
 };
 
 /* The context of the table programs. */
 struct batch_args {
-	__u32 count;	 /* in: records of the batch buffer that are set */
+	__u32 count;	 /* in: number of records in the batch buffer */
 	__u32 done;	 /* out: records that took effect */
 	__u32 condition; /* in: of enum condition */
 	__u32 pad;

@@ -16,7 +16,7 @@
 typedef __be32 ip_addr;
 typedef __be16 datagram_id;
 
-/* What the fragments of a datagram have in common (RFC 791 3.2). */
+/* Identifies the datagram of a fragment (RFC 791 3.2). */
 struct fragment_key {
 	ip_addr src;
 	ip_addr dst;

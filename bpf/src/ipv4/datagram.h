@@ -19,8 +19,8 @@ static __always_inline bool read_key(packet_ctx *ctx, __u32 at, struct fragment_
 	return true;
 }
 
-/* The range of its datagram that a packet holds. Returns false if no router could have made
- * such a fragment. */
+/* The bytes of its datagram that a packet holds. Returns false if no router could have made such a
+ * fragment. */
 static __always_inline bool read_span(packet_ctx *ctx, __u32 at, struct span *span)
 {
 	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));

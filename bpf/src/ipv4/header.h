@@ -7,7 +7,7 @@
 #include "csum.h"
 #include "parse.h"
 
-/* The change of an IP header's sum, in ones' complement, when its TTL is one less. */
+/* The change of an IP header's ones' complement sum when its TTL is decremented. */
 #define ONE_HOP 0xfffeu
 
 static __always_inline __u32 addresses_change(const ip_addr *src_from, const ip_addr *src_to, const ip_addr *dst_from,

@@ -31,7 +31,7 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
-/* Turns a header round, back to its sender. */
+/* Swaps the addresses of a header, to answer its sender. */
 static __always_inline void turn_header(ip_header *ip)
 {
 	ip_addr from = ip->saddr;
@@ -43,8 +43,8 @@ static __always_inline void turn_header(ip_header *ip)
 	fix_checksum(&ip->check, change);
 }
 
-/* Writes the IP header of an answer to a packet. Returns its part of the answer's
- * checksum, of which ICMP has none. */
+/* Writes the IP header of an answer to a packet. Returns the header's part of the answer's
+ * checksum, 0 for ICMP. */
 static __always_inline __u32 write_header(ip_header *ip, __u8 proto, __u32 len, const struct packet *pkt)
 {
 	*ip = (ip_header){

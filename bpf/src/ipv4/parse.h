@@ -8,7 +8,7 @@
 
 #include "packet.h"
 
-#define HEADERS_MAX (ETH_HLEN + 60 + sizeof(struct icmp) + 60 + 8) /* of an ICMP error, the longest */
+#define HEADERS_MAX (ETH_HLEN + 60 + sizeof(struct icmp) + 60 + 8) /* of an ICMP error, the longest case */
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
 
@@ -23,7 +23,7 @@
 
 typedef struct iphdr ip_header;
 
-/* Reads the addresses. What is too short to have them concerns no VIP. */
+/* Reads the addresses. A packet too short for them does not concern a VIP. */
 static __always_inline bool parse_addresses(packet_ctx *ctx, struct packet *pkt)
 {
 	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));
@@ -35,8 +35,7 @@ static __always_inline bool parse_addresses(packet_ctx *ctx, struct packet *pkt)
 	return true;
 }
 
-/* An ICMP error is about the packet that it holds the beginning of, and goes to whom
- * that one came from. */
+/* An ICMP error quotes the beginning of a packet, and is for that packet's sender. */
 static __always_inline enum drop parse_error(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
 {
 	__u32 inner_off = pkt->l4_off + sizeof(struct icmp), ihl;
@@ -75,8 +74,7 @@ static __always_inline enum drop parse_icmp(packet_ctx *ctx, struct packet *pkt,
 	return DROP_ICMP;
 }
 
-/* Reads the rest of the tuple. Returns DROP_NONE, or the reason for which a packet of a
- * VIP is dropped. */
+/* Reads the rest of the tuple. Returns DROP_NONE, or why a packet of a VIP is dropped. */
 static __always_inline enum drop parse_transport(packet_ctx *ctx, struct packet *pkt)
 {
 	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));

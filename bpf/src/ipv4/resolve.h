@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * ARP for the VIPs. They are no addresses of the host, so the program answers
- * for them, and only while the lease holds.
+ * ARP for the VIPs. They are never assigned to the host, so the program answers for them,
+ * and only while the lease holds.
  */
 #pragma once
 
@@ -38,7 +38,8 @@ static __always_inline __be32 read_address(const __u8 *p)
 	return addr;
 }
 
-/* A question, and not an announcement: a gratuitous ARP asks for its own sender's address. */
+/* A request that is not an announcement: a gratuitous ARP asks for its sender's own
+ * address. */
 static __always_inline bool is_arp_question(const struct arp *arp)
 {
 	return arp->hrd == bpf_htons(ARPHRD_ETHER) && arp->pro == bpf_htons(ETH_P_IP) &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Memory for the processing of one packet: with IPv4, the stack.
+ * Memory for the processing of one packet: with IPv4, on the stack.
  */
 #pragma once
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What a router must not forward, whatever it is about: a header whose checksum is
- * wrong (RFC 1812 5.2.2), a source that is no host's (5.3.7), a route that the sender
- * has chosen (RFC 7126 4.3, 4.4).
+ * Packets that a router must not forward: a wrong header checksum (RFC 1812 5.2.2), a
+ * source that cannot be a host (5.3.7), a source route (RFC 7126 4.3, 4.4).
  */
 #pragma once
 
@@ -31,12 +30,12 @@ static __always_inline bool is_sum_right(__u32 sum)
 	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
-/* Finds a source route among options, and one that does not end. What follows the last
- * option is 0. The loop visits each byte in turn: the verifier then knows every index, and
- * does not have to follow each length that an option may have. */
+/* Finds a source route among the options, or an unterminated one. The byte after the
+ * last option is 0. The loop visits each byte, so the verifier knows every index and
+ * need not follow every possible option length. */
 static __always_inline enum drop check_routing(const __u8 *options)
 {
-	__u32 rest = 0; /* bytes of the option that are still to come */
+	__u32 rest = 0; /* remaining bytes of the option */
 
 	for (int i = 0; i < OPTIONS_MAX; i++) {
 		if (rest) {
@@ -59,7 +58,7 @@ static __always_inline enum drop check_routing(const __u8 *options)
 	return DROP_NONE;
 }
 
-/* Sum is that of the header before its options. */
+/* sum is that of the header before its options. */
 __noinline enum drop check_options(packet_ctx *ctx, __u32 ihl, __u32 sum)
 {
 	__u8 options[OPTIONS_MAX] = {};
@@ -67,7 +66,7 @@ __noinline enum drop check_options(packet_ctx *ctx, __u32 ihl, __u32 sum)
 
 	if (len > OPTIONS_MAX)
 		return DROP_MALFORMED;
-	barrier_var(len); /* one comparison for both bounds is beyond the verifier */
+	barrier_var(len); /* the verifier cannot use one comparison for both bounds */
 	if (!len || load_bytes(ctx, ETH_HLEN + sizeof(struct iphdr), options, len))
 		return DROP_MALFORMED;
 	for (int i = 0; i < OPTIONS_MAX; i += 2)
@@ -77,7 +76,7 @@ __noinline enum drop check_options(packet_ctx *ctx, __u32 ihl, __u32 sum)
 	return check_routing(options);
 }
 
-/* 0.0.0.0/8, 127.0.0.0/8, and all from 224.0.0.0: groups, the reserved, the broadcast. */
+/* 0.0.0.0/8, 127.0.0.0/8, and all from 224.0.0.0: multicast, reserved, broadcast. */
 static __always_inline bool is_no_host(__be32 addr)
 {
 	__u8 first = addr & 0xff;

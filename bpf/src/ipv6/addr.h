@@ -18,7 +18,7 @@ typedef struct {
 } ip_addr;
 typedef __be32 datagram_id;
 
-/* What the fragments of a datagram have in common (RFC 8200 4.5). */
+/* Identifies the datagram of a fragment (RFC 8200 4.5). */
 struct fragment_key {
 	ip_addr src;
 	ip_addr dst;

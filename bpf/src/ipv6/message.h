@@ -32,7 +32,7 @@ static __always_inline struct icmp message_about(enum drop reason, __u32 mtu)
 	return reason == DROP_TOO_BIG ? too_big : exceeded;
 }
 
-/* Turns a header round, back to its sender. */
+/* Swaps the addresses of a header, to answer its sender. */
 static __always_inline void turn_header(ip_header *ip)
 {
 	ip_addr src = source_of(ip), dst = destination_of(ip);

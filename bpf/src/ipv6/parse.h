@@ -105,7 +105,7 @@ __noinline int pass_extensions(packet_ctx *ctx, struct chain *c)
 	for (int i = 0; i < EXTENSIONS_MAX / 8 && is_extension(c->next) && !c->later; i++) {
 		ext = header(ctx, c->off, 8);
 		if (!ext || c->off - start >= EXTENSIONS_MAX)
-			return DROP_MALFORMED; /* without looking at it */
+			return DROP_MALFORMED; /* without parsing it */
 		reason = pass_extension(c, ext, i == 0);
 		if (reason != DROP_NONE)
 			return reason;
@@ -160,8 +160,7 @@ static __always_inline enum drop parse_icmp(packet_ctx *ctx, struct packet *pkt,
 	return parse_error(ctx, pkt, l4_len);
 }
 
-/* Reads the rest of the tuple. Returns DROP_NONE, or the reason for which a packet of a
- * VIP is dropped. */
+/* Reads the rest of the tuple. Returns DROP_NONE, or why a packet of a VIP is dropped. */
 static __always_inline enum drop parse_transport(packet_ctx *ctx, struct packet *pkt)
 {
 	struct ipv6hdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));

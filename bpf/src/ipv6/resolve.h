@@ -70,7 +70,7 @@ static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const s
 
 	if (!message || ip->hop_limit != NDP_HOP_LIMIT || len < sizeof(struct solicitation) || len > SOLICITATION_MAX)
 		return false;
-	barrier_var(len); /* the verifier does not understand one comparison for both bounds */
+	barrier_var(len); /* the verifier cannot use one comparison for both bounds */
 	if (!len || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(*ip), message->bytes, len) || message->bytes[1])
 		return false;
 	sum = csum_add(sum, bpf_csum_diff(NULL, 0, (__be32 *)message, sizeof(*message), 0));

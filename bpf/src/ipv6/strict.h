@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Sources that a router must not forward: those that no host may have, or that are valid on
- * their link only (RFC 4291 2.5.2, 2.5.3, 2.5.6, 2.7, 4038 4.2).
+ * Sources that a router must not forward: those that no host may have, and those that
+ * are only valid on their link (RFC 4291 2.5.2, 2.5.3, 2.5.6, 2.7, 4038 4.2).
  */
 #pragma once
 

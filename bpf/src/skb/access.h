@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A packet as a TCX program sees it. The rules of the programs are compiled once for each
- * hook, too: what they need of a packet that depends on the hook is in the folders skb and
- * xdp, in files of the same names.
+ * A packet as a TCX program sees it. The rules are also compiled once for each hook. The
+ * folders skb and xdp hold the differences in files of the same names.
  */
 #pragma once
 
@@ -24,7 +23,7 @@ static __always_inline __u32 frame_len(const packet_ctx *ctx)
 	return ctx->len;
 }
 
-/* A GSO packet stands for several. */
+/* A GSO packet stands for several packets. */
 static __always_inline __u32 packets_in(const packet_ctx *ctx)
 {
 	__u32 segments = ctx->gso_segs;
@@ -42,7 +41,7 @@ static __always_inline long load_bytes(packet_ctx *ctx, __u32 offset, void *to, 
 	return bpf_skb_load_bytes(ctx, offset, to, len);
 }
 
-/* Of a GSO packet, whether a segment is. */
+/* For a GSO packet, whether one of its segments is too big. */
 static __always_inline bool is_too_big(packet_ctx *ctx, __u32 ifindex, __u32 *mtu)
 {
 	return bpf_check_mtu(ctx, ifindex, mtu, 0, BPF_MTU_CHK_SEGS) > 0;

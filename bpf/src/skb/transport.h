@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Transport checksums go through the kernel's helpers: packets from a veth carry partial
- * ones, which only hold the pseudo header's sum.
+ * Transport checksums are changed by the kernel's helpers: packets from a veth carry
+ * partial checksums, which only hold the sum of the pseudo header.
  */
 #pragma once
 
 #include "header.h"
 
-/* The changes of the sums of the addresses and of the ports. Reports whether the packet
- * has a place for it. */
+/* Applies the changes of the sums of the addresses and of the ports. Returns false if
+ * the packet has no room for a checksum. */
 static __always_inline bool fix_transport_checksum(packet_ctx *ctx, const struct packet *pkt, __u32 addresses,
 						   __u32 ports)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A packet as an XDP program sees it: what is in its first buffer, which in a frame of
- * several may end before the packet.
+ * A packet as an XDP program sees it: its first buffer, which may end before the packet.
  */
 #pragma once
 
@@ -25,7 +24,7 @@ static __always_inline __u32 packets_in(const packet_ctx *ctx)
 	return 1;
 }
 
-/* The program begins with the address (fast.c): what gets here is. */
+/* fast.c has already checked the address. */
 static __always_inline bool is_to_host(const packet_ctx *ctx)
 {
 	(void)ctx;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Transport checksums are in the packet, and nothing tells a partial one from a whole one
- * but its value. A frame that leaves by XDP has lost what the kernel knew of it: nobody would
- * complete a partial checksum.
+ * Transport checksums are in the packet. Only its value distinguishes a partial checksum
+ * from a complete one. A frame that XDP transmits loses the kernel's metadata, so nobody
+ * would complete a partial checksum.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ static __always_inline __u32 folded(__u32 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* A checksum that looks as a sender on this machine leaves it: as the sum of the pseudo
- * header, in either form of zero. One of 65,536 whole ones looks so too. */
+/* Whether a checksum looks like one from a sender on this machine: the sum of the pseudo
+ * header, in either form of zero. One of 65,536 complete checksums does too. */
 static __always_inline bool is_partial(packet_ctx *ctx, const struct packet *pkt)
 {
 	__u32 pseudo = folded(pseudo_sum(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.proto, pkt->l4_len));
