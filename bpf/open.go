@@ -217,7 +217,7 @@ func (d *Dataplane) start() (err error) {
 	if d.host, err = hostAddresses(); err != nil {
 		return err
 	}
-	return d.SetServices(d.cfg.Services, d.cfg.VIPs)
+	return errors.Join(d.SetServices(d.cfg.Services, d.cfg.VIPs), d.removeDamagedAdopted())
 }
 
 // Close detaches the programs and frees the tables, except pinned ones. A blocked Wait

@@ -212,7 +212,7 @@ func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error
 func (p *ports) Merge(entries []flow.Entry, done func(error)) {
 	(*process)(p).changed()
 	p.dataplane.Advance(p.Now())
-	done(p.table.Merge(entries, nil))
+	done(p.table.Heal(entries, nil))
 }
 
 // Expire implements driver.Dataplane.

@@ -69,12 +69,13 @@ type Engine struct {
 
 	capacity capacities
 
-	recon reconciliation
-	scrub scrubber
-	meter meter
-	took  time.Duration // from the stream's beginning to the first InSync on it
-	out   Ready
-	busy  bool // Ready left work undone that needs no input
+	recon   reconciliation
+	doubted []flow.Tuple // see Doubted
+	scrub   scrubber
+	meter   meter
+	took    time.Duration // from the stream's beginning to the first InSync on it
+	out     Ready
+	busy    bool // Ready left work undone that needs no input
 
 	scratch []change // of the message at hand
 	slots   []uint32 // of the entries of the step at hand
@@ -138,7 +139,7 @@ func (e *Engine) Clone() *Engine {
 	for i := range c.offers {
 		c.offers[i].Entries = slices.Clone(c.offers[i].Entries)
 	}
-	c.recon = e.recon.clone()
+	c.recon, c.doubted = e.recon.clone(), slices.Clone(e.doubted)
 	c.out = Ready{Send: slices.Clone(e.out.Send), Apply: slices.Clone(e.out.Apply)}
 	c.scratch, c.slots = nil, nil
 	return &c
@@ -163,6 +164,10 @@ func (e *Engine) Fingerprint(h *fingerprint.Hash) {
 	h.Counter(fingerprint.Seq, e.shared)
 	e.intake.fingerprint(h)
 	e.offering.fingerprint(h)
+	h.Int(len(e.doubted))
+	for _, t := range e.doubted {
+		hashTuple(h, t)
+	}
 	e.queue.fingerprint(h)
 	h.Flag(e.stream)
 	h.Number(uint64(e.version))
@@ -209,6 +214,7 @@ func (e *Engine) SetSink(now clock.Instant) {
 		return
 	}
 	e.apart, e.source = e.Apart(), false
+	e.doubted = nil
 	e.feed, e.offers = feed{}, nil
 	e.intake = intake{settled: true}
 	e.meter = meter{}

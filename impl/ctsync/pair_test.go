@@ -85,6 +85,19 @@ func (n *node) workOffers(now clock.Instant) (worked bool) {
 	}
 }
 
+// examineDoubted tells the engine what the dataplane holds of the flows that it doubts.
+func (n *node) examineDoubted(now clock.Instant) (examined bool) {
+	var held []flow.Event
+	for _, t := range n.Doubted() {
+		if e, ok := n.flows[t]; ok {
+			held = append(held, flow.Event{Entry: e})
+		}
+		examined = true
+	}
+	n.Local(now, held)
+	return examined
+}
+
 func (n *node) writeOffer(o Offer) {
 	for _, entry := range o.Entries {
 		_, taken := n.flows[entry.Original]
@@ -281,6 +294,7 @@ func (p *pair) run() {
 				moved = true
 			}
 			moved = n.workOffers(p.now) || moved
+			moved = n.examineDoubted(p.now) || moved
 			if n.Deadline() <= p.now {
 				n.Advance(p.now)
 				moved = true

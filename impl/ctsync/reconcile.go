@@ -11,7 +11,9 @@ import (
 
 // A reconciliation makes the mirror equal to a dump of the dataplane, after
 // events were lost. The dump is a picture of the past: flows that have changed
-// since it was asked for are left as their events say.
+// since it was asked for are left as their events say. An entry with another reply tuple than
+// the mirror's is of a flow that was opened anew, or damaged: it is doubted, and the mirror
+// stays as it is until the caller has examined it.
 type reconciliation struct {
 	active  bool // a dump was asked for and is not worked in yet
 	loaded  bool // and it is here
@@ -125,7 +127,7 @@ func (e *Engine) reconcileEntry(entry *flow.Entry) {
 		e.stats.LocalInvalid++
 		return
 	}
-	if r.exempt(c.original) {
+	if r.exempt(c.original) || e.doubt(&c) {
 		return
 	}
 	before := e.table.all
@@ -134,6 +136,27 @@ func (e *Engine) reconcileEntry(entry *flow.Entry) {
 		e.stats.Reconciled++
 	}
 	r.seen.add(e.table.find(e.table.tuple(c.original), c.original))
+}
+
+// doubtedMax bounds what is examined after one dump. What is beyond it is believed.
+const doubtedMax = 512
+
+// doubt reports whether an entry of a dump is to be examined before the mirror follows it.
+func (e *Engine) doubt(c *change) bool {
+	id := e.table.find(e.table.tuple(c.original), c.original)
+	if id == 0 || e.table.at(id).reply == c.reply || len(e.doubted) >= doubtedMax {
+		return false
+	}
+	e.doubted = append(e.doubted, c.original)
+	e.recon.seen.add(id)
+	return true
+}
+
+// Doubted returns the flows that a dump has with another reply tuple than the mirror, once.
+func (e *Engine) Doubted() []flow.Tuple {
+	doubted := e.doubted
+	e.doubted = nil
+	return doubted
 }
 
 // Differences compares a dump of a sink's dataplane with the mirror, and returns what is to

@@ -11,7 +11,7 @@ type write struct {
 	entries []flow.Entry
 	deletes []flow.Tuple
 	heals   bool // only what is damaged
-	merges  bool // only what the table lacks
+	merges  bool // only what the table lacks, or holds damaged
 	done    func(error)
 }
 
@@ -30,7 +30,11 @@ func (l *loop) apply(w write) {
 	if l.node.ServicesDiffer() {
 		l.unserved.count(w.entries)
 	}
-	if w.merges || l.mayForward() {
+	if w.merges {
+		w.done(l.dp.Heal(w.entries, nil))
+		return
+	}
+	if l.mayForward() {
 		w.done(l.dp.Merge(w.entries, w.deletes))
 		return
 	}

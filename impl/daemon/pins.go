@@ -14,6 +14,7 @@ import (
 type pins struct {
 	table    *control.Pinned // nil without pin
 	pedigree *flow.Pedigree  // of the adopted table; nil if there is none
+	damaged  int             // entries of it that were removed
 
 	find func() ([]dataplane.LeftPins, error)
 	mu   sync.Mutex
@@ -29,7 +30,7 @@ func (p *pins) found(dir string, a dataplane.Adoption) {
 	p.table = &control.Pinned{Dir: dir, Outcome: control.PinNew}
 	switch {
 	case a.Taken:
-		p.pedigree, p.table.Outcome = &a.Pedigree, control.PinAdopted
+		p.pedigree, p.table.Outcome, p.damaged = &a.Pedigree, control.PinAdopted, a.Damaged
 	case a.Refused != "":
 		p.table.Outcome, p.table.Why = control.PinRefused, a.Refused
 	}
@@ -50,6 +51,9 @@ func (p *pins) look(cfg dataplane.Config, find func(links []string, keep string)
 func (p *pins) warn(log *slog.Logger) {
 	if p.table != nil && p.table.Outcome == control.PinRefused {
 		log.Warn("the pinned table is not adopted, and is removed", "pin", p.table.Dir, "why", p.table.Why)
+	}
+	if p.damaged > 0 {
+		log.Warn("entries of the pinned table were damaged, and are removed", "pin", p.table.Dir, "entries", p.damaged)
 	}
 	for _, l := range p.left {
 		log.Warn(l.String())

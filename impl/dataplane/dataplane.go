@@ -243,6 +243,9 @@ type Adoption struct {
 	// Taken means that the earlier process's table is in use. Its lease has ended.
 	Taken    bool
 	Pedigree flow.Pedigree // as stored with the table, if Taken
+	// Damaged counts the entries that did not agree with themselves. They were removed: nothing
+	// tells what they were, and the peer may have them.
+	Damaged int
 	// Refused says why the table was removed instead; "" if it was not.
 	Refused string
 }

@@ -225,7 +225,7 @@ type (
 	}
 
 	// Merge writes each entry into the dataplane unless a flow there has its original or its
-	// reply tuple. Packets may be forwarded meanwhile.
+	// reply tuple: what damage has left of a flow is replaced. Packets may be forwarded meanwhile.
 	Merge struct {
 		ID      uint64
 		Entries []flow.Entry

@@ -185,7 +185,8 @@ const (
 	pendingHeld    // the Dump of a follower
 	pendingRestore // of the differences that it found
 	pendingScrub
-	pendingMerge // of the peer's offer
+	pendingMerge   // of the peer's offer
+	pendingDoubted // the Examine of the differences that a reading has found
 )
 
 // boot sets the node's first state.
@@ -376,6 +377,7 @@ func (n *Node) settle() {
 	}
 	n.askForRole()
 	n.reread()
+	n.examineDoubted()
 	n.advanceMerging()
 	n.advanceScrub()
 	n.tellRank()
@@ -457,5 +459,7 @@ func (n *Node) done(d Done) {
 		n.scrubbed(d)
 	case pendingMerge:
 		n.mergeAnswered(d)
+	case pendingDoubted:
+		n.believe(d)
 	}
 }

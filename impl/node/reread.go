@@ -1,10 +1,12 @@
 package node
 
 import (
+	"fmt"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
+	"baton/impl/flow"
 	"baton/impl/ha"
 )
 
@@ -155,6 +157,38 @@ func (n *Node) reconcile(d Done) {
 		n.reading.end(n.now, false)
 		n.reading.streak = 0
 		n.sync.Reconcile(n.now, d.Entries)
+	}
+}
+
+// examineDoubted examines what a reading has found with another reply tuple than the mirror has:
+// the flow was opened anew, or the entry is damaged.
+func (n *Node) examineDoubted() {
+	if tuples := n.sync.Doubted(); len(tuples) > 0 {
+		n.emit(Examine{ID: n.nextID(pending{kind: pendingDoubted}), Tuples: tuples})
+	}
+}
+
+// believe has the mirror follow those entries that agree with themselves. The scrub heals the
+// others by the mirror.
+func (n *Node) believe(d Done) {
+	if d.Err != "" || !n.leads() {
+		n.reading.ask(n.now)
+		n.reading.at = max(n.reading.at, n.now.Add(rereadPause))
+		return
+	}
+	var sound []flow.Event
+	damaged := 0
+	for i := range d.Held {
+		switch h := &d.Held[i]; {
+		case h.Sound:
+			sound = append(sound, flow.Event{Entry: h.Entry})
+		case h.Found:
+			damaged++
+		}
+	}
+	n.sync.Local(n.now, sound)
+	if damaged > 0 {
+		n.traceNote(fmt.Sprintf("dataplane read: %d entries are damaged and not believed", damaged))
 	}
 }
 

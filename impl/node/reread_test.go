@@ -294,3 +294,49 @@ func TestAnUnreadMasterRefusesAHandover(t *testing.T) {
 	l.run(time.Second)
 	l.wantRoles("Backup", "Master")
 }
+
+// TestAReadingBelievesNoDamagedEntry: a MASTER that reads its dataplane follows the entry of a flow
+// that was opened anew, and keeps its table where an entry does not agree with itself. The scrub
+// heals that, and the peer is told nothing of it.
+func TestAReadingBelievesNoDamagedEntry(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb1 := l.nodes["lb1"]
+	anew, damaged := flows[3], flows[7]
+	anew.Reply.DstPort = 30003
+	lb1.table[anew.Original] = anew
+	wrong := damaged
+	wrong.Reply.DstPort ^= 1 << 9
+	lb1.table[wrong.Original], lb1.unsound[wrong.Original] = wrong, true
+	l.step(lb1, Lost{})
+	l.run(RereadPause)
+	if got := l.nodes["lb2"].table[anew.Original]; got.Reply != anew.Reply {
+		t.Errorf("the peer holds %+v, want the flow as it was opened anew: %+v", got, anew)
+	}
+	if got := l.nodes["lb2"].table[damaged.Original]; got.Reply != damaged.Reply {
+		t.Errorf("the peer holds %+v, want the flow before the damage: %+v", got, damaged)
+	}
+	l.run(scrubLimit)
+	flows[3] = anew
+	l.wantDataplanes("after a scrub", flows)
+}
+
+// TestAReadingThatCannotBeExaminedIsRepeated: nothing of what differs is believed until then.
+func TestAReadingThatCannotBeExaminedIsRepeated(t *testing.T) {
+	l := newPair(t)
+	anew := l.open("lb1", 1)
+	l.run(time.Second)
+	was, lb1 := anew.Reply, l.nodes["lb1"]
+	anew.Reply.DstPort = 30003
+	lb1.table[anew.Original] = anew
+	lb1.fails[driver.Examine] = driver.Fails
+	l.step(lb1, Lost{})
+	l.run(RereadPause)
+	if got := l.nodes["lb2"].table[anew.Original]; got.Reply != was {
+		t.Errorf("the peer holds %+v before it was examined", got)
+	}
+	delete(lb1.fails, driver.Examine)
+	l.run(2 * RereadPause)
+	if got := l.nodes["lb2"].table[anew.Original]; got.Reply != anew.Reply {
+		t.Errorf("the peer holds %+v, want %+v", got, anew)
+	}
+}
