@@ -10,7 +10,7 @@ import (
 
 // IP protocols of virtual router advertisements.
 const (
-	protoVRRP = 112 // and CARP's
+	protoVRRP = 112 // also CARP
 	protoAH   = 51  // precedes VRRPv2 with authentication type 2
 )
 
@@ -20,7 +20,7 @@ type advert struct {
 	source   flow.Addr
 	protocol string // VRRPv2, VRRPv3, CARP
 	router   uint8  // VRID, or CARP's VHID
-	priority uint8  // for CARP 255 minus advskew, so that the higher wins
+	priority uint8  // for CARP 255 minus advskew, so that higher wins
 	auth     string // "" for none
 	interval time.Duration
 	resigns  bool // the sender gives up the MASTER role

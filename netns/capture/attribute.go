@@ -7,8 +7,9 @@ import (
 	"baton/impl/flow"
 )
 
-// recordRSTs adds to the attributed RSTs what the callbacks know, and records them. It has
-// its own goroutine, because asking a node takes time and the rings must be read meanwhile.
+// recordRSTs adds the results of the callbacks to the attributed RSTs, and records them. It
+// runs in its own goroutine, because asking a node takes time and the rings must be read
+// meanwhile.
 func (c *Capture) recordRSTs() {
 	defer close(c.recorded)
 	entries := entryCache{ask: c.cfg.Entry, limit: rateLimit{perSecond: c.cfg.EntriesPerSecond}}

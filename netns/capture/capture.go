@@ -1,18 +1,18 @@
-// Package capture captures packets at the edges of a pair: who made and who forwarded each
-// RST, who announces a VIP, and which load balancer forwards its packets. It sees the
-// frames that leave a switch's ports, so not those that a cut drops. It sends nothing,
-// judges nothing and changes nothing.
+// Package capture captures packets at the edges of a pair. It records which host made and
+// which forwarded each RST, who announces a VIP, and which load balancer forwards the VIP's
+// packets. It sees the frames that leave a switch's ports, so it does not see frames that a
+// cut drops. It sends nothing, judges nothing and changes nothing.
 //
 // # Which RSTs are recorded
 //
-// Every TCP segment with RST set from or to a service port, once at each edge where it is
-// delivered; copies that a switch floods count once. The traffic generator sends none while
-// the system under test behaves (see package traffic), so each is evidence, provided that
-// the capture ends before the generator is closed. RSTs of a load balancer's own
-// connections to backends, its health checks, are not recorded. A RST that a load balancer
-// only forwards is recorded at both edges, with the host that made it as its origin. A RST
-// of a connection whose ends have acknowledged each other's FIN is only counted, in a note;
-// see closes.
+// The capture records every TCP segment with RST from or to a service port, once at each
+// edge where it is delivered. Copies that a switch floods count once. The traffic generator
+// sends no RST while the system under test behaves (see package traffic), so each RST is
+// evidence, provided that the capture ends before the generator is closed. RSTs of a load
+// balancer's own connections to backends (health checks) are not recorded. A RST that a
+// load balancer only forwards is recorded at both edges, with the host that made it as its
+// origin. A RST of a connection whose ends have acknowledged each other's FIN is only
+// counted, in a note; see closes.
 //
 // Package netns calls it. It needs CAP_NET_RAW in the namespaces of the edges.
 package capture
@@ -202,7 +202,7 @@ func (c *Capture) Stats() Stats {
 }
 
 // Mark protects the frames around an instant from being overwritten. Only the first instant
-// of a cluster counts, and only a limited number of clusters.
+// of a cluster counts, and the number of clusters is limited.
 func (c *Capture) Mark(at clock.Instant) {
 	for _, e := range c.kept {
 		e.history.mark(at)
@@ -268,7 +268,7 @@ func (c *Capture) endTracks() {
 	}
 }
 
-// noteLate records how many RSTs came after their connections had ended.
+// noteLate records the number of RSTs that came after the end of their connections.
 func (c *Capture) noteLate() {
 	for _, e := range c.edges {
 		if e.late > 0 {
@@ -278,7 +278,7 @@ func (c *Capture) noteLate() {
 	}
 }
 
-// recordLoss records if the capture did not see everything.
+// recordLoss records that the capture has lost frames, if it has.
 func (c *Capture) recordLoss() {
 	for _, e := range c.edges {
 		missed := trace.Missed{What: "frames of the " + e.Name + " edge", Count: e.lost, Why: "the ring of the capture was full"}

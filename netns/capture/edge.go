@@ -88,7 +88,7 @@ func (c *Capture) readEdge(e *edge) {
 	c.lost.Add(uint64(dropped))
 }
 
-// look records what a frame shows.
+// look records what a frame reveals.
 func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	if f.kind == frameNeighbours {
 		c.lookNeighbours(e, f, at)
@@ -125,15 +125,15 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	}
 }
 
-// lookNeighbours records who announces a VIP at the clients' side.
+// lookNeighbours records who announces a VIP on the clients' side.
 func (c *Capture) lookNeighbours(e *edge, f *frame, at clock.Instant) {
 	if c.roles != nil && e.Name == lab.Clients && slices.Contains(e.VIPs, addrOf(f.senderIP)) {
 		c.roles.announces(c.owner(f.src), f.senderIP.String(), at)
 	}
 }
 
-// lookAdvert learns who owns a virtual MAC address, and at the clients' side who is the
-// MASTER: towards the backends a pair may have another virtual router.
+// lookAdvert learns who owns a virtual MAC address and, on the clients' side, who is the
+// MASTER. Towards the backends a pair may have another virtual router.
 func (c *Capture) lookAdvert(e *edge, a *advert, at clock.Instant) {
 	node, known := c.cfg.Addresses[addrOf(a.source)]
 	if !known {
@@ -160,8 +160,8 @@ func (e *edge) track(src flow.Addr) *forwarderTrack {
 	return nil
 }
 
-// owner returns the host that has a MAC address, or that last advertised the virtual router
-// of it; else the address itself.
+// owner returns the host that has a MAC address, or that last advertised its virtual
+// router; else the address itself.
 func (c *Capture) owner(m mac) string {
 	if name, ok := c.owners[m]; ok {
 		return name

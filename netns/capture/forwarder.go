@@ -22,7 +22,7 @@ type forwarderTrack struct {
 // change it with every packet.
 const maxChanges = 10_000
 
-// carried notes a frame and returns the event if the forwarder has changed.
+// carried counts a frame, and returns the event if the forwarder has changed.
 func (l *forwarderTrack) carried(node string, at clock.Instant) (trace.Event, bool) {
 	if node == l.node {
 		l.frames++
@@ -35,7 +35,7 @@ func (l *forwarderTrack) carried(node string, at clock.Instant) (trace.Event, bo
 	return e, l.changes <= maxChanges
 }
 
-// turn returns the event that ends the current turn, in favour of node.
+// turn returns the event that ends the current turn. node forwards next.
 func (l *forwarderTrack) turn(node string, at clock.Instant) trace.Event {
 	return trace.Event{At: at, Node: node, Kind: trace.KindForwarder,
 		Forwarder: &trace.Forwarder{Edge: l.edge, VIP: l.vip, From: l.node, Last: l.last, Frames: l.frames}}

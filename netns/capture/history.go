@@ -11,8 +11,8 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// history keeps the latest frames of one edge in bounded memory, and those around marked
-// instants until the capture ends. It is safe for concurrent use.
+// history keeps the latest frames of one edge in bounded memory. Frames around marked
+// instants are kept until the capture ends. It is safe for concurrent use.
 type history struct {
 	mu     sync.Mutex
 	budget int                     // bytes

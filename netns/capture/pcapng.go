@@ -20,8 +20,8 @@ import (
 // Excerpt selects the frames of an edge to write, with comments.
 type Excerpt struct {
 	Windows []evidence.Span // frames outside are left out
-	// Limit is the maximum size of the file in bytes. What is farthest from any of Focus,
-	// the most important first, is left out first.
+	// Limit is the maximum size of the file in bytes. Frames farthest from every instant of
+	// Focus are left out first. Focus lists the most important instant first.
 	Limit int64
 	Focus []clock.Instant
 	// About is the comment of the whole file. Comments belong to single frames: the first
@@ -140,8 +140,8 @@ func (h *history) lost(windows []evidence.Span) (lost []Cut) {
 }
 
 // nearest returns the frames nearest to the focus instants that fit into room bytes, and
-// the spans that were cut. The second instant counts half as much as the first, the third a
-// third.
+// the spans that were cut. The second instant counts half as much as the first, the third
+// one third.
 func nearest(frames []stored, focus []clock.Instant, room int64) (kept []stored, cut []Cut) {
 	away := make([]clock.Instant, len(frames))
 	order := make([]int, len(frames))

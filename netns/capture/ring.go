@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Geometry of a capture socket's ring. At 20,000 frames a second of 250 bytes it holds more
-// than a second, so that this process may stall for as long without losing a frame.
+// Geometry of a capture socket's ring. It holds more than a second of 20,000 frames per
+// second of 250 bytes, so this process may stall for that long without losing a frame.
 const (
 	blockSize   = 128 << 10
 	blockCount  = 64

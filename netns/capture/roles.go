@@ -17,9 +17,10 @@ const (
 )
 
 // wireRoles derives from the wire which load balancer is the MASTER, for nodes that do not
-// report it. The MASTER is the node that sends advertisements. Without any it is the node
-// that last announced a VIP by ARP or NDP, or both while they announce it in turns. Before any
-// announcement it is the node whose frames come from a VIP. It is safe for concurrent use.
+// report it. The MASTER is the node that sends advertisements. Without advertisements it is
+// the node that last announced a VIP by ARP or NDP, or both nodes while they announce it in
+// turns. Before any announcement it is the node whose frames come from a VIP. It is safe for
+// concurrent use.
 type wireRoles struct {
 	mu      sync.Mutex
 	record  func(trace.Event)
@@ -38,12 +39,12 @@ type wireRole struct {
 }
 
 // silence is the number of advertisement intervals without an advertisement after which a
-// MASTER has given up if another node advertises. A Backup takes over after three (RFC 9568
-// 6.1).
+// MASTER counts as stopped if another node advertises. A Backup takes over after three (RFC
+// 9568 6.1).
 const silence = 1.5
 
-// dispute is how soon a VIP must be announced back to count as a turn; maxTurns is how many
-// turns still count as a takeover, since the old MASTER may answer a last time.
+// dispute is how soon a VIP must be announced back to count as a turn. maxTurns is how many
+// turns still count as a takeover, because the old MASTER may answer one last time.
 const (
 	dispute  = time.Second
 	maxTurns = 2
@@ -57,7 +58,7 @@ func newWireRoles(nodes []string, record func(trace.Event)) *wireRoles {
 	return r
 }
 
-// started notes that a load balancer was started: it is Backup until the wire shows
+// started records that a load balancer was started: it is Backup until the wire shows
 // otherwise.
 func (r *wireRoles) started(node string, at clock.Instant) {
 	r.mu.Lock()
@@ -66,7 +67,7 @@ func (r *wireRoles) started(node string, at clock.Instant) {
 	r.event(node, "Init", wireBackup, at, "started; the wire has not shown its role yet")
 }
 
-// advert notes an advertisement.
+// advert takes an advertisement.
 func (r *wireRoles) advert(node string, a *advert, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,7 +89,7 @@ func (r *wireRoles) advert(node string, a *advert, at clock.Instant) {
 	}
 }
 
-// how says by which protocol a VIP is announced.
+// how names the protocol by which a VIP is announced.
 func how(vip string) string {
 	if strings.Contains(vip, ":") {
 		return "by NDP"
@@ -96,7 +97,7 @@ func how(vip string) string {
 	return "by ARP"
 }
 
-// announces notes that a load balancer announced a VIP by ARP or NDP.
+// announces records that a load balancer announced a VIP by ARP or NDP.
 func (r *wireRoles) announces(node, vip string, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,8 +120,8 @@ func (r *wireRoles) announces(node, vip string, at clock.Instant) {
 	r.master(node, at, "it announces "+vip+" "+how(vip))
 }
 
-// disputed reports whether two load balancers announce a VIP in turns, given that one of
-// them has just announced it; already says that it was the Master before.
+// disputed reports whether two load balancers announce a VIP in turns. One of them has just
+// announced it; already: it was already the Master.
 func (r *wireRoles) disputed(already bool, at clock.Instant) bool {
 	if already {
 		return true
@@ -134,7 +135,7 @@ func (r *wireRoles) disputed(already bool, at clock.Instant) bool {
 	return r.turns >= maxTurns
 }
 
-// carries notes that a load balancer began to send packets from a VIP.
+// carries records that a load balancer began to send packets from a VIP.
 func (r *wireRoles) carries(node, vip string, at clock.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -39,10 +39,10 @@ const (
 // two blocks that the kernel has not handed over yet.
 const settleTime = 2*blockRetire + relayWindow + 10*time.Millisecond
 
-// pairing finds the origin of a RST that a load balancer sent: if a host at another edge
-// sent the same RST (equal sequence and acknowledgement numbers, which no translation
-// changes, and one equal port) to it at the same time, the load balancer only forwarded it;
-// otherwise it made it.
+// pairing finds the origin of a RST that a load balancer sent. If a host at another edge
+// sent the same RST to it at the same time, the load balancer only forwarded it; otherwise
+// the load balancer made it. Two RSTs are the same if their sequence and acknowledgement
+// numbers, which no translation changes, and one port are equal.
 type pairing struct{ waiting []*sighting }
 
 func (p *pairing) add(s *sighting) { p.waiting = append(p.waiting, s) }
@@ -64,8 +64,8 @@ func (p *pairing) settled(now clock.Instant, all bool) []*sighting {
 	return done
 }
 
-// attribute sets the origin of s, and of its counterpart if there is one, so that no
-// sighting is the source of two.
+// attribute sets the origin of s and of its counterpart, if there is one. So no sighting is
+// the source of two.
 func (p *pairing) attribute(s *sighting) {
 	if s.origin != "" {
 		return
@@ -106,7 +106,7 @@ func sameRST(a, b *sighting) bool {
 	return -relaySkew <= took && took <= relayWindow
 }
 
-// inOrder returns which of two sightings of one RST was made and which forwarded.
+// inOrder returns which of two sightings of one RST was made and which was forwarded.
 func inOrder(a, b *sighting) (made, passed *sighting) {
 	if a.relayed {
 		return b, a

@@ -6,9 +6,9 @@ import (
 	"baton/impl/clock"
 )
 
-// bindings assign the guests' addresses and ports to flows, by position: a flow has the
-// position of its number, or moves to another port of its address from time to time, as
-// behind a NAT that has forgotten it.
+// bindings map flows to places, that is, to the guests' addresses and ports. A flow has the
+// place of its number, or moves to another port of its address from time to time, like a
+// flow behind a NAT whose mapping has expired.
 type bindings struct {
 	every  time.Duration // 0 for flows that keep their port
 	stride int           // distance of consecutive ports of a flow
@@ -22,7 +22,7 @@ type binding struct {
 	since clock.Instant // 0 before its first packet
 }
 
-// newBindings divides room, the number of positions of some addresses, among flows.
+// newBindings divides room, the number of places of some addresses, among flows.
 func newBindings(every time.Duration, flows, addrs, room int) bindings {
 	if every == 0 || flows == 0 {
 		return bindings{}
@@ -31,7 +31,7 @@ func newBindings(every time.Duration, flows, addrs, room int) bindings {
 	return bindings{every: every, stride: stride, ports: max(1, room/stride), of: make([]binding, flows)}
 }
 
-// place returns the i-th flow's position.
+// place returns the i-th flow's place.
 func (b *bindings) place(i int) int {
 	if b.of == nil {
 		return i
@@ -39,7 +39,7 @@ func (b *bindings) place(i int) int {
 	return i + b.of[i].moves%b.ports*b.stride
 }
 
-// flow returns the flow at a position. known is false for a position that no flow has now.
+// flow returns the flow at a place. known is false if no flow has the place now.
 func (b *bindings) flow(place int) (i int, known bool) {
 	if b.of == nil {
 		return place, true
@@ -48,7 +48,7 @@ func (b *bindings) flow(place int) (i int, known bool) {
 	return i, i < len(b.of) && b.place(i) == place
 }
 
-// send moves the i-th flow to its next port if it is time.
+// send moves the i-th flow to its next port if that is due.
 func (b *bindings) send(i int, at clock.Instant) {
 	if b.of == nil {
 		return

@@ -6,9 +6,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// bulk generates one client's share of a line of transfers: count transfers in parallel,
-// each followed by the next one in its slot. A transfer moves in portions at its rate; what
-// an outage held back follows at once.
+// bulk generates one client's share of a line of transfers: count transfers in parallel.
+// When a transfer ends, its slot starts the next one. A transfer moves in portions at its
+// rate; after an outage it catches up at once.
 type bulk struct {
 	loop   *loop
 	line   *line
@@ -69,7 +69,7 @@ func (g *bulk) fire(now clock.Instant) {
 	}
 }
 
-// portion continues the transfer in a slot, or begins the next one.
+// portion continues the transfer in a slot, or starts the next one.
 func (g *bulk) portion(slot int, now clock.Instant) {
 	t := g.all[slot]
 	switch {

@@ -6,12 +6,12 @@ import (
 	"baton/impl/clock"
 )
 
-// portion is how much a backend writes or reads at a time, so that other sockets get their
-// turn.
+// portion is how much a backend writes or reads at a time, so that the loop can serve other
+// sockets in between.
 const portion = 32 << 10
 
-// bulkServer is a backend's end of a transfer: it sends the requested bytes, or counts the
-// received ones, and reports what it has.
+// bulkServer is a backend's end of a transfer. It sends the requested bytes or counts the
+// received ones, and then reports its count.
 type bulkServer struct {
 	*servers
 	fd       int
@@ -45,7 +45,7 @@ func (s *bulkServer) ready(_ clock.Instant, events uint32) {
 	s.move()
 }
 
-// take counts the client's bytes, whatever they are.
+// take counts the client's bytes. It does not check them.
 func (s *bulkServer) take(b []byte) { s.payload.note(b) }
 
 // move sends a portion, then the report, and closes after the client has closed.

@@ -11,13 +11,13 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Limits of a line, beyond which the harness would measure itself.
+// Limits of a line. Beyond them the harness would measure itself.
 const (
 	maxCount      = 50_000    // sessions; the source ports of one client
 	maxFlows      = 2_000_000 // idle flows
 	maxOpening    = 50_000    // idle flows opened in a second
 	maxRate       = 10_000    // connects or probes per second
-	defaultProbe  = 1000      // probes per second where the line gives no rate
+	defaultProbe  = 1000      // probes per second if the line has no rate
 	defaultPeriod = 100 * time.Millisecond
 )
 

@@ -8,9 +8,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// connects generates one client's share of a line of short TCP connections at a rate that
-// does not depend on their outcome: connect, one echo, close. Times count from the intended
-// begin.
+// connects generates one client's share of a line of short TCP connections: connect, one
+// echo, close. The rate does not depend on their outcome. Times count from the intended
+// start.
 type connects struct {
 	loop   *loop
 	line   *line
@@ -21,7 +21,7 @@ type connects struct {
 	lastBackend string // backend of the latest answer
 	pace        pacer
 	ports       []*attempt // the latest from each port, if the line's ports are limited
-	open        []*attempt // by begin; may hold ended ones
+	open        []*attempt // by start; may contain ended ones
 	live        int
 
 	resumed clock.Instant // when its client last thawed
@@ -61,7 +61,7 @@ func (g *connects) fire(now clock.Instant) {
 	g.pace.due(now, forever, func(intended clock.Instant, n int64) { g.attempt(intended, n, now) })
 }
 
-// attempt begins a connection, unless its port is still in use.
+// attempt starts a connection, unless its port is still in use.
 func (g *connects) attempt(intended clock.Instant, n int64, now clock.Instant) {
 	a := &attempt{flowID: flowID{line: g.line, client: g.client, number: g.number}, owner: g, fd: -1, started: intended}
 	if len(g.ports) > 0 {
@@ -80,7 +80,7 @@ func (g *connects) attempt(intended clock.Instant, n int64, now clock.Instant) {
 }
 
 // nextTimeout returns when the oldest attempt times out. All have the same timeout, so they
-// time out in the order in which they began.
+// time out in the order of their start.
 func (g *connects) nextTimeout() clock.Instant {
 	n := 0
 	for n < len(g.open) && g.open[n].phase == ended {
@@ -114,7 +114,7 @@ type attempt struct {
 	owner   *connects
 	fd      int
 	phase   phase
-	started clock.Instant // intended begin
+	started clock.Instant // intended start
 	port    uint16        // source port, 0 for any
 	in      [answerLen]byte
 	filled  int
@@ -127,8 +127,8 @@ func (a *attempt) dial() (int, error) {
 	return a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
 }
 
-// begin connects. It returns false if the kernel still holds the previous connection from
-// the port.
+// begin connects. It returns false if the kernel still has the previous connection of the
+// port.
 func (a *attempt) begin(now clock.Instant) bool {
 	fd, err := a.dial()
 	if a.port > 0 && err == unix.EADDRNOTAVAIL {
@@ -193,7 +193,7 @@ func (a *attempt) read(now clock.Instant) {
 	}
 }
 
-// answered checks the echo and begins the graceful close: our FIN, then theirs.
+// answered checks the echo and starts the graceful close: our FIN, then theirs.
 func (a *attempt) answered(now clock.Instant) {
 	got, backend, err := checkAnswer(a.in[:], a.line.run, a.line.wire(a.number))
 	if err == nil && got.intended != a.started {

@@ -23,7 +23,7 @@ type clientShare struct {
 	gone   bool          // it was aborted
 }
 
-// finish begins to end the share gracefully, or shortens an end that has begun. ended is
+// finish starts the graceful end of the share, or shortens one that has started. ended is
 // done when the share has ended. A frozen client's share is aborted instead.
 func (p *clientShare) finish(until clock.Instant, ended *sync.WaitGroup) {
 	p.on.call(func() {
@@ -42,8 +42,8 @@ func (p *clientShare) finish(until clock.Instant, ended *sync.WaitGroup) {
 	})
 }
 
-// StartLine starts a line whose time has come, without waiting for its connections. Call it
-// between Start and Stop.
+// StartLine starts a line in the middle of the run, without waiting for its connections.
+// Call it between Start and Stop.
 func (g *Generator) StartLine(name string) error {
 	l, err := g.lineOf(name)
 	if err != nil {

@@ -31,9 +31,9 @@ func (x *datagrams) receive(now clock.Instant, to netip.AddrPort, block []byte) 
 }
 
 // segments implements TCP flows (RFC 9293): SYN, SYN-ACK, ACK, a request and its answer.
-// The next request acknowledges an answer. A flow has at most one outstanding request, and
-// repeats it until it is answered. It never closes: after the end of its line its address
-// stops answering.
+// The next request acknowledges the answer. A flow has at most one outstanding request and
+// repeats it until it is answered. It never closes: after the end of its line, its address
+// no longer answers.
 type segments struct{ *idleFlows }
 
 // first returns the sequence number of a flow's SYN.

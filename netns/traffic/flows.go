@@ -10,14 +10,13 @@ import (
 )
 
 // idleFlows generates one client's share of a line of idle flows, which fill the connection
-// table. Each flow has its own address and port but no socket (see guests), and exchanges
-// one request and answer; a TCP flow makes a handshake first. An unanswered flow is asked
-// again in further passes over all such flows, so that a short overload does not leave the
-// table incomplete. Start waits until all are answered or the passes are used up.
+// table. Each flow has its own address and port but no socket (see guests). It exchanges
+// one request and answer; a TCP flow does a handshake first. Unanswered flows are asked
+// again in further passes, so that a short overload does not leave the table incomplete.
+// Start waits until all are answered or the passes are used up.
 //
 // Afterwards the flows of the sample are asked once a period, and once more at the end (see
 // sample). All others stay idle.
-// (see sample). All others stay idle.
 type idleFlows struct {
 	line     *line
 	client   *client
@@ -79,7 +78,7 @@ func newIdleFlows(l *loop, line *line, from *client, addrs []netip.Addr, numbers
 	return g, nil
 }
 
-// beginPass begins a pass over the unanswered flows.
+// beginPass starts a pass over the unanswered flows.
 func (g *idleFlows) beginPass(start clock.Instant) {
 	g.passes++
 	g.opener = perSecond(start, g.line.pace(len(g.all)))
@@ -130,8 +129,8 @@ func (g *idleFlows) fireOpening(now clock.Instant) {
 	}
 }
 
-// finish begins to end the flows: the sample is asked once more, and what is unanswered
-// after the drain time is lost.
+// finish starts the end of the flows: the sample is asked once more, and a flow still
+// unanswered after the drain time is lost.
 func (g *idleFlows) finish(now clock.Instant, e *ending) {
 	g.ending = e
 	g.sample.askAll(now)
@@ -170,7 +169,7 @@ func (g *idleFlows) stamp(i int, seq uint32, intended clock.Instant) stamp {
 	return stamp{run: g.line.run, flow: g.line.wire(g.numbers[i]), seq: uint64(seq), intended: intended}
 }
 
-// take handles an answer to the i-th flow. It reports whether it is one.
+// take handles an answer to the i-th flow. It returns false if the block is not one.
 func (g *idleFlows) take(now clock.Instant, i int, block []byte) (stamp, bool) {
 	f := &g.all[i]
 	got, backend, err := checkAnswer(block, g.line.run, g.line.wire(g.numbers[i]))

@@ -12,7 +12,7 @@ import (
 )
 
 // Clients and backends are sockets of this process on shared threads. A fault of a machine
-// acts on the sockets that the machine owns.
+// affects the sockets that the machine owns.
 
 // Halt ends a backend's servers or a client's programs; the kernel closes their sockets. It
 // returns the number of sockets.
@@ -132,7 +132,8 @@ func (g *Generator) breakOff(client string) {
 	g.placed = slices.DeleteFunc(g.placed, func(p *clientShare) bool { return p.client == client })
 }
 
-// leave aborts the share, as of the instant at which its client was frozen if it is.
+// leave aborts the share. If its client is frozen, the share ends at the instant of the
+// freeze.
 func (p *clientShare) leave(now clock.Instant) {
 	if p.gone {
 		return

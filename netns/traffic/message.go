@@ -30,8 +30,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// stamp identifies one message: its run and flow, its place in the flow, and its intended
-// send time.
+// stamp identifies one message: its run, its flow, its sequence number in the flow, and its
+// intended send time.
 type stamp struct {
 	run      uint64
 	flow     uint32
@@ -111,7 +111,7 @@ func checkAnswer(b []byte, run uint64, flow uint32) (stamp, []byte, error) {
 func flowIn(b []byte) uint32 { return binary.BigEndian.Uint32(b[4:]) }
 
 // blame turns the error of a foreign echo into errMixed if the latest message of the flow own
-// named the other flow: then this generator mixed up its flows, and not the network.
+// contained the other flow's number. Then this generator mixed up its flows, not the network.
 func blame(err error, got stamp, own, sent uint32) error {
 	if errors.Is(err, errForeign) && sent != own && got.flow == sent {
 		return fmt.Errorf("%w: flow %d of run %x", errMixed, got.flow, got.run)

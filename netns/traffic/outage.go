@@ -6,14 +6,14 @@ import (
 	"baton/impl/clock"
 )
 
-// outageMeter finds the outages of a probe flow. Probes are settled in the order of their
-// sequence numbers, once it is known whether each was answered within the threshold of its
-// sending; a later answer counts as missed.
+// outageMeter finds the outages of a probe flow. It settles the probes in the order of
+// their sequence numbers, once it is known whether each was answered within the threshold
+// of its sending. A later answer counts as missed.
 //
-// An outage lasts from the sending of the last timely answered probe before it to the
-// sending of the first one after it. So it measures for how long packets were lost, not
-// when answers arrived. It is never underestimated, and exact to one probe interval at each
-// end if the generator is on time; a late generator records a stall event.
+// An outage lasts from the sending of the last probe answered in time before it to the
+// sending of the first one after it. So it measures how long packets were lost, not when
+// answers arrived. It is never underestimated, and exact to one probe interval at each end
+// if the generator is on time. A late generator records a stall event.
 type outageMeter struct {
 	threshold time.Duration
 	started   bool
@@ -21,7 +21,7 @@ type outageMeter struct {
 	missed    int           // probes missed since then
 }
 
-// settle notes the result of the next probe.
+// settle takes the result of the next probe.
 func (m *outageMeter) settle(sent clock.Instant, answered bool) (gap, bool) {
 	if !m.started {
 		m.started, m.last = true, sent

@@ -7,9 +7,8 @@ import (
 	"hash/crc32"
 )
 
-// A transfer begins with a request block and ends with the backend's report of what it sent
-// or received. The bytes between follow from the transfer's identity, so that both ends
-// know every expected byte.
+// A transfer begins with a request block and ends with the backend's report of what it sent or received. The bytes
+// in between are computed from the transfer's identity, so both ends know every expected byte.
 //
 //	asked   0 magic | 4 flow | 8 run | 16 seq | 24 size | 32 up | 33 zero | 60 CRC-32C of 0..59
 //	report  0 magic | 4 flow | 8 run | 16 seq | 24 bytes | 32 their CRC-32C | 36 backend name | 64 CRC-32C of 0..63
@@ -91,8 +90,7 @@ func (p *payload) note(b []byte) {
 	p.sum = crc32.Update(p.sum, castagnoli, b)
 }
 
-// fill writes the bytes from offset count on. Each word of eight bytes follows from its
-// offset.
+// fill writes the bytes from offset count on. Each word of eight bytes is computed from its offset.
 func (p *payload) fill(b []byte) {
 	var word [8]byte
 	for i := 0; i < len(b); {

@@ -12,9 +12,9 @@ import (
 	"baton/netns/internal/hostclock"
 )
 
-// probe generates one client's UDP flow at a fixed rate and measures its
-// outages (see outageMeter). A probe counts as answered if its answer arrives,
-// by the kernel's receive stamp, within the gap threshold of its sending.
+// probe generates one client's UDP flow at a fixed rate and measures its outages (see
+// outageMeter). A probe counts as answered if the kernel's receive timestamp of its answer
+// is within the gap threshold of its sending.
 type probe struct {
 	flowID
 	loop *loop
@@ -39,7 +39,7 @@ type probe struct {
 	nextLook clock.Instant
 }
 
-// quiet is how long no answer may arrive before an ending probe closes, so that answers
+// quiet is how long an ending probe must receive nothing before it closes, so that answers
 // delayed by a busy host are counted.
 const quiet = 100 * time.Millisecond
 
@@ -87,7 +87,7 @@ func (p *probe) fire(now clock.Instant) {
 		return
 	}
 	if now.Sub(p.pace.start) > p.line.timeouts.Connect {
-		p.readiness.ready() // without an answer; the checks judge that
+		p.readiness.ready() // unanswered; the checks judge that
 	}
 	p.pace.due(now, forever, func(intended clock.Instant, seq int64) { p.send(intended, uint64(seq)) })
 }
@@ -103,7 +103,7 @@ func (p *probe) send(intended clock.Instant, seq uint64) {
 	_, _ = unix.Write(p.fd, b[:])
 }
 
-// settle decides the probes whose threshold has passed.
+// settle settles the probes whose threshold has passed.
 func (p *probe) settle(now clock.Instant) {
 	n := 0
 	for n < len(p.flight) && now.Sub(p.flight[n].sent) > p.line.threshold {
@@ -158,7 +158,7 @@ func (p *probe) answer(b []byte, at clock.Instant) {
 	}
 	p.latest = hostclock.Now()
 	p.line.received(got.intended, at)
-	// The index of a settled probe wraps around to beyond the end.
+	// The index of an already settled probe wraps around beyond the end.
 	if i := got.seq - p.settled; i < uint64(len(p.flight)) {
 		f := &p.flight[i]
 		f.answered = at.Sub(f.sent) <= p.line.threshold
@@ -182,8 +182,8 @@ func (p *probe) noteBackend(at clock.Instant, name []byte) {
 	p.event(at, trace.TrafficMoved, "from "+before, p.backend)
 }
 
-// pause reports the outage that is open when the client stops acting, and forgets the
-// probes in flight.
+// pause reports the outage that is open when the client stops, and drops the probes in
+// flight.
 func (p *probe) pause(at clock.Instant) {
 	p.settle(at)
 	if g, open := p.meter.end(at); open {

@@ -17,14 +17,14 @@ import (
 
 // responder is a backend's stateless server for TCP flows without sockets, whose segments
 // are marked. Its initial sequence number is a cookie of both ends' addresses and a secret.
-// A segment whose acknowledgement does not follow from its cookie belongs to a connection
-// that this backend does not have, and is answered by a RST, as a kernel does (RFC 9293
-// 3.10.7.1). So a flow that a load balancer moves here, or gives another source port, is
-// reset.
+// A segment whose acknowledgement does not match the cookie belongs to a connection that
+// this backend does not have. It is answered by a RST, as a kernel does (RFC 9293
+// 3.10.7.1). So a flow is reset if a load balancer moves it here or changes its source
+// port.
 type responder struct {
 	*servers
 	in     int
-	out    [lab.Families]int // raw sockets, -1 where the backend has no address
+	out    [lab.Families]int // raw sockets, -1 if the backend has no address of the family
 	at     []netip.AddrPort  // addresses of the TCP services
 	secret maphash.Seed
 }
@@ -54,7 +54,7 @@ func openSegments(at []netip.AddrPort) (_ listener, err error) {
 	return l, nil
 }
 
-// openPackets opens a packet socket with a filter on one interface; 0 is all of them.
+// openPackets opens a packet socket with a filter on one interface; index 0 means all.
 func openPackets(program []bpf.Instruction, index int) (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 )
 
 // sample is one client's part of a line's sample: idle flows, drawn by the run's seed, that
-// are asked once a period and once more at the end. A flow that answers is verified; one
+// are asked once a period and once more at the end. A flow that answers is verified. A flow
 // that does not is asked again at its next turn and no longer counts as verified. So the
-// totals always say how many of the sample are known to be alive, before and after each
-// takeover.
+// totals always show how many flows of the sample are known to be alive, before and after
+// each takeover.
 type sample struct {
 	flows *idleFlows
 	of    []int32           // the sampled flows
@@ -69,7 +69,7 @@ func (s *sample) ask(i int32, intended clock.Instant) {
 	s.flows.exchange.ask(int(i), intended)
 }
 
-// noteAnswer notes the answer to a request by its intended time.
+// noteAnswer records the answer to a request by its intended time.
 func (s *sample) noteAnswer(i int, intended clock.Instant) {
 	a, asked := s.asked[int32(i)]
 	if !asked || a.since == 0 || intended < a.since {
@@ -81,7 +81,7 @@ func (s *sample) noteAnswer(i int, intended clock.Instant) {
 	s.asked[int32(i)] = a
 }
 
-// noteEnd notes that a flow has ended.
+// noteEnd records that a flow has ended.
 func (s *sample) noteEnd(i int) {
 	if a, asked := s.asked[int32(i)]; asked {
 		if a.since > 0 {

@@ -37,7 +37,7 @@ type session struct {
 	started clock.Instant // intended time of the connect
 	opening bool          // Start waits for it
 	ending  bool          // closes once everything is answered
-	backend string        // that of the first echo
+	backend string        // the backend of the first echo
 	next    uint64        // sequence number of the next message
 	unacked []clock.Instant
 	out     outbox
@@ -249,8 +249,8 @@ func (s *session) opened() {
 	}
 }
 
-// timeout fails a session that is not established in time. One that is established but has
-// no echo is no longer waited for.
+// timeout fails a session that was not established in time. Start stops waiting for a
+// session that is established but has no echo.
 func (s *session) timeout(now clock.Instant) {
 	if s.phase == connecting {
 		s.giveUp(now)
@@ -322,9 +322,9 @@ func (s *session) finish(now clock.Instant, why string) {
 }
 
 // discard serves the socket of a session that was lost or given up. If it were closed, the
-// kernel would answer late segments with a RST, which nobody could tell from a failure. So
-// our side is shut down and the socket is read until the other end closes or the generator
-// is torn down.
+// kernel would answer late segments with a RST, which would look like a failure. So our
+// side is shut down, and the socket is read until the other end closes or the generator is
+// torn down.
 func discard(l *loop, fd int, events uint32) {
 	if events&unix.EPOLLOUT != 0 && events&(unix.EPOLLERR|unix.EPOLLHUP) == 0 {
 		_ = unix.Shutdown(fd, unix.SHUT_WR)

@@ -106,13 +106,13 @@ func (g *sessions) resume(_, now clock.Instant) {
 	}
 }
 
-// finish begins to end the sessions: nothing new is sent, a session closes once it is
-// answered, and one that is unanswered after the drain time is lost.
+// finish starts the end of the sessions: nothing new is sent, a session closes once it is
+// answered, and a session still unanswered after the drain time is lost.
 func (g *sessions) finish(_ clock.Instant, e *ending) {
 	g.ending = e
 	for i, s := range g.all {
 		if int64(i) >= g.opener.n {
-			s.become(ended) // before its turn came to connect
+			s.become(ended) // its turn to connect had not come
 			continue
 		}
 		s.end()

@@ -12,19 +12,19 @@ type gap struct {
 	missed   int // probes without a timely answer
 }
 
-// stallMeter finds the stalls of one TCP session. A message is late when its echo comes
-// more than the threshold after the intended send time, or after the end of the previous
-// stall if that is later, so that a backlog behind one stall is not a second one.
-// Consecutive late messages are one stall, reported once, from the intended time of the
-// first message to its echo; within them only a longer stall is reported again.
+// stallMeter finds the stalls of one TCP session. A message is late if its echo comes more
+// than the threshold after the intended send time, or after the end of the previous stall
+// if that is later. So a backlog behind one stall is not a second one. Consecutive late
+// messages are one stall. It is reported once, from the intended time of the first message
+// to its echo; within the stall only a longer one is reported again.
 type stallMeter struct {
 	threshold time.Duration
 	end       clock.Instant // end of the last late message's wait
 	longest   time.Duration // of the consecutive late messages; 0 outside of a stall
 }
 
-// waited notes that a message waited from its intended time until its echo, or until the
-// flow ended without it.
+// waited records that a message waited from its intended time until its echo, or until the
+// flow ended without an echo.
 func (m *stallMeter) waited(intended, until clock.Instant) (gap, bool) {
 	if until.Sub(intended) <= m.threshold {
 		m.longest = 0

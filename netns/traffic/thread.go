@@ -10,8 +10,8 @@ import (
 )
 
 // init keeps the process's first thread for the main goroutine. The runtime ends a locked
-// thread with its goroutine, except for the first, which it parks: a loop that ran on it
-// would hold its last namespace forever.
+// thread with its goroutine, but parks the first thread. A loop on that thread would keep
+// its last namespace forever.
 func init() { runtime.LockOSThread() }
 
 // waitingThreads is the number of harness threads that spend most of their time in system
@@ -19,9 +19,9 @@ func init() { runtime.LockOSThread() }
 const waitingThreads = 4
 
 // spareProcs raises GOMAXPROCS for them. A thread that waits in a system call keeps its P
-// until the runtime retakes it, up to 20 ms later. With no more Ps than CPUs, another
-// thread that returns from its wait would stall for so long. The kernel, which knows
-// priorities, should decide who runs.
+// until the runtime retakes it, up to 20 ms later. With only as many Ps as CPUs, another
+// thread that returns from its wait would stall for that time. The kernel, which knows
+// priorities, should decide which thread runs.
 func spareProcs() {
 	if want := runtime.NumCPU() + waitingThreads; runtime.GOMAXPROCS(0) < want {
 		runtime.GOMAXPROCS(want)

@@ -21,7 +21,7 @@ type transfer struct {
 	report  [reportLen]byte
 	filled  int
 	corrupt bool          // reported
-	again   clock.Instant // when the next one of its slot may begin
+	again   clock.Instant // earliest start of the next transfer in its slot
 }
 
 func (t *transfer) size() uint64 { return uint64(t.line.Size) }
@@ -39,8 +39,8 @@ func (t *transfer) begin(now clock.Instant) {
 	}
 }
 
-// buffered limits how much of a transfer waits in a socket: when a fault comes, the bytes
-// should be in flight, not in a buffer.
+// buffered limits how much of a transfer waits in a socket. During a fault the bytes should
+// be in flight, not in a buffer.
 const buffered = 64 << 10
 
 func (t *transfer) ready(now clock.Instant, events uint32) {
