@@ -203,7 +203,7 @@ func (p *ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
 // Heal implements driver.Dataplane.
 func (p *ports) Heal(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	(*process)(p).changed()
-	(*process)(p).falseAlarm(len(entries) + len(deletes))
+	(*process)(p).falseAlarm(len(entries), len(deletes))
 	p.dataplane.Advance(p.Now())
 	done(p.table.Heal(entries, deletes))
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"baton/impl/flow"
@@ -94,11 +95,20 @@ func differ(master, backup map[flow.Tuple]flow.Entry) (lacks, exceeds int) {
 	return lacks, exceeds
 }
 
-// falseAlarm puts on record that a scrub heals what no fault has damaged: it takes for damage
-// what is only late, or it mends what another part of the node has got wrong.
-func (p *process) falseAlarm(entries int) {
-	if !p.w.damaged {
-		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLeak, Leak: &trace.Leak{
-			What: fmt.Sprintf("heals %d entries of a dataplane that nobody has damaged", entries)}})
+// falseAlarm puts on record that a scrub repairs a dataplane that no fault has damaged: another
+// part of the node is wrong, or the scrub is. missing entries are in the table alone or differ,
+// extra ones are in the dataplane alone.
+func (p *process) falseAlarm(missing, extra int) {
+	if p.w.damaged {
+		return
 	}
+	var found []string
+	if missing > 0 {
+		found = append(found, fmt.Sprintf("%d entries of its table were missing there or differed", missing))
+	}
+	if extra > 0 {
+		found = append(found, fmt.Sprintf("%d entries there were missing from its table", extra))
+	}
+	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLeak, Leak: &trace.Leak{
+		What: "repaired its dataplane, which no fault had damaged: " + strings.Join(found, ", and ")}})
 }

@@ -55,7 +55,7 @@ func Of(events []trace.Event, harm Harm) (Cause, bool) {
 	}
 	_, before := lastFault(events, harm.From)
 	list := slices.DeleteFunc(misdeeds(events), func(m misdeed) bool {
-		return m.At > harm.To.Add(grace) || m.At < before && !m.lasting
+		return m.At > harm.To.Add(grace) || m.At < before && !m.lasting || m.prolongs && harm.Kind == Silence && m.At.Sub(harm.From) > harm.To.Sub(m.At)
 	})
 	if len(list) > 0 {
 		best := slices.MinFunc(list, func(a, b misdeed) int {
@@ -76,6 +76,8 @@ type misdeed struct {
 	rank int // the lowest rank wins; of equal ranks, the nearest in time
 	// A lasting misdeed counts even after further faults.
 	lasting bool
+	// A misdeed that prolongs a silence explains only one that lasts longer after it than before.
+	prolongs bool
 }
 
 // misdeeds returns all misdeeds of a run.

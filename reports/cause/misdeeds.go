@@ -180,13 +180,15 @@ func unannounced(events []trace.Event) (list []misdeed) {
 		switch {
 		case e.Role.To == "Master":
 			if n, long := announcements(events[i:], e.Node, enough); long && n < 2 {
-				list = append(list, at(e, "%s became MASTER and announced itself %s", e.Node, map[int]string{0: "not at all", 1: "only once"}[n]))
+				m := at(e, "%s became MASTER and announced itself %s", e.Node, map[int]string{0: "not at all", 1: "only once"}[n])
+				m.prolongs = true
+				list = append(list, m)
 			}
 		case e.Role.From == "Master" && strings.Contains(e.Role.Reason, "MASTER"):
 			other, since := masterBeside(events[:i], e.Node)
 			if n, long := announcements(events[i:], other, announced); other != "" && since < e.At && long && n == 0 {
 				m := at(e, "%s stayed MASTER when %s gave up the role, and did not announce itself again", other, e.Node)
-				m.Node = other
+				m.Node, m.prolongs = other, true
 				list = append(list, m)
 			}
 		}

@@ -102,7 +102,7 @@ func (r *run) leakCheck() finding {
 		}
 	}
 	if len(leaks) > 0 {
-		return f.fail(fmt.Sprintf("%d left behind: %s", len(leaks), some(leaks, shown)))
+		return f.fail(some(leaks, shown))
 	}
 	f.Verdict, f.Detail = Pass, "nothing left behind"
 	return f

@@ -118,7 +118,7 @@ func TestJudge(t *testing.T) {
 			want: Fail, check: "leaks", detail: "process 12"},
 		{name: "a leak that belongs to no node fails too", edit: func(t *tape) {
 			t.add(7000, "", trace.Event{Kind: trace.KindLeak, Leak: &trace.Leak{What: "namespace 4026532000"}})
-		}, want: Fail, check: "leaks", detail: "1 left behind: namespace 4026532000"},
+		}, want: Fail, check: "leaks", detail: "namespace 4026532000"},
 		{name: "a moved session", lines: "always sticky", edit: func(t *tape) { t.traffic(2500, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2") },
 			want: Fail, check: "sticky"},
 
