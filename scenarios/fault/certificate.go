@@ -27,8 +27,8 @@ var certificate = Verb{
 	Receipt: "the certificate does not pass the peer's check, or will not once it has expired",
 	Undo:    Renew, Needs: capability.Certificates,
 	Ways: []Way{
-		{CertForeign, "signed by an authority that the peer does not trust; the node does not trust the peer's either"},
-		{CertExpires, "valid for 3 s from this step on; a stream that is up when it expires stays up"},
+		{Name: CertForeign, Doc: "signed by an authority that the peer does not trust; the node does not trust the peer's either"},
+		{Name: CertExpires, Doc: "valid for 3 s from this step on; a stream that is up when it expires stays up"},
 	},
 }
 

@@ -10,7 +10,7 @@ var disk = Verb{
 	Word: Disk, On: Traits, Kinds: nodes, Doc: "the disk of the node's log is full (namespaces)",
 	Receipt: "a write to it fails with ENOSPC",
 	Undo:    Clear,
-	Ways:    []Way{{"full", "all of its 1 MiB is used (ENOSPC)"}},
+	Ways:    []Way{{Name: "full", Doc: "all of its 1 MiB is used (ENOSPC)"}},
 }
 
 var clearDisk = Verb{

@@ -15,10 +15,10 @@ var mapFails = Verb{
 	Receipt: "such a call has failed; the entries are damaged",
 	Undo:    Mend, Needs: capability.Breakable,
 	Ways: []Way{
-		{"full", "the tables have no room for new entries (E2BIG), so replication cannot write them. To limit the flows that packets open, use `max_flows`"},
-		{"error", "writes of entries and of services fail (EIO)"},
-		{"unread", "the table can be neither read nor swept (EIO)"},
-		{"damaged", "once: a bit of the entry of one established flow flips, and the entry of another vanishes, without an event. The node finds and heals both ([sync.md](sync.md#scrubbing))"},
+		{Name: "full", Doc: "the tables have no room for new entries (E2BIG), so replication cannot write them. To limit the flows that packets open, use `max_flows`"},
+		{Name: "error", Doc: "writes of entries and of services fail (EIO)"},
+		{Name: "unread", Doc: "the table can be neither read nor swept (EIO)"},
+		{Name: "damaged", Doc: "once: a bit of the entry of one established flow flips, and the entry of another vanishes, without an event. The node finds and heals both ([sync.md](sync.md#scrubbing))", Once: true},
 	},
 }
 
@@ -27,8 +27,8 @@ var eventsFail = Verb{
 	Receipt: "the counter of lost events has risen, or a reading has failed",
 	Undo:    Mend, Needs: capability.Breakable,
 	Ways: []Way{
-		{"lost", "the ring buffer is full: flow events are dropped and counted"},
-		{"unread", "flow events cannot be read (EIO)"},
+		{Name: "lost", Doc: "the ring buffer is full: flow events are dropped and counted"},
+		{Name: "unread", Doc: "flow events cannot be read (EIO)"},
 	},
 }
 

@@ -6,6 +6,12 @@ import "slices"
 type Way struct {
 	Name string
 	Doc  string // for the reference
+	Once bool   // it happens and is over: nothing is in effect that an undo could end
+}
+
+// Once reports whether a way of the verb is over once it has happened.
+func (v Verb) Once(way string) bool {
+	return slices.ContainsFunc(v.Ways, func(w Way) bool { return w.Name == way && w.Once })
 }
 
 // WayNames lists the names of the verb's ways.

@@ -294,7 +294,7 @@ func (t *timeline) trait(s Step, verb fault.Verb) {
 	for _, host := range s.Fault.Hosts {
 		t.host(s.Pos, host)
 		is := trait{verb.Word, host}
-		already := t.traits[is]
+		already := t.traits[is] && !verb.Once(s.Fault.Way)
 		if verb.Undo == "" {
 			already = !t.undoTraits(verb.Word, host)
 		}
@@ -309,7 +309,9 @@ func (t *timeline) trait(s Step, verb fault.Verb) {
 		case already:
 			t.errorf(s.Pos, host, "", "%s %s: an earlier %s is still in effect%s", s.Verb, host, s.Verb, again(verb))
 		}
-		t.traits[is] = verb.Undo != ""
+		if !verb.Once(s.Fault.Way) {
+			t.traits[is] = verb.Undo != ""
+		}
 	}
 }
 

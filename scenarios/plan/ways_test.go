@@ -14,6 +14,8 @@ func TestVerbsWithSeveralMeanings(t *testing.T) {
 		"events lost lb1, lb2":                        "1s events lost lb1 lb2",
 		"events lost lb1 for 500ms":                   "1500ms mend lb1",
 		"map full lb1\n@1s events lost lb1":           "1s events lost lb1",
+		"map damaged lb1\n@1s map unread lb1":         "1s map unread lb1",
+		"map full lb1\n@1s map damaged lb1":           "1s map damaged lb1",
 		"map full lb1\n@1s kill lb1 for 500ms":        "1500ms restore lb1",
 		"map full lb1\n@1s kill lb1\n@2s restore lb1": "2s restore lb1",
 	} {
@@ -27,6 +29,7 @@ func TestVerbsWithSeveralMeanings(t *testing.T) {
 		"map full":                                 ":5: map what? The form is",
 		"map full client1":                         ":14: map client1: that is a client",
 		"map full lb1\n@2s map error lb1":          ":15: map lb1: an earlier map is still in effect; undo it first with mend",
+		"map damaged lb1\n@2s mend lb1":            ": mend lb1: there is nothing to undo; it needs an earlier map or events",
 		"mend lb1":                                 ":10: mend lb1: there is nothing to undo; it needs an earlier map or events",
 		"kill lb1\n@2s map full lb1":               ":14: map lb1: lb1 is down",
 		"freeze lb1\n@2s events lost lb1":          ":17: events lb1: lb1 is frozen and cannot answer; thaw it first",
