@@ -26,7 +26,7 @@ func (l *lab) closeFlows(id string, count int) {
 	}
 }
 
-// wantTables wants both tables to hold exactly the flows in the range.
+// wantTables requires both tables to hold exactly the flows in the range.
 func (l *lab) wantTables(from, to int) {
 	l.t.Helper()
 	for id, n := range l.nodes {
@@ -52,8 +52,8 @@ func (l *lab) claims(id string) (n int) {
 	return n
 }
 
-// Both processes end and start together. The node that led goes on with every flow, whatever
-// the priorities and the order of start.
+// Both processes end and start together. The node that led keeps every flow, whatever the
+// priorities and the order of start.
 func TestBothProcessesRestart(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -74,7 +74,7 @@ func TestBothProcessesRestart(t *testing.T) {
 			other := l.nodes[c.leads].peer
 			l.flows(c.leads, 0, 10)
 			l.run(time.Second)
-			l.dropSync[c.leads] = true // the copy does not hear what follows
+			l.dropSync[c.leads] = true // the copy does not get what follows
 			l.flows(c.leads, 10, 12)
 			l.closeFlows(c.leads, 5)
 			l.run(10 * time.Millisecond)
@@ -99,8 +99,8 @@ func TestBothProcessesRestart(t *testing.T) {
 	}
 }
 
-// The peer of a node that is gone goes on with its table, and ends too. The table of the
-// first is out of date then, and what it has alone goes.
+// The peer of a stopped node serves with its own table, and ends too. By then the first node's
+// table is out of date, and entries that only it has are removed.
 func TestARestartedNodeWhosePeerHasLedSince(t *testing.T) {
 	for name, order := range map[string][]string{"it is back first": {"lb1", "lb2"}, "it is back last": {"lb2", "lb1"}} {
 		for _, ready := range []bool{true, false} {
@@ -139,7 +139,7 @@ func restartAfterItsPeerHasLed(t *testing.T, order []string, ready bool) {
 	l.wantTables(5, 12)
 }
 
-// A MASTER that is there makes the adopted table its own, and what the MASTER lacks goes.
+// A live MASTER completes the adopted table, and entries that the MASTER lacks are removed.
 func TestAnAdoptedTableFollowsTheMaster(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
@@ -158,16 +158,16 @@ func TestAnAdoptedTableFollowsTheMaster(t *testing.T) {
 	l.wantTables(5, 12)
 }
 
-// The MASTER dies while its restarted peer is being synced: the table of that is no whole one.
+// The MASTER dies while its restarted peer is being synced: the peer's table is incomplete.
 func TestAnAdoptedTableIsNotCompleteUnderAMaster(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
 	l.run(time.Second)
-	l.kill("lb1") // a MASTER: its table is whole, until the peer leads
+	l.kill("lb1") // a MASTER: its table is complete until the peer leads
 	l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
 	l.run(ownTableLife)
 	l.restart("lb1")
-	l.dropSync["lb2"] = true // nothing of the table comes
+	l.dropSync["lb2"] = true // no part of the table arrives
 	l.run(200 * time.Millisecond)
 	l.crash("lb2")
 	l.until(5*time.Second, "lb1 Master", func() bool { return l.role("lb1") == "Master" })
@@ -177,11 +177,11 @@ func TestAnAdoptedTableIsNotCompleteUnderAMaster(t *testing.T) {
 	}
 }
 
-// ownTableLife is how long a table that was led with counts while another leads.
+// ownTableLife is how long the table of a node that led counts while its peer leads.
 const ownTableLife = 30 * time.Second
 
-// A node that adopts a table is not ready before it has read it. A table that cannot be
-// read keeps it from serving for a while only, and its peer from being in sync.
+// A node that adopts a table is not ready before it has read it. A table that cannot be read
+// delays its service and its peer's sync only for a while.
 func TestAnAdoptedTableIsReadFirst(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
@@ -210,7 +210,7 @@ func TestAnAdoptedTableIsReadFirst(t *testing.T) {
 	l.wantTables(0, 10)
 }
 
-// The status says what was found, before it is read and after.
+// The status describes the adopted table before and after it is read.
 func TestAnAdoptedTableIsToldOf(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
@@ -232,7 +232,7 @@ func TestAnAdoptedTableIsToldOf(t *testing.T) {
 	}
 }
 
-// What is kept says what the table is worth at each moment of a node's life.
+// The stored pedigree gives the worth of the table at each moment of a node's life.
 func TestWhatIsKept(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
@@ -256,7 +256,7 @@ func TestWhatIsKept(t *testing.T) {
 	want("a MASTER that has left to nobody", "lb2", flow.Pedigree{Epoch: 2, Witnessed: 2, Seen: 2, Whole: true})
 }
 
-// An epoch that the process before had heard of is not claimed again by the next.
+// An epoch that the earlier process had heard of is not claimed again by the next.
 func TestARestartedNodeClaimsNoEpochThatWasSeen(t *testing.T) {
 	const seen = 7
 	l := newPair(t)
@@ -271,8 +271,8 @@ func TestARestartedNodeClaimsNoEpochThatWasSeen(t *testing.T) {
 	}
 }
 
-// The process before was MASTER. The one that adopts its table is not, and ends what is
-// left of its lease before it says anything to the peer.
+// The earlier process was MASTER. The one that adopts its table is not, and ends the rest of
+// its lease before it says anything to the peer.
 func TestAnAdoptedLeaseEnds(t *testing.T) {
 	l := newPair(t)
 	lb1 := l.nodes["lb1"]

@@ -44,7 +44,7 @@ func (l *lab) alwaysOne(d, limit time.Duration) {
 	}
 }
 
-// While the nodes hear each other, nobody needs the arbiter.
+// While the nodes hear each other, neither needs the arbiter.
 func TestAPairThatHearsItselfDoesWithoutTheArbiter(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second) // the node that booted first returns the right

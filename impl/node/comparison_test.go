@@ -19,7 +19,7 @@ func (l *lab) balances(id string, services ...[2]string) {
 	l.step(l.nodes[id], Services{Catalog: catalog.New(all)})
 }
 
-// differs waits until a node finds the peer's services to differ in so many words.
+// differs waits until a node reports these differences of the peer's services.
 func (l *lab) differs(id, want string) {
 	l.t.Helper()
 	l.until(time.Second, id+" finds "+want, func() bool {
@@ -28,7 +28,7 @@ func (l *lab) differs(id, want string) {
 	})
 }
 
-// notes counts what a node has noted.
+// notes counts the notes of a node.
 func (l *lab) notes(id, text string) (n int) {
 	for _, e := range l.log {
 		if e.Node == id && e.Kind == trace.KindNote && strings.Contains(e.Note, text) {
@@ -66,7 +66,7 @@ func TestAPeerWithOtherServicesIsNamed(t *testing.T) {
 	}
 }
 
-// What the peer said counts for the stream on which it said it.
+// The peer's catalog counts for the stream on which it was sent.
 func TestServicesAreComparedAnewOnEachStream(t *testing.T) {
 	l := newPair(t)
 	l.balances("lb1", [2]string{"web", "a"})
@@ -86,7 +86,7 @@ func TestServicesAreComparedAnewOnEachStream(t *testing.T) {
 	l.differs("lb1", "")
 }
 
-// A peer of an earlier version says nothing of its services, and is told nothing.
+// A peer of an earlier version sends no services, and gets none.
 func TestServicesAreNotToldToAnEarlierVersion(t *testing.T) {
 	l := newPairAt(t, 3)
 	for _, id := range []string{"lb1", "lb2"} {

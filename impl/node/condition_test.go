@@ -8,9 +8,10 @@ import (
 	"baton/impl/clock"
 )
 
-// What a peer said on a session that is not Up counts for as long as it may take to say it
-// again: it sends once a second then, and the session itself waits for several of those. It
-// counts from when it came, also if it has waited in a socket while the node was paused.
+// What a peer said on a session that is not Up counts for as long as the peer may take to say
+// it again. It then sends once a second, and the session itself waits for several packets. The
+// time counts from the packet's arrival, even if it waited in a socket while the node was
+// paused.
 func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 	now := clock.Instant(time.Hour)
 	session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}, now)
@@ -23,7 +24,7 @@ func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 	}
 	packet := bfd.Packet{State: bfd.Down, Diag: diagOf[standby], DetectMult: 3, MyDiscr: 2, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: 50 * time.Millisecond}
 	waited := now.Add(-200 * time.Millisecond)
-	p.advance(now) // the session's time must not go back to when the packet came
+	p.advance(now) // the session's time must not go back to the packet's arrival
 	p.receive(now, Packet{Data: packet.AppendTo(nil), TTL: 255, At: waited})
 	for _, after := range []struct {
 		passed time.Duration
@@ -35,9 +36,9 @@ func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 	}
 }
 
-// Where the peer says different things on two paths, the later counts; but on a session that is
-// not Up it may be of a time before this node was paused, and does not contradict a peer that
-// serves by one that is.
+// If the peer says different things on two paths, the later counts. But a packet on a session
+// that is not Up may be from before this node's pause, so it does not override "serving" from a
+// session that is Up.
 func TestWhatIsSaidOnAPathThatIsNotUpEndsNoService(t *testing.T) {
 	said := func(c condition, up bool, at clock.Instant) path {
 		session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond, DetectMult: 255}, 0)

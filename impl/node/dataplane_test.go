@@ -69,8 +69,8 @@ func TestARefusedLeaseIsAFault(t *testing.T) {
 	}
 }
 
-// A node whose dataplane refused the lease waits before it asks again. It does not keep a
-// peer with the whole table waiting meanwhile, although it ranks above by its epoch.
+// A node whose dataplane refused the lease waits before it asks again. Meanwhile a peer with
+// the complete table need not wait, although this node ranks above it by its epoch.
 func TestARefusedLeaseDoesNotKeepThePeerWaiting(t *testing.T) {
 	for _, refused := range []string{"lb1", "lb2"} { // lb1 has the higher priority
 		l := newPair(t)
@@ -95,8 +95,8 @@ func TestARefusedLeaseDoesNotKeepThePeerWaiting(t *testing.T) {
 	}
 }
 
-// A node with the whole table whose dataplane refused it again and again flaps, and does not
-// wait for longer each time: its peer may have been refused too, so that nobody serves.
+// A node with the complete table whose dataplane keeps refusing the lease flaps, but its
+// wait does not grow. Its peer may have been refused too, and then nobody serves.
 func TestFlappingDoesNotLengthenTheWaitAfterARefusal(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -107,8 +107,8 @@ func TestFlappingDoesNotLengthenTheWaitAfterARefusal(t *testing.T) {
 	masterWithin(l, "lb2", labHold+labDetect+50*time.Millisecond)
 }
 
-// A claim whose lease was refused has served nobody: the table is worth what it was. The
-// node that serves instead gives it its own, and keeps the role.
+// A claim whose lease was refused has served nobody, so the table keeps its old worth. The
+// node that serves instead sends it its own table and keeps the role.
 func TestAClaimThatCameToNothingIsWorthNothing(t *testing.T) {
 	l := newLab(t)
 	l.nodes["lb1"].fails[driver.Lease] = driver.Fails

@@ -9,11 +9,11 @@ import (
 	. "baton/impl/node"
 )
 
-// withdrawn stands before a topic whose decision was withdrawn. An empty decision is another
-// thing: it deletes a service, and a withdrawn one gives it back what the file says.
+// withdrawn marks a topic whose decision was withdrawn. An empty decision differs: it
+// deletes a service, while a withdrawn one restores what the file says.
 const withdrawn = "-"
 
-// decides has the world of a node decide about topics, each as "topic=decision" or "-topic".
+// decides makes decisions on a node, each as "topic=decision" or "-topic".
 func (l *lab) decides(id string, decisions ...string) {
 	for _, d := range decisions {
 		topic, decision, decided := strings.Cut(d, "=")
@@ -25,8 +25,8 @@ func (l *lab) decides(id string, decisions ...string) {
 	}
 }
 
-// follows waits until the world of a node was told to follow just these, in order, and
-// forgets them.
+// follows waits until a node was told to follow exactly these decisions, in order, and
+// clears the record.
 func (l *lab) follows(id string, want ...string) {
 	l.t.Helper()
 	n := l.nodes[id]
@@ -37,7 +37,7 @@ func (l *lab) follows(id string, want ...string) {
 	n.followed = nil
 }
 
-// quiet lets time pass in which a node is not told to follow anything.
+// quiet lets time pass and requires that a node is not told to follow anything.
 func (l *lab) quiet(id string) {
 	l.t.Helper()
 	l.run(20 * time.Millisecond)
@@ -53,13 +53,13 @@ func TestTheBackupFollowsWhatTheMasterDecides(t *testing.T) {
 	l.follows("lb2", "web=c")
 	l.decides("lb1", "api=d", "web=", "-web")
 	l.follows("lb2", "api=d", "web=", "-web")
-	l.decides("lb2", "api=d", "-web") // as its world does
+	l.decides("lb2", "api=d", "-web") // as the daemon does
 	l.quiet("lb1")
 	l.quiet("lb2")
 }
 
 // The new MASTER decides by itself from the moment of its claim. The old one follows only
-// what it says as the MASTER, all of it.
+// what it says as the MASTER, the complete set.
 func TestAfterAHandoverTheOtherFollows(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a")
@@ -81,7 +81,7 @@ func TestAfterAHandoverTheOtherFollows(t *testing.T) {
 	l.follows("lb2", "web=b")
 }
 
-// Without the MASTER's word a node decides by itself.
+// Without decisions of a MASTER a node decides by itself.
 func TestWithoutAStreamEachDecidesByItself(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a")
@@ -99,7 +99,7 @@ func TestWithoutAStreamEachDecidesByItself(t *testing.T) {
 	l.follows("lb2", "-api", "web=b")
 }
 
-// What was withdrawn is not told again on the next stream.
+// A withdrawn decision is not sent again on the next stream.
 func TestAWithdrawnDecisionIsForgotten(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a", "api=b")
@@ -112,8 +112,8 @@ func TestAWithdrawnDecisionIsForgotten(t *testing.T) {
 	l.follows("lb2", "api=b")
 }
 
-// A BACKUP that takes over because the MASTER is dead decides by itself, and the one that
-// comes back follows it.
+// A BACKUP that takes over from a dead MASTER decides by itself, and the node that comes
+// back follows it.
 func TestARestoredNodeFollows(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a")
@@ -129,8 +129,7 @@ func TestARestoredNodeFollows(t *testing.T) {
 	l.quiet("lb2")
 }
 
-// The world of a MASTER that is cut off decides, and nobody follows a node that does not
-// lead.
+// A MASTER that is cut off decides, and nobody follows a node that does not lead.
 func TestNobodyFollowsABackup(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a")
@@ -178,7 +177,7 @@ func TestADecisionThatBreaksALimitIsNotTold(t *testing.T) {
 	}
 }
 
-// A peer of an earlier version is told nothing and tells nothing.
+// A peer of an earlier version gets and sends no decisions.
 func TestAnEarlierVersionFollowsNothing(t *testing.T) {
 	l := newPairAt(t, 3)
 	for _, id := range []string{"lb1", "lb2"} {

@@ -18,7 +18,7 @@ func newDeferringPair(t *testing.T) *lab {
 	return l
 }
 
-// replies has the dataplane of a node defer the replies of flows, by their numbers.
+// replies makes the dataplane of a node defer the replies of flows, by their numbers.
 func (l *lab) replies(id string, flows ...int) {
 	var events []flow.Event
 	for _, i := range flows {
@@ -45,7 +45,7 @@ func (l *lab) wantDeferred(want DeferStats) {
 	}
 }
 
-// TestReplyWaitsForThePeer is the rule: a client hears of its flow once the peer has it.
+// TestReplyWaitsForThePeer: a client gets the reply once the peer has the flow.
 func TestReplyWaitsForThePeer(t *testing.T) {
 	l := newDeferringPair(t)
 	l.open("lb1", 1)

@@ -9,7 +9,7 @@ import (
 	"baton/impl/ha"
 )
 
-// onlyTable returns a pair in which lb2 has 50 flows and cannot serve, and lb1, which had
+// onlyTable returns a pair in which lb2 has 50 flows and cannot serve, and lb1, which
 // served them, has lost its power.
 func onlyTable(t *testing.T, disable func(l *lab)) *lab {
 	l := newPair(t, tracking)
@@ -25,7 +25,7 @@ func loseTargets(l *lab) { l.probe("lb2", false) }
 func loseCarrier(l *lab) { l.step(l.nodes["lb2"], Link{Name: "client0"}) }
 
 // The only table with the sessions is on a node that cannot serve, for whatever reason. Its
-// peer boots, is given the table, and serves with it. Nothing is given twice.
+// peer boots, receives the table, and serves with it. The table is given only once.
 func TestANodeThatCannotServeGivesItsTable(t *testing.T) {
 	for name, disable := range map[string]func(*lab){"targets": loseTargets, "carrier": loseCarrier} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestANodeThatCannotServeGivesItsTable(t *testing.T) {
 	}
 }
 
-// A table that does not arrive is waited for no longer than the documented time.
+// The wait for a table that does not arrive ends after the documented time.
 func TestATableThatDoesNotArriveIsNotWaitedFor(t *testing.T) {
 	l := onlyTable(t, loseTargets)
 	l.nodes["lb1"].fails[driver.Apply] = driver.Fails
@@ -98,13 +98,13 @@ func TestNothingIsGivenToAPeerThatHasServedSince(t *testing.T) {
 	l.wantFlows("lb1", 7)
 }
 
-// A peer that is to give its table and does not at once is waited for, also by a node that
-// could claim without.
+// A node waits for a peer that can give its table but does not do so at once, even if the
+// node could claim without it.
 func TestATableThatIsToBeGivenIsWaitedFor(t *testing.T) {
 	l := newPair(t, tracking, func(c *Config) { c.Hold = 10 * time.Millisecond })
 	l.openMany("lb1", 50)
 	loseTargets(l)
-	l.nodes["lb2"].holdDone = true // what it was told last does not take hold yet
+	l.nodes["lb2"].holdDone = true // the last changes do not take hold yet
 	l.open("lb1", 50)
 	l.run(10 * time.Millisecond)
 	l.crash("lb1")

@@ -41,8 +41,8 @@ func TestOperatorHandover(t *testing.T) {
 	}
 }
 
-// A node that left in order has not flapped: it takes over from a peer that crashes
-// as fast as any, however often the role has moved.
+// A node that handed over in order has not flapped: it takes over from a crashed peer
+// without extra delay, however often the role has moved.
 func TestHandoversDoNotCountAsFlaps(t *testing.T) {
 	l := newPair(t)
 	l.run(100 * time.Millisecond)
@@ -96,7 +96,7 @@ func TestStopHandsOverFirst(t *testing.T) {
 	}
 }
 
-// A MASTER that pauses while it hands over may have been taken for dead.
+// A MASTER that pauses during a handover may have been declared down.
 func TestAPauseWhileYieldingGivesTheRoleUp(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -151,8 +151,8 @@ func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
 	l.wantRoles("Master", "Backup")
 }
 
-// An epoch names one node's time as MASTER. Each claim has one of its own, larger than all
-// before it, however often the role goes to and fro.
+// An epoch identifies one term of one node. Each claim has its own epoch, larger than all
+// earlier ones, however often the role moves.
 func TestEachClaimRaisesTheEpoch(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

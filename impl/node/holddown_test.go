@@ -6,10 +6,10 @@ import (
 	"baton/impl/ha"
 )
 
-// HoldDown keeps a node that flaps from displacing another, and prolongs no outage.
+// HoldDown keeps a flapping node from displacing another, and does not prolong an outage.
 func TestHoldDownProlongsNoOutage(t *testing.T) {
-	// base is a node without the whole table that hears its peer say on the stream that it
-	// is Backup and ranks below.
+	// base is a node without the complete table that hears its peer say on the stream that
+	// it is Backup and ranks below.
 	base := view{cfg: &Config{}, live: true, listened: true, outranks: true, rankKnown: true, confirmed: true,
 		peer: state{Role: ha.Backup}}
 	for _, test := range []struct {

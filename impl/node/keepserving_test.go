@@ -9,7 +9,7 @@ import (
 
 func keepServing(c *Config) { c.Arbiter = Arbiter{Validity: labValidity, Policy: KeepServing} }
 
-// newKeeping is a pair with the policy whose nodes have lost the arbiter, and know it.
+// newKeeping returns a pair with the policy whose nodes have noticed the loss of the arbiter.
 func newKeeping(t *testing.T, edit ...func(*Config)) *lab {
 	l := newPair(t, append(edit, keepServing)...)
 	l.run(2 * time.Second)
@@ -31,7 +31,7 @@ func (l *lab) neverForwards(id string, d time.Duration) {
 	}
 }
 
-// The MASTER that has lost the arbiter goes on when its peer dies. FailClosed stops.
+// A MASTER that has lost the arbiter continues when its peer dies. FailClosed stops.
 func TestTheMasterGoesOnWithoutArbiterAndPeer(t *testing.T) {
 	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
 		l := newKeeping(t)
@@ -56,8 +56,8 @@ func TestAPartitionWithoutAnArbiterLeavesTheMaster(t *testing.T) {
 	}
 }
 
-// Where arbiter and peer are lost at once, the MASTER first has to find out that the arbiter
-// does not answer: it serves again after half a validity.
+// If arbiter and peer are lost at once, the MASTER first has to notice that the arbiter does
+// not answer: it serves again after half a validity.
 func TestArbiterAndPeerLostTogether(t *testing.T) {
 	for offset := time.Duration(0); offset < labValidity; offset += 37 * time.Millisecond {
 		l := newPair(t, keepServing)
@@ -68,7 +68,7 @@ func TestArbiterAndPeerLostTogether(t *testing.T) {
 	}
 }
 
-// The silence of the peer makes no new MASTER without the arbiter.
+// A silent peer never makes a node a new MASTER without the arbiter.
 func TestNoNewMasterWithoutTheArbiter(t *testing.T) {
 	l := newKeeping(t)
 	l.crash("lb1")
@@ -77,7 +77,7 @@ func TestNoNewMasterWithoutTheArbiter(t *testing.T) {
 	l.until(2*labValidity, "lb2 is Master by the arbiter's word", func() bool { return l.role("lb2") == "Master" })
 }
 
-// Where the arbiter answers both nodes again, the one that went on without it gets the right.
+// If the arbiter answers both nodes again, the node that continued without it gets the right.
 func TestTheReturnOfTheArbiterLeavesTheMaster(t *testing.T) {
 	for offset := time.Duration(0); offset < labValidity; offset += 37 * time.Millisecond {
 		l := newKeeping(t)
@@ -98,7 +98,7 @@ func TestARestartedMasterWaitsForTheArbiter(t *testing.T) {
 	l.neverForwards("lb1", 5*time.Second)
 }
 
-// A role that was handed over is not resumed, even if nothing more is heard of the peer.
+// A role that was handed over is not resumed, even if the peer is silent from then on.
 func TestARoleThatWasHandedOverIsNotResumed(t *testing.T) {
 	l := newKeeping(t)
 	l.step(l.nodes["lb1"], Handover{})
@@ -110,7 +110,7 @@ func TestARoleThatWasHandedOverIsNotResumed(t *testing.T) {
 	l.neverForwards("lb1", 3*time.Second)
 }
 
-// A pause that costs the lease costs no more than the arbiter is then asked for.
+// A MASTER whose lease expired in a pause serves again without the arbiter.
 func TestAPausedMasterResumes(t *testing.T) {
 	for _, pause := range []time.Duration{labDetect, 4 * labDetect, 10 * time.Second} {
 		l := newKeeping(t)
@@ -124,7 +124,8 @@ func TestAPausedMasterResumes(t *testing.T) {
 	}
 }
 
-// One-way loss: whom the MASTER does not reach, it stops for, and while it does, it goes on.
+// One-way loss: a MASTER that its peer does not hear stops; a MASTER that its peer hears
+// continues.
 func TestOneWayLossWithoutTheArbiter(t *testing.T) {
 	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
 		l := newKeeping(t)
@@ -145,8 +146,8 @@ func TestOneWayLossWithoutTheArbiter(t *testing.T) {
 	}
 }
 
-// What the policy gives up: a MASTER that reaches nobody forwards beside a peer that the
-// arbiter lets act alone, until it hears of either.
+// The price of the policy: a MASTER that reaches nobody forwards at the same time as a peer
+// that the arbiter lets act alone, until it hears from either.
 func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
 	for name, tell := range map[string]func(*lab){
 		"the arbiter answers again":     func(l *lab) { l.remote["lb1"] = false },

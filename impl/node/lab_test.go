@@ -50,7 +50,7 @@ type labNode struct {
 	frozen    bool
 	down      bool
 	stream    uint64       // 0: none
-	held      []Input      // what came while it was frozen
+	held      []Input      // inputs received while it was frozen
 	holdDone  bool         // Done inputs wait in later
 	fails     labPlan      // calls that fail
 	unsent    map[int]bool // paths on which the kernel refuses to send
@@ -224,7 +224,7 @@ func (l *lab) crash(id string) {
 	// The peer's TCP does not learn of it.
 }
 
-// kill ends a node's process. Its dataplane goes on to the end of the lease.
+// kill ends a node's process. Its dataplane forwards until the lease expires.
 func (l *lab) kill(id string) {
 	n := l.nodes[id]
 	n.down = true
@@ -233,7 +233,7 @@ func (l *lab) kill(id string) {
 
 func (l *lab) freeze(id string) { l.nodes[id].frozen = true }
 
-// thaw lets a node go on: like the daemon it looks at its sockets first.
+// thaw resumes a node. Like the daemon, it reads its sockets first.
 func (l *lab) thaw(id string) {
 	n := l.nodes[id]
 	n.frozen = false
@@ -258,7 +258,7 @@ func (l *lab) after(d time.Duration, node string, run func(*labNode)) {
 	heap.Push(&l.queue, labEvent{at: l.now.Add(d), order: l.order, node: node, run: run})
 }
 
-// step hands an input to a node and carries out what it wants.
+// step hands an input to a node and carries out its effects.
 func (l *lab) step(n *labNode, in Input) {
 	if n.down || n.exited {
 		return
@@ -318,7 +318,7 @@ func (l *lab) dropStream(n *labNode) {
 	l.connect()
 }
 
-// standstill is more than can happen at one instant.
+// standstill is more steps than can happen at one instant.
 const standstill = 10_000
 
 // run lets time pass.

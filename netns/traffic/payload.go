@@ -7,8 +7,9 @@ import (
 	"hash/crc32"
 )
 
-// A transfer begins with a request block and ends with the backend's report of what it sent or received. The bytes
-// in between are computed from the transfer's identity, so both ends know every expected byte.
+// A transfer begins with a request block and ends with the backend's report of what it
+// sent or received. The bytes in between are computed from the transfer's identity, so
+// both ends know every expected byte.
 //
 //	asked   0 magic | 4 flow | 8 run | 16 seq | 24 size | 32 up | 33 zero | 60 CRC-32C of 0..59
 //	report  0 magic | 4 flow | 8 run | 16 seq | 24 bytes | 32 their CRC-32C | 36 backend name | 64 CRC-32C of 0..63
