@@ -48,7 +48,7 @@ func (w *World) startCapture() error {
 		if !slices.Contains(clients.VIPs, vip) {
 			clients.VIPs = append(clients.VIPs, vip)
 		}
-		cfg.Ports = append(cfg.Ports, s.Port)
+		cfg.Ports = append(cfg.Ports, plan.PortsOf(s, w.plan.Traffic)...)
 	}
 	backends := capture.Edge{
 		Name: lab.Backends, Host: w.pair.Host(lab.Backends), Interfaces: w.ports(lab.Backends),

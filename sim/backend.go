@@ -45,7 +45,7 @@ func (w *World) answerDatagram(p *packet) {
 
 func (w *World) listens(t flow.Tuple) bool {
 	for i := range w.services {
-		if s := &w.services[i]; s.Port == t.DstPort && s.id.Proto == t.Proto && familyOf(s.id.VIP) == familyOf(t.Dst) {
+		if s := &w.services[i]; s.id.Has(t.DstPort) && s.id.Proto == t.Proto && familyOf(s.id.VIP) == familyOf(t.Dst) {
 			return true
 		}
 	}

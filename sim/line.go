@@ -50,6 +50,7 @@ func (w *World) newLine(t plan.Traffic) (*line, error) {
 	for _, s := range w.services {
 		if s.Name == t.Service {
 			l.service = s
+			l.service.Port = t.PortOf(s.Service)
 			return l, nil
 		}
 	}

@@ -171,7 +171,7 @@ func (w *World) balanced(s service) dataplane.Service {
 	b.Limits = dataplane.Limits{Flows: one.number("limits.flows"), Embryonic: one.number("limits.embryonic"),
 		SourceFlows: one.number("limits.source_flows"), SourceEmbryonic: one.number("limits.source_embryonic")}
 	for i := int(w.firstBack); i < len(w.hosts); i++ {
-		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[familyOf(s.id.VIP)], Port: s.Port})
+		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[familyOf(s.id.VIP)], Port: s.BackendPort()})
 	}
 	return b
 }

@@ -144,7 +144,7 @@ func (w *World) addServices() error {
 			proto = flow.UDP
 		}
 		w.services = append(w.services, service{Service: s, vip: w.vipIndex(addr, onClients),
-			id: flow.Service{VIP: addr, Port: s.Port, Proto: proto}})
+			id: flow.Service{VIP: addr, Port: s.Port, Last: s.Last, Proto: proto}})
 	}
 	for _, s := range w.services { // behind the services' own
 		family := familyOf(s.id.VIP)

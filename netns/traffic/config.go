@@ -108,9 +108,20 @@ func (c *Config) target(t plan.Traffic) (plan.Service, netip.AddrPort, error) {
 		if err != nil {
 			return s, netip.AddrPort{}, fmt.Errorf("traffic: service %s: %q is no IP address", s.Name, s.VIP)
 		}
-		return s, netip.AddrPortFrom(vip, s.Port), nil
+		return s, netip.AddrPortFrom(vip, t.PortOf(s)), nil
 	}
 	return plan.Service{}, netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
+}
+
+// served returns the services with one port each, for the ports of a range to which lines go.
+func (c *Config) served() (services []plan.Service) {
+	for _, s := range c.Services {
+		for _, port := range plan.PortsOf(s, c.Lines) {
+			s.Port, s.Last = port, 0
+			services = append(services, s)
+		}
+	}
+	return services
 }
 
 // responds reports whether a line has TCP flows without sockets.

@@ -169,7 +169,7 @@ func (g *Generator) startLoops() error {
 	probes.raised = true
 	g.streams, g.probes = streams, probes
 	for _, b := range g.cfg.Backends {
-		opened, err := b.listen(g.cfg.Services, g.cfg.responds())
+		opened, err := b.listen(g.cfg.served(), g.cfg.responds())
 		for _, l := range opened {
 			err = errors.Join(err, g.serversOf(b, l.proto).serve(l))
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/flow"
 	"baton/scenarios/lab"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -266,11 +267,9 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 	} else {
 		svc.VIP = vip.String()
 	}
-	port, err := parseCount(s.VIP.Port.Text, 1, 65535)
-	if err != nil {
+	if svc.Port, svc.Last, err = parsePorts(s.VIP.Port.Text); err != nil {
 		b.refuse(s.VIP.Port.Pos, "port", err)
 	}
-	svc.Port = uint16(port)
 	b.pairs(s.Args, map[string]func(*value) error{
 		"mode":     func(v *value) (err error) { svc.Mode, err = choice(modes...)(alias(v.Text)); return },
 		"balance":  func(v *value) (err error) { svc.Balance, err = choice(balances...)(alias(v.Text)); return },
@@ -283,6 +282,23 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 		},
 	})
 	b.plan.Services = append(b.plan.Services, svc)
+}
+
+// parsePorts reads a port, a range of them, or any.
+func parsePorts(text string) (first, last uint16, err error) {
+	if text == anyPort {
+		return 1, flow.LastPort, nil
+	}
+	from, to, isRange := strings.Cut(text, "-")
+	low, err := parseCount(from, 1, flow.LastPort)
+	if err != nil || !isRange {
+		return uint16(low), 0, err
+	}
+	high, err := parseCount(to, 1, flow.LastPort)
+	if err == nil && high <= low {
+		err = &wrong{message: fmt.Sprintf("ports %s are no range from the lower to the higher", text)}
+	}
+	return uint16(low), uint16(high), err
 }
 
 // leastAffinity is the shortest affinity that a node accepts.

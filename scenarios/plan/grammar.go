@@ -78,6 +78,12 @@ type quantity struct {
 	Text string `parser:"@Number"`
 }
 
+// ports is one port, a range of them, or any.
+type ports struct {
+	Pos  lexer.Position
+	Text string `parser:"@(Number ('-' Number)? | Word)"`
+}
+
 type prose struct {
 	Pos  lexer.Position
 	Text string `parser:"@Text"`
@@ -123,8 +129,8 @@ type serviceLine struct {
 
 type address struct {
 	Pos  lexer.Position
-	Host string    `parser:"@(Number | Guard)"`
-	Port *quantity `parser:"':' @@"`
+	Host string `parser:"@(Number | Guard)"`
+	Port *ports `parser:"':' @@"`
 }
 
 // trafficLine is NAME KIND [PROTO] and then keys. The number of words tells which is which,
@@ -272,7 +278,7 @@ var directives = append([]directive{
 	{word: "for", usage: "for NAME in VALUE...", words: []string{"in"}},
 	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
 	{word: "config", usage: "config [NODE] KEY=VALUE..."},
-	{word: "service", usage: "service NAME tcp|udp VIP:PORT [mode=fullnat|dnat] [balance=rr|maglev|least-conn] [affinity=TIME] [snat=COUNT] [server=echo|none]"},
+	{word: "service", usage: "service NAME tcp|udp VIP:PORT|FIRST-LAST|any [mode=fullnat|dnat] [balance=rr|maglev|least-conn] [affinity=TIME] [snat=COUNT] [server=echo|none]"},
 	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [tcp|udp] [KEY=VALUE...]"},
 	{word: "chaos", usage: "chaos [LINK [from HOST]] KEY=VALUE...", words: []string{"from"}},
 	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},

@@ -179,8 +179,10 @@ func (l *linter) services() {
 			case !meet(s.Guard, other.Guard):
 			case s.Name == other.Name:
 				l.errorf(s.Pos, s.Name, "", "a second service %q; the first is %s", s.Name, other.Pos)
-			case s.VIP == other.VIP && s.VIP != "" && s.Port == other.Port && s.Proto == other.Proto:
+			case s.VIP == other.VIP && s.VIP != "" && s.Port != 0 && s.Port == other.Port && s.Last == other.Last && s.Proto == other.Proto:
 				l.errorf(s.Pos, s.host(), "", "services %q and %q overlap: both are %s %s", other.Name, s.Name, s.Proto, s.Target())
+			case s.ID().Overlaps(other.ID()):
+				l.errorf(s.Pos, s.host(), "", "services %q and %q overlap: %s crosses %s; a range may lie within another one", other.Name, s.Name, s.Target(), other.Target())
 			}
 		}
 		if slices.Contains(append(lab.KindNames(), links...), s.Name) {
@@ -269,6 +271,9 @@ func (l *linter) trafficService(t Traffic) {
 			return
 		case s.Bare:
 			l.errorf(t.Pos, t.Service, "", "traffic %q: service %q has server=%s, so nothing echoes", t.Name, t.Service, serverNone)
+			return
+		case !s.ID().Has(t.PortOf(s)):
+			l.errorf(t.Pos, "port", "", "traffic %q: port %d is not one of service %q, %s", t.Name, t.Port, s.Name, s.Target())
 			return
 		default:
 			guards = append(guards, s.Guard)

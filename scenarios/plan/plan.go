@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/flow"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/metric"
@@ -96,6 +97,7 @@ type Service struct {
 	Proto   string // tcp, udp
 	VIP     string
 	Port    uint16
+	Last    uint16 // of a range of ports that begins with Port; 0 for Port alone
 	Mode    string // fullnat, dnat
 	Balance string // rr, maglev, least-conn
 	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
@@ -126,8 +128,54 @@ func (s Service) Family() lab.Family {
 	return lab.FamilyOf(vip)
 }
 
-// Target returns the VIP and port of a service as in a scenario.
-func (s Service) Target() string { return fmt.Sprintf("%s:%d", s.host(), s.Port) }
+// anyPort is how a service of all ports is written.
+const anyPort = "any"
+
+// Target returns the VIP and ports of a service as in a scenario.
+func (s Service) Target() string {
+	switch {
+	case s.Port == 1 && s.Last == flow.LastPort:
+		return s.host() + ":" + anyPort
+	case s.Last != 0:
+		return fmt.Sprintf("%s:%d-%d", s.host(), s.Port, s.Last)
+	}
+	return fmt.Sprintf("%s:%d", s.host(), s.Port)
+}
+
+// ID returns the service as nodes know it.
+func (s Service) ID() flow.Service {
+	vip, _ := netip.ParseAddr(s.VIP)
+	return flow.Service{VIP: flow.AddrFrom(vip), Port: s.Port, Last: s.Last, Proto: flow.Proto(protoNumber[s.Proto])}
+}
+
+// PortOf returns the port of a service to which a line of traffic goes.
+func (t Traffic) PortOf(s Service) uint16 {
+	if t.Port != 0 {
+		return t.Port
+	}
+	return s.Port
+}
+
+// PortsOf returns the ports of a service to which lines of traffic go, its first if none does.
+func PortsOf(s Service, lines []Traffic) (ports []uint16) {
+	for _, t := range lines {
+		if port := t.PortOf(s); t.Service == s.Name && !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	if ports == nil {
+		ports = []uint16{s.Port}
+	}
+	return ports
+}
+
+// BackendPort returns the port of a service's backends: 0 keeps each flow's port of a range.
+func (s Service) BackendPort() uint16 {
+	if s.Last != 0 {
+		return 0
+	}
+	return s.Port
+}
 
 // host writes the VIP in the form that precedes a port.
 func (s Service) host() string {
@@ -143,6 +191,7 @@ type Traffic struct {
 	Kind    string
 	Proto   string
 	Service string        // name of a Service
+	Port    uint16        // the port of the service, if that has a range; 0 for its first
 	Client  string        // the only client that sends it, "" for all
 	Count   int           // sessions, flows; bulk: parallel transfers
 	Every   time.Duration // sessions: between two messages of a session; flows: between two requests of a flow of the sample, 0 for the default

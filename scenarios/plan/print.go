@@ -111,6 +111,9 @@ func (t Traffic) String() string {
 	if t.Ports != 0 {
 		s += fmt.Sprintf(" ports=%d", t.Ports)
 	}
+	if t.Port != 0 {
+		s += fmt.Sprintf(" port=%d", t.Port)
+	}
 	if t.Half {
 		s += " close=" + closeHalf
 	}

@@ -175,7 +175,7 @@ func aPlan() *rapid.Generator[*Plan] {
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "services") {
 			p.Services = append(p.Services, Service{Name: aName().Draw(t, "name"), Proto: rapid.SampledFrom(protocols).Draw(t, "proto"),
-				VIP: fmt.Sprint("198.18.0.", rapid.IntRange(100, 254).Draw(t, "vip")), Port: rapid.Uint16Range(1, 65535).Draw(t, "port"),
+				VIP: fmt.Sprint("198.18.0.", rapid.IntRange(100, 254).Draw(t, "vip")), Port: rapid.Uint16Range(1, 9999).Draw(t, "port"), Last: rapid.SampledFrom([]uint16{0, 0, 10000, 65535}).Draw(t, "last"),
 				Mode: rapid.SampledFrom(modes).Draw(t, "mode"), Balance: rapid.SampledFrom(balances).Draw(t, "balance"),
 				Affinity: rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Minute}).Draw(t, "affinity"), SNAT: rapid.SampledFrom([]int{0, 2, 16}).Draw(t, "snat"), Bare: rapid.Bool().Draw(t, "bare"), Guard: aGuard().Draw(t, "guard")})
 		}

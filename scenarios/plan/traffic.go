@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"baton/impl/flow"
 )
 
 // Defaults of traffic lines.
@@ -71,11 +73,11 @@ const timeWait = time.Minute
 
 // trafficKeys are the keys that each kind of traffic takes, besides its client and its times.
 var trafficKeys = map[string][]string{
-	Sessions: {"count", "every", "close", "service"},
-	Connects: {"every", "rate", "close", "ports", "service"},
-	Probe:    {"every", "rate", "service"},
-	Flows:    {"count", "rate", "sample", "every", "rebind", "service"},
-	Bulk:     {"count", "size", "rate", "way", "close", "service"},
+	Sessions: {"count", "every", "close", "service", "port"},
+	Connects: {"every", "rate", "close", "ports", "service", "port"},
+	Probe:    {"every", "rate", "service", "port"},
+	Flows:    {"count", "rate", "sample", "every", "rebind", "service", "port"},
+	Bulk:     {"count", "size", "rate", "way", "close", "service", "port"},
 }
 
 // traffic reads NAME KIND [PROTO] KEY=VALUE…. A line without a name has that of its kind.
@@ -151,9 +153,14 @@ func (b *builder) trafficArgs(t *Traffic, args []*pair) {
 			return err
 		},
 		"service": func(v *value) error { t.Service = v.Text; return nil },
-		"client":  func(v *value) error { t.Client = v.Text; return nil },
-		"from":    func(v *value) (err error) { t.From, err = parseDuration(v.Text); return },
-		"until":   func(v *value) (err error) { t.Until, err = parseDuration(v.Text); return },
+		"port": func(v *value) error {
+			port, err := parseCount(v.Text, 1, flow.LastPort)
+			t.Port = uint16(port)
+			return err
+		},
+		"client": func(v *value) error { t.Client = v.Text; return nil },
+		"from":   func(v *value) (err error) { t.From, err = parseDuration(v.Text); return },
+		"until":  func(v *value) (err error) { t.Until, err = parseDuration(v.Text); return },
 	}
 	keys := append(slices.Clone(trafficKeys[t.Kind]), "client", "from", "until")
 	maps.DeleteFunc(all, func(key string, _ func(*value) error) bool { return !slices.Contains(keys, key) })
