@@ -45,6 +45,7 @@ func exploreCommand() *cobra.Command {
 	f.IntVar(&o.Flows, "flows", o.Flows, "number of flows that clients may open")
 	f.BoolVar(&o.Directions, "directions", false, "also cut and heal one direction of one path")
 	f.BoolVar(&o.Arbiter, "arbiter", false, "give the pair an arbiter: then not even a partition excuses two forwarders")
+	f.BoolVar(&o.Gateway, "gateway", false, "make the tracked host the pair's gateway: a node that does not reach it neither claims nor serves alone")
 	f.BoolVar(&o.keep, "keep-serving", false, "with --arbiter: the MASTER goes on without it; a partition then excuses two forwarders while a node does not reach it")
 	f.IntVar(&o.States, "states", 0, "stop after this many states; 0: no limit")
 	f.BoolVar(&o.unsafe, "gates-off", false, "turn the gates off, to show that explore finds the historical bug")
@@ -55,6 +56,9 @@ func exploreCommand() *cobra.Command {
 
 func (o *exploreOptions) run(ctx context.Context) error {
 	o.GatesOff = o.unsafe
+	if o.Gateway && o.Arbiter {
+		return badInput("--gateway and --arbiter are two arbiters; give one")
+	}
 	if o.keep && !o.Arbiter {
 		return badInput("--keep-serving needs --arbiter")
 	}
@@ -103,6 +107,9 @@ func (o *exploreOptions) replay() string {
 	}
 	if o.Arbiter {
 		s += " --arbiter"
+	}
+	if o.Gateway {
+		s += " --gateway"
 	}
 	if o.keep {
 		s += " --keep-serving"

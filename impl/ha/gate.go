@@ -18,7 +18,8 @@ const (
 	DataplaneReady
 	// Reachable: the targets that the configuration tracks answer.
 	Reachable
-	// Arbitrated: the peer hears this node, the arbiter lets it act alone, or no arbiter is configured.
+	// Arbitrated: the peer hears this node, the arbiter lets it act alone, or no arbiter is
+	// configured. Where the arbiter is a gateway: that answers.
 	Arbitrated
 	// NoMaster: every BFD path to the peer is silent, or the peer is heard, says
 	// that it is not MASTER, and ranks below this node.

@@ -75,6 +75,8 @@ var table = [roles][events][]rule{
 			{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"},
 			{open: PeerReady, shut: Reachable, to: Yielding, actions: yield, reason: "tracked targets unreachable"},
 			{open: PeerAble, shut: Reachable, to: Backup, actions: demote, reason: "tracked targets unreachable, and the role cannot be handed over"},
+			{open: PeerReady, shut: Arbitrated, to: Yielding, actions: yield, reason: "gateway unreachable"},
+			{open: PeerAble, shut: Arbitrated, to: Backup, actions: demote, reason: "gateway unreachable, and the role cannot be handed over"},
 		},
 		LeaseFailed:   {{to: Fault, actions: fail, reason: "dataplane refused the lease"}},
 		LeaseExpired:  {{to: Backup, actions: demote, reason: "lease expired"}},
@@ -92,6 +94,7 @@ var table = [roles][events][]rule{
 		GatesChanged: {{shut: healthy, to: Fault, actions: fail, reason: "links or dataplane failed"}},
 		HandedOver: {
 			{shut: Reachable, to: Backup, actions: retire, reason: "handed over: tracked targets unreachable"},
+			{shut: Arbitrated, to: Backup, actions: retire, reason: "handed over: gateway unreachable"},
 			{to: Backup, actions: dismiss, reason: "handed over"},
 		},
 		LeaseExpired:   {{to: Backup, actions: demote, reason: "paused while handing over: the peer may have claimed"}},

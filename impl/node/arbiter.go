@@ -15,6 +15,7 @@ type Arbiter struct {
 	// Validity is how long the right to act alone lasts; 0 without an arbiter.
 	Validity time.Duration
 	Policy   Policy
+	Gateway  Gateway // instead of Validity
 }
 
 // arbitration is this node's use of the arbiter. The node needs no arbiter while it gets proof
@@ -148,6 +149,8 @@ func (n *Node) ruling() ruling {
 func judgeArbitrated(v *view) (bool, why) {
 	a := &v.arbitration
 	switch {
+	case v.gateway.tracked:
+		return judgeGateway(v.gateway, v.role.Holds())
 	case !a.on:
 		return true, because("no arbiter is configured")
 	case a.keeps:

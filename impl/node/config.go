@@ -140,6 +140,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("node: a target is lost after %d probes: at least 1", c.Track.Misses)
 	case c.Defer < 0:
 		return fmt.Errorf("node: replies wait for %v", c.Defer)
+	case c.Arbiter.Gateway.Name != "" && c.Arbiter.Validity > 0:
+		return errors.New("node: two arbiters: a store and a gateway")
+	case c.Arbiter.Gateway.Name != "" && (c.Arbiter.Gateway.Rise < 1 || c.Arbiter.Gateway.Fall < 1):
+		return fmt.Errorf("node: the gateway rises after %d probes and falls after %d: at least 1", c.Arbiter.Gateway.Rise, c.Arbiter.Gateway.Fall)
 	case c.Arbiter.Policy > KeepServing:
 		return fmt.Errorf("node: unknown policy %d of the arbiter", c.Arbiter.Policy)
 	case c.Hold < 0:
@@ -158,7 +162,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, links: newLinks(cfg.Links), targets: newTracker(cfg.Track)}
+	n := &Node{cfg: cfg, links: newLinks(cfg.Links), targets: newTracker(cfg.Track), gateway: newGateway(cfg.Arbiter.Gateway)}
 	for _, p := range cfg.Paths {
 		session, err := bfd.New(p.BFD, now)
 		if err != nil {

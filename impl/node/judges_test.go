@@ -69,6 +69,10 @@ func judgements() []judgement {
 		{ha.Reachable, func(v *view) { v.reach = reach{tracked: true, awaited: "b1"} }, false, "%s has not answered yet"},
 
 		{ha.Arbitrated, silent, true, "no arbiter is configured"},
+		{ha.Arbitrated, func(v *view) { v.gateway = reach{tracked: true} }, true, "the gateway answers; it does not keep a peer that is not heard from serving too"},
+		{ha.Arbitrated, func(v *view) { v.gateway = reach{tracked: true, lost: "gw", settled: true} }, false, "the gateway %s does not answer any more"},
+		{ha.Arbitrated, func(v *view) { v.role, v.gateway = ha.Master, reach{tracked: true, lost: "gw"} }, true, "the gateway %s does not answer any more, which the peer may find too"},
+		{ha.Arbitrated, func(v *view) { v.gateway = reach{tracked: true, awaited: "gw"} }, false, "the gateway %s has not answered yet"},
 		{ha.Arbitrated, after(ask(), func(v *view) { v.role = ha.Master }), true, "the lease holds for as long as the arbiter says, or the peer hears this node"},
 		{ha.Arbitrated, after(ask(), func(v *view) { v.arbitration.heard = true }), true, "peer hears this node"},
 		{ha.Arbitrated, ask(), false, "peer is not known to hear this node, and the arbiter has not said that it may act alone"},
@@ -204,7 +208,7 @@ func TestEveryAnswerOfEveryGate(t *testing.T) {
 
 // answersOfGates lists the texts of all answers in the source of the gate functions.
 func answersOfGates(t *testing.T) (texts []string) {
-	for _, file := range []string{"gates.go", "arbiter.go"} {
+	for _, file := range []string{"gates.go", "arbiter.go", "gateway.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)

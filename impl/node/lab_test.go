@@ -191,6 +191,16 @@ func (l *lab) probe(id string, answered bool) {
 			l.step(n, Probe{Target: target, Answered: answered})
 		}
 	}
+	l.reachGateway(id, answered)
+}
+
+// reachGateway has the gateway answer a node as often as it takes to change anything, or not.
+func (l *lab) reachGateway(id string, answered bool) {
+	n := l.nodes[id]
+	g := n.cfg.Arbiter.Gateway
+	for range max(g.Rise, g.Fall+2) {
+		l.step(n, Probe{Target: g.Name, Answered: answered})
+	}
 }
 
 // connect establishes a stream soon if both nodes are there and none exists.

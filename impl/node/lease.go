@@ -100,6 +100,9 @@ func (l *lease) deadline(f footing) clock.Instant {
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
 	f.arbitrated, f.right = n.arbitration.binds(), n.arbitration.right()
+	if n.cutOff() {
+		f.arbitrated, f.right = true, 0
+	}
 	if f.lonely && n.stream.version >= versionKeepalive && n.streamLive() {
 		f.lonely, f.proof, f.until = false, unasked, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
 	}

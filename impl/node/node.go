@@ -59,6 +59,7 @@ type Node struct {
 	doubting  bool          // this node's Polls tell the peer that it is overdue
 	links     links
 	targets   tracker
+	gateway   tracker // the one target of an arbiter that is a gateway
 	dataplane Dataplane
 
 	peer     peer
@@ -104,6 +105,7 @@ func (n *Node) Clone() *Node {
 	c.paths = n.paths.clone()
 	c.links, c.pending = slices.Clone(n.links), maps.Clone(n.pending)
 	c.targets.targets = slices.Clone(n.targets.targets)
+	c.gateway.targets = slices.Clone(n.gateway.targets)
 	c.sync = n.sync.Clone()
 	c.arbitration = n.arbitration.clone()
 	c.decisions = n.decisions.clone()
@@ -143,6 +145,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	}
 	n.links.fingerprint(h)
 	n.targets.fingerprint(h)
+	n.gateway.fingerprint(h)
 	h.Flag(n.dataplane.Ready)
 	n.peer.fingerprint(h)
 	n.rival.fingerprint(h)
@@ -268,6 +271,7 @@ func (n *Node) take(in Input) {
 		n.receiveMessage(in)
 	case Probe:
 		n.targets.receive(n.now, in)
+		n.gateway.receive(n.now, in)
 	case Handover:
 		n.raise(ha.HandoverAsked)
 	case Stop:

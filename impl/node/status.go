@@ -43,8 +43,9 @@ type Status struct {
 
 // ArbiterStatus is this node's use of the arbiter.
 type ArbiterStatus struct {
+	Kind    string `json:"kind"` // etcd or gateway
 	Policy  string `json:"policy"`
-	Answers bool   `json:"answers"`       // the last question was answered
+	Answers bool   `json:"answers"`       // the last question was answered, or the gateway is reached
 	Why     string `json:"why,omitempty"` // why it was not answered
 	// Alone: the node serves without peer and arbiter (keep-serving). For is how long it
 	// has.
@@ -128,7 +129,9 @@ func (n *Node) Status() Status {
 	}
 	s.Adopted = n.adoption.status()
 	s.Defer = n.deferral.status(n.cfg.Defer)
-	s.Arbiter = n.arbitration.status(n.now)
+	if s.Arbiter = n.arbitration.status(n.now); s.Arbiter == nil {
+		s.Arbiter = n.gatewayStatus()
+	}
 	s.Degraded = n.role.Holds() && !n.complete
 	s.PairInSync = n.leads() && n.sync.PeerInSync() || !n.role.Holds() && n.peerServes() && s.InSync
 	if n.stream.up {

@@ -269,7 +269,7 @@ func (n *Node) rankKnown(rank ha.Rank) bool {
 
 // able reports whether this node could serve.
 func (n *Node) able() bool {
-	return n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.leaving.asked && n.role != ha.Fault && !n.refused()
+	return n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.gateway.reach().lacks() && !n.leaving.asked && n.role != ha.Fault && !n.refused()
 }
 
 // rank returns this node's claim to the role.

@@ -3,7 +3,6 @@ package node
 import (
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
-	"baton/impl/ha"
 )
 
 // Track names the hosts that a MASTER must reach: the backends, or the routers in front
@@ -21,6 +20,7 @@ type target struct {
 	answered bool // Misses probes in a row were answered, and the target has not been lost since
 	lost     bool // it had been answered before
 	streak   int  // probes in a row that contradict the state
+	missed   int  // probes not answered since it was lost, at most settledMisses
 	changed  clock.Instant
 }
 
@@ -29,17 +29,24 @@ func (t *target) fingerprint(h *fingerprint.Hash) {
 	h.Flag(t.answered)
 	h.Flag(t.lost)
 	h.Int(t.streak)
+	h.Int(t.missed)
 	h.Instant(t.changed)
 }
 
+// settledMisses is how many more failed probes than its own a MASTER waits for its peer to lose
+// the same host.
+const settledMisses = 2
+
 // tracker keeps the state of all targets.
 type tracker struct {
-	misses  int
+	misses  int // in a row that lose a target
+	rise    int // answers in a row that bring it back
 	targets []target
 }
 
 func (t *tracker) fingerprint(h *fingerprint.Hash) {
 	h.Int(t.misses)
+	h.Int(t.rise)
 	h.Int(len(t.targets))
 	for i := range t.targets {
 		t.targets[i].fingerprint(h)
@@ -51,11 +58,12 @@ type reach struct {
 	tracked bool          // there is a target
 	lost    string        // a target that answered and no longer does
 	awaited string        // a target that has not answered yet
+	settled bool          // the peer, which probes as often, knows that it is lost too
 	since   clock.Instant // when the named target last changed
 }
 
 func newTracker(cfg Track) tracker {
-	t := tracker{misses: cfg.Misses, targets: make([]target, len(cfg.Targets))}
+	t := tracker{misses: cfg.Misses, rise: cfg.Misses, targets: make([]target, len(cfg.Targets))}
 	for i, name := range cfg.Targets {
 		t.targets[i].name = name
 	}
@@ -66,20 +74,27 @@ func newTracker(cfg Track) tracker {
 func (t *tracker) receive(now clock.Instant, p Probe) {
 	for i := range t.targets {
 		if t.targets[i].name == p.Target {
-			t.targets[i].count(now, p.Answered, t.misses)
+			needed := t.misses
+			if p.Answered {
+				needed = t.rise
+			}
+			t.targets[i].count(now, p.Answered, needed)
 		}
 	}
 }
 
-func (t *target) count(now clock.Instant, answered bool, misses int) {
+func (t *target) count(now clock.Instant, answered bool, needed int) {
 	if answered == t.answered {
 		t.streak = 0
+		if t.lost {
+			t.missed = min(t.missed+1, settledMisses)
+		}
 		return
 	}
-	if t.streak++; t.streak < misses {
+	if t.streak++; t.streak < needed {
 		return
 	}
-	t.answered, t.lost, t.streak, t.changed = answered, !answered, 0, now
+	t.answered, t.lost, t.streak, t.missed, t.changed = answered, !answered, 0, 0, now
 }
 
 // lacks reports whether a target does not answer.
@@ -99,7 +114,7 @@ func (t *tracker) reach() reach {
 	for i := range t.targets {
 		switch target := &t.targets[i]; {
 		case target.lost:
-			r.lost, r.since = target.name, target.changed
+			r.lost, r.since, r.settled = target.name, target.changed, target.missed == settledMisses
 			return r
 		case !target.answered:
 			r.awaited, r.since = target.name, target.changed
@@ -107,13 +122,4 @@ func (t *tracker) reach() reach {
 		}
 	}
 	return r
-}
-
-// unreachableAt is when a MASTER gives the role up to a peer that it cannot hand it to.
-func (n *Node) unreachableAt() clock.Instant {
-	since := n.targets.lostSince()
-	if since == clock.Never || n.role != ha.Master {
-		return clock.Never
-	}
-	return since.Add(unreachableLimit)
 }

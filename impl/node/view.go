@@ -18,6 +18,7 @@ type view struct {
 	unsent    string // why no BFD packet leaves; "" if one does
 	dataplane Dataplane
 	reach     reach
+	gateway   reach
 	lacksLong bool // a tracked target has not answered for so long that the node gives the role up
 	holdRun   bool // the recovery delay has run
 	undamped  bool // the recovery delay would have run without its lengthening by flaps
@@ -64,7 +65,7 @@ func (n *Node) look(h *hearing) view {
 	rank := n.rank()
 	v := view{
 		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
-		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.refused(),
+		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), gateway: n.gateway.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.refused(),
 		silent: h.silent, listened: n.listened(), up: h.up, met: n.peer.met,
 		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
@@ -74,7 +75,7 @@ func (n *Node) look(h *hearing) view {
 		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: n.ruling(),
 	}
-	v.lacksLong = v.reach.lacks() && n.now >= v.reach.since.Add(unreachableLimit)
+	v.lacksLong = n.lacksLong()
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
 	v.inSync, v.syncWhy = n.sync.InSync()
 	return v

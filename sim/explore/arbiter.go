@@ -17,7 +17,18 @@ func (o *Options) arbiter() (a node.Arbiter) {
 	if o.Arbiter {
 		a.Validity, a.Policy = validity, o.Policy
 	}
+	if o.Gateway {
+		a.Gateway = node.Gateway{Name: tracked, Rise: 1, Fall: 1}
+	}
 	return a
+}
+
+// track is the nodes' configuration of the tracked host, where it is no gateway.
+func (o *Options) track() (t node.Track) {
+	if !o.Gateway {
+		t = node.Track{Targets: []string{tracked}, Misses: 1}
+	}
+	return t
 }
 
 // store is the arbiter's store in a walk, with the questions and answers in flight. Those

@@ -217,11 +217,17 @@ func (w *world) carry(s *side, up bool) {
 	}
 }
 
+// probes of the tracked host say the same at once: one that loses it, and two until a MASTER gives
+// the role up for a gateway.
+const probes = 3
+
 // probe lets the tracked host answer a side, or not.
 func (w *world) probe(s *side, answered bool) {
 	if s.unreached == answered {
 		s.unreached = !answered
-		w.input(s, node.Probe{Target: tracked, Answered: answered})
+		for range probes {
+			w.input(s, node.Probe{Target: tracked, Answered: answered})
+		}
 		w.flush()
 	}
 }

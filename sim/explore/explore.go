@@ -28,6 +28,8 @@ type Options struct {
 	// Policy is what a MASTER does without the arbiter. Under KeepServing a cut in both
 	// directions excuses two forwarders while a side does not reach the arbiter.
 	Policy node.Policy
+	// Gateway: the tracked host is the pair's arbiter.
+	Gateway bool
 	// GatesOff and AnnounceEarly are the unsafe settings of a node.
 	GatesOff, AnnounceEarly bool
 

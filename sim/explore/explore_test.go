@@ -222,6 +222,45 @@ func TestTheWeaknessOfKeepServing(t *testing.T) {
 	}
 }
 
+// With a gateway the pair keeps what it keeps without an arbiter.
+func TestAGatewayKeepsThePairsClaims(t *testing.T) {
+	opts := Defaults()
+	opts.Depth, opts.Gateway = 3, true
+	r, err := Run(context.Background(), opts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	for _, v := range r.Violations {
+		t.Error(v)
+	}
+}
+
+// A gateway decides nothing between nodes that both reach it: parted, both forward. An arbiter
+// with a record does not let them.
+func TestTheWeaknessOfAGateway(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts Options
+		two  bool
+	}{
+		"a gateway": {Options{Gateway: true}, true},
+		"etcd":      {Options{Arbiter: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := test.opts
+			opts.Depth, opts.Faults, opts.Messages, opts.strict, opts.only = 6, 2, 2, true, parting
+			r, err := Run(context.Background(), opts, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(r)
+			if found := slices.ContainsFunc(r.Violations, func(v Violation) bool { return v.Check == CheckForwarders }); found != test.two {
+				t.Errorf("two forwarders: %v, want %v; %v", found, test.two, r.Violations)
+			}
+		})
+	}
+}
+
 // parting are the choices of a walk that parts the nodes.
 func parting(c choice) bool { return c.verb == cutsOneWay || c.verb == beats || c.verb == waits }
 

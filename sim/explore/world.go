@@ -142,7 +142,7 @@ func (w *world) config(s *side) node.Config {
 		Paths: []node.Path{{Name: "clients", BFD: session(1)}, {Name: "sync", BFD: session(2), CarriesSync: true}},
 		Links: []string{"client0"}, Hold: hold, Preempt: w.opts.Preempt,
 		Arbiter:  w.opts.arbiter(),
-		Track:    node.Track{Targets: []string{tracked}, Misses: 1},
+		Track:    w.opts.track(),
 		Sync:     ctsync.Config{Buckets: 64, JournalLen: 64},
 		GatesOff: w.opts.GatesOff, AnnounceEarly: w.opts.AnnounceEarly,
 	}
