@@ -71,7 +71,7 @@ func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, er
 			{Name: lab.Sync, BFD: session, CarriesSync: true},
 		},
 		Scrub:         true,
-		Arbiter:       arbiterConfig(p),
+		Arbiter:       arbiterConfig(p, id, s.number("track.misses")),
 		Announce:      node.Pace{VIPs: vips, Seed: split(seed, "announcements of "+id)},
 		GatesOff:      s.text("ha.gates") == "off",
 		AnnounceEarly: s.text("ha.announce") == "before-install",
@@ -91,8 +91,11 @@ func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, er
 	return cfg, s.err
 }
 
-func arbiterConfig(p *plan.Plan) node.Arbiter {
+func arbiterConfig(p *plan.Plan, id string, misses int) node.Arbiter {
 	a := node.Arbiter{Validity: p.Validity(plan.Sim)}
+	if name := p.Gateway(plan.Sim, id); name != "" {
+		a.Gateway = node.Gateway{Name: name, Rise: misses, Fall: misses}
+	}
 	if p.KeepsServing(plan.Sim) {
 		a.Policy = node.KeepServing
 	}

@@ -13,7 +13,7 @@ const probeBytes = etherLen + ipLen + 8
 // probeSalt tells a probe apart from what else leaves a host at its instant.
 const probeSalt = 0x1c
 
-// prober probes the hosts that a process tracks. It is the model of package probe of
+// prober probes the hosts that a process tracks, and its gateway. It is the model of package probe of
 // the daemon: a round for each interval, and an answer counts within its own.
 type prober struct {
 	hosts    []uint8
@@ -24,7 +24,11 @@ type prober struct {
 func (w *World) newProber(id string) (prober, error) {
 	s := settings{plan: w.plan, node: id}
 	p := prober{every: s.duration("track.every")}
-	for _, name := range w.plan.Targets(plan.Sim, id) {
+	hosts := w.plan.Targets(plan.Sim, id)
+	if gateway := w.plan.Gateway(plan.Sim, id); gateway != "" {
+		hosts = append(hosts, gateway)
+	}
+	for _, name := range hosts {
 		for i := range w.hosts {
 			if w.hosts[i].name == name {
 				p.hosts = append(p.hosts, uint8(i))

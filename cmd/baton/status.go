@@ -130,7 +130,7 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	fmt.Fprintf(table, "sync stream\t%s\n", streamNote(s.Stream, s.Peer.Version))
 	if a := s.Arbiter; a != nil {
-		fmt.Fprintf(table, "arbiter\t%s\t%s\n", a.Policy, arbiterNote(*a))
+		fmt.Fprintf(table, "arbiter\t%s\t%s, %s\n", a.Kind, a.Policy, arbiterNote(*a))
 	}
 	if d := s.Defer; d != nil {
 		fmt.Fprintf(table, "deferred replies\t%d waiting\t%s\n", d.Waiting, deferNote(*d))

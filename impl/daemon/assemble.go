@@ -58,6 +58,9 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 
 func arbiterConfig(c *config.Config) node.Arbiter {
 	out := node.Arbiter{Validity: time.Duration(c.Arbiter.Validity)}
+	if g := c.Arbiter.Gateway; g.IsValid() {
+		out.Gateway = node.Gateway{Name: g.String(), Rise: int(c.Arbiter.Rise), Fall: int(c.Arbiter.Fall)}
+	}
 	if c.Arbiter.Policy == config.PolicyKeepServing {
 		out.Policy = node.KeepServing
 	}

@@ -69,6 +69,10 @@ func arbiterAlarms(a *node.ArbiterStatus) []string {
 	switch {
 	case a == nil || a.Answers && !a.Alone:
 		return nil
+	case a.Kind == "gateway" && a.Alone:
+		return []string{fmt.Sprintf("this node has served for %v without peer and gateway (%s): %s", a.For.Round(time.Second), a.Policy, a.Why)}
+	case a.Kind == "gateway":
+		return []string{"the arbiter: " + a.Why}
 	case a.Alone:
 		return []string{fmt.Sprintf("this node has served for %v without peer and arbiter (keep-serving): its peer may serve too; the arbiter: %s", a.For.Round(time.Second), a.Why)}
 	}

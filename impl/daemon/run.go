@@ -163,11 +163,13 @@ func (d *daemon) watchEvents(ctx context.Context) {
 	}
 }
 
-// probe probes the tracked targets.
+// probe probes the tracked targets and the gateway.
 func (d *daemon) probe(ctx context.Context) {
-	if d.prober != nil {
-		d.prober.Run(ctx)
+	var running sync.WaitGroup
+	for _, p := range d.probers {
+		running.Go(func() { p.Run(ctx) })
 	}
+	running.Wait()
 }
 
 // tick makes the loop do its periodic work.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -49,7 +50,7 @@ type daemon struct {
 	conflicts conflicts
 	neigh     *neigh.Keeper
 	peers     peerFollower
-	prober    *probe.Prober // nil if nothing is tracked
+	probers   []prober // of the tracked targets and of the gateway, where there are any
 	checker   *checker.Checker
 	balancer  *balancer
 	manager   *notify.Manager
@@ -77,7 +78,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProber, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
+		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProbers, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay must begin when it can hear and be heard.
 		d.openCore,
@@ -207,22 +208,43 @@ func (d *daemon) openNeighbours() (err error) {
 	return nil
 }
 
-// openProber starts to probe the tracked targets, if there are any.
-func (d *daemon) openProber() (err error) {
-	if len(d.cfg.Track.Targets) == 0 {
-		return nil
+// prober probes hosts until its context ends.
+type prober interface{ Run(context.Context) }
+
+// openProbers prepares to probe the tracked targets and the gateway, if there are any.
+func (d *daemon) openProbers() error {
+	if targets := d.cfg.Track.Targets; len(targets) > 0 {
+		if err := d.ping(probe.Config{Targets: targets, Every: time.Duration(d.cfg.Track.Every)}); err != nil {
+			return err
+		}
 	}
-	d.prober, err = probe.New(probe.Config{
-		Targets: d.cfg.Track.Targets, Every: time.Duration(d.cfg.Track.Every), Log: d.log,
-		Report: func(target netip.Addr, answered bool) {
-			d.loop.inbox.post(node.Probe{Target: target.String(), Answered: answered})
-		},
+	a := &d.cfg.Arbiter
+	switch {
+	case !a.Gateway.IsValid():
+		return nil
+	case a.Probe == config.ProbeICMP:
+		return d.ping(probe.Config{Targets: []netip.Addr{a.Gateway.Addr}, Source: a.Source.Addr, Every: time.Duration(a.Every)})
+	}
+	d.probers = append(d.probers, &probe.Connector{
+		Target: netip.AddrPortFrom(a.Gateway.Addr, a.Port), Source: a.Source.Addr, Every: time.Duration(a.Every), Log: d.log,
+		Report: func(answered bool) { d.probed(a.Gateway.Addr, answered) },
 	})
+	return nil
+}
+
+func (d *daemon) ping(cfg probe.Config) error {
+	cfg.Log, cfg.Report = d.log, d.probed
+	p, err := probe.New(cfg)
 	if err != nil {
 		return err
 	}
-	d.onClose(d.prober.Close)
+	d.probers = append(d.probers, p)
+	d.onClose(p.Close)
 	return nil
+}
+
+func (d *daemon) probed(target netip.Addr, answered bool) {
+	d.loop.inbox.post(node.Probe{Target: target.String(), Answered: answered})
 }
 
 // openBalancer starts the balancer of the services.

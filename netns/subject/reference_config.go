@@ -63,12 +63,19 @@ func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
 		CA:    files.CA, Cert: files.Cert, Key: files.Key,
 	}
 	c.Control = node + ".sock"
-	for _, host := range p.Targets(plan.Netns, node) {
+	reached := func(host string) netip.Addr {
 		link := lab.Clients
 		if h, _ := topo.Host(host); h.Kind == lab.Backend {
 			link = lab.Backends
 		}
-		c.Track.Targets = append(c.Track.Targets, address(host, link))
+		return address(host, link)
+	}
+	for _, host := range p.Targets(plan.Netns, node) {
+		c.Track.Targets = append(c.Track.Targets, reached(host))
+	}
+	if gateway := p.Gateway(plan.Netns, node); gateway != "" {
+		every, misses := p.Probes(plan.Netns, node)
+		c.Arbiter = config.Arbiter{Gateway: config.Address{Addr: reached(gateway)}, Every: config.Duration(every), Rise: misses, Fall: misses}
 	}
 	c.Services = nodeServices(p, topo)
 	return &c

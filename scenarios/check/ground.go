@@ -69,7 +69,11 @@ func (r *run) canServe(s *State, name string) bool {
 	if !n.Up || n.Frozen {
 		return false
 	}
-	for _, host := range r.plan.Targets(r.meta.World, name) {
+	hosts := r.plan.Targets(r.meta.World, name)
+	if gateway := r.plan.Gateway(r.meta.World, name); gateway != "" {
+		hosts = append(hosts, gateway)
+	}
+	for _, host := range hosts {
 		if r.silenced(s, name, host, "") || r.silenced(s, host, name, "") {
 			return false
 		}

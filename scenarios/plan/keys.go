@@ -86,6 +86,7 @@ func option(name string) (Key, bool) {
 const (
 	keyArbiter = "arbiter.validity"
 	keyPolicy  = "arbiter.policy"
+	keyGateway = "arbiter.gateway"
 	failClosed = "fail-closed"
 )
 
@@ -113,6 +114,7 @@ var Keys = []Key{
 	{Name: "check.all_down", Default: "silent", Values: []string{"silent", "refuse"}, Doc: "how a new flow is handled while no backend serves: dropped, or answered with a RST or an ICMP port unreachable"},
 	{Name: keyArbiter, Default: "0s", Simulated: true, quantity: span(0, time.Hour), Doc: "the pair has an arbiter, and its permission to act alone is valid for this time, at least twice the detection time. Only the simulator has one"},
 	{Name: keyPolicy, Default: failClosed, Values: []string{failClosed, "keep-serving"}, Simulated: true, Doc: "what a MASTER does that loses its peer while the arbiter does not answer: it stops, or goes on"},
+	{Name: keyGateway, Default: noTargets, Hosts: true, quantity: gatewayHost, Doc: "the host that is the pair's arbiter instead: a node that does not reach it neither claims nor serves alone. It is probed like a target of `track`"},
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
 	{Name: "sync.defer", Default: "none", Values: []string{"none", "established"}, Doc: "which packets wait until the peer has acknowledged their flow: the reply that tells a client that its flow is established"},
 	{Name: "sync.defer_limit", Default: "5ms", quantity: span(100*time.Microsecond, 500*time.Millisecond), Doc: "how long such a packet waits at most"},

@@ -60,7 +60,7 @@ func (p *Plan) mult(world, node string) time.Duration {
 // tracked.
 func (p *Plan) tracked(world string) time.Duration {
 	for _, node := range nodes {
-		if len(p.Targets(world, node)) > 0 {
+		if len(p.Targets(world, node)) > 0 || p.Gateway(world, node) != "" {
 			return p.Track(world)
 		}
 	}

@@ -24,6 +24,28 @@ func numbered(name string) bool {
 	return ok && kind != lab.Node
 }
 
+// gatewayHost accepts the hosts that may be an arbiter.
+func gatewayHost(text string) (string, error) {
+	if text == noTargets || numbered(text) {
+		return text, nil
+	}
+	return "", &wrong{message: strconv.Quote(text) + " is not none, a client or a backend"}
+}
+
+// Gateway is the host that is the arbiter of a node, "" for none.
+func (p *Plan) Gateway(world, node string) string {
+	if host := p.Value(world, node, keyGateway); host != noTargets {
+		return host
+	}
+	return ""
+}
+
+// Probes is how often a node probes what it tracks, and how many in a row change anything.
+func (p *Plan) Probes(world, node string) (every time.Duration, misses uint8) {
+	n, _ := strconv.ParseUint(p.Value(world, node, "track.misses"), 10, 8)
+	return p.span(world, node, "track.every"), uint8(n)
+}
+
 // Targets lists the hosts that a node tracks in a world.
 func (p *Plan) Targets(world, node string) []string {
 	what := p.Value(world, node, "track.targets")
@@ -54,7 +76,7 @@ func (p *Plan) Track(world string) time.Duration {
 // targets checks that the hosts to be tracked exist.
 func (l *linter) targets() {
 	for _, s := range l.Config {
-		if s.Key == "track.targets" && numbered(s.Value) {
+		if (s.Key == "track.targets" || s.Key == keyGateway) && numbered(s.Value) {
 			l.host(s.Pos, s.Value)
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +20,23 @@ func (c *Config) DefaultKey() string {
 
 func checkArbiter(d *document, c *Config) error {
 	a := &c.Arbiter
+	if !a.On() && a.Gateway.IsValid() {
+		for _, key := range []string{"key", "validity", "ca", "cert", "key_file"} {
+			if d.has("arbiter." + key) {
+				return d.fail("arbiter."+key, "belongs to arbiter.etcd; a gateway has probe, port, source, every, rise and fall")
+			}
+		}
+		return checkGateway(d, c)
+	}
+	for _, key := range []string{"gateway", "probe", "port", "source", "every", "rise", "fall"} {
+		switch {
+		case !d.has("arbiter." + key):
+		case a.On():
+			return d.fail("arbiter."+key, "is given beside arbiter.etcd; a pair has one arbiter")
+		default:
+			return d.fail("arbiter."+key, "is given without arbiter.gateway; name the host, such as 198.18.0.1")
+		}
+	}
 	if !a.On() {
 		for _, key := range []string{"key", "validity", "policy", "ca", "cert", "key_file"} {
 			if d.has("arbiter." + key) {
@@ -55,3 +73,53 @@ func checkArbiter(d *document, c *Config) error {
 	}
 	return nil
 }
+
+// checkGateway checks the gateway and fills in its defaults. checkAddresses compares it with the
+// pair's addresses.
+func checkGateway(d *document, c *Config) error {
+	a := &c.Arbiter
+	if err := checkRouted(d, "arbiter.gateway", a.Gateway.Addr); err != nil {
+		return err
+	}
+	if a.Probe == "" {
+		a.Probe = ProbeICMP
+	}
+	for _, n := range []struct {
+		key   string
+		value *uint8
+	}{{"arbiter.rise", &a.Rise}, {"arbiter.fall", &a.Fall}} {
+		switch {
+		case !d.has(n.key):
+			*n.value = defaultStreak
+		case *n.value == 0:
+			return d.fail(n.key, "0 is out of range; use 1 to 255")
+		}
+	}
+	if !d.has("arbiter.every") {
+		a.Every = Duration(defaultEvery)
+	}
+	every := time.Duration(a.Every)
+	switch {
+	case every < minEvery || every > maxEvery:
+		return d.fail("arbiter.every", "%v is out of range; use %v to %v", every, minEvery, maxEvery)
+	case a.Probe == ProbeICMP && !a.Gateway.Is4():
+		return d.fail("arbiter.gateway", "%v cannot be pinged: probe icmp is IPv4 alone; use probe: tcp with a port", a.Gateway)
+	case a.Probe == ProbeICMP && d.has("arbiter.port"):
+		return d.fail("arbiter.port", "is given for probe icmp, which has no ports; use probe: tcp, or leave it out")
+	case a.Probe == ProbeTCP && a.Port == 0:
+		return d.fail("arbiter.probe", "tcp needs arbiter.port; give one that the gateway answers on, if only by a refusal")
+	case slices.Contains(c.Track.Targets, a.Gateway.Addr):
+		return d.fail("arbiter.gateway", "%v is tracked too; leave it out of track.targets", a.Gateway)
+	case !d.has("arbiter.source"):
+		return nil
+	case a.Source.Is4() != a.Gateway.Is4():
+		return d.fail("arbiter.source", "%v is not of the family of the gateway %v", a.Source, a.Gateway)
+	}
+	return checkRouted(d, "arbiter.source", a.Source.Addr)
+}
+
+// Defaults of a gateway's probes: those of tracked targets.
+const (
+	defaultEvery  = 100 * time.Millisecond
+	defaultStreak = 3
+)

@@ -114,8 +114,24 @@ type Track struct {
 }
 
 // Arbiter is the third party that decides which node may act alone when they do not hear
-// each other: a record in etcd. Both nodes configure the same one, or none.
+// each other: a record in etcd, or, much weaker, a host that a node must reach. Both nodes
+// configure the same one, or none.
 type Arbiter struct {
+	// Gateway is the host that a node must reach to claim, and to serve alone; instead of etcd. Two
+	// nodes that both reach it and do not hear each other both serve.
+	Gateway Address `yaml:"gateway,omitempty"`
+	// Probe is how it is probed: by an ICMP echo request, or by opening a TCP connection, which it
+	// may refuse; icmp if left out.
+	Probe Probe  `yaml:"probe,omitempty"`
+	Port  uint16 `yaml:"port,omitempty"` // the port to connect to, for tcp
+	// Source is the address of this node to probe from; that of the route if left out.
+	Source Address `yaml:"source,omitempty"`
+	// Every is the time between two probes, and how long an answer may take; 100ms if left out.
+	Every Duration `yaml:"every,omitempty"`
+	// Rise is how many answers in a row bring the gateway back; 3 if left out.
+	Rise uint8 `yaml:"rise,omitempty"`
+	// Fall is how many missed answers in a row lose it; 3 if left out.
+	Fall uint8    `yaml:"fall,omitempty"`
 	Etcd []string `yaml:"etcd,omitempty"` // URLs of the cluster's members; without them there is no arbiter
 	// Key is the record's key, which no other pair may use; /baton/lb1+lb2/alone for these two ids if left out.
 	Key string `yaml:"key,omitempty"`

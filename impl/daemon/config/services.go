@@ -130,6 +130,9 @@ func checkAddresses(d *document, c *Config) error {
 	}
 	hosts[c.Sync.Local.Addr()] = user{"sync.local", d.place("sync.local")}
 	hosts[c.Sync.Peer.Addr()] = user{"sync.peer", d.place("sync.peer")}
+	if u, taken := hosts[c.Arbiter.Gateway.Addr]; taken {
+		return d.fail("arbiter.gateway", "%v is %s (%s); name a third host", c.Arbiter.Gateway, u.what, u.place)
+	}
 	for i, s := range c.Services {
 		for j, b := range s.Backends {
 			path := index(index("services", i)+".backends", j)
@@ -138,6 +141,12 @@ func checkAddresses(d *document, c *Config) error {
 			}
 		}
 		vips[s.VIP] = user{"the VIP of service " + s.Name, d.place(index("services", i) + ".vip")}
+	}
+	if u, taken := vips[c.Arbiter.Gateway.Addr]; taken {
+		return d.fail("arbiter.gateway", "%v is %s (%s), which the MASTER itself answers for; name a third host", c.Arbiter.Gateway, u.what, u.place)
+	}
+	if u, taken := vips[c.Arbiter.Source.Addr]; taken {
+		return d.fail("arbiter.source", "%v is %s (%s), which only the MASTER has; use an address of this node", c.Arbiter.Source, u.what, u.place)
 	}
 	for i, target := range c.Track.Targets {
 		if u, taken := vips[target]; taken {
@@ -159,6 +168,9 @@ func checkAddresses(d *document, c *Config) error {
 			}
 			if u, taken := vips[a]; taken {
 				return d.fail(path, "%v is %s (%s); use another address, on the backend link", a, u.what, u.place)
+			}
+			if a == c.Arbiter.Gateway.Addr {
+				return d.fail("arbiter.gateway", "%v is a SNAT address of service %s (%s), which the MASTER itself answers for; name a third host", a, s.Name, d.place(path))
 			}
 		}
 	}

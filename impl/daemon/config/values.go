@@ -111,6 +111,18 @@ func (Policy) noun() string        { return "a policy" }
 func (Policy) allowed() []string   { return []string{"fail-closed", "keep-serving"} }
 func (p Policy) offered() []string { return p.allowed() }
 
+// Probe is how a gateway is probed.
+type Probe string
+
+const (
+	ProbeICMP Probe = "icmp"
+	ProbeTCP  Probe = "tcp"
+)
+
+func (Probe) noun() string        { return "a probe" }
+func (Probe) allowed() []string   { return []string{"icmp", "tcp"} }
+func (p Probe) offered() []string { return p.allowed() }
+
 // Announce is when the VIPs are announced. BeforeInstall is unsafe: packets
 // arrive before forwarding works.
 type Announce string

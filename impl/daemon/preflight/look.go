@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
+	"baton/impl/daemon/probe"
 )
 
 // Look collects the facts of this host that a node with this configuration depends on.
@@ -30,6 +32,7 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	if c.Pin != "" {
 		f.Unpinnable = unpinnable(c.Pin)
 	}
+	f.Unreached = unreached(ctx, c)
 	// A running node with this configuration uses these ports itself.
 	if client, err := control.Dial(ctx, c.Control); err == nil {
 		return f, client.Close()
@@ -41,6 +44,25 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	}
 	return f, nil
 }
+
+// unreached says why the gateway does not answer, "" if it does or there is none.
+func unreached(ctx context.Context, c *config.Config) string {
+	a := &c.Arbiter
+	var err error
+	switch {
+	case a.Probe == config.ProbeICMP:
+		err = probe.Ping(ctx, a.Gateway.Addr, a.Source.Addr, probeLimit)
+	case a.Probe == config.ProbeTCP:
+		err = probe.Connect(ctx, netip.AddrPortFrom(a.Gateway.Addr, a.Port), a.Source.Addr, probeLimit)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// probeLimit is how long the gateway may take to answer.
+const probeLimit = time.Second
 
 // unpinnable says why nothing can be pinned in a folder, which may not exist yet.
 func unpinnable(dir string) string {

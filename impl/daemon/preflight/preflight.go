@@ -28,6 +28,7 @@ type Facts struct {
 	LeftPins     []dataplane.LeftPins
 	Unpinnable   string // why the node cannot pin its maps, "" if it can
 	Attachment   dataplane.Attachment
+	Unreached    string // why the gateway does not answer, "" if it does or there is none
 	Unattachable string // why the programs cannot be attached to the links as configured, "" if they can
 }
 
@@ -60,6 +61,9 @@ func Host(c *config.Config, f Facts) []Finding {
 	}
 	if c.Pin != "" {
 		found = append(found, pin(c, f))
+	}
+	if c.Arbiter.Gateway.IsValid() {
+		found = append(found, gateway(c, f))
 	}
 	if len(f.LeftPins) > 0 {
 		found = append(found, leftPins(f))
@@ -163,6 +167,18 @@ func addresses(c *config.Config, f Facts) Finding {
 		wrong = append(wrong, fmt.Sprintf("sync.local: %v is not an address of this host", c.Sync.Local.Addr()))
 	}
 	return finding("addresses", "those of the paths and of the sync stream are on their links", wrong)
+}
+
+// gateway must answer: a node that does not reach it does not serve.
+func gateway(c *config.Config, f Facts) Finding {
+	var wrong []string
+	source := c.Arbiter.Source.Addr
+	if _, ok := f.holder(source); source.IsValid() && !ok {
+		wrong = append(wrong, fmt.Sprintf("arbiter.source: %v is not an address of this host", source))
+	} else if f.Unreached != "" {
+		wrong = append(wrong, fmt.Sprintf("arbiter.gateway: %v does not answer: %s", c.Arbiter.Gateway, f.Unreached))
+	}
+	return finding("gateway", c.Arbiter.Gateway.String()+" answers", wrong)
 }
 
 // vips must not be assigned to the host: its TCP stack would answer with a RST.

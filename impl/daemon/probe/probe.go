@@ -22,6 +22,8 @@ import (
 // Config configures a Prober.
 type Config struct {
 	Targets []netip.Addr // IPv4
+	// Source is the address to probe from, that of the route if it is not valid.
+	Source netip.Addr
 	// Every is the interval of a target's requests and the timeout of a reply.
 	Every time.Duration
 	// Report is called once per request, from Run's goroutine.
@@ -48,9 +50,13 @@ type state struct {
 
 // New returns a prober for the calling thread's network namespace.
 func New(cfg Config) (*Prober, error) {
-	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
+	source := netip.IPv4Unspecified()
+	if cfg.Source.IsValid() {
+		source = cfg.Source
+	}
+	conn, err := icmp.ListenPacket("ip4:icmp", source.String())
 	if err != nil {
-		return nil, fmt.Errorf("probe: open ICMP socket: %w", err)
+		return nil, fmt.Errorf("probe: open ICMP socket on %v: %w", source, err)
 	}
 	p := &Prober{cfg: cfg, conn: conn, id: rand.IntN(1 << 16), targets: map[netip.Addr]*state{}}
 	for _, t := range cfg.Targets {
