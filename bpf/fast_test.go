@@ -147,13 +147,31 @@ func TestTheHookChangesWithAPinnedTable(t *testing.T) {
 		if fast := counters(t, l.dp).Fast.Forwarded; (fast[0] > 0) != (hook == dataplane.HookXDP) {
 			t.Errorf("%s: %v packets went by XDP", hook, fast)
 		}
+		l.waitForXDP(t, hook == dataplane.HookXDP)
+	}
+}
+
+// waitForXDP waits until the client link has an XDP program, or has none: the kernel detaches one
+// some time after the last descriptor of it was closed.
+func (l *lab) waitForXDP(t *testing.T, want bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		var attached bool
 		inside(t, l.lb, func() error {
 			on, err := netlink.LinkByName("client0")
-			if err == nil && on.Attrs().Xdp.Attached != (hook == dataplane.HookXDP) {
-				t.Errorf("%s: XDP on client0: %+v", hook, on.Attrs().Xdp)
+			if err == nil {
+				attached = on.Attrs().Xdp.Attached
 			}
 			return err
 		})
+		if attached == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("XDP on client0: %v, want %v", attached, want)
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

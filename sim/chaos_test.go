@@ -101,6 +101,25 @@ func largest(value func(e *trace.Event) float64) func(*outing) float64 {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
+// noAnswer is the event of a node that the arbiter did not answer.
+func noAnswer(e *trace.Event) bool {
+	return e.Gate != nil && strings.Contains(e.Gate.Why, "the arbiter does not answer")
+}
+
+func unansweredAt(node string) func(*outing) float64 {
+	return count(func(e *trace.Event) bool { return e.Node == node && noAnswer(e) })
+}
+
+// firstUnanswered is when, in milliseconds, a node first got no answer; 0 if none did.
+func firstUnanswered(o *outing) float64 {
+	for i := range o.events {
+		if noAnswer(&o.events[i]) {
+			return ms(o.events[i].At.Sub(0))
+		}
+	}
+	return 0
+}
+
 // What there is to be seen of what goes wrong.
 var (
 	stalls     = count(func(e *trace.Event) bool { return e.Gap != nil && e.Gap.Proto == "tcp" })
@@ -115,10 +134,8 @@ var (
 	failed     = count(func(e *trace.Event) bool { return e.Sync != nil && strings.HasPrefix(e.Sync.Why, "apply failed") })
 	flaps      = count(func(e *trace.Event) bool { return e.BFD != nil && e.BFD.From == "Up" })
 	unread     = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "dataplane not read") })
-	unanswered = count(func(e *trace.Event) bool {
-		return e.Gate != nil && strings.Contains(e.Gate.Why, "the arbiter does not answer")
-	})
-	refused = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "lease refused") })
+	unanswered = count(noAnswer)
+	refused    = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "lease refused") })
 )
 
 // tripOf looks at the round trips of the sessions before the crash, which makes them long.
@@ -203,36 +220,39 @@ func TestEveryChaosTakesEffect(t *testing.T) {
 		measure func(*outing) float64
 		least   float64 // above the calm world's; below it if negative
 	}{
-		"loss":          {"chaos clients loss=0.05", stalls, 20},
-		"duplicate":     {"chaos clients duplicate=0.5", frames, 500},
-		"delay":         {"chaos backends delay=5ms", typical, 9},
-		"jitter":        {"chaos backends delay=5ms jitter=5ms", unusual, 15},
-		"reorder":       {"chaos clients reorder=0.05 holdback=20ms", slowest, 19},
-		"holdback":      {"chaos clients reorder=0.05 holdback=40ms", slowest, 39},
-		"burst.begin":   {"chaos clients burst.begin=0.01 burst.end=0.1 burst.loss=1", outages, 3},
-		"burst.end":     {"chaos clients burst.begin=0.01 burst.end=0.01 burst.loss=1", outages, 10},
-		"burst.loss":    {"chaos clients burst.begin=0.01 burst.end=0.1 burst.loss=0.7", stalls, 20},
-		"corrupt":       {"chaos clients corrupt=0.05", stalls, 20},
-		"wander":        {"chaos backends wander=5ms", slowest, 4},
-		"apply.fail":    {"chaos apply.fail=0.2", failed, 5},
-		"send.fail":     {"chaos send.fail=0.7", flaps, 5},
-		"drain.fail":    {"chaos flow.events=1 drain.fail=0.5", unread, 3},
-		"dump.fail":     {"chaos flow.events=1 dump.fail=0.5", unread, 3},
-		"arbiter.fail":  {"config arbiter.validity=1s\nchaos arbiter.fail=1", unanswered, 1},
-		"arbiter.delay": {"config arbiter.validity=1s\nchaos arbiter.delay=300ms", takeover, 30},
-		"lease.fail":    {"chaos lease.fail=0.9", refused, 1},
-		"slow":          {"chaos slow=1 slow.for=40ms", claim, 5},
-		"slow.for":      {"chaos slow=1 slow.for=80ms", claim, 50},
-		"garp.lost":     {"chaos garp.lost=1", announce, -8},
-		"flow.events":   {"chaos flow.events=1", dropped, 1},
-		"stream.break":  {"chaos stream.break=500ms", broken, 4},
-		"stream.dial":   {"chaos stream.dial=5s", firstSync, 100},
-		"stall":         {"chaos stall=1s stall.for=50ms", freezes, 5},
-		"stall.for":     {"chaos stall=1s stall.for=400ms", outages, 1},
-		"clock.step":    {"chaos clock.step=500ms clock.by=10ms", stepped, 5},
-		"clock.by":      {"chaos clock.step=500ms clock.by=100ms", stepped, 50},
-		"clock.drift":   {"chaos clock.drift=10000000", drift, 1_000_000},
-		"until":         {"chaos stall=1s stall.for=10ms until=2s", calmed, 1},
+		"loss":             {"chaos clients loss=0.05", stalls, 20},
+		"duplicate":        {"chaos clients duplicate=0.5", frames, 500},
+		"delay":            {"chaos backends delay=5ms", typical, 9},
+		"jitter":           {"chaos backends delay=5ms jitter=5ms", unusual, 15},
+		"reorder":          {"chaos clients reorder=0.05 holdback=20ms", slowest, 19},
+		"holdback":         {"chaos clients reorder=0.05 holdback=40ms", slowest, 39},
+		"burst.begin":      {"chaos clients burst.begin=0.01 burst.end=0.1 burst.loss=1", outages, 3},
+		"burst.end":        {"chaos clients burst.begin=0.01 burst.end=0.01 burst.loss=1", outages, 10},
+		"burst.loss":       {"chaos clients burst.begin=0.01 burst.end=0.1 burst.loss=0.7", stalls, 20},
+		"corrupt":          {"chaos clients corrupt=0.05", stalls, 20},
+		"wander":           {"chaos backends wander=5ms", slowest, 4},
+		"apply.fail":       {"chaos apply.fail=0.2", failed, 5},
+		"send.fail":        {"chaos send.fail=0.7", flaps, 5},
+		"drain.fail":       {"chaos flow.events=1 drain.fail=0.5", unread, 3},
+		"dump.fail":        {"chaos flow.events=1 dump.fail=0.5", unread, 3},
+		"arbiter.fail":     {"config arbiter.validity=1s\nchaos arbiter.fail=1", unanswered, 1},
+		"arbiter.fail.lb1": {"config lb2 ha.priority=200\nconfig arbiter.validity=1s\nchaos arbiter.fail.lb1=1", unansweredAt("lb1"), 1},
+		"arbiter.fail.lb2": {"config arbiter.validity=1s\nchaos arbiter.fail.lb2=1", unansweredAt("lb2"), 1},
+		"arbiter.from":     {"config arbiter.validity=1s\nchaos arbiter.fail=1 arbiter.from=5s", firstUnanswered, 5000},
+		"arbiter.delay":    {"config arbiter.validity=1s\nchaos arbiter.delay=300ms", takeover, 30},
+		"lease.fail":       {"chaos lease.fail=0.9", refused, 1},
+		"slow":             {"chaos slow=1 slow.for=40ms", claim, 5},
+		"slow.for":         {"chaos slow=1 slow.for=80ms", claim, 50},
+		"garp.lost":        {"chaos garp.lost=1", announce, -8},
+		"flow.events":      {"chaos flow.events=1", dropped, 1},
+		"stream.break":     {"chaos stream.break=500ms", broken, 4},
+		"stream.dial":      {"chaos stream.dial=5s", firstSync, 100},
+		"stall":            {"chaos stall=1s stall.for=50ms", freezes, 5},
+		"stall.for":        {"chaos stall=1s stall.for=400ms", outages, 1},
+		"clock.step":       {"chaos clock.step=500ms clock.by=10ms", stepped, 5},
+		"clock.by":         {"chaos clock.step=500ms clock.by=100ms", stepped, 50},
+		"clock.drift":      {"chaos clock.drift=10000000", drift, 1_000_000},
+		"until":            {"chaos stall=1s stall.for=10ms until=2s", calmed, 1},
 	}
 	calm := out(t, "")
 	for _, key := range plan.ChaosKeys {
