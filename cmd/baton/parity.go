@@ -73,7 +73,7 @@ func tolerated(dir string) time.Duration {
 	file := filepath.Join(dir, scenarios.ScenarioFile)
 	if source, err := os.ReadFile(file); err == nil {
 		if p, err := plan.Parse(file, source); err == nil {
-			return p.Tolerate
+			return parity.Tolerated(p)
 		}
 	}
 	return plan.DefaultTolerate

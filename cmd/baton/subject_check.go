@@ -89,11 +89,14 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	if err != nil {
 		return err
 	}
-	whole := true
-	for _, part := range parts(s, events, disputes(verdict)) {
+	code := exitPass
+	for _, part := range parts(s, events, verdict) {
 		state := "ok"
-		if !part.ok {
-			state, whole = "FAIL", false
+		switch {
+		case part.unsure:
+			state, code = "?", max(code, exitInconclusive)
+		case !part.ok:
+			state, code = "FAIL", exitFail
 		}
 		fmt.Fprintf(w, "%-5s %-8s %s\n", state, part.name, part.found)
 	}
@@ -102,8 +105,8 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 		return err
 	}
 	fmt.Fprintf(w, "      %-8s %s: %s\n", "kept", dir, evidenceFiles(kept))
-	if !whole {
-		return &exitError{code: exitFail}
+	if code != exitPass {
+		return &exitError{code: code}
 	}
 	return nil
 }
@@ -163,18 +166,34 @@ const tryoutStop = "@4s      stop"
 type part struct {
 	name, found string
 	ok          bool
+	unsure      bool // the host stood still: the run shows neither
 }
 
-// disputes returns why a run does not show exactly one MASTER: two nodes claim the role, or
-// a node forwards without it.
-func disputes(v check.Verdict) []string {
+// disputes returns why a run does not show exactly one MASTER, two nodes claim the role or a node
+// forwards without it, with that outcome of the checks: Fail, or Inconclusive.
+func disputes(v check.Verdict, outcome check.Outcome) []string {
 	var found []string
 	for _, c := range v.Checks {
-		if (c.Name == "masters" || c.Name == "forwarders") && c.Verdict == check.Fail {
+		if (c.Name == "masters" || c.Name == "forwarders") && c.Verdict == outcome {
 			found = append(found, c.Detail)
 		}
 	}
 	return found
+}
+
+// roles reports who was MASTER.
+func roles(v check.Verdict, masters []string, nobody string) part {
+	p := part{name: "roles"}
+	found := append(disputes(v, check.Fail), masters...)
+	p.ok = len(masters) > 0 && len(found) == len(masters)
+	if stalled := disputes(v, check.Inconclusive); p.ok && len(stalled) > 0 {
+		p.unsure, found = true, append(stalled, found...)
+	}
+	p.found = strings.Join(found, "; ")
+	if len(found) == 0 {
+		p.found = nobody
+	}
+	return p
 }
 
 // serves reports how many answers came through the VIP of each family. Each must serve.
@@ -193,7 +212,7 @@ func serves(families []lab.Family, answered map[string]uint64) part {
 	return p
 }
 
-func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
+func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 	var ended, masters, stopped, notes []string
 	answered, leaks := map[string]uint64{}, 0 // by family
 	asked := map[string]part{}                // by verb
@@ -209,7 +228,7 @@ func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 			stopped = append(stopped, fmt.Sprintf("%s: %s", e.Fault.Target, e.Fault.Receipt))
 			leaks += map[string]int{"failed": 1}[e.Fault.Phase]
 		case e.Fault != nil && e.Fault.Phase != "begin":
-			asked[e.Fault.Verb] = part{e.Fault.Verb, e.Fault.Receipt, e.Fault.Phase == "receipt" && !strings.Contains(e.Fault.Receipt, " refused: ")}
+			asked[e.Fault.Verb] = part{name: e.Fault.Verb, found: e.Fault.Receipt, ok: e.Fault.Phase == "receipt" && !strings.Contains(e.Fault.Receipt, " refused: ")}
 		case e.Leak != nil:
 			stopped = append(stopped, e.Leak.What)
 			leaks++
@@ -224,8 +243,8 @@ func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 		return strings.Join(lines, "; ")
 	}
 	found := []part{
-		{"starts", list(ended, "both nodes run"), len(ended) == 0},
-		{"roles", list(append(disputes, masters...), nobodyWas(len(ended) > 0)), len(masters) > 0 && len(disputes) == 0},
+		{name: "starts", found: list(ended, "both nodes run"), ok: len(ended) == 0},
+		roles(v, masters, nobodyWas(len(ended) > 0)),
 		serves(familiesOf(s), answered),
 	}
 	for _, verb := range fault.Verbs() {
@@ -233,10 +252,10 @@ func parts(s subject.Subject, events []trace.Event, disputes []string) []part {
 			found = append(found, p)
 		}
 	}
-	found = append(found, part{"stops", list(stopped, "not tried: nobody was Master"), len(stopped) > 0 && leaks == 0})
+	found = append(found, part{name: "stops", found: list(stopped, "not tried: nobody was Master"), ok: len(stopped) > 0 && leaks == 0})
 	if len(notes) > 0 {
-		found = append(found, part{"says", strings.Join(notes, "; "), true})
+		found = append(found, part{name: "says", found: strings.Join(notes, "; "), ok: true})
 	}
-	return append(found, part{"provides", list(s.Provides(), "nothing of itself"), true},
-		part{"lacks", list(subject.Lacks(s), "nothing") + unjudged(s), true})
+	return append(found, part{name: "provides", found: list(s.Provides(), "nothing of itself"), ok: true},
+		part{name: "lacks", found: list(subject.Lacks(s), "nothing") + unjudged(s), ok: true})
 }

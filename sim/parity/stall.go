@@ -6,7 +6,14 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
+
+// Tolerated is how long the host may stand still before a difference of a scenario's runs. It is what
+// the scenario tolerates, but at most half a detection time: more may cost a MASTER its lease.
+func Tolerated(p *plan.Plan) time.Duration {
+	return min(p.Tolerate, p.Detect(plan.Netns)/2)
+}
 
 // Excuse says why a difference proves nothing, "" if it does: the host stood still before it
 // for longer than is tolerated.
