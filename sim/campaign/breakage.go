@@ -29,9 +29,10 @@ func (d *drawing) breakage(draw *sim.Random) {
 const damageShare = 0.15
 
 // damage draws of which, from a stream of its own. It is done before the first fault, while
-// both nodes run, which may end either before it has repaired its table.
+// both nodes run, which may end either before it has repaired its table. A node that cannot
+// read its table never repairs it.
 func (d *drawing) damage(draw *sim.Random) {
-	if node := pickOf(draw, lab.Nodes()...); draw.Chance(damageShare) {
+	if node := pickOf(draw, lab.Nodes()...); draw.Chance(damageShare) && node != d.unread {
 		d.step(calm-2*time.Millisecond, "map damaged %s", node)
 	}
 }
