@@ -128,7 +128,7 @@ func conditionIn(s state) condition {
 // condition returns this node's own condition.
 func (n *Node) condition() condition {
 	switch {
-	case n.role.Holds(), n.grant.pending: // the node that gave the role must not take it back meanwhile
+	case n.role.Holds() && n.now >= n.install.quiet, n.grant.pending: // the node that gave the role must not take it back meanwhile
 		return serving
 	case n.able():
 		return standby

@@ -11,12 +11,14 @@ import (
 // installation is the first part of a claim: the last received changes take hold.
 type installation struct {
 	active bool
+	quiet  clock.Instant // until then the peer is not told: this node listens after a long pause
 	from   clock.Instant // earliest end, because the peer is told first
 	by     clock.Instant
 }
 
 func (i *installation) fingerprint(h *fingerprint.Hash) {
 	h.Flag(i.active)
+	h.Instant(i.quiet)
 	h.Instant(i.from)
 	h.Instant(i.by)
 }
@@ -28,9 +30,9 @@ func (i *installation) begin(now clock.Instant, notice time.Duration) {
 func (i *installation) end() { *i = installation{} }
 
 // resume delays a claim that a pause has interrupted. Another node may have claimed meanwhile.
-func (i *installation) resume(from clock.Instant) {
+func (i *installation) resume(quiet, from clock.Instant) {
 	if i.active {
-		i.from, i.by = max(i.from, from), max(i.by, from)
+		i.quiet, i.from, i.by = max(i.quiet, quiet), max(i.from, from), max(i.by, from)
 	}
 }
 
@@ -47,6 +49,8 @@ func (i *installation) deadline(now clock.Instant) clock.Instant {
 	switch {
 	case !i.active:
 		return clock.Never
+	case now < i.quiet:
+		return i.quiet
 	case now < i.from:
 		return i.from
 	}

@@ -358,15 +358,20 @@ func (n *Node) noteLateness(late time.Duration) {
 		return
 	}
 	n.paused = n.now
-	listen, notice := min(late, longest), time.Duration(0)
-	if late > longest { // the peer may have declared this node down and claimed
-		listen, notice = max(longest, bootListen), n.paths.lonelyDetection()
+	listen, long := min(late, longest), late > longest
+	if long { // the peer may have declared this node down and claimed
+		listen = max(longest, bootListen)
 		n.arbitration.machine.Forget(n.now)
 	}
 	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
-	// The claim signals its notice again. A running peer hears it, and the lease of a frozen
-	// peer ends in that time.
-	n.install.resume(max(n.awake, n.now.Add(notice)))
+	// While it listens after a long pause, a claiming node says that it stands by. Then the claim
+	// signals its notice again. A running peer hears that it began to serve without hearing
+	// it, and the lease of a frozen peer ends in that time.
+	if long {
+		n.install.resume(n.awake, n.awake.Add(n.paths.lonelyDetection()))
+	} else {
+		n.install.resume(0, max(n.awake, n.now))
+	}
 	n.peer.confirm = n.stream.seq + 1
 	n.tell(true)
 }

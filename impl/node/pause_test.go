@@ -165,3 +165,29 @@ func TestAClaimIsPaused(t *testing.T) {
 		masterWithin(l, "lb2", 5*time.Second)
 	}
 }
+
+// A node that is paused in the middle of a claim wakes beside a peer that serves and that it does
+// not hear. It stands by before it serves, so that the peer hears it begin, and stops.
+func TestAPausedClaimMeetsAPeerThatIsNotHeard(t *testing.T) {
+	for offset := 10 * time.Millisecond; offset < labDetect; offset += 10 * time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second)
+		l.freeze("lb1")
+		l.freeze("lb2")
+		l.run(2 * time.Second)
+		l.thaw("lb2")
+		l.until(5*time.Second, "lb2 claims", func() bool { return l.role("lb2") == "Claiming" })
+		l.run(offset)
+		l.freeze("lb2")
+		l.crash("lb1")
+		l.nodes["lb1"].frozen = false
+		l.drop("lb1", true)
+		l.start("lb1")
+		masterWithin(l, "lb1", 5*time.Second)
+		l.run(time.Second)
+		l.nodes["lb2"].held = nil
+		l.divided = false // lb2 is heard
+		l.thaw("lb2")
+		masterWithin(l, "lb2", 5*time.Second) // the lab ends a test in which both forward
+	}
+}
