@@ -17,7 +17,7 @@ import (
 // openArbiter connects to the configured arbiter, if any.
 func (d *daemon) openArbiter() error {
 	cfg := d.cfg.Arbiter
-	if !cfg.On() {
+	if cfg.Kind() != config.ArbiterEtcd {
 		return nil
 	}
 	secure, err := arbiterTLS(cfg)

@@ -7,8 +7,25 @@ import (
 	"time"
 )
 
-// On reports whether there is an arbiter.
-func (a Arbiter) On() bool { return len(a.Etcd) > 0 }
+// ArbiterKind is what a pair's arbiter is.
+type ArbiterKind string
+
+const (
+	ArbiterNone    ArbiterKind = "none"
+	ArbiterEtcd    ArbiterKind = "etcd"
+	ArbiterGateway ArbiterKind = "gateway"
+)
+
+// Kind returns what the arbiter is.
+func (a Arbiter) Kind() ArbiterKind {
+	switch {
+	case len(a.Etcd) > 0:
+		return ArbiterEtcd
+	case a.Gateway.IsValid():
+		return ArbiterGateway
+	}
+	return ArbiterNone
+}
 
 // defaultValidity is long enough for a cluster that elects a leader within a second.
 const defaultValidity = 3 * time.Second
@@ -18,33 +35,48 @@ func (c *Config) DefaultKey() string {
 	return "/baton/" + min(c.Node, c.Peer) + "+" + max(c.Node, c.Peer) + "/alone"
 }
 
+// Keys that belong to one kind of arbiter. Both have a policy.
+var (
+	etcdKeys    = []string{"key", "validity", "ca", "cert", "key_file"}
+	gatewayKeys = []string{"gateway", "probe", "port", "source", "every", "rise", "fall"}
+)
+
 func checkArbiter(d *document, c *Config) error {
 	a := &c.Arbiter
-	if !a.On() && a.Gateway.IsValid() {
-		for _, key := range []string{"key", "validity", "ca", "cert", "key_file"} {
-			if d.has("arbiter." + key) {
-				return d.fail("arbiter."+key, "belongs to arbiter.etcd; a gateway has probe, port, source, every, rise and fall")
-			}
-		}
-		return checkGateway(d, c)
-	}
-	for _, key := range []string{"gateway", "probe", "port", "source", "every", "rise", "fall"} {
+	kind := a.Kind()
+	for _, key := range gatewayKeys {
 		switch {
-		case !d.has("arbiter." + key):
-		case a.On():
+		case !d.has("arbiter."+key) || kind == ArbiterGateway:
+		case kind == ArbiterEtcd:
 			return d.fail("arbiter."+key, "is given beside arbiter.etcd; a pair has one arbiter")
 		default:
 			return d.fail("arbiter."+key, "is given without arbiter.gateway; name the host, such as 198.18.0.1")
 		}
 	}
-	if !a.On() {
-		for _, key := range []string{"key", "validity", "policy", "ca", "cert", "key_file"} {
-			if d.has("arbiter." + key) {
-				return d.fail("arbiter."+key, "is given without arbiter.etcd; name the cluster's members, such as http://198.18.3.1:2379")
-			}
+	for _, key := range append(slices.Clone(etcdKeys), "policy") {
+		switch {
+		case !d.has("arbiter."+key) || kind == ArbiterEtcd:
+		case kind == ArbiterNone:
+			return d.fail("arbiter."+key, "is given without arbiter.etcd; name the cluster's members, such as http://198.18.3.1:2379")
+		case key != "policy":
+			return d.fail("arbiter."+key, "belongs to arbiter.etcd; a gateway has probe, port, source, every, rise and fall")
 		}
-		return nil
 	}
+	if kind != ArbiterNone && a.Policy == "" {
+		a.Policy = PolicyFailClosed
+	}
+	switch kind {
+	case ArbiterGateway:
+		return checkGateway(d, c)
+	case ArbiterEtcd:
+		return checkEtcd(d, c)
+	}
+	return nil
+}
+
+// checkEtcd checks the cluster and fills in its defaults.
+func checkEtcd(d *document, c *Config) error {
+	a := &c.Arbiter
 	secure := false
 	for i, member := range a.Etcd {
 		u, err := url.Parse(member)
@@ -90,7 +122,7 @@ func checkGateway(d *document, c *Config) error {
 	}{{"arbiter.rise", &a.Rise}, {"arbiter.fall", &a.Fall}} {
 		switch {
 		case !d.has(n.key):
-			*n.value = defaultStreak
+			*n.value = defaultMisses
 		case *n.value == 0:
 			return d.fail(n.key, "0 is out of range; use 1 to 255")
 		}
@@ -117,9 +149,3 @@ func checkGateway(d *document, c *Config) error {
 	}
 	return checkRouted(d, "arbiter.source", a.Source.Addr)
 }
-
-// Defaults of a gateway's probes: those of tracked targets.
-const (
-	defaultEvery  = 100 * time.Millisecond
-	defaultStreak = 3
-)

@@ -132,7 +132,7 @@ type Arbiter struct {
 	Rise uint8 `yaml:"rise,omitempty"`
 	// Fall is how many missed answers in a row lose it; 3 if left out.
 	Fall uint8    `yaml:"fall,omitempty"`
-	Etcd []string `yaml:"etcd,omitempty"` // URLs of the cluster's members; without them there is no arbiter
+	Etcd []string `yaml:"etcd,omitempty"` // URLs of the cluster's members; without them and without a gateway there is no arbiter
 	// Key is the record's key, which no other pair may use; /baton/lb1+lb2/alone for these two ids if left out.
 	Key string `yaml:"key,omitempty"`
 	// Validity is how long the right to act alone holds, and so the outage if a node dies
@@ -218,7 +218,7 @@ func Default() Config {
 		BFD: BFD{TX: Duration(50 * time.Millisecond), RX: Duration(50 * time.Millisecond), Mult: 3},
 		HA: HA{Hold: Duration(500 * time.Millisecond), Preempt: PreemptNever, Gates: GatesOn, Announce: AnnounceAfterInstall, Priority: 100,
 			AnnounceEvery: Duration(node.DefaultAnnounceEvery), AnnounceRate: node.DefaultAnnounceRate},
-		Track:     Track{Every: Duration(100 * time.Millisecond), Misses: 3},
+		Track:     Track{Every: Duration(defaultEvery), Misses: defaultMisses},
 		Sync:      Sync{Defer: DeferNone, DeferLimit: Duration(5 * time.Millisecond)},
 		SNATPorts: PortRange{First: 20000, Last: 59999},
 		Check:     defaultCheck(),

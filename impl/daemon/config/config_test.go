@@ -271,6 +271,12 @@ func TestMistakes(t *testing.T) {
 		{"tcp without a port", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, probe: tcp}", 42, `arbiter.probe: tcp needs arbiter.port; give one that the gateway answers on, if only by a refusal`},
 		{"no such probe", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, probe: arp}", 42, `arbiter.probe: "arp" is not a probe; use icmp or tcp`},
 		{"no miss loses the gateway", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, fall: 0}", 42, `arbiter.fall: 0 is out of range; use 1 to 255`},
+		{"policy without an arbiter", "control: lb1.sock", "control: lb1.sock\narbiter: {policy: keep-serving}", 42, `arbiter.policy: is given without arbiter.etcd; name the cluster's members, such as http://198.18.3.1:2379`},
+		{"ping to a port", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, port: 179}", 42, `arbiter.port: is given for probe icmp, which has no ports; use probe: tcp, or leave it out`},
+		{"gateway probed without a pause", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, every: 1ms}", 42, `arbiter.every: 1ms is out of range; use 10ms to 1m0s`},
+		{"gateway probed every other hour", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, every: 2h}", 42, `arbiter.every: 2h0m0s is out of range; use 10ms to 1m0s`},
+		{"no answer brings the gateway back", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, rise: 0}", 42, `arbiter.rise: 0 is out of range; use 1 to 255`},
+		{"source that is no host", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, source: 224.0.0.18}", 42, `arbiter.source: 224.0.0.18 is not an address of a host; use a unicast address`},
 		{"gateway that is tracked", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [198.18.0.3]}\narbiter: {gateway: 198.18.0.3}", 43, `arbiter.gateway: 198.18.0.3 is tracked too; leave it out of track.targets`},
 		{"key with white space", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], key: a b}", 42, `arbiter.key: "a b" holds white space; use a path, such as /baton/lb1+lb2/alone`},
 
@@ -384,6 +390,30 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%T is not an *Error with exit code 2", err)
 			}
 		})
+	}
+}
+
+// What an arbiter's file leaves out has a value, so that two files can be compared.
+func TestDefaultsOfTheArbiter(t *testing.T) {
+	dir := folder(t)
+	gateway := Arbiter{Gateway: Address{netip.MustParseAddr("198.18.0.3")}, Probe: ProbeICMP, Every: Duration(100 * time.Millisecond), Rise: 3, Fall: 3, Policy: PolicyFailClosed}
+	strict := gateway
+	strict.Rise, strict.Fall, strict.Every, strict.Policy = 5, 2, Duration(time.Second), PolicyKeepServing
+	for _, test := range []struct {
+		text string
+		want Arbiter
+	}{
+		{"{}", Arbiter{}},
+		{"{gateway: 198.18.0.3}", gateway},
+		{"{gateway: 198.18.0.3, rise: 5, fall: 2, every: 1s, policy: keep-serving}", strict},
+		{`{etcd: ["http://198.18.3.1:2379"]}`, Arbiter{Etcd: []string{"http://198.18.3.1:2379"}, Key: "/baton/lb1+lb2/alone", Validity: Duration(3 * time.Second), Policy: PolicyFailClosed}},
+	} {
+		_, c, err := parse(filepath.Join(dir, "lb1.yaml"), []byte(strings.Replace(good, "control: lb1.sock", "control: lb1.sock\narbiter: "+test.text, 1)), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", test.text, err)
+		} else if diff := cmp.Diff(test.want, c.Arbiter, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", test.text, diff)
+		}
 	}
 }
 

@@ -12,6 +12,12 @@ const (
 	maxEvery = time.Minute
 )
 
+// Defaults of the probes of tracked targets and of a gateway.
+const (
+	defaultEvery  = 100 * time.Millisecond
+	defaultMisses = 3 // in a row
+)
+
 func checkTrack(d *document, c *Config) error {
 	if every := time.Duration(c.Track.Every); every < minEvery || every > maxEvery {
 		return d.fail("track.every", "%v is out of range; use %v to %v", every, minEvery, maxEvery)
