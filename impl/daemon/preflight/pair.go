@@ -13,7 +13,7 @@ import (
 
 // Pair compares the configurations of the two nodes of a pair.
 func Pair(one, other *config.Config) []Finding {
-	return []Finding{names(one, other), paths(one, other), timers(one, other), services(one, other), secrets(one, other)}
+	return []Finding{names(one, other), paths(one, other), timers(one, other), arbiters(one, other), services(one, other), secrets(one, other)}
 }
 
 // differ notes two values that must be equal.
@@ -65,6 +65,35 @@ func timers(one, other *config.Config) Finding {
 	differ(&wrong, "bfd.rx", one.BFD.RX, other.BFD.RX)
 	differ(&wrong, "bfd.mult", one.BFD.Mult, other.BFD.Mult)
 	return finding("the peer's timers", fmt.Sprintf("the same: detection within %v", one.BFD.Detect()), wrong)
+}
+
+// arbiters must be the same: two nodes that obey different ones may both act alone. A MASTER that
+// loses the gateway gives its peer the time of two of its own probes to lose it too, so both
+// probe alike.
+func arbiters(one, other *config.Config) Finding {
+	var wrong []string
+	kind, theirs := one.Arbiter.Kind(), other.Arbiter.Kind()
+	differ(&wrong, "the arbiter", kind, theirs)
+	if kind != theirs || kind == config.ArbiterNone {
+		return finding("the peer's arbiter", "neither node has one", wrong)
+	}
+	a, b := &one.Arbiter, &other.Arbiter
+	differ(&wrong, "arbiter.policy", a.Policy, b.Policy)
+	differ(&wrong, "arbiter.key", a.Key, b.Key)
+	differ(&wrong, "arbiter.validity", a.Validity, b.Validity)
+	differ(&wrong, "arbiter.gateway", a.Gateway, b.Gateway)
+	differ(&wrong, "arbiter.every", a.Every, b.Every)
+	differ(&wrong, "arbiter.rise", a.Rise, b.Rise)
+	differ(&wrong, "arbiter.fall", a.Fall, b.Fall)
+	if !sharesMember(a.Etcd, b.Etcd) {
+		wrong = append(wrong, fmt.Sprintf("arbiter.etcd: no member of %v is one of %v; name one that both nodes use", a.Etcd, b.Etcd))
+	}
+	return finding("the peer's arbiter", "the same "+string(kind), wrong)
+}
+
+// sharesMember reports whether two lists of etcd's members may be of one cluster.
+func sharesMember(one, other []string) bool {
+	return len(one) == 0 || slices.ContainsFunc(one, func(m string) bool { return slices.Contains(other, m) })
 }
 
 func services(one, other *config.Config) Finding {

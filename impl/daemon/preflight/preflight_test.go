@@ -86,6 +86,16 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 		{"links that need no XDP", func(c *config.Config, f *Facts) {
 			c.Hook, f.Attachment.Why = config.HookAuto, "link client0 is a veth"
 		}, ""},
+		{"a gateway that answers", func(c *config.Config, f *Facts) {
+			c.Arbiter.Gateway, c.Arbiter.Source = routed("198.18.0.9"), routed("198.18.0.1")
+		}, ""},
+		{"a gateway that does not answer", func(c *config.Config, f *Facts) {
+			c.Arbiter.Gateway, f.Unreached = routed("198.18.0.9"), "no echo reply within 1s"
+		}, "gateway: arbiter.gateway: 198.18.0.9 does not answer: no echo reply within 1s"},
+		{"a gateway that is probed from elsewhere", func(c *config.Config, f *Facts) {
+			c.Arbiter.Gateway, c.Arbiter.Source = routed("198.18.0.9"), routed("198.18.0.77")
+			f.Unreached = "cannot assign requested address"
+		}, "gateway: arbiter.source: 198.18.0.77 is not an address of this host"},
 		{"another program at the BFD port", func(_ *config.Config, f *Facts) { f.Busy["BFD"] = "udp :3784 is in use" }, "ports: BFD: udp :3784 is in use"},
 	} {
 		c, f := node("1"), host()
@@ -93,6 +103,25 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 		if got := complaints(Host(c, f)); (got == "") != (tt.says == "") || !strings.Contains(got, tt.says) {
 			t.Errorf("%s: said %q, want %q", tt.name, got, tt.says)
 		}
+	}
+}
+
+func routed(s string) config.Address { return config.Address{Addr: addr(s)} }
+
+// ofEtcd and ofGateway give both nodes an arbiter, and change it.
+func ofEtcd(change func(one, other *config.Arbiter)) func(one, other *config.Config) {
+	a := config.Arbiter{Etcd: []string{"http://198.18.3.1:2379"}, Key: "/pair", Validity: config.Duration(3 * time.Second), Policy: config.PolicyFailClosed}
+	return func(one, other *config.Config) {
+		one.Arbiter, other.Arbiter = a, a
+		change(&one.Arbiter, &other.Arbiter)
+	}
+}
+
+func ofGateway(change func(one, other *config.Arbiter)) func(one, other *config.Config) {
+	a := config.Arbiter{Gateway: routed("198.18.0.9"), Probe: config.ProbeICMP, Every: config.Duration(100 * time.Millisecond), Rise: 3, Fall: 3}
+	return func(one, other *config.Config) {
+		one.Arbiter, other.Arbiter = a, a
+		change(&one.Arbiter, &other.Arbiter)
 	}
 }
 
@@ -117,6 +146,21 @@ func TestWhereAPairDoesNotFitIsNamed(t *testing.T) {
 			other.Sync.Local = netip.AddrPortFrom(other.Sync.Local.Addr(), 1)
 		}, "sync: 198.18.2.1:3790 to 198.18.2.2:3790 here"},
 		{"another timer", func(_, other *config.Config) { other.BFD.TX = config.Duration(time.Second) }, "bfd.tx is 50ms here and 1s at the peer"},
+		{"an arbiter on one", ofEtcd(func(_, other *config.Arbiter) { *other = config.Arbiter{} }), "the peer's arbiter: the arbiter is etcd here and none at the peer"},
+		{"an arbiter of two kinds", ofEtcd(func(_, other *config.Arbiter) { *other = config.Arbiter{Gateway: routed("198.18.0.9")} }), "the arbiter is etcd here and gateway at the peer"},
+		{"one arbiter", ofEtcd(func(_, _ *config.Arbiter) {}), ""},
+		{"another policy", ofEtcd(func(_, other *config.Arbiter) { other.Policy = config.PolicyKeepServing }), "arbiter.policy is fail-closed here and keep-serving at the peer"},
+		{"another key", ofEtcd(func(_, other *config.Arbiter) { other.Key = "/other" }), "arbiter.key is /pair here and /other at the peer"},
+		{"another validity", ofEtcd(func(_, other *config.Arbiter) { other.Validity *= 2 }), "arbiter.validity is 3s here and 6s at the peer"},
+		{"two clusters", ofEtcd(func(_, other *config.Arbiter) { other.Etcd = []string{"http://198.18.4.1:2379"} }), "arbiter.etcd: no member of"},
+		{"two members of one cluster", ofEtcd(func(_, other *config.Arbiter) { other.Etcd = append([]string{"http://198.18.4.1:2379"}, other.Etcd...) }), ""},
+		{"one gateway, from two sources", ofGateway(func(one, other *config.Arbiter) {
+			one.Source, other.Source = routed("198.18.0.1"), routed("198.18.0.2")
+		}), ""},
+		{"another gateway", ofGateway(func(_, other *config.Arbiter) { other.Gateway = routed("198.18.0.8") }), "arbiter.gateway is 198.18.0.9 here and 198.18.0.8 at the peer"},
+		{"a gateway probed more seldom", ofGateway(func(_, other *config.Arbiter) { other.Every *= 2 }), "arbiter.every is 100ms here and 200ms at the peer"},
+		{"a gateway that rises later", ofGateway(func(_, other *config.Arbiter) { other.Rise++ }), "arbiter.rise is 3 here and 4 at the peer"},
+		{"a gateway that falls later", ofGateway(func(_, other *config.Arbiter) { other.Fall++ }), "arbiter.fall is 3 here and 4 at the peer"},
 		{"another service", func(_, other *config.Config) { other.Services[0].Port.First = 81 }, "the peer's services: services is"},
 		{"another table", func(one, _ *config.Config) { one.MaxFlows = 7 }, "max_flows is 7 here and 0"},
 		{"two equals that preempt", func(one, _ *config.Config) { one.HA.Preempt = config.PreemptAfterSync }, "one must be preferred"},
