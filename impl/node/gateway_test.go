@@ -72,6 +72,42 @@ func TestTheMasterAloneWithoutTheGateway(t *testing.T) {
 	}
 }
 
+// The status says for how long a node has served without peer and gateway: since the later of the
+// two losses. A node that does not serve is not alone.
+func TestTheStatusOfAMasterAlone(t *testing.T) {
+	const between, alone = time.Second, 3 * time.Second
+	loseGateway := func(l *lab) {
+		l.reachGateway("lb2", false)
+		l.run(50 * time.Millisecond) // lb1 hears of it: a role is not handed to a node without the gateway
+		l.reachGateway("lb1", false)
+	}
+	loseOther := func(l *lab) { l.crash("lb2") }
+	for name, losses := range map[string][]func(*lab){
+		"the gateway first": {loseGateway, loseOther},
+		"the peer first":    {loseOther, loseGateway},
+	} {
+		l := settledPair(t, func(c *Config) { c.Arbiter.Policy = KeepServing })
+		losses[0](l)
+		l.run(between)
+		if a := l.nodes["lb1"].node.Status().Arbiter; a.Alone {
+			t.Errorf("%s: alone with one of two: %+v", name, a)
+		}
+		losses[1](l)
+		l.run(alone)
+		a := l.nodes["lb1"].node.Status().Arbiter
+		if !a.Alone || a.For < alone-between/4 || a.For > alone+between/4 {
+			t.Errorf("%s: %+v, want alone for %v", name, a, alone)
+		}
+	}
+	l := settledPair(t, func(c *Config) { c.Arbiter.Policy = KeepServing })
+	loseGateway(l)
+	l.crash("lb1")
+	l.neverForwards("lb2", alone)
+	if a := l.nodes["lb2"].node.Status().Arbiter; a.Alone || a.For != 0 || a.Answers {
+		t.Errorf("status %+v of a BACKUP without peer and gateway", a)
+	}
+}
+
 // The isolated node of a partition stops once it has lost the gateway.
 func TestTheIsolatedMasterStops(t *testing.T) {
 	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {

@@ -163,7 +163,7 @@ func judgements() []judgement {
 	}
 }
 
-// A view has no time: that a target has been lost for long is found as it is gathered.
+// A view has no time: that a target or the gateway has been lost for long is found as it is gathered.
 func TestTheViewSaysHowLongATargetIsLost(t *testing.T) {
 	n := fullNode(t)
 	lacks := func(after time.Duration) bool {
@@ -180,6 +180,14 @@ func TestTheViewSaysHowLongATargetIsLost(t *testing.T) {
 	n.targets.receive(n.now, Probe{Target: "b1", Answered: true})
 	if lacks(2 * unreachableLimit) {
 		t.Error("a target that answers counts as lost for long")
+	}
+	n.gateway = newGateway(Gateway{Name: "gateway", Rise: 1, Fall: 1})
+	if !lacks(2 * unreachableLimit) {
+		t.Error("a gateway that has not answered since the boot does not count as lost for long")
+	}
+	n.gateway.receive(n.now, Probe{Target: "gateway", Answered: true})
+	if lacks(3 * unreachableLimit) {
+		t.Error("a gateway that answers counts as lost for long")
 	}
 }
 

@@ -19,7 +19,7 @@ type view struct {
 	dataplane Dataplane
 	reach     reach
 	gateway   reach
-	lacksLong bool // a tracked target has not answered for so long that the node gives the role up
+	lacksLong bool // a target or the gateway has not answered for so long that the node gives the role up
 	holdRun   bool // the recovery delay has run
 	undamped  bool // the recovery delay would have run without its lengthening by flaps
 	refused   bool // the dataplane refused the last lease
