@@ -3,6 +3,7 @@ package daemon
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"baton/impl/bfd"
 	"baton/impl/daemon/control"
@@ -26,6 +27,29 @@ func TestAlarmsOfThePair(t *testing.T) {
 	} {
 		if got := pairAlarms(tt.status); len(got) != tt.alarms {
 			t.Errorf("%s: %d alarms, want %d: %v", name, len(got), tt.alarms, got)
+		}
+	}
+}
+
+// An arbiter that does not answer raises an alarm before it is needed, and another once its node
+// serves alone.
+func TestAlarmsOfTheArbiter(t *testing.T) {
+	const why = "the gateway 198.18.0.3 does not answer any more"
+	for name, tt := range map[string]struct {
+		status *node.ArbiterStatus
+		want   string
+	}{
+		"none":                     {nil, ""},
+		"a gateway that answers":   {&node.ArbiterStatus{Kind: "gateway", Answers: true}, ""},
+		"a lost gateway":           {&node.ArbiterStatus{Kind: "gateway", Why: why}, "the arbiter: " + why},
+		"alone without a gateway":  {&node.ArbiterStatus{Kind: "gateway", Policy: "keep-serving", Why: why, Alone: true, For: 9 * time.Second}, "this node has served for 9s without peer and gateway (keep-serving): " + why},
+		"etcd that answers":        {&node.ArbiterStatus{Kind: "etcd", Answers: true}, ""},
+		"lost etcd":                {&node.ArbiterStatus{Kind: "etcd", Policy: "fail-closed", Why: "refused"}, "the arbiter does not answer: refused; policy fail-closed"},
+		"alone without etcd":       {&node.ArbiterStatus{Kind: "etcd", Policy: "keep-serving", Why: "refused", Alone: true, For: 9 * time.Second}, "this node has served for 9s without peer and arbiter (keep-serving): its peer may serve too; the arbiter: refused"},
+		"alone, and etcd is there": {&node.ArbiterStatus{Kind: "etcd", Policy: "keep-serving", Answers: true, Alone: true, For: time.Second}, "this node has served for 1s without peer and arbiter (keep-serving): its peer may serve too; the arbiter: "},
+	} {
+		if got := strings.Join(arbiterAlarms(tt.status), "; "); got != tt.want {
+			t.Errorf("%s: alarms %q, want %q", name, got, tt.want)
 		}
 	}
 }

@@ -277,6 +277,7 @@ func TestMistakes(t *testing.T) {
 		{"gateway probed every other hour", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, every: 2h}", 42, `arbiter.every: 2h0m0s is out of range; use 10ms to 1m0s`},
 		{"no answer brings the gateway back", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, rise: 0}", 42, `arbiter.rise: 0 is out of range; use 1 to 255`},
 		{"source that is no host", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.0.3, source: 224.0.0.18}", 42, `arbiter.source: 224.0.0.18 is not an address of a host; use a unicast address`},
+		{"gateway that is a SNAT address", "control: lb1.sock", "control: lb1.sock\narbiter: {gateway: 198.18.1.100}", 42, `arbiter.gateway: 198.18.1.100 is a SNAT address of service web (line 31), which the MASTER itself answers for; name a third host`},
 		{"gateway that is tracked", "control: lb1.sock", "control: lb1.sock\ntrack: {targets: [198.18.0.3]}\narbiter: {gateway: 198.18.0.3}", 43, `arbiter.gateway: 198.18.0.3 is tracked too; leave it out of track.targets`},
 		{"key with white space", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], key: a b}", 42, `arbiter.key: "a b" holds white space; use a path, such as /baton/lb1+lb2/alone`},
 
