@@ -383,6 +383,12 @@ func (e *Engine) Acked() uint64 { return e.feed.acked }
 // Pending returns how many batches have not taken hold in the dataplane yet.
 func (e *Engine) Pending() int { return e.queue.len() }
 
+// Queued returns the ordinal of the last batch that was queued for the dataplane, for Landed.
+func (e *Engine) Queued() uint64 { return e.queue.ordinal }
+
+// Landed reports whether all batches up to an ordinal have taken hold in the dataplane.
+func (e *Engine) Landed(ordinal uint64) bool { return e.queue.reached(ordinal) }
+
 // Len returns the number of flows in the mirror.
 func (e *Engine) Len() int { return e.table.len() }
 

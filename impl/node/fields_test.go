@@ -34,6 +34,7 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 		"comparison", "decisions", "gates.why", "gates.since", "adoption.taken", "adoption.entries", "dataplane.Why", "reading.stats", "scrub.stats", "scrub.awaited", "merging.awaited", "deferral.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err", "arbitration.policy", "arbitration.keeping.alone", "arbitration.keeping.last",
+		"scrub.queued",                     // the queue stands for it
 		"deferral.waiting.Deferred",        // names a packet
 		"announce.pace", "announce.random", // the configuration, and the random phase of announcements
 	)

@@ -39,6 +39,9 @@ type merging struct {
 	at       clock.Instant // time of the next attempt
 }
 
+// idle reports whether no offer is being merged, nor waits for its next attempt.
+func (m *merging) idle() bool { return m.stage == mergeResting && m.attempts == 0 }
+
 func (m *merging) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(m.stage))
 	h.Int(m.attempts)
@@ -56,7 +59,7 @@ func (n *Node) offerRest(leads bool, term followedTerm, theirs ha.Rank) {
 
 // mergeWait returns when merging needs a Timer.
 func (n *Node) mergeWait() clock.Instant {
-	if n.merging.stage != mergeResting || n.merging.attempts == 0 {
+	if n.merging.stage != mergeResting || n.merging.idle() {
 		return clock.Never
 	}
 	return n.future(n.merging.at)

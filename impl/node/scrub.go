@@ -49,7 +49,7 @@ func (d Damage) String() string { return damageNames[d] }
 // suspect is an entry that differs between dataplane and mirror.
 type suspect struct {
 	held  flow.Held  // what the dataplane held
-	entry flow.Entry // the mirror's entry when the suspect was read again, if known
+	entry flow.Entry // the mirror's entry when the suspect was found, if known
 	known bool
 }
 
@@ -58,7 +58,7 @@ type scrubStage uint8
 const (
 	scrubResting   scrubStage = iota
 	scrubWalking              // a part is being read
-	scrubWaiting              // there are suspects, and writes have not taken hold
+	scrubWaiting              // there are suspects, and writes queued before have not taken hold
 	scrubDraining             // pending events are being stepped
 	scrubExamining            // the suspects are being read again
 	scrubHealing              // entries are being written back
@@ -75,6 +75,7 @@ type scrub struct {
 	whole    bool // the walk has not been interrupted since its start
 	search   bool // the walk has ended: entries that it has not passed are missing
 	suspects []suspect
+	queued   uint64       // the last batch queued when they were found
 	healing  []flow.Tuple // the entries that are being written back
 	stats    ScrubStats
 }
@@ -105,9 +106,14 @@ func (s *scrub) fingerprint(h *fingerprint.Hash) {
 	}
 }
 
+// interrupt drops what was read: it is of another role, or will be read again.
+func (s *scrub) interrupt() {
+	s.stage, s.suspects, s.whole, s.search = scrubResting, nil, false, false
+}
+
 // scrubs reports whether the node knows what its dataplane must hold.
 func (n *Node) scrubs() bool {
-	return n.cfg.Scrub && (n.role == ha.Master || n.follows()) && !n.adoption.unread && n.reading.done() && n.merging.stage == mergeResting
+	return n.cfg.Scrub && (n.role == ha.Master || n.follows()) && !n.adoption.unread && n.reading.done() && n.merging.idle()
 }
 
 // scrubWait returns when a scrub needs a Timer.
@@ -122,10 +128,15 @@ func (n *Node) scrubWait() clock.Instant {
 func (n *Node) advanceScrub() {
 	s := &n.scrub
 	switch {
-	case !n.scrubs() || s.role != n.role:
-		// The entries read so far are of another role, or will be read again.
-		s.stage, s.suspects, s.whole, s.search, s.role = scrubResting, nil, false, false, n.role
-		s.at = n.now.Add(scrubPause)
+	case s.role != n.role:
+		s.interrupt()
+		s.role, s.at = n.role, n.now.Add(scrubPause)
+	case !n.scrubs():
+		// It goes on soon: a BACKUP whose writes fail now and then is out of sync as often.
+		if s.stage != scrubResting {
+			s.at = n.now.Add(scrubEvery)
+		}
+		s.interrupt()
 	case s.stage == scrubResting && n.now >= s.at && s.search:
 		n.searchMissing()
 	case s.stage == scrubResting && n.now >= s.at:
@@ -136,7 +147,7 @@ func (n *Node) advanceScrub() {
 		s.stage, s.awaited = scrubWalking, n.nextID(pending{kind: pendingScrub})
 		n.emit(Walk{ID: s.awaited})
 	}
-	if s.stage == scrubWaiting && n.sync.Pending() == 0 {
+	if s.stage == scrubWaiting && n.sync.Landed(s.queued) {
 		s.stage, s.awaited = scrubDraining, n.nextID(pending{kind: pendingScrub})
 		n.emit(Drain{ID: s.awaited})
 	}
@@ -158,7 +169,7 @@ func (n *Node) scrubbed(d Done) {
 	case stage == scrubWalking:
 		n.walked(d)
 	case stage == scrubDraining:
-		n.askAgain()
+		n.examineSuspects()
 	case stage == scrubExamining:
 		n.judgeSuspects(d.Held)
 	case stage == scrubHealing:
@@ -207,24 +218,27 @@ func (n *Node) searchMissing() {
 	n.suspectAll()
 }
 
+// suspectAll notes what the mirror has of the suspects. What it has comes to hold in the dataplane with
+// the batches that are queued by now. Batches that are queued later are of flows that the mirror changes
+// later, which excuses a suspect. So a scrub does not wait until none is queued: on a busy BACKUP that
+// never happens.
 func (n *Node) suspectAll() {
-	if len(n.scrub.suspects) > 0 {
-		n.scrub.stage = scrubWaiting
-	}
-}
-
-// askAgain reads the suspects again once every earlier event has been stepped.
-func (n *Node) askAgain() {
 	s := &n.scrub
-	if n.sync.Pending() > 0 {
-		s.suspects = nil // the next scrub finds them
+	if len(s.suspects) == 0 {
 		return
 	}
+	for i := range s.suspects {
+		s.suspects[i].entry, s.suspects[i].known = n.sync.Lookup(s.suspects[i].held.Original)
+	}
+	s.stage, s.queued = scrubWaiting, n.sync.Queued()
+}
+
+// examineSuspects reads the suspects again once every earlier event has been stepped.
+func (n *Node) examineSuspects() {
+	s := &n.scrub
 	tuples := make([]flow.Tuple, len(s.suspects))
 	for i := range s.suspects {
-		t := s.suspects[i].held.Original
-		s.suspects[i].entry, s.suspects[i].known = n.sync.Lookup(t)
-		tuples[i] = t
+		tuples[i] = s.suspects[i].held.Original
 	}
 	s.stage, s.awaited = scrubExamining, n.nextID(pending{kind: pendingScrub})
 	n.emit(Examine{ID: s.awaited, Tuples: tuples})

@@ -127,6 +127,9 @@ func TestALateEventIsNoDamage(t *testing.T) {
 		closing := flows[22]
 		closing.State = flow.FinWait
 		lb1.table[closing.Original] = closing
+		wrong := flows[23] // damaged, and opened anew before it is read again
+		wrong.Reply.DstPort ^= 1 << 9
+		lb1.table[wrong.Original], lb1.unsound[wrong.Original] = wrong, true
 		late = []flow.Event{{Entry: changed}, {Entry: opened}, {Entry: gone, Deleted: true}, {Entry: closing}}
 	}
 	lb1.onDrain = func(take func([]flow.Event)) {
@@ -135,11 +138,12 @@ func TestALateEventIsNoDamage(t *testing.T) {
 			late = nil
 		}
 	}
-	again := flows[22]
-	again.State = flow.Closed
+	again, anew := flows[22], flows[23]
+	again.State, anew.State = flow.Closed, flow.FinWait
 	lb1.onExamine = func() { // after the events were drained
-		lb1.table[again.Original] = again
-		l.after(0, "lb1", func(n *labNode) { l.step(n, Flows{Events: []flow.Event{{Entry: again}}}) })
+		lb1.table[again.Original], lb1.table[anew.Original] = again, anew
+		delete(lb1.unsound, anew.Original)
+		l.after(0, "lb1", func(n *labNode) { l.step(n, Flows{Events: []flow.Event{{Entry: again}, {Entry: anew}}}) })
 	}
 	l.run(3 * scrubLimit)
 	if late != nil {
@@ -226,4 +230,59 @@ func TestANodeThatDoesNotKnowDoesNotScrub(t *testing.T) {
 	if len(lb2.table) != len(flows)+1 {
 		t.Errorf("%d flows, want %d: the table was not in sync", len(lb2.table), len(flows)+1)
 	}
+}
+
+// TestABusyBackupIsScrubbed: some write is always on its way, and the damage has nothing to do with it.
+func TestABusyBackupIsScrubbed(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb2 := l.nodes["lb2"]
+	lb2.holdDone = true
+	wrong := flows[7]
+	wrong.Reply.DstPort ^= 1 << 9
+	lb2.table[wrong.Original], lb2.unsound[wrong.Original] = wrong, true
+	for end, i := l.now.Add(scrubLimit), 100; l.now < end; i++ {
+		l.open("lb1", i)
+		l.run(5 * time.Millisecond)
+		for len(lb2.later) > 1 { // the newest write has not taken hold
+			in := lb2.later[0]
+			lb2.later = lb2.later[1:]
+			l.step(lb2, in)
+		}
+	}
+	if got := lb2.table[wrong.Original]; got.Reply != flows[7].Reply || lb2.unsound[wrong.Original] {
+		t.Errorf("the BACKUP holds %+v, want %+v", got, flows[7])
+	}
+}
+
+// TestABackupIsScrubbedBetweenItsFailures: each write that fails puts it out of sync for a moment.
+func TestABackupIsScrubbedBetweenItsFailures(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb2 := l.nodes["lb2"]
+	wrong := flows[7]
+	wrong.Reply.DstPort ^= 1 << 9
+	lb2.table[wrong.Original], lb2.unsound[wrong.Original] = wrong, true
+	for end, i := l.now.Add(scrubLimit), 100; l.now < end; i++ {
+		lb2.fails[driver.Apply] = driver.Fails
+		l.open("lb1", i)
+		l.run(50 * time.Millisecond)
+		delete(lb2.fails, driver.Apply)
+		l.run(time.Second)
+	}
+	if got := lb2.table[wrong.Original]; got.Reply != flows[7].Reply || lb2.unsound[wrong.Original] {
+		t.Errorf("the BACKUP holds %+v, want %+v", got, flows[7])
+	}
+}
+
+// TestAMasterThatReadsAllTheTimeHealsDamage: it scrubs between two readings.
+func TestAMasterThatReadsAllTheTimeHealsDamage(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb1 := l.nodes["lb1"]
+	wrong := flows[7]
+	wrong.Reply.DstPort ^= 1 << 9
+	lb1.table[wrong.Original], lb1.unsound[wrong.Original] = wrong, true
+	for range 20 {
+		l.step(lb1, Lost{})
+		l.run(RereadPause / 2)
+	}
+	l.wantDataplanes("a MASTER that loses events all the time", flows)
 }

@@ -18,7 +18,6 @@ func (d *drawing) breakage(draw *sim.Random) {
 	node := lab.Nodes()[draw.Below(2)]
 	verb := pickOf(draw, fault.Events+" lost", fault.Map+" unread")
 	if draw.Chance(breakageShare) {
-		d.broken = true
 		d.step(calm-time.Millisecond, "%s %s", verb, node)
 		if verb == fault.Map+" unread" {
 			d.unread = node
@@ -30,12 +29,10 @@ func (d *drawing) breakage(draw *sim.Random) {
 const damageShare = 0.15
 
 // damage draws of which, from a stream of its own. It is done before the first fault, while
-// both nodes run, which may end either before it has repaired its table. The rest of the case is
-// sound: a node that cannot read its table does not repair it, nor does one that loses every
-// event, because it reads all the time.
-func (d *drawing) damage(draw *sim.Random, weather weather) {
-	sound := !d.broken && (len(weather.lines) == 0 || weather.has("until"))
-	if node := pickOf(draw, lab.Nodes()...); draw.Chance(damageShare) && sound {
+// both nodes run, which may end either before it has repaired its table. A node that cannot
+// read its table never repairs it.
+func (d *drawing) damage(draw *sim.Random) {
+	if node := pickOf(draw, lab.Nodes()...); draw.Chance(damageShare) && node != d.unread {
 		d.step(calm-2*time.Millisecond, "map damaged %s", node)
 	}
 }

@@ -39,8 +39,6 @@ type drawing struct {
 	// late: a flow's first packets may be lost, so that it is opened at any time: also too late
 	// for its MASTER, which ends at that instant, to replicate it.
 	late bool
-	// broken: a node has a dataplane that is never mended as long as its first process runs.
-	broken bool
 	// unread is the node that cannot read its dataplane as long as its first process runs.
 	unread string
 	// cuts are those that are not healed.
@@ -110,7 +108,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	} else {
 		d.breakage(sim.NewRandom(seed, "campaign/breakage"))
 		d.rough()
-		d.damage(sim.NewRandom(seed, "campaign/damage"), weather)
+		d.damage(sim.NewRandom(seed, "campaign/damage"))
 	}
 	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
 	d.claims(gentle, unsafe)
