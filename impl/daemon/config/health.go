@@ -180,7 +180,7 @@ func checkCheck(d *document, at string, s Service) error {
 	case c.OnDown == OnDownMove && s.Proto == TCP:
 		return d.fail(at+".on_down", "%q is not possible for tcp: no other backend knows the connection; use keep", c.OnDown)
 	case c.Port == 0 && needsPort(c.Type) && s.Backends[0].Port() == 0:
-		return d.fail(at+".port", "is missing; the backends keep the ports of %v, so a check of type %s needs one to probe", s.Port, c.Type)
+		return d.fail(at+".port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
 	case c.Type == CheckScript && len(c.Command) == 0:
 		return d.fail(at+".command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
 	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):
