@@ -33,7 +33,8 @@ type memory struct {
 	pollFails  error // after the events that are pending
 	macFails   error
 	applyCalls int
-	noPort     uint64 // new flows of the entries' service that were dropped
+	noPort     uint64 // new flows of the service refused that were dropped
+	refused    flow.Service
 
 	adoption dataplane.Adoption
 	kept     flow.Pedigree
@@ -46,7 +47,7 @@ func (m *memory) Release([]uint64) error { return nil }
 func (m *memory) Discard([]uint64)       {}
 
 func newMemory() *memory {
-	return &memory{table: map[flow.Tuple]flow.Entry{}, pending: make(chan struct{}, 1), closed: make(chan struct{})}
+	return &memory{refused: entryService, table: map[flow.Tuple]flow.Entry{}, pending: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 // entryService is the service of entry's flows.
@@ -126,7 +127,7 @@ func (m *memory) Counters() (c dataplane.Counters, err error) {
 	return m.counters, nil
 }
 func (m *memory) Refused() (map[flow.Service]dataplane.Refusals, error) {
-	return map[flow.Service]dataplane.Refusals{entryService: {NoPort: m.noPort}}, nil
+	return map[flow.Service]dataplane.Refusals{m.refused: {NoPort: m.noPort}}, nil
 }
 
 func (m *memory) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
