@@ -84,6 +84,13 @@ func rangeTests() []packetTest {
 	unreplied := func(sport uint16) string {
 		return line(limited(sport), snat(limited(sport), backendAddr, 8081), flow.Unreplied, flow.Opened, 30*time.Second)
 	}
+	var loads []flow.Entry
+	var loadLines []string
+	for i := range uint16(2) {
+		o := to(flow.TCP, 50000+i, widePort+1+i)
+		e := flow.Entry{Original: o, Reply: snat(o, backendAddr, o.DstPort), State: flow.Established, Origin: flow.Synced, Remaining: time.Second}
+		loads, loadLines = append(loads, e), append(loadLines, entryLine(e))
+	}
 	return []packetTest{{
 		rule: "range: the first and the last port belong to it, and their neighbours to nobody; the port is kept",
 		steps: []step{
@@ -177,6 +184,15 @@ func rangeTests() []packetTest {
 			open(40000), open(40001), in(limited(40002), 0, "drop source-limit"),
 		},
 		table: []string{unreplied(40000), unreplied(40001)}, events: []string{unreplied(40000), unreplied(40001)},
+	}, {
+		rule: "range: the loads of its backends are those of all its ports",
+		steps: []step{
+			services(wideService(backendAddr, secondBackend)),
+			apply(loads...), sweep(0, 0),
+			in(wide, syn, forwarded(snat(wide, secondBackend, widePort).Reverse())),
+		},
+		table:  append([]string{synSent(wide, snat(wide, secondBackend, widePort))}, loadLines...),
+		events: []string{synSent(wide, snat(wide, secondBackend, widePort))},
 	}, {
 		rule: "range: a mid-flow segment of dnat by maglev is adopted at its own port, and a backend's without an entry never reaches the host",
 		steps: []step{
