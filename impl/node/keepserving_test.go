@@ -124,6 +124,21 @@ func TestAPausedMasterResumes(t *testing.T) {
 	}
 }
 
+// A MASTER whose lease expired and that has heard its peer since does not resume: the arbiter may
+// have let the peer serve.
+func TestAPausedMasterThatHeardItsPeerDoesNotResume(t *testing.T) {
+	l := newKeeping(t)
+	l.remote["lb2"] = false
+	l.freeze("lb1")
+	l.until(10*time.Second, "lb2 is Master by the arbiter's word", func() bool { return l.role("lb2") == "Master" })
+	l.thaw("lb1")
+	l.until(time.Second, "lb1 hears lb2", func() bool { return l.nodes["lb1"].node.Status().Peer.Heard })
+	l.run(labDetect)
+	l.part(true)
+	l.neverForwards("lb1", 5*time.Second)
+	l.leaseHolds("lb2", time.Second)
+}
+
 // One-way loss: a MASTER that its peer does not hear stops; a MASTER that its peer hears
 // continues.
 func TestOneWayLossWithoutTheArbiter(t *testing.T) {
