@@ -215,6 +215,25 @@ func TestALateAnswerIsIgnored(t *testing.T) {
 	}
 }
 
+// A node that needs the right does not wait for the answer to a question from before.
+func TestALostLookDoesNotDelayTheRight(t *testing.T) {
+	b := newBench(t, 1)
+	b.want(0, true)
+	b.run(10 * time.Millisecond)
+	b.want(0, false)
+	b.run(2 * validity)
+	m := b.machines[0]
+	b.now = m.Deadline()
+	m.Advance(b.now)
+	if lost := m.Ready(); len(lost) != 1 || lost[0].Swap {
+		t.Fatalf("asked %+v, want to read the record", lost)
+	}
+	b.want(0, true)
+	if b.run(10 * time.Millisecond); !b.holds(0) {
+		t.Error("the right waits for an answer that was lost")
+	}
+}
+
 // The store is asked seldom in each situation that may last, and a node that is denied the
 // right still gets it once its peer has died.
 func TestTheStoreIsAskedSeldom(t *testing.T) {
