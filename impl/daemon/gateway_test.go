@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/containernetworking/plugins/pkg/ns"
-
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/internal/netlab"
@@ -16,7 +14,7 @@ import (
 
 // withGateway configures a host in its own namespace, with a cable to each node, as the pair's
 // arbiter.
-func withGateway(t *testing.T, p *pair, edit func(*config.Arbiter)) ns.NetNS {
+func withGateway(t *testing.T, p *pair, edit func(*config.Arbiter)) {
 	t.Helper()
 	host := netlab.Space(t)
 	netlab.In(t, host, func() error {
@@ -34,7 +32,6 @@ func withGateway(t *testing.T, p *pair, edit func(*config.Arbiter)) ns.NetNS {
 		edit(&n.Arbiter)
 		n.writeConfig(t)
 	}
-	return host
 }
 
 // cutFromGateway drops what the gateway sends to a node, or stops dropping it.

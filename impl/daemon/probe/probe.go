@@ -1,7 +1,8 @@
-// Package probe pings the hosts that a node tracks: it sends each an ICMP echo request (RFC
-// 792) periodically and reports whether the reply came before the next request. It counts
-// nothing and decides nothing; the core does (node.Track). The daemon runs it on its own
-// goroutine and socket. It needs CAP_NET_RAW.
+// Package probe probes the hosts that a node tracks and its gateway: it sends each an ICMP echo
+// request (RFC 792) periodically, or opens a TCP connection to the gateway, and reports whether
+// the answer came before the next probe. It counts nothing and decides nothing; the core does
+// (node.Track, node.Gateway). The daemon runs each prober on its own goroutine and socket. Pings
+// need CAP_NET_RAW.
 package probe
 
 import (
@@ -118,7 +119,7 @@ func (p *Prober) listen(ctx context.Context, until time.Time) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		case err != nil:
-			p.cfg.Log.Warn("replies of tracked targets cannot be read", "error", err)
+			p.cfg.Log.Warn("replies of probed hosts cannot be read", "error", err)
 			pause(ctx, time.Until(deadline))
 			return
 		}
@@ -166,7 +167,7 @@ func (p *Prober) note(addr netip.Addr, err error) {
 	if target := p.targets[addr]; failure != target.failure {
 		target.failure = failure
 		if err != nil {
-			p.cfg.Log.Warn("tracked target cannot be probed", "target", addr, "error", err)
+			p.cfg.Log.Warn("host cannot be probed", "host", addr, "error", err)
 		}
 	}
 }
