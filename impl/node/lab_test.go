@@ -198,7 +198,7 @@ func (l *lab) probe(id string, answered bool) {
 func (l *lab) reachGateway(id string, answered bool) {
 	n := l.nodes[id]
 	g := n.cfg.Arbiter.Gateway
-	for range max(g.Rise, g.Fall+2) {
+	for range max(g.Rise, g.Fall+SettledMisses) {
 		l.step(n, Probe{Target: g.Name, Answered: answered})
 	}
 }

@@ -20,7 +20,7 @@ type target struct {
 	answered bool // Misses probes in a row were answered, and the target has not been lost since
 	lost     bool // it had been answered before
 	streak   int  // probes in a row that contradict the state
-	missed   int  // probes not answered since it was lost, at most settledMisses
+	missed   int  // probes not answered since it was lost, at most SettledMisses
 	changed  clock.Instant
 }
 
@@ -33,9 +33,9 @@ func (t *target) fingerprint(h *fingerprint.Hash) {
 	h.Instant(t.changed)
 }
 
-// settledMisses is how many more failed probes than its own a MASTER waits for its peer to lose
+// SettledMisses is how many more failed probes than its own a MASTER waits for its peer to lose
 // the same host.
-const settledMisses = 2
+const SettledMisses = 2
 
 // tracker keeps the state of all targets.
 type tracker struct {
@@ -87,7 +87,7 @@ func (t *target) count(now clock.Instant, answered bool, needed int) {
 	if answered == t.answered {
 		t.streak = 0
 		if t.lost {
-			t.missed = min(t.missed+1, settledMisses)
+			t.missed = min(t.missed+1, SettledMisses)
 		}
 		return
 	}
@@ -114,7 +114,7 @@ func (t *tracker) reach() reach {
 	for i := range t.targets {
 		switch target := &t.targets[i]; {
 		case target.lost:
-			r.lost, r.since, r.settled = target.name, target.changed, target.missed == settledMisses
+			r.lost, r.since, r.settled = target.name, target.changed, target.missed == SettledMisses
 			return r
 		case !target.answered:
 			r.awaited, r.since = target.name, target.changed

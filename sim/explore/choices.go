@@ -217,9 +217,9 @@ func (w *world) carry(s *side, up bool) {
 	}
 }
 
-// probes of the tracked host say the same at once: one that loses it, and two until a MASTER gives
-// the role up for a gateway.
-const probes = 3
+// probes of the tracked host say the same at once: one that loses it, and those until a MASTER
+// gives the role up for a gateway.
+const probes = 1 + node.SettledMisses
 
 // probe lets the tracked host answer a side, or not.
 func (w *world) probe(s *side, answered bool) {
