@@ -70,11 +70,24 @@ func TestAnEntryThatIsReopenedIsNotRemoved(t *testing.T) {
 // Services are replaced under traffic: a packet meets the old backends or the new ones,
 // never a service that is gone for a moment, or the size of one table with another.
 func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
-	const rounds = 100
 	with := func(backends ...uint16) []dataplane.Service {
 		return []dataplane.Service{labService(flow.UDP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, backends...)}
 	}
 	many, few := with(8081, 8082, 8083, 8084, 8085, 8086, 8087, 8088), with(8081)
+	keeps := func(last uint16) []dataplane.Service {
+		return []dataplane.Service{ranged(with()[0], last, backendAddr)}
+	}
+	for name, by := range map[string][2][]dataplane.Service{
+		"backends":              {many, few},
+		"a port by a range":     {few, keeps(dnatPort + 9)},
+		"a range by a narrower": {keeps(dnatPort + 9), keeps(dnatPort + 1)},
+	} {
+		t.Run(name, func(t *testing.T) { replaceServices(t, by[0], by[1]) })
+	}
+}
+
+func replaceServices(t *testing.T, many, few []dataplane.Service) {
+	const rounds = 100
 	s := newProgramSubject(t, labConfig(many...))
 	s.must(s.Lease(clock.Never))
 	done, sent := make(chan struct{}), make(chan error)
