@@ -166,13 +166,13 @@ func (p *ports) SetMiss(guess bool) error {
 }
 
 // Drain implements driver.Dataplane.
-func (p *ports) Drain(take func([]flow.Event)) error {
+func (p *ports) Drain(take func([]flow.Event)) (lost bool, err error) {
 	var events []flow.Event
-	_, err := p.table.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) })
+	_, err = p.table.Poll(dataplane.AllPending, func(e flow.Event) { events = append(events, e) })
 	if len(events) > 0 {
 		take(events)
 	}
-	return err
+	return (*process)(p).lostFlows(), err
 }
 
 // Dump implements driver.Dataplane.

@@ -346,10 +346,19 @@ func (p *process) readFlows() {
 	if len(events) > 0 {
 		p.input(p.life, node.Flows{Events: events})
 	}
-	if c, err := p.table.Counters(); err == nil && c.EventsLost > p.lost {
-		p.lost = c.EventsLost
+	if p.lostFlows() {
 		p.input(p.life, node.Lost{})
 	}
+}
+
+// lostFlows reports whether the dataplane has dropped flow events since the last call.
+func (p *process) lostFlows() bool {
+	c, err := p.table.Counters()
+	if err != nil || c.EventsLost <= p.lost {
+		return false
+	}
+	p.lost = c.EventsLost
+	return true
 }
 
 // wantPoll schedules the reading of flow events if there are any.

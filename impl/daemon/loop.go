@@ -44,7 +44,7 @@ type loop struct {
 	late     lateness
 	looked   clock.Instant // when the BFD sockets were last read
 	steps    uint64
-	lost     uint64 // the dataplane's EventsLost at the last tick
+	lost     uint64 // the dataplane's EventsLost when it was last read
 	failures failures
 	ended    bool
 
@@ -176,9 +176,7 @@ func (l *loop) tick() {
 		l.fail("counters", "dataplane counters not read", err)
 		return
 	}
-	if counters.EventsLost > l.lost {
-		l.log.Warn("flow events lost: the table is read again", "lost", counters.EventsLost-l.lost)
-		l.lost = counters.EventsLost
+	if l.lostEvents(counters) {
 		l.step(node.Lost{})
 	}
 	refused, err := l.dp.Refused()

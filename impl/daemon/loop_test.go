@@ -420,6 +420,15 @@ func TestLostEventsAreToldOnce(t *testing.T) {
 			t.Errorf("%d lost: told %d times, want %d", lost, told, want)
 		}
 	}
+	b.dp.counters = dataplane.Counters{EventsLost: 6}
+	b.driver.CarryOut(node.Drain{ID: 1})
+	if in, _ := b.driver.Next(); in != (node.Lost{}) {
+		t.Errorf("a drain whose events were lost is answered by %+v first", in)
+	}
+	before := b.steps
+	if b.tick(); b.steps != before {
+		t.Error("a loss that the drain has told is told again")
+	}
 }
 
 // TestTheHeartbeatComesBetweenInputs fills the inbox with work that each takes until after

@@ -53,9 +53,16 @@ func (p *ports) SetMiss(guess bool) error {
 }
 
 // Drain implements driver.Dataplane.
-func (p *ports) Drain(take func([]flow.Event)) error {
-	_, err := (*loop)(p).readEvents(dataplane.AllPending, take)
-	return err
+func (p *ports) Drain(take func([]flow.Event)) (lost bool, err error) {
+	l := (*loop)(p)
+	if _, err := l.readEvents(dataplane.AllPending, take); err != nil {
+		return false, err
+	}
+	counters, err := l.dp.Counters()
+	if err != nil {
+		return false, err
+	}
+	return l.lostEvents(counters), nil
 }
 
 // Dump implements driver.Dataplane.
@@ -146,6 +153,16 @@ func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err er
 		l.inbox.post(node.Lost{})
 	}
 	return more, err
+}
+
+// lostEvents reports whether the dataplane has dropped flow events since the last call.
+func (l *loop) lostEvents(c dataplane.Counters) bool {
+	if c.EventsLost <= l.lost {
+		return false
+	}
+	l.log.Warn("flow events lost: the table is read again", "lost", c.EventsLost-l.lost)
+	l.lost = c.EventsLost
+	return true
 }
 
 // Arbitrate implements driver.Arbiter.

@@ -28,6 +28,7 @@ type bench struct {
 	plan   scripted
 	until  clock.Instant // the lease
 	broken error         // of the calls that never fail by plan
+	lost   bool          // a drain finds that events were dropped
 }
 
 // scripted fails calls until they are taken out.
@@ -75,10 +76,10 @@ func (b *bench) Relay(clock.Instant) error      { b.did("relay"); return b.broke
 func (b *bench) PeerMAC(string, node.MAC) error { b.did("peer-mac"); return b.broken }
 func (b *bench) SetMiss(bool) error             { b.did("miss"); return b.broken }
 func (b *bench) Keep(flow.Pedigree) error       { b.did("keep"); return b.broken }
-func (b *bench) Drain(take func([]flow.Event)) error {
+func (b *bench) Drain(take func([]flow.Event)) (bool, error) {
 	b.did("drain")
 	take([]flow.Event{{}})
-	return nil
+	return b.lost, nil
 }
 func (b *bench) Dump(done func([]flow.Entry, error)) {
 	b.did("dump")
@@ -145,20 +146,21 @@ func TestEffectsAreCarriedOutInOrder(t *testing.T) {
 
 func TestAnswersComeInOrder(t *testing.T) {
 	b := newBench(t)
+	b.lost = true
 	b.CarryOut(node.Apply{ID: 1}, node.Drain{ID: 2}, node.Dump{ID: 3})
 	b.later[0](nil)
 	got := b.answers()
-	if len(got) != 4 {
+	if len(got) != 5 {
 		t.Fatalf("answers %+v", got)
 	}
-	if _, ok := got[0].(node.Flows); !ok || got[1].(node.Done).ID != 2 {
-		t.Errorf("first answers %+v, want the events and then the Done of the drain", got[:2])
+	if _, ok := got[0].(node.Flows); !ok || got[1] != (node.Lost{}) || got[2].(node.Done).ID != 2 {
+		t.Errorf("first answers %+v, want the events, the loss of others and then the Done of the drain", got[:3])
 	}
-	if done := got[2].(node.Done); done.ID != 3 || done.Err == "" || done.Entries != nil {
+	if done := got[3].(node.Done); done.ID != 3 || done.Err == "" || done.Entries != nil {
 		t.Errorf("a failed dump is answered by %+v, want no entries", done)
 	}
-	if got[3].(node.Done).ID != 1 {
-		t.Errorf("the write that was answered last is %+v", got[3])
+	if got[4].(node.Done).ID != 1 {
+		t.Errorf("the write that was answered last is %+v", got[4])
 	}
 }
 

@@ -27,7 +27,11 @@ func (d *Driver) do(e node.Effect) {
 	case node.Miss:
 		_ = d.failed(SetMiss, d.ports.SetMiss(e.Guess))
 	case node.Drain:
-		d.answer(e.ID, d.failed(Drain, d.ports.Drain(d.Flows)), nil)
+		lost, err := d.ports.Drain(d.Flows)
+		if lost {
+			d.answers = append(d.answers, node.Lost{})
+		}
+		d.answer(e.ID, d.failed(Drain, err), nil)
 	case node.Dump:
 		d.ports.Dump(func(entries []flow.Entry, err error) { d.answer(e.ID, d.failed(Dump, err), entries) })
 	case node.Walk:

@@ -62,9 +62,9 @@ func (f *Faulty) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(err
 }
 
 // Drain implements Dataplane.
-func (f *Faulty) Drain(take func([]flow.Event)) error {
+func (f *Faulty) Drain(take func([]flow.Event)) (lost bool, err error) {
 	if f.Plan.Fate(Drain) != Succeeds {
-		return errPlanned
+		return false, errPlanned
 	}
 	return f.Ports.Drain(take)
 }

@@ -58,8 +58,9 @@ type Dataplane interface {
 	Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error))
 	// SetMiss has mid-flow segments without an entry adopted by a guess, or not.
 	SetMiss(guess bool) error
-	// Drain hands every pending flow event to take, in order.
-	Drain(take func([]flow.Event)) error
+	// Drain hands every pending flow event to take, in order. lost: the dataplane has dropped events
+	// since it was last asked.
+	Drain(take func([]flow.Event)) (lost bool, err error)
 	// Dump reads all entries and calls done, at once or later.
 	Dump(done func([]flow.Entry, error))
 	// Walk reads the next entries of a walk through the table and calls done, at once or

@@ -84,14 +84,15 @@ func (n *Node) drain() {
 	}
 }
 
-// drained takes the answer to a drain. After a failed drain the peer may lack a change.
+// drained takes the answer to a drain. After a failed drain, or if events were lost, the peer may lack a
+// change.
 func (n *Node) drained(failure string) {
 	n.yield.draining = false
 	switch {
 	case failure != "":
 		n.yield.drainAt = n.now.Add(n.reading.fail(failure))
 		n.traceNote("dataplane not drained: " + failure)
-	case n.role == ha.Yielding:
+	case n.role == ha.Yielding && n.reading.done():
 		n.yield.drain(n.sync.Barrier())
 	}
 }

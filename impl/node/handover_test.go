@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"baton/impl/flow"
 	. "baton/impl/node"
 	"strings"
 	"testing"
@@ -38,6 +39,23 @@ func TestOperatorHandover(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 	if !l.inSync("lb1") {
 		t.Error("the former MASTER is not in sync")
+	}
+}
+
+// The last drain of a handover finds that events were lost: the dataplane is read before the role is
+// granted.
+func TestAHandoverLosesNoFlowWhoseEventIsLost(t *testing.T) {
+	l := newPair(t)
+	l.run(100 * time.Millisecond)
+	l.nodes["lb1"].onDrain = func(func([]flow.Event)) bool {
+		l.nodes["lb1"].onDrain = nil
+		l.uncounted("lb1", 7)
+		return true
+	}
+	l.step(l.nodes["lb1"], Handover{})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	if held := len(l.nodes["lb2"].table); held != 1 {
+		t.Errorf("the new MASTER holds %d flows, want the one whose event was lost", held)
 	}
 }
 

@@ -74,7 +74,7 @@ type labNode struct {
 	merges    int                 // calls of Merge
 	// What happens before the next Walk and the next Examine, and at each Drain.
 	onWalk, onExamine func()
-	onDrain           func(take func([]flow.Event))
+	onDrain           func(take func([]flow.Event)) (lost bool)
 }
 
 type labEvent struct {

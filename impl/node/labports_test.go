@@ -94,11 +94,11 @@ func (p labPorts) SetMiss(guess bool) error {
 	return nil
 }
 
-func (p labPorts) Drain(take func([]flow.Event)) error {
+func (p labPorts) Drain(take func([]flow.Event)) (lost bool, err error) {
 	if p.n.onDrain != nil {
-		p.n.onDrain(take)
+		lost = p.n.onDrain(take)
 	}
-	return nil
+	return lost, nil
 }
 
 func (p labPorts) Dump(done func([]flow.Entry, error)) {

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"baton/impl/driver"
 	"baton/impl/flow"
 )
 
@@ -132,11 +131,12 @@ func TestALateEventIsNoDamage(t *testing.T) {
 		lb1.table[wrong.Original], lb1.unsound[wrong.Original] = wrong, true
 		late = []flow.Event{{Entry: changed}, {Entry: opened}, {Entry: gone, Deleted: true}, {Entry: closing}}
 	}
-	lb1.onDrain = func(take func([]flow.Event)) {
+	lb1.onDrain = func(take func([]flow.Event)) bool {
 		if late != nil {
 			take(late)
 			late = nil
 		}
+		return false
 	}
 	again, anew := flows[22], flows[23]
 	again.State, anew.State = flow.Closed, flow.FinWait
@@ -155,6 +155,30 @@ func TestALateEventIsNoDamage(t *testing.T) {
 	if lb1.heals != 0 {
 		t.Errorf("%d writes to heal a sound dataplane", lb1.heals)
 	}
+}
+
+// TestAChangeWhoseEventIsLostIsNoDamage: the drain before the suspects are read again tells the loss,
+// and a read of the dataplane follows.
+func TestAChangeWhoseEventIsLostIsNoDamage(t *testing.T) {
+	l, flows := newScrubbed(t, 40)
+	lb1 := l.nodes["lb1"]
+	lost := false
+	lb1.onWalk = func() {
+		flows[20].State = flow.FinWait
+		lb1.table[flows[20].Original] = flows[20]
+		delete(lb1.table, flows[39].Original)
+		lost = true
+	}
+	lb1.onDrain = func(func([]flow.Event)) bool {
+		told := lost
+		lost = false
+		return told
+	}
+	l.run(3 * scrubLimit)
+	if got := lb1.node.Status().Scrub; got.Scrubs == 0 || got.ByKind["missing"]+got.ByKind["altered"] != 0 || lb1.heals != 0 {
+		t.Errorf("found %+v in a sound dataplane, and healed it %d times", got, lb1.heals)
+	}
+	l.wantDataplanes("after the read", flows[:39])
 }
 
 // TestAnEntryThatIsOnItsWayIsNotMissing at a BACKUP whose writes wait.

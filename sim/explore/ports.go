@@ -103,7 +103,7 @@ func (p ports) PeerMAC(string, node.MAC) error { return nil }
 func (p ports) Keep(flow.Pedigree) error       { return nil }
 
 // Drain implements driver.Dataplane. The event of a flow is stepped in as it is opened.
-func (p ports) Drain(func([]flow.Event)) error { return nil }
+func (p ports) Drain(func([]flow.Event)) (bool, error) { return false, nil }
 
 // Dump implements driver.Dataplane.
 func (p ports) Dump(done func([]flow.Entry, error)) {
