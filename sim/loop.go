@@ -13,6 +13,7 @@ import (
 type loop struct {
 	since              clock.Instant
 	timers, idle, late int
+	replies            uint64 // that no longer waited at since
 }
 
 // loopEvery is how often the counts are put on record.
@@ -40,9 +41,13 @@ func (p *process) tellLoop() {
 	if p.w.now.Sub(l.since) < loopEvery {
 		return
 	}
+	ended := l.replies
+	if p.core != nil && p.cfg.Defer > 0 {
+		ended = p.core.Status().Defer.Ended()
+	}
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLoop,
-		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late}})
-	p.loop = loop{since: p.w.now}
+		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late, Replies: int(ended - l.replies)}})
+	p.loop = loop{since: p.w.now, replies: ended}
 }
 
 // guarded lets the core run. One that gives up on itself takes its daemon along.

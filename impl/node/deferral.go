@@ -43,6 +43,9 @@ type DeferStats struct {
 	Waited time.Duration `json:"waited"`
 }
 
+// Ended is how many replies no longer wait.
+func (s *DeferStats) Ended() uint64 { return s.Acked + s.TimedOut + s.NoPeer + s.Full + s.Dropped }
+
 // DeferStatus describes a node's deferred replies.
 type DeferStatus struct {
 	Limit   time.Duration `json:"limit"`

@@ -422,6 +422,8 @@ func (s *scan) loopField(x *Loop, key []byte) {
 		x.Idle = s.int()
 	case "late":
 		x.Late = s.int()
+	case "replies":
+		x.Replies = s.int()
 	default:
 		s.bad = true
 	}

@@ -365,6 +365,8 @@ type Loop struct {
 	Timers int `json:"timers"`         // that the core asked for and got
 	Idle   int `json:"idle,omitempty"` // of them those from which nothing followed
 	Late   int `json:"late,omitempty"` // idle ones after which the core wanted another at once
+	// Replies are the deferred replies whose wait ended. Each may have needed a timer.
+	Replies int `json:"replies,omitempty"`
 }
 
 // Died is the end of a node's process that nobody had asked for.

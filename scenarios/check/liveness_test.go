@@ -339,6 +339,8 @@ func TestLiveness(t *testing.T) {
 			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1100}) }, Pass, ""},
 		{"more timers than the heartbeats explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
 			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1200}) }, Fail, "explain 1167"},
+		{"no more timers than the deferred replies explain", plan.Rests, "config bfd.tx=10ms bfd.rx=10ms\n",
+			func(t *tape) { t.loop(5500, "lb2", trace.Loop{Timers: 1200, Replies: 40}) }, Pass, ""},
 		{"nobody tells of a loop", plan.Rests, "", func(t *tape) { t.without(func(e trace.Event) bool { return e.Loop != nil }) },
 			Inconclusive, "no node reported"},
 	} {

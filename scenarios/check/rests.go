@@ -17,7 +17,7 @@ const timersPerBeat = 4
 const timersApart = 100
 
 // rests judges that no core spins: it requests no timer that is already due and has no effect,
-// and no more timers than its heartbeats explain.
+// and no more timers than its heartbeats and deferred replies explain.
 func (r *run) rests(f finding, w window) finding {
 	var bad []string
 	var when []window
@@ -29,14 +29,14 @@ func (r *run) rests(f finding, w window) finding {
 		}
 		judged++
 		span := time.Duration(l.For)
-		limit := timersApart + timersPerBeat*float64(len(r.paths()))*float64(span)/float64(r.plan.Beat(r.meta.World, e.Node))
+		limit := timersApart + float64(l.Replies) + timersPerBeat*float64(len(r.paths()))*float64(span)/float64(r.plan.Beat(r.meta.World, e.Node))
 		most = max(most, float64(l.Timers))
 		why := ""
 		switch {
 		case l.Late > 0:
 			why = fmt.Sprintf("%d timers that were already due and had no effect", l.Late)
 		case float64(l.Timers) > limit:
-			why = fmt.Sprintf("%d timers, %d without effect; its heartbeats explain %.0f", l.Timers, l.Idle, limit)
+			why = fmt.Sprintf("%d timers, %d without effect; its heartbeats and deferred replies explain %.0f", l.Timers, l.Idle, limit)
 		default:
 			continue
 		}
