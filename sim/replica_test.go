@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/dataplane/faulty"
 	"baton/impl/flow"
+	"baton/impl/node"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
@@ -46,16 +48,32 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 	if !strings.Contains(lacking, "lacks") || strings.Contains(lacking, "lacks 0") {
 		t.Errorf("an empty one: %q", lacking)
 	}
-	excess := leak(func(p *process, held []flow.Tuple) {
+	add := func(p *process, held []flow.Tuple) {
 		extra := flow.Entry{Original: held[0], State: flow.Assured}
 		extra.Original.SrcPort, extra.Original.Proto = 7, flow.UDP
 		extra.Reply = flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: snatVIP[lab.IPv4], SrcPort: 80, DstPort: 7, Proto: flow.UDP}
 		if err := p.dataplane.Apply([]flow.Entry{extra}); err != nil {
 			t.Fatal(err)
 		}
-	})
+	}
+	excess := leak(add)
 	if !strings.Contains(excess, "lacks 0 of the flows of lb1 and has 1 ") {
 		t.Errorf("one of too much: %q", excess)
+	}
+	unread := func(spoil func(*process, []flow.Tuple)) func(*process, []flow.Tuple) {
+		return func(p *process, held []flow.Tuple) {
+			if _, err := p.table.Break(faulty.MapUnread); err != nil {
+				t.Fatal(err)
+			}
+			p.input(p.life, node.Lost{})
+			spoil(p, held)
+		}
+	}
+	if what := leak(unread(add)); what != "" {
+		t.Errorf("one of too much in a dataplane that its node says it cannot read: %s", what)
+	}
+	if lacking := leak(unread(func(p *process, held []flow.Tuple) { _ = p.dataplane.Delete(held) })); !strings.Contains(lacking, "lacks") {
+		t.Errorf("an empty one that its node says it cannot read: %q", lacking)
 	}
 }
 

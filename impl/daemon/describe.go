@@ -23,6 +23,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Alarms = append(s.Alarms, streamAlarms(s.Stream)...)
 	s.Alarms = append(s.Alarms, pathAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, syncAlarms(s.Sync)...)
+	s.Alarms = append(s.Alarms, readAlarms(s.Read, s.Scrub)...)
 	s.Alarms = append(s.Alarms, pairAlarms(s.Status)...)
 	s.Alarms = append(s.Alarms, arbiterAlarms(s.Arbiter)...)
 	s.Alarms = append(s.Alarms, peerAlarms(s.Peer)...)
@@ -98,6 +99,21 @@ func syncAlarms(p ctsync.Progress) []string {
 		alarms = append(alarms, "connection sync: "+p.Warning)
 	}
 	return alarms
+}
+
+// unreadAfter is the number of reads in a row that must fail for an alarm.
+const unreadAfter = 3
+
+// readAlarms reports a dataplane that cannot be read, although it may hold flows that the node does
+// not know, or damaged ones.
+func readAlarms(r node.ReadStatus, s node.ScrubStatus) []string {
+	switch {
+	case r.Due && r.Streak >= unreadAfter:
+		return []string{fmt.Sprintf("the dataplane was not read %d times in a row, and may hold flows that this node does not know: %s", r.Streak, r.Why)}
+	case s.Streak >= unreadAfter:
+		return []string{fmt.Sprintf("the dataplane was not read %d times in a row to look for damaged flows: %s", s.Streak, s.Why)}
+	}
+	return nil
 }
 
 // tableAlarms reports a table that is nearly full.

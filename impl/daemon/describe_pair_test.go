@@ -31,6 +31,27 @@ func TestAlarmsOfThePair(t *testing.T) {
 	}
 }
 
+// A dataplane that cannot be read raises an alarm if the node needs to read it, and not for one failure.
+func TestAlarmsOfADataplaneThatCannotBeRead(t *testing.T) {
+	const why = "map gone"
+	for name, tt := range map[string]struct {
+		read  node.ReadStatus
+		scrub node.ScrubStatus
+		want  string
+	}{
+		"one that is read":      {node.ReadStatus{Failed: 9, Why: why}, node.ScrubStatus{Why: why}, ""},
+		"a read that waits":     {node.ReadStatus{Due: true, Streak: 2, Why: why}, node.ScrubStatus{}, ""},
+		"no read is due":        {node.ReadStatus{Streak: 3, Why: why}, node.ScrubStatus{}, ""},
+		"one that is not read":  {node.ReadStatus{Due: true, Streak: 3, Why: why}, node.ScrubStatus{Streak: 9}, "the dataplane was not read 3 times in a row, and may hold flows that this node does not know: map gone"},
+		"scrubs that fail":      {node.ReadStatus{}, node.ScrubStatus{Streak: 3, Why: why}, "the dataplane was not read 3 times in a row to look for damaged flows: map gone"},
+		"scrubs that fail once": {node.ReadStatus{}, node.ScrubStatus{Streak: 1, Why: why}, ""},
+	} {
+		if got := strings.Join(readAlarms(tt.read, tt.scrub), "; "); got != tt.want {
+			t.Errorf("%s: alarms %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 // An arbiter that does not answer raises an alarm before it is needed, and another once its node
 // serves alone.
 func TestAlarmsOfTheArbiter(t *testing.T) {

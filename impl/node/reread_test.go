@@ -240,6 +240,9 @@ func TestTheBackupOfAnUnreadMasterIsNotInSync(t *testing.T) {
 		if lb2.node.GateOpen(ha.InSync) {
 			t.Fatal("lb2 is in sync with a MASTER that has not read its dataplane")
 		}
+		if r := lb1.node.Status().Read; !r.Due || r.Streak < 3 || r.Why == "" {
+			t.Errorf("lb1 says %+v of its reads", r)
+		}
 		if crash {
 			l.crash("lb1")
 			masterWithin(l, "lb2", labDetect+5*time.Millisecond)
@@ -252,6 +255,9 @@ func TestTheBackupOfAnUnreadMasterIsNotInSync(t *testing.T) {
 		l.until(2*time.Second, "lb2 in sync again", func() bool { return lb2.node.GateOpen(ha.InSync) })
 		if _, told := lb2.table[missed]; !told {
 			t.Error("lb2 is in sync without the flow")
+		}
+		if r := lb1.node.Status().Read; r.Due || r.Streak != 0 {
+			t.Errorf("lb1 says %+v of its reads after one succeeded", r)
 		}
 		l.wantRoles("Master", "Backup")
 	}

@@ -85,6 +85,8 @@ type ScrubStats struct {
 	Scrubs   uint64 // complete scrubs
 	Found    [DamageKinds]uint64
 	Unhealed uint64 // entries that a MASTER could not write back: the flow is lost
+	Streak   int    // failed calls of the dataplane since the last complete scrub
+	Why      string // the last error
 }
 
 func (s *scrub) clone() scrub {
@@ -166,6 +168,7 @@ func (n *Node) scrubbed(d Done) {
 		// A failed walk starts over. A failure of another call only drops the suspects.
 		s.fresh, s.suspects = s.fresh || stage == scrubWalking, nil
 		s.at = n.now.Add(scrubPause)
+		s.stats.Streak, s.stats.Why = s.stats.Streak+1, d.Err
 	case stage == scrubWalking:
 		n.walked(d)
 	case stage == scrubDraining:
@@ -212,7 +215,7 @@ func (n *Node) searchMissing() {
 	s.at = n.now.Add(scrubEvery)
 	if last {
 		s.search = false
-		s.stats.Scrubs++
+		s.stats.Scrubs, s.stats.Streak = s.stats.Scrubs+1, 0
 		s.at = n.now.Add(scrubPause)
 	}
 	n.suspectAll()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/driver"
 	"baton/impl/flow"
 )
 
@@ -179,6 +180,23 @@ func TestAChangeWhoseEventIsLostIsNoDamage(t *testing.T) {
 		t.Errorf("found %+v in a sound dataplane, and healed it %d times", got, lb1.heals)
 	}
 	l.wantDataplanes("after the read", flows[:39])
+}
+
+// TestFailedScrubsAreCounted until one is complete.
+func TestFailedScrubsAreCounted(t *testing.T) {
+	l, _ := newScrubbed(t, 40)
+	lb2 := l.nodes["lb2"]
+	lb2.fails[driver.Walk] = driver.Fails
+	l.run(3 * scrubLimit)
+	failed := lb2.node.Status().Scrub
+	if failed.Streak < 3 || failed.Why == "" {
+		t.Errorf("lb2 says %+v of scrubs that fail", failed)
+	}
+	delete(lb2.fails, driver.Walk)
+	l.run(2 * scrubLimit)
+	if s := lb2.node.Status().Scrub; s.Streak != 0 || s.Scrubs == failed.Scrubs {
+		t.Errorf("lb2 says %+v of scrubs after one was complete", s)
+	}
 }
 
 // TestAnEntryThatIsOnItsWayIsNotMissing at a BACKUP whose writes wait.

@@ -66,6 +66,7 @@ type ReadStatus struct {
 	// Due: the dataplane may hold flows that the mirrored table lacks.
 	Due    bool   `json:"due"`
 	Failed uint64 `json:"failed"` // drains and dumps that failed
+	Streak int    `json:"streak"` // failures since the last that succeeded
 	Why    string `json:"why"`    // the last error
 }
 
@@ -74,6 +75,8 @@ type ScrubStatus struct {
 	Scrubs   uint64            `json:"scrubs"`   // complete scrubs
 	ByKind   map[string]uint64 `json:"found"`    // entries by kind of damage, and parts of the mirrored table
 	Unhealed uint64            `json:"unhealed"` // entries of a MASTER that could not be written back
+	Streak   int               `json:"streak"`   // failed calls of the dataplane since the last complete scrub
+	Why      string            `json:"why"`      // the last error
 }
 
 // GateStatus is the state of one gate.
@@ -121,9 +124,9 @@ func (n *Node) Status() Status {
 			Compared: n.comparison.heard, Differences: n.comparison.differences,
 		},
 		Sync: n.sync.Progress(), InSync: n.gates.open.Has(ha.InSync), Flows: n.sync.Len(), Digest: n.replica(),
-		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Why: n.reading.stats.why},
+		Read: ReadStatus{Due: !n.reading.done(), Failed: n.reading.stats.failed, Streak: n.reading.streak, Why: n.reading.stats.why},
 	}
-	s.Scrub = ScrubStatus{Scrubs: n.scrub.stats.Scrubs, ByKind: map[string]uint64{}, Unhealed: n.scrub.stats.Unhealed}
+	s.Scrub = ScrubStatus{Scrubs: n.scrub.stats.Scrubs, ByKind: map[string]uint64{}, Unhealed: n.scrub.stats.Unhealed, Streak: n.scrub.stats.Streak, Why: n.scrub.stats.Why}
 	for kind, found := range n.scrub.stats.Found {
 		s.Scrub.ByKind[Damage(kind).String()] = found
 	}
