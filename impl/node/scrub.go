@@ -75,8 +75,9 @@ type scrub struct {
 	whole    bool // the walk has not been interrupted since its start
 	search   bool // the walk has ended: entries that it has not passed are missing
 	suspects []suspect
-	queued   uint64       // the last batch queued when they were found
-	healing  []flow.Tuple // the entries that are being written back
+	queued   uint64        // the last batch queued when they were found
+	retry    clock.Instant // when they are examined again, after a failed call
+	healing  []flow.Tuple  // the entries that are being written back
 	stats    ScrubStats
 }
 
@@ -99,6 +100,7 @@ func (s *scrub) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(s.stage))
 	h.Number(uint64(s.role))
 	h.Instant(s.at)
+	h.Instant(s.retry)
 	h.Flag(s.fresh)
 	h.Flag(s.whole)
 	h.Flag(s.search)
@@ -120,10 +122,15 @@ func (n *Node) scrubs() bool {
 
 // scrubWait returns when a scrub needs a Timer.
 func (n *Node) scrubWait() clock.Instant {
-	if n.scrub.stage != scrubResting || !n.scrubs() {
+	switch {
+	case !n.scrubs():
 		return clock.Never
+	case n.scrub.stage == scrubResting:
+		return n.future(n.scrub.at)
+	case n.scrub.stage == scrubWaiting:
+		return n.future(n.scrub.retry)
 	}
-	return n.future(n.scrub.at)
+	return clock.Never
 }
 
 // advanceScrub does the next step of a scrub.
@@ -149,7 +156,7 @@ func (n *Node) advanceScrub() {
 		s.stage, s.awaited = scrubWalking, n.nextID(pending{kind: pendingScrub})
 		n.emit(Walk{ID: s.awaited})
 	}
-	if s.stage == scrubWaiting && n.sync.Landed(s.queued) {
+	if s.stage == scrubWaiting && n.now >= s.retry && n.sync.Landed(s.queued) {
 		s.stage, s.awaited = scrubDraining, n.nextID(pending{kind: pendingScrub})
 		n.emit(Drain{ID: s.awaited})
 	}
@@ -165,10 +172,7 @@ func (n *Node) scrubbed(d Done) {
 	s.stage = scrubResting
 	switch {
 	case d.Err != "":
-		// A failed walk starts over. A failure of another call only drops the suspects.
-		s.fresh, s.suspects = s.fresh || stage == scrubWalking, nil
-		s.at = n.now.Add(scrubPause)
-		s.stats.Streak, s.stats.Why = s.stats.Streak+1, d.Err
+		n.scrubFailed(stage, d.Err)
 	case stage == scrubWalking:
 		n.walked(d)
 	case stage == scrubDraining:
@@ -181,6 +185,19 @@ func (n *Node) scrubbed(d Done) {
 	case stage == scrubProving:
 		n.proveHealed(d.Held)
 	}
+}
+
+// scrubFailed takes the failure of a call. A failed walk starts over. The suspects are kept until they are
+// examined. Damage that could not be healed is found again.
+func (n *Node) scrubFailed(stage scrubStage, why string) {
+	s := &n.scrub
+	s.stats.Streak, s.stats.Why = s.stats.Streak+1, why
+	if stage == scrubDraining || stage == scrubExamining {
+		s.stage, s.retry = scrubWaiting, n.now.Add(scrubEvery)
+		return
+	}
+	s.fresh = s.fresh || stage == scrubWalking
+	s.at = n.now.Add(scrubPause)
 }
 
 // walked compares a part of the dataplane with the mirror, and a part of the mirror with its

@@ -182,6 +182,33 @@ func TestAChangeWhoseEventIsLostIsNoDamage(t *testing.T) {
 	l.wantDataplanes("after the read", flows[:39])
 }
 
+// TestSuspectsAreKeptWhileCallsFail: a walk through a large table takes minutes, and would have to find them
+// again.
+func TestSuspectsAreKeptWhileCallsFail(t *testing.T) {
+	for _, call := range []driver.Call{driver.Drain, driver.Examine} {
+		l, flows := newScrubbed(t, 40)
+		lb1 := l.nodes["lb1"]
+		wrong := flows[20]
+		wrong.Reply.DstPort ^= 1 << 9
+		lb1.table[wrong.Original], lb1.unsound[wrong.Original] = wrong, true
+		walks := 0
+		var count func()
+		count = func() { walks++; lb1.onWalk = count }
+		lb1.onWalk = count
+		lb1.fails[call] = driver.Fails
+		l.until(scrubLimit, "a suspect cannot be examined", func() bool { return lb1.node.Status().Scrub.Streak >= 3 })
+		delete(lb1.fails, call)
+		suspected, examined := walks, 0
+		lb1.onExamine = func() { examined = walks }
+		l.until(2*ScrubEvery, "the suspect is healed", func() bool { return len(lb1.unsound) == 0 })
+		if examined != suspected {
+			t.Errorf("%v: suspected after walk %d, examined after walk %d", call, suspected, examined)
+		}
+		l.run(time.Second)
+		l.wantDataplanes(call.String(), flows)
+	}
+}
+
 // TestFailedScrubsAreCounted until one is complete.
 func TestFailedScrubsAreCounted(t *testing.T) {
 	l, _ := newScrubbed(t, 40)
