@@ -28,7 +28,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping ndisc6:/usr/bin/ndisc6 \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane generate doctor install package clean
+.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' -v out=$(OUT)/times/ '/^[a-z-]+:.*## / {last = ""; if ((getline last < (out $$1)) > 0) last = "; last time here: " last; \
@@ -205,6 +205,13 @@ static: told-static ## staticcheck, and deadcode: nothing is unused (nightly; a 
 
 bench: told-bench bin/baton ## the figures the project promises, each beside what it compares to
 	$(GO) test $(AS_ROOT) -run '^$$' -bench . -benchmem ./impl/... ./sim/... ./reports/... ./bpf/... ./netns/...
+	$(DONE)
+
+bench-defer: told-bench-defer bin/baton ## what sync.defer saves and costs: ten crashes a run under 2,000 connects a second, REPEAT runs with it and without; thirty minutes, or four with WORLD=sim
+	@rm -rf $(OUT)/defer; code=0; for i in $$(seq $(or $(REPEAT),20)); do for defer in none established; do \
+	  $(SUDO) bin/baton run --world $(or $(WORLD),netns) --seed $$i --keep none --set sync.defer=$$defer --out $(OUT)/defer/$$defer/$$i \
+	    scenarios/bench/young-flows.scn || code=1; done; done; \
+	bin/baton compare $(OUT)/defer/none $(OUT)/defer/established || [ $$? != 2 ] || code=2; exit $$code
 	$(DONE)
 
 bench-bfd: told-bench-bfd bin/baton ## how punctual the nodes' BFD is beside FRR's, idle, loaded and under a flood of Polls; FOR=120s each
