@@ -346,9 +346,6 @@ func (p *process) readFlows() {
 	if len(events) > 0 {
 		p.input(p.life, node.Flows{Events: events})
 	}
-	if p.lostFlows() {
-		p.input(p.life, node.Lost{})
-	}
 }
 
 // lostFlows reports whether the dataplane has dropped flow events since the last call.
@@ -380,11 +377,15 @@ func (p *process) wantSweep() {
 	e.who, e.stamp = p.index, p.sweeping
 }
 
-// sweep ages the entries and tells the core of those that are gone.
+// sweep does the periodic work of a daemon: it looks whether flow events were lost, ages the entries and
+// tells the core of those that are gone.
 func (p *process) sweep() {
 	p.wantSweep()
 	if p.frozen || p.busy() {
 		return
+	}
+	if p.lostFlows() {
+		p.input(p.life, node.Lost{})
 	}
 	gone, err := p.table.Sweep(p.clock.local(p.w.now), p.since)
 	switch {
