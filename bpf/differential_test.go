@@ -157,7 +157,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, directPort, directPort, directMaglev, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -440,6 +440,9 @@ func (p *pair) apply(t *rapid.T) {
 				e.State = flow.Unreplied + e.State%2
 			} else {
 				e.State = flow.SynSent + e.State%4
+			}
+			if !e.Original.IsAffinity() && rapid.IntRange(0, 3).Draw(t, "direct") == 0 {
+				e.Reply = flow.DirectReply(e.Original, e.Reply.Src)
 			}
 			if e.Original.IsAffinity() {
 				e.State = flow.AffinityOf(e.Original, e.Reply.Src, e.Reply.SrcPort).State

@@ -227,9 +227,14 @@ func (l *lab) datagrams(t *testing.T) {
 // echoDatagrams lets the backend answer datagrams with themselves.
 func (l *lab) echoDatagrams(t *testing.T, port uint16) {
 	t.Helper()
+	l.echoDatagramsAt(t, fmt.Sprintf(":%d", port))
+}
+
+func (l *lab) echoDatagramsAt(t *testing.T, at string) {
+	t.Helper()
 	var server net.PacketConn
 	inside(t, l.backend, func() (err error) {
-		server, err = net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		server, err = net.ListenPacket("udp", at)
 		return err
 	})
 	t.Cleanup(func() { server.Close() })

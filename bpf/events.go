@@ -67,7 +67,7 @@ func (f *family[A]) event(sample []byte) (flow.Event, bool) {
 	state := flow.State(e.State)
 	return flow.Event{Entry: flow.Entry{
 		Original: fromTuple(&e.Original), Reply: fromTuple(&e.Reply),
-		State: state, Origin: flow.Origin(e.Origin), Remaining: f.lifetime(&e.Original, state),
+		State: state, Origin: flow.Origin(e.Origin), Remaining: f.lifetime(&e.Original, &e.Reply, state),
 	}}, true
 }
 

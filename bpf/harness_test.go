@@ -537,7 +537,7 @@ func checkClaims(t rapid.TB, s subject) {
 	t.Helper()
 	claims, entries := s.claims(), 0
 	err := s.Dump(func(e flow.Entry) bool {
-		if e.Original.IsAffinity() {
+		if e.Reply.Unclaimed() {
 			return true
 		}
 		entries++

@@ -127,7 +127,7 @@ type lbFragments struct {
 	}
 	Id        uint16
 	Direction uint8
-	Pad       [1]uint8
+	Direct    bool
 	Src       uint32
 	Dst       uint32
 	Spans     [8]struct {

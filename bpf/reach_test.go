@@ -34,6 +34,10 @@ func (r reach) entries(t rapid.TB, s subject) {
 			r["affinity "+e.Original.Proto.String()+" "+e.Origin.String()]++
 			return true
 		}
+		if e.Reply.Unclaimed() {
+			r["direct "+e.State.String()+" "+e.Origin.String()]++
+			return true
+		}
 		r[e.State.String()+" "+e.Origin.String()]++
 		if e.Original.DstPort >= widePort && e.Origin != flow.Synced {
 			r["range "+e.Original.Proto.String()+" "+e.Origin.String()]++
@@ -64,6 +68,9 @@ var wanted = []string{
 	"syn-sent opened", "established opened", "fin-wait opened", "closed opened", "unreplied opened", "assured opened",
 	"syn-sent synced", "established synced", "fin-wait synced", "closed synced", "unreplied synced", "assured synced",
 	"syn-sent adopted", "established adopted", "fin-wait adopted", "closed adopted", "swept",
+	"direct syn-sent opened", "direct established opened", "direct fin-wait opened", "direct closed opened",
+	"direct unreplied opened", "direct assured opened", "direct syn-sent adopted", "direct established adopted",
+	"direct established synced", "direct fin-wait synced", "direct closed synced",
 	"opened from the pool",
 	"range tcp opened", "range udp opened", "range tcp adopted",
 	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",

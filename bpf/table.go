@@ -160,7 +160,7 @@ func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount
 		f.count(key, &c.Reply, state, 1)
 		countPort(ports, key, &c.Reply)
 		countForLimits(flows, key, state)
-		if idle >= f.lifetime(key, state) {
+		if idle >= f.lifetime(key, &c.Reply, state) {
 			expired = append(expired, rawRecord[A]{Original: *key, Conn: *c})
 			return true
 		}
@@ -219,7 +219,7 @@ func (f *family[A]) scan(each func(*rawTuple[A], *rawConn[A]) bool) error {
 }
 
 func (f *family[A]) toRecord(e *flow.Entry, now clock.Instant) rawRecord[A] {
-	timeout := f.lifetimes.Load().Of(&e.Original, e.State)
+	timeout := f.lifetimes.Load().Of(&e.Original, &e.Reply, e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
 	return rawRecord[A]{Original: toTuple[A](e.Original), Conn: rawConn[A]{
 		Reply: toTuple[A](e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
@@ -231,18 +231,21 @@ func (f *family[A]) toEntry(original *rawTuple[A], c *rawConn[A], now clock.Inst
 	return flow.Entry{
 		Original: fromTuple(original), Reply: fromTuple(&c.Reply),
 		State: state, Origin: originOf(c.Word),
-		Remaining: remaining(f.lifetime(original, state), now.Sub(clock.Instant(c.LastSeen))),
+		Remaining: remaining(f.lifetime(original, &c.Reply, state), now.Sub(clock.Instant(c.LastSeen))),
 	}
 }
 
 // lifetime returns the lifetime of an entry. It converts only the tuples of affinities,
 // because a scan calls it for each entry.
-func (f *family[A]) lifetime(original *rawTuple[A], s flow.State) time.Duration {
-	if original.Sport != 0 {
-		return f.timeouts.Of(s)
+func (f *family[A]) lifetime(original, reply *rawTuple[A], s flow.State) time.Duration {
+	switch {
+	case original.Sport == 0:
+		t, r := fromTuple(original), fromTuple(reply)
+		return f.lifetimes.Load().Of(&t, &r, s)
+	case reply.Dport == 0: // see flow.DirectReply
+		return f.timeouts.OfDirect(s)
 	}
-	t := fromTuple(original)
-	return f.lifetimes.Load().Of(&t, s)
+	return f.timeouts.Of(s)
 }
 
 // remaining returns the rest of a lifetime after an idle time.

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "conntrack.h"
+#include "direct.h"
 #include "datagrams.h"
 #include "hop.h"
 #include "relay.h"
@@ -134,7 +134,7 @@ static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, stru
 	return pkt->kind == KIND_FRAGMENT ? FATE_FRAGMENT : FATE_SEGMENT;
 }
 
-/* The tuple with which a packet of the flow leaves. */
+/* The tuple with which a packet of the flow leaves; see leaves_unchanged. */
 static __always_inline struct tuple target_of(const struct arrival *a, enum direction direction)
 {
 	return reversed(direction == ORIGINAL ? &a->conn->reply : a->original);
@@ -148,10 +148,13 @@ static __always_inline enum drop may_follow(const struct packet *pkt, const stru
 		return DROP_MISS;
 	if (direction == REPLY && is_unearned(a->conn, pkt))
 		return DROP_UNCONFIRMED;
-	return pkt->relayed && moves(word_of(a->conn), pkt, direction) ? DROP_RELAYED : DROP_NONE;
+	return pkt->relayed && moves(a->conn, pkt, direction) ? DROP_RELAYED : DROP_NONE;
 }
 
 static __always_inline void move_flow(const struct packet *pkt, const struct arrival *a, enum direction direction)
 {
-	track(a->conn, a->original, a->id, pkt, direction);
+	if (is_direct(&a->conn->reply))
+		track_direct(a->conn, a->original, a->id, pkt);
+	else
+		track(a->conn, a->original, a->id, pkt, direction);
 }

@@ -26,7 +26,7 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 {
 	long err;
 
-	if (!original->sport) /* an affinity, which has no packets */
+	if (!reply->dport) /* an affinity, or a direct flow: no packet has the tuple */
 		return 0;
 	err = bpf_map_update_elem(&replies, reply, original, BPF_NOEXIST);
 	if (err != -EEXIST)

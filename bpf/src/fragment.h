@@ -20,7 +20,7 @@ volatile __u32 fragment_ids; /* datagrams that got an id of this node */
 static __noinline bool remember_datagram(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
 					 __u32 direction)
 {
-	struct fragments datagram = { .direction = direction, .src = to->src, .dst = to->dst };
+	struct fragments datagram = { .direction = direction, .direct = leaves_unchanged(to), .src = to->src, .dst = to->dst };
 	struct fragment_key key = {};
 
 	if (!read_key(skb, pkt->fragment_off, &key) || !read_span(skb, pkt->fragment_off, &datagram.spans[0]))
@@ -70,7 +70,9 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 {
 	struct fragments *datagram;
 	struct fragment_key key = {};
-	ip_addr src, dst, from, to;
+	ip_addr from, to;
+	struct tuple out = {};
+	bool direct;
 	struct span span = {};
 	enum drop reason;
 	datagram_id id;
@@ -85,8 +87,9 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 		return drop(DROP_FRAGMENT);
 	bpf_spin_lock(&datagram->lock);
 	reason = add_span(datagram, &span);
-	src = datagram->src;
-	dst = datagram->dst;
+	out.src = datagram->src;
+	out.dst = datagram->dst;
+	direct = datagram->direct;
 	id = datagram->id;
 	bpf_spin_unlock(&datagram->lock);
 	if (reason != DROP_NONE)
@@ -96,8 +99,11 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 		return drop(DROP_MALFORMED);
 	from = source_of(ip);
 	to = destination_of(ip);
-	readdress(ip, &src, &dst, addresses_change(&from, &src, &to, &dst));
+	if (direct)
+		readdress(ip, &from, &to, 0);
+	else
+		readdress(ip, &out.src, &out.dst, addresses_change(&from, &out.src, &to, &out.dst));
 	count_fragment();
 	count_forwarded(skb, direction);
-	return leave(skb, HOP_UNKNOWN, direction);
+	return leave(skb, direct ? &out : NULL, HOP_UNKNOWN, direction);
 }

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "conntrack.h"
+#include "direct.h"
 
 /* A conn's hop is one word, so that another CPU reads all of it or nothing: the
  * neighbour's Ethernet address above the stamp of the tick. */
@@ -52,6 +52,8 @@ static FIND_NEIGHBOUR __u64 find_neighbour(packet_ctx *ctx, const struct tuple *
 	*(ip_addr *)&route.ipv6_dst = to->dst;
 	if (bpf_fib_lookup(ctx, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
 		return HOP_UNKNOWN;
+	if (leaves_unchanged(to) && !same_addr((ip_addr *)&route.ipv6_dst, &to->dst))
+		return HOP_UNKNOWN; /* a gateway would send it back */
 	__builtin_memcpy(&addr, route.dmac, ETH_ALEN);
 	return addr;
 }

@@ -133,10 +133,12 @@ static __always_inline bool is_under_way(const struct conn *conn, const struct p
 static __always_inline int forward_error(struct __sk_buff *skb, const struct packet *pkt, const struct conn *conn,
 					 const struct tuple *to, enum direction direction)
 {
-	if (!is_under_way(conn, pkt, opposite(direction)))
+	bool direct = leaves_unchanged(to);
+
+	if (direct ? !is_plausible(conn, pkt) : !is_under_way(conn, pkt, opposite(direction)))
 		return drop(DROP_ICMP_FORGED);
-	if (!translate_error(skb, pkt, to))
+	if (direct ? !age(skb) : !translate_error(skb, pkt, to))
 		return drop(DROP_MALFORMED);
 	count_forwarded(skb, direction);
-	return leave(skb, HOP_UNKNOWN, direction);
+	return leave(skb, to, HOP_UNKNOWN, direction);
 }

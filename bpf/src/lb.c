@@ -48,7 +48,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct packet *p
 	if (!translate(skb, pkt, to))
 		return drop(DROP_MALFORMED);
 	count_forwarded(skb, direction);
-	return leave(skb, hop, direction);
+	return leave(skb, to, hop, direction);
 }
 
 /* Translates a reply and defers it. Returns NOT_DEFERRED if there is no room for it. */
@@ -91,7 +91,7 @@ static __always_inline int telling_reply(struct __sk_buff *skb, const struct pac
 	if (!tcp)
 		move_flow(pkt, a, REPLY);
 	count_forwarded(skb, REPLY);
-	return leave(skb, 0, REPLY);
+	return leave(skb, NULL, 0, REPLY);
 }
 
 /* Forwards a packet of a flow with an entry. */

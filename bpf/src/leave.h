@@ -7,13 +7,26 @@
 #include "hop.h"
 #include "relay.h"
 
-/* Transmits the packet to its neighbour, or to the one that the kernel finds. */
-static __always_inline int leave(struct __sk_buff *skb, __u64 hop, enum direction direction)
+/* Lets the kernel find the neighbour of the packet. A direct flow's is the backend, which the
+ * packet does not name. */
+static __noinline int leave_by_kernel(const struct tuple *to, __u32 ifindex)
+{
+	struct bpf_redir_neigh backend = { .nh_family = ROUTE_FAMILY };
+
+	if (!to || !leaves_unchanged(to))
+		return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+	*(ip_addr *)&backend.ipv6_nh = to->dst; /* ipv4_nh begins where ipv6_nh does */
+	return bpf_redirect_neigh(ifindex, &backend, sizeof(backend), 0);
+}
+
+/* Transmits the packet that leaves with a tuple to its neighbour, or to the one that the kernel
+ * finds. */
+static __always_inline int leave(struct __sk_buff *skb, const struct tuple *to, __u64 hop, enum direction direction)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
 	if (!hop || hop == HOP_UNKNOWN || !eth)
-		return bpf_redirect_neigh(egress(direction), NULL, 0, 0);
+		return leave_by_kernel(to, egress(direction));
 	address_frame(eth, hop, direction);
 	return bpf_redirect(egress(direction), 0);
 }

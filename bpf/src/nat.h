@@ -4,12 +4,27 @@
  */
 #pragma once
 
+#include "direct.h"
 #include "transport.h"
 
 struct ports {
 	__be16 source;
 	__be16 dest;
 };
+
+/* Decrements the TTL, and changes nothing else. */
+static __always_inline bool age(packet_ctx *ctx)
+{
+	ip_header *ip = header(ctx, ETH_HLEN, sizeof(*ip));
+	ip_addr src, dst;
+
+	if (!ip)
+		return false;
+	src = source_of(ip);
+	dst = destination_of(ip);
+	readdress(ip, &src, &dst, 0);
+	return true;
+}
 
 /* Rewrites the packet to the tuple to, and decrements its TTL. */
 static __always_inline bool translate(packet_ctx *ctx, const struct packet *pkt, const struct tuple *to)
@@ -20,6 +35,8 @@ static __always_inline bool translate(packet_ctx *ctx, const struct packet *pkt,
 	__u32 addresses = addresses_change(&from->src, &to->src, &from->dst, &to->dst);
 	__u32 port_change = csum_change(from->sport, to->sport, from->dport, to->dport);
 
+	if (leaves_unchanged(to))
+		return age(ctx);
 	if (!ip || !ports)
 		return false;
 	readdress(ip, &to->src, &to->dst, addresses);

@@ -7,7 +7,7 @@
 
 #include "affinity.h"
 #include "claim.h"
-#include "conntrack.h"
+#include "direct.h"
 
 /* A packet that needs an entry. */
 struct opening {
@@ -47,6 +47,11 @@ static __always_inline long claim_for(struct opening *o)
 	const struct tuple *original = &o->pkt->tuple;
 
 	o->reply.proto = original->proto;
+	if (o->svc->mode == MODE_DSR_L2) {
+		o->reply.sport = original->dport;
+		o->reply.dst = original->src;
+		return claim_reply(&o->reply, original);
+	}
 	if (o->svc->mode == MODE_DNAT) {
 		o->reply.dst = original->src;
 		o->reply.dport = original->sport;
@@ -79,10 +84,10 @@ static __always_inline enum drop insert(struct opening *o)
 		release_claim(o);
 		return DROP_TABLE_FULL;
 	}
-	fresh->word = first_word(o->pkt);
+	fresh->word = is_direct(&o->reply) ? first_direct_word(o->pkt) : first_word(o->pkt);
 	fresh->reply = o->reply;
 	fresh->last_seen = o->pkt->now;
-	fresh->expected[ORIGINAL] = o->pkt->seq + 1; /* the state word says which directions are known */
+	fresh->expected[ORIGINAL] = is_direct(&o->reply) ? end_of(o->pkt) : o->pkt->seq + 1; /* the state word says which directions are known */
 	fresh->expected[REPLY] = fresh->acked[REPLY] = o->pkt->ack;
 	fresh->acked[ORIGINAL] = o->pkt->seq;
 	e = reserve_event();
@@ -129,7 +134,7 @@ static __always_inline bool adopts(const struct service *svc)
 	if (!c)
 		return false;
 	if (c->miss == MISS_ADOPT)
-		return svc->mode == MODE_DNAT && svc->balance == BALANCE_MAGLEV;
+		return svc->mode != MODE_FULLNAT && svc->balance == BALANCE_MAGLEV;
 	return c->miss == MISS_GUESS;
 }
 

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "conntrack.h"
+#include "direct.h"
 
 /* The peer's address on the link on which packets of a direction arrive. */
 static __always_inline const volatile __u8 *peer_mac(enum direction direction)
@@ -43,9 +43,11 @@ static __always_inline bool is_relayed(packet_ctx *ctx, enum direction direction
 }
 
 /* The packet would change the state of its flow. */
-static __always_inline bool moves(__u64 word, const struct packet *pkt, enum direction direction)
+static __always_inline bool moves(const struct conn *conn, const struct packet *pkt, enum direction direction)
 {
+	__u64 word = word_of(conn);
+
 	if (pkt->tuple.proto == IPPROTO_TCP)
 		return (pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) || state_of(word) == STATE_SYN_SENT;
-	return direction == REPLY && state_of(word) != STATE_ASSURED;
+	return (direction == REPLY || is_direct(&conn->reply)) && state_of(word) != STATE_ASSURED;
 }

@@ -15,6 +15,14 @@ static __always_inline bool is_state_of(__u8 proto, __u32 state)
 	return state == STATE_UNREPLIED || state == STATE_ASSURED;
 }
 
+/* Whether the flow has the reply tuple: claimed, or of a direct flow. */
+static __always_inline bool is_reply_of(const struct tuple *original, const struct tuple *reply)
+{
+	if (!reply->dport)
+		return reply->sport == original->dport && same_addr(&reply->dst, &original->src);
+	return is_claim_of(reply, original);
+}
+
 static __always_inline bool is_sound(const struct tuple *original, const struct conn *conn)
 {
 	__u64 word = word_of(conn);
@@ -22,7 +30,7 @@ static __always_inline bool is_sound(const struct tuple *original, const struct 
 
 	return belongs_to(word, original) && is_state_of(original->proto, state_of(word)) && !(word & WORD_REOPENING) &&
 	       conn->last_seen <= now() && reply.proto == original->proto &&
-	       (!original->sport || is_claim_of(&reply, original));
+	       (!original->sport || is_reply_of(original, &reply));
 }
 
 /* Whether an entry has the reply tuple. */

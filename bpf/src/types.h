@@ -79,7 +79,7 @@ enum origin {
 #define WORD_ID_SHIFT 32
 
 /* One flow. Its key in conns is the original tuple. replies maps the reply tuple to the
- * original tuple, so the state is stored once. The kernel reuses the memory of a removed
+ * original tuple, so the state is stored once; a direct flow is in conns alone. The kernel reuses the memory of a removed
  * entry at once, even while a program still holds a pointer to it, and writes it from the
  * start. So the word comes first and identifies the flow. With the kernel's header and the
  * key, an IPv4 entry fills a cache line. */
@@ -107,7 +107,8 @@ struct fragments {
 	struct bpf_spin_lock lock;
 	datagram_id id; /* the id of the forwarded fragments */
 	__u8 direction;
-	__u8 pad[FRAGMENTS_PAD];
+	bool direct; /* dst is the backend to which the datagram goes unchanged */
+	FRAGMENTS_PADDING
 	ip_addr src;
 	ip_addr dst;
 	struct span spans[SPANS_MAX];
@@ -136,6 +137,7 @@ struct port_key {
 enum mode {
 	MODE_FULLNAT = 1,
 	MODE_DNAT,
+	MODE_DSR_L2,
 };
 
 enum balance {

@@ -25,7 +25,7 @@ var backendOne, backendTwo = netip.MustParseAddrPort("198.18.1.11:80"), netip.Mu
 func checkedService(proto config.Proto) config.Service {
 	return config.Service{
 		Name: "web", Proto: proto, VIP: netip.MustParseAddr("198.18.0.100"), Port: config.Ports{First: 80}, Mode: config.FullNAT, Balance: config.RoundRobin,
-		SNAT: netip.MustParseAddr("198.18.1.100"), Backends: []netip.AddrPort{backendOne, backendTwo},
+		SNAT: config.Address{Addr: netip.MustParseAddr("198.18.1.100")}, Backends: []netip.AddrPort{backendOne, backendTwo},
 		Check: config.Check{Type: config.CheckTCP, Interval: config.Duration(20 * time.Millisecond), Timeout: config.Duration(10 * time.Millisecond),
 			Rise: 2, Fall: 2, OnDown: config.OnDownMove},
 	}
@@ -122,7 +122,7 @@ func TestWhichFlowsLeaveADeadBackend(t *testing.T) {
 		s.Check.OnDown = tt.onDown
 		e := flow.Entry{
 			Original: flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), SrcPort: 1, Dst: flow.AddrFrom(s.VIP), DstPort: s.Port.First, Proto: tt.proto},
-			Reply:    flow.Tuple{Src: flow.AddrFrom(tt.backend.Addr()), SrcPort: tt.backend.Port(), Dst: flow.AddrFrom(s.SNAT), DstPort: 20000, Proto: tt.proto},
+			Reply:    flow.Tuple{Src: flow.AddrFrom(tt.backend.Addr()), SrcPort: tt.backend.Port(), Dst: flow.AddrFrom(s.SNAT.Addr), DstPort: 20000, Proto: tt.proto},
 			State:    tt.state,
 		}
 		if got := leaves(s.Dataplane().Service, e, []leaving{{s, backendOne}}); got != tt.leaves {

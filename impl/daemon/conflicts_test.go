@@ -152,15 +152,15 @@ func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 			done := enough(s)
 			if polls++; !done && polls%50 == 1 { // claims in the first second as MASTER do not count
 				clients.announce(t, vip)
-				backends.announce(t, snat)
+				backends.announce(t, snat.Addr)
 			}
 			return done
 		})
 	}
 	s := claimBoth("aware of both, and answering", func(s control.Status) bool {
-		return claimsOf(s, vip).Answered > 0 && claimsOf(s, snat).Answered > 0
+		return claimsOf(s, vip).Answered > 0 && claimsOf(s, snat.Addr).Answered > 0
 	})
-	if c := claimsOf(s, snat); c.MaybePeer {
+	if c := claimsOf(s, snat.Addr); c.MaybePeer {
 		t.Errorf("with a peer that stands by: %+v", c)
 	}
 	if err := lb2.cmd.Process.Kill(); err != nil {
@@ -170,12 +170,12 @@ func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 	lb1.waitStatus(t, "alone", func(s control.Status) bool { return !s.Peer.Known })
 	// A claim may be unreported until the next report.
 	first := claimBoth("aware of both again", func(s control.Status) bool {
-		return claimsOf(s, snat).MaybePeer
+		return claimsOf(s, snat.Addr).MaybePeer
 	})
 	s = claimBoth("aware of both once more", func(s control.Status) bool {
-		return claimsOf(s, vip).Answered > claimsOf(first, vip).Answered && claimsOf(s, snat).Count > claimsOf(first, snat).Count
+		return claimsOf(s, vip).Answered > claimsOf(first, vip).Answered && claimsOf(s, snat.Addr).Count > claimsOf(first, snat.Addr).Count
 	})
-	if c, was := claimsOf(s, snat), claimsOf(first, snat); c.Answered != was.Answered || !c.MaybePeer {
+	if c, was := claimsOf(s, snat.Addr), claimsOf(first, snat.Addr); c.Answered != was.Answered || !c.MaybePeer {
 		t.Errorf("with a peer that is not heard: %+v, and before %+v", c, was)
 	}
 	if c := claimsOf(s, vip); c.MaybePeer {

@@ -33,7 +33,7 @@ func (p *pair) overIPv6(t *testing.T) (vip netip.AddrPort) {
 		n.Sync.Local, n.Sync.Peer = netip.AddrPortFrom(host(2, number), 3790), netip.AddrPortFrom(host(2, other), 3790)
 		n.Services = append(n.Services, config.Service{
 			Name: "web6", Proto: config.TCP, VIP: host(0, 100), Port: config.Ports{First: 80}, Mode: config.FullNAT, Balance: config.RoundRobin,
-			SNAT: host(1, 100), Backends: []netip.AddrPort{netip.AddrPortFrom(host(1, 11), 80)},
+			SNAT: config.Address{Addr: host(1, 100)}, Backends: []netip.AddrPort{netip.AddrPortFrom(host(1, 11), 80)},
 		})
 		n.writeConfig(t)
 	}

@@ -157,7 +157,7 @@ func newTestNode(t testing.TB, dir string, number int) *testNode {
 	cfg.BFD.Secret = files.Secret
 	cfg.Services = []config.Service{{
 		Name: "web", Proto: config.TCP, VIP: host("198.18.0", 100), Port: config.Ports{First: 80}, Mode: config.FullNAT, Balance: config.RoundRobin,
-		SNAT: host("198.18.1", 100), Backends: []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80")},
+		SNAT: config.Address{Addr: host("198.18.1", 100)}, Backends: []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80")},
 	}}
 	cfg.Control = filepath.Join(dir, id+".sock")
 	cfg.Metrics = fmt.Sprintf("198.18.2.%d:9100", number)

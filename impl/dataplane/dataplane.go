@@ -33,17 +33,27 @@ const (
 	// DNAT rewrites only the destination; backends route their replies through
 	// the backend-side VIP.
 	DNAT
+	// DSRL2 rewrites only the Ethernet addresses. Backends have the VIP themselves and answer
+	// clients directly, so that the node sees one direction of a flow.
+	DSRL2
 )
 
+var modeNames = [...]string{FullNAT: "fullnat", DNAT: "dnat", DSRL2: "dsr-l2"}
+
+func (m Mode) valid() bool { return m >= FullNAT && int(m) < len(modeNames) }
+
 func (m Mode) String() string {
-	switch m {
-	case FullNAT:
-		return "fullnat"
-	case DNAT:
-		return "dnat"
+	if !m.valid() {
+		return fmt.Sprintf("mode%d", uint8(m))
 	}
-	return fmt.Sprintf("mode%d", uint8(m))
+	return modeNames[m]
 }
+
+// ModeOf returns the mode of a name, FullNAT if there is none.
+func ModeOf(name string) Mode { return max(Mode(slices.Index(modeNames[1:], name)+1), FullNAT) }
+
+// Direct reports whether backends answer clients without the node.
+func (m Mode) Direct() bool { return m == DSRL2 }
 
 // Balance is how a new flow selects its backend.
 type Balance uint8
@@ -180,15 +190,20 @@ type VIP struct {
 // Timeouts are how long an entry outlives its last packet, by state.
 type Timeouts struct {
 	SynSent, Established, FinWait, Closed, Unreplied, Assured time.Duration
+	// DirectFinWait is FinWait of direct flows. It also ends those that are over: the node
+	// never sees the backend's FIN.
+	DirectFinWait time.Duration
 }
 
 // DefaultTimeouts are those of RFC 5382 REQ-5 for established and half-closed connections
-// (RFC 6146 3.5.2.2), and netfilter's for the others. docs/conntrack.md says why an opening
-// or closed connection does not stay for the four minutes of the RFC.
+// (RFC 6146 3.5.2.2), IPVS's for half-closed direct ones, and netfilter's for the others.
+// docs/conntrack.md says why an opening or closed connection does not stay for the four minutes
+// of the RFC.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
 		SynSent: 60 * time.Second, Established: 7440 * time.Second, FinWait: 7440 * time.Second,
 		Closed: 10 * time.Second, Unreplied: 30 * time.Second, Assured: 120 * time.Second,
+		DirectFinWait: 120 * time.Second,
 	}
 }
 
@@ -196,6 +211,15 @@ func DefaultTimeouts() Timeouts {
 // that much too long.
 const SeenEvery = time.Second
 
+// OfDirect returns the timeout of a direct flow.
+func (t Timeouts) OfDirect(s flow.State) time.Duration {
+	if s == flow.FinWait {
+		return t.DirectFinWait
+	}
+	return t.Of(s)
+}
+
+// Of returns the timeout of a flow of which both directions are seen.
 func (t Timeouts) Of(s flow.State) time.Duration {
 	switch s {
 	case flow.SynSent:
@@ -273,7 +297,7 @@ const (
 	// MissDrop drops and counts it: the state may still arrive, and TCP retransmits.
 	MissDrop MissPolicy = iota
 	// MissAdopt adopts it if backend and ports follow from the tuple alone, so that both
-	// nodes choose the same ones: in DNAT mode with Maglev. Otherwise it drops.
+	// nodes choose the same ones: with Maglev, except in FullNAT mode. Otherwise it drops.
 	MissAdopt
 	// MissGuess adopts it in every mode, with the currently selected backend. It is the bug
 	// in which a restored MASTER resets its clients.

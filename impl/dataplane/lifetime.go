@@ -27,9 +27,12 @@ func NewLifetimes(t Timeouts, services []Service) *Lifetimes {
 
 // Of returns the lifetime of an entry in a state; 0 for an affinity of a service without
 // affinity.
-func (l *Lifetimes) Of(original *flow.Tuple, s flow.State) time.Duration {
-	if original.IsAffinity() {
+func (l *Lifetimes) Of(original, reply *flow.Tuple, s flow.State) time.Duration {
+	switch {
+	case original.IsAffinity():
 		return l.affinities[l.services.Of(original)]
+	case reply.Unclaimed():
+		return l.timeouts.OfDirect(s)
 	}
 	return l.timeouts.Of(s)
 }

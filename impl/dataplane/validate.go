@@ -16,12 +16,14 @@ func (s Service) Validate() error {
 	switch {
 	case s.Proto != flow.TCP && s.Proto != flow.UDP:
 		return fmt.Errorf("dataplane: service %q: protocol %s is neither tcp nor udp", s.Name, s.Proto)
-	case s.Mode != FullNAT && s.Mode != DNAT:
-		return fmt.Errorf("dataplane: service %q: %s is neither fullnat nor dnat", s.Name, s.Mode)
+	case !s.Mode.valid():
+		return fmt.Errorf("dataplane: service %q: %s is neither fullnat, dnat nor dsr-l2", s.Name, s.Mode)
 	case !s.Balance.valid():
 		return fmt.Errorf("dataplane: service %q: %s is neither rr, maglev nor least-conn", s.Name, s.Balance)
 	case s.Mode == FullNAT && s.SNAT == flow.Addr{}:
 		return fmt.Errorf("dataplane: service %q: fullnat needs a SNAT address", s.Name)
+	case s.Mode.Direct() && s.SNAT != flow.Addr{}:
+		return fmt.Errorf("dataplane: service %q: %s has no SNAT address", s.Name, s.Mode)
 	case s.Affinity < 0:
 		return fmt.Errorf("dataplane: service %q: an affinity of %v", s.Name, s.Affinity)
 	}
@@ -43,7 +45,8 @@ func (s Service) Validate() error {
 }
 
 // A dnat backend that gets a whole range at one port could not tell two flows of a client's
-// port apart.
+// A dnat backend that gets a whole range at one port could not tell two flows of a client's
+// port apart. A direct backend gets packets as they are.
 func (s Service) validatePorts() error {
 	if s.IsRange() && (s.Port == 0 || s.Last <= s.Port) {
 		return fmt.Errorf("dataplane: service %q: ports %d-%d are no range", s.Name, s.Port, s.Last)
@@ -56,6 +59,8 @@ func (s Service) validatePorts() error {
 			return fmt.Errorf("dataplane: service %q: some backends keep the port and some do not", s.Name)
 		case b.Port != 0 && s.IsRange() && s.Mode == DNAT:
 			return fmt.Errorf("dataplane: service %q: backend %s: dnat over a range of ports keeps the port", s.Name, b.Addr.WithPort(b.Port))
+		case b.Port != 0 && s.Mode.Direct() && (s.IsRange() || b.Port != s.Port):
+			return fmt.Errorf("dataplane: service %q: backend %s: %s keeps the port", s.Name, b.Addr.WithPort(b.Port), s.Mode)
 		}
 	}
 	return nil
@@ -169,8 +174,10 @@ func ValidateEntry(e *flow.Entry) error {
 		return fmt.Errorf("dataplane: entry %s, reply %s: the addresses are not all of one family", e.Original, e.Reply)
 	case !IsStateOf(p, e.State):
 		return fmt.Errorf("dataplane: entry %s: a %s flow cannot have the state %s", e.Original, p, e.State)
-	case e.Original.IsAffinity() != (e.Reply.DstPort == 0):
+	case e.Original.IsAffinity() && !e.Reply.Unclaimed():
 		return fmt.Errorf("dataplane: entry %s, reply %s: only one side has port 0", e.Original, e.Reply)
+	case !e.Original.IsAffinity() && e.Reply.Unclaimed() && e.Reply != flow.DirectReply(e.Original, e.Reply.Src):
+		return fmt.Errorf("dataplane: entry %s, reply %s: not the reply tuple of a direct flow", e.Original, e.Reply)
 	case e.Original.IsAffinity() && e.State != flow.Closed && e.State != flow.Unreplied:
 		return fmt.Errorf("dataplane: entry %s: an affinity cannot have the state %s", e.Original, e.State)
 	}

@@ -78,7 +78,8 @@ func (s Service) String() string {
 type State uint8
 
 // TCP flows walk SynSent → Established → FinWait → Closed; a RST that its receiver
-// would take closes from any state (docs/conntrack.md). UDP flows are Unreplied until the backend answers, then Assured.
+// would take closes from any state (docs/conntrack.md). UDP flows are Unreplied until the backend answers,
+// or the client of a direct flow sends again, then Assured.
 const (
 	SynSent State = iota + 1
 	Established
@@ -125,7 +126,7 @@ func (o Origin) String() string {
 // Entry is one flow of the connection table, both directions of it.
 type Entry struct {
 	Original Tuple // client → VIP
-	Reply    Tuple // backend → SNAT address (fullnat), or backend → client (dnat)
+	Reply    Tuple // backend → SNAT address (fullnat), or backend → client (dnat); see DirectReply
 	State    State
 	Origin   Origin
 	// Remaining is the lifetime left if no packet comes, as of when the entry was

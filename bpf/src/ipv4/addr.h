@@ -10,7 +10,7 @@
 
 #define ETHERTYPE ETH_P_IP
 #define ROUTE_FAMILY 2 /* AF_INET */
-#define FRAGMENTS_PAD 1
+#define FRAGMENTS_PADDING
 #define FIND_NEIGHBOUR __always_inline
 
 typedef __be32 ip_addr;

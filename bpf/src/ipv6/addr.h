@@ -10,7 +10,7 @@
 
 #define ETHERTYPE ETH_P_IPV6
 #define ROUTE_FAMILY 10 /* AF_INET6 */
-#define FRAGMENTS_PAD 7
+#define FRAGMENTS_PADDING __u8 pad[6];
 #define FIND_NEIGHBOUR __noinline /* so that its stack frame is freed on return */
 
 typedef struct {

@@ -14,7 +14,7 @@ func TestEveryKeyOfAServiceHasADigest(t *testing.T) {
 	service := func() Service {
 		return Service{
 			Name: "web", Proto: TCP, VIP: netip.MustParseAddr("198.18.0.100"), Port: Ports{First: 80}, Mode: FullNAT, Balance: RoundRobin,
-			SNAT: netip.MustParseAddr("198.18.1.100"), Check: defaultCheck(),
+			SNAT: Address{Addr: netip.MustParseAddr("198.18.1.100")}, Check: defaultCheck(),
 			Backends: []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80"), netip.MustParseAddrPort("198.18.1.12:80")},
 		}
 	}
@@ -29,7 +29,7 @@ func TestEveryKeyOfAServiceHasADigest(t *testing.T) {
 		{catalog.Mode, func(s *Service) { s.Mode = DNAT }},
 		{catalog.Balance, func(s *Service) { s.Balance = Maglev }},
 		{catalog.Limits, func(s *Service) { s.Limits.SourceFlows = 1 }},
-		{catalog.SNAT, func(s *Service) { s.SNAT = netip.MustParseAddr("198.18.1.101") }},
+		{catalog.SNAT, func(s *Service) { s.SNAT = Address{netip.MustParseAddr("198.18.1.101")} }},
 		{catalog.Backends, func(s *Service) { s.Backends[1] = netip.MustParseAddrPort("198.18.1.13:80") }},
 		{catalog.Backends, func(s *Service) { slices.Reverse(s.Backends) }},
 		{catalog.Weights, func(s *Service) { s.Weights = []int{1, 2} }},

@@ -233,7 +233,8 @@ func (t *Timeouts) each() []namedTimeout { return t.against(&dataplane.Timeouts{
 func (t *Timeouts) against(to *dataplane.Timeouts) []namedTimeout {
 	return []namedTimeout{
 		{"syn_sent", &t.SynSent, &to.SynSent}, {"established", &t.Established, &to.Established},
-		{"fin_wait", &t.FinWait, &to.FinWait}, {"closed", &t.Closed, &to.Closed},
+		{"fin_wait", &t.FinWait, &to.FinWait}, {"direct_fin_wait", &t.DirectFinWait, &to.DirectFinWait},
+		{"closed", &t.Closed, &to.Closed},
 		{"unreplied", &t.Unreplied, &to.Unreplied}, {"assured", &t.Assured, &to.Assured},
 	}
 }

@@ -170,9 +170,11 @@ type Service struct {
 	Proto   Proto      `yaml:"proto" need:"tcp or udp"`
 	VIP     netip.Addr `yaml:"vip" need:"the address that clients connect to"`
 	Port    Ports      `yaml:"port" need:"the port that clients connect to, a range such as 8000-8999, or any"`
-	Mode    Mode       `yaml:"mode" need:"fullnat or dnat"`
+	Mode    Mode       `yaml:"mode" need:"fullnat, dnat or dsr-l2"`
 	Balance Balance    `yaml:"balance"` // how a new flow chooses its backend; rr if left out
-	SNAT    netip.Addr `yaml:"snat" need:"the backend-side VIP: source of fullnat flows, gateway of dnat backends"`
+	// SNAT is the backend-side VIP: source of fullnat flows, gateway of dnat backends. Only a
+	// service of mode dsr-l2 has none.
+	SNAT Address `yaml:"snat,omitempty"`
 	// SNATPool are more source addresses for fullnat flows, each alone or a range such as
 	// 198.18.1.101-198.18.1.104; with snat at most 16. Each has all of snat_ports.
 	SNATPool []AddrRange      `yaml:"snat_pool,omitempty"`
@@ -207,9 +209,12 @@ type Timeouts struct {
 	SynSent     Duration `yaml:"syn_sent,omitempty"`    // lifetime of a TCP flow that is opening
 	Established Duration `yaml:"established,omitempty"` // lifetime of an established TCP flow
 	FinWait     Duration `yaml:"fin_wait,omitempty"`    // lifetime of a TCP flow that one end has closed
-	Closed      Duration `yaml:"closed,omitempty"`      // lifetime of a TCP flow that has ended
-	Unreplied   Duration `yaml:"unreplied,omitempty"`   // lifetime of a UDP flow without an answer
-	Assured     Duration `yaml:"assured,omitempty"`     // lifetime of a UDP flow that was answered
+	// DirectFinWait is the lifetime of a TCP flow of a dsr-l2 service whose client has closed: the
+	// node does not see the backend's FIN.
+	DirectFinWait Duration `yaml:"direct_fin_wait,omitempty"`
+	Closed        Duration `yaml:"closed,omitempty"`    // lifetime of a TCP flow that has ended
+	Unreplied     Duration `yaml:"unreplied,omitempty"` // lifetime of a UDP flow without an answer
+	Assured       Duration `yaml:"assured,omitempty"`   // lifetime of a UDP flow that was answered
 }
 
 // Default returns the values of keys that a file leaves out.

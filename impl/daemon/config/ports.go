@@ -81,6 +81,10 @@ func checkPorts(d *document, at string, s Service) error {
 			return d.fail(path, "%v has no port; only a service of a range of ports can keep the port of each packet", b)
 		case b.Port() != 0 && s.Port.ranged() && s.Mode == DNAT:
 			return d.fail(path, "%v has a port, and dnat over a range of ports keeps that of each packet; write it as %v", b, netip.AddrPortFrom(b.Addr(), 0))
+		case s.Mode.direct() && s.Port.ranged() && b.Port() != 0:
+			return d.fail(path, "%v has a port, and %s keeps that of each packet; write it as %v", b, s.Mode, netip.AddrPortFrom(b.Addr(), 0))
+		case s.Mode.direct() && !s.Port.ranged() && b.Port() != s.Port.First:
+			return d.fail(path, "%v has another port than the service, and %s keeps that of each packet; write it as %v", b, s.Mode, netip.AddrPortFrom(b.Addr(), s.Port.First))
 		case (b.Port() == 0) != (s.Backends[0].Port() == 0):
 			return d.fail(path, "%v and %v differ in whether the port of each packet is kept (port 0); all backends of a service must agree", b, s.Backends[0])
 		}

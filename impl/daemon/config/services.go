@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,10 +54,7 @@ func checkService(d *document, at string, s Service) error {
 	if err := checkRouted(d, at+".vip", s.VIP); err != nil {
 		return err
 	}
-	if err := checkRouted(d, at+".snat", s.SNAT); err != nil {
-		return err
-	}
-	if err := checkFamily(d, at+".snat", s.SNAT, s.VIP); err != nil {
+	if err := checkSNAT(d, at, s); err != nil {
 		return err
 	}
 	if err := checkPool(d, at, s); err != nil {
@@ -218,6 +216,18 @@ func (c *Config) VIPs() []dataplane.VIP {
 	return vips
 }
 
+// DirectBackends returns the addresses of the backends that answer clients directly, each once.
+func (c *Config) DirectBackends() (all []netip.Addr) {
+	for _, s := range c.Services {
+		for _, b := range s.Backends {
+			if s.Mode.direct() && !slices.Contains(all, b.Addr()) {
+				all = append(all, b.Addr())
+			}
+		}
+	}
+	return all
+}
+
 // identity returns what packets name the service by.
 func (s Service) identity() flow.Service {
 	id := flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port.First, Last: s.Port.Last, Proto: flow.TCP}
@@ -231,11 +241,10 @@ func (s Service) identity() flow.Service {
 func (s Service) Dataplane() dataplane.Service {
 	out := dataplane.Service{
 		Service: s.identity(),
-		Name:    s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(string(s.Balance)),
-		SNAT: flow.AddrFrom(s.SNAT), SNATPool: s.pool(),
+		Name:    s.Name, Mode: dataplane.ModeOf(string(s.Mode)), Balance: dataplane.BalanceOf(string(s.Balance)),
 	}
-	if s.Mode == DNAT {
-		out.Mode = dataplane.DNAT
+	if s.SNAT.IsValid() {
+		out.SNAT, out.SNATPool = flow.AddrFrom(s.SNAT.Addr), s.pool()
 	}
 	for _, b := range s.Backends {
 		out.Backends = append(out.Backends, dataplane.Backend{Addr: flow.AddrFrom(b.Addr()), Port: b.Port()})

@@ -8,9 +8,12 @@ import (
 	"baton/impl/flow"
 )
 
-// SNATs returns the service's SNAT addresses, snat first.
+// SNATs returns the service's SNAT addresses, snat first; none if it has none.
 func (s Service) SNATs() []netip.Addr {
-	all := []netip.Addr{s.SNAT}
+	if !s.SNAT.IsValid() {
+		return nil
+	}
+	all := []netip.Addr{s.SNAT.Addr}
 	for _, r := range s.SNATPool {
 		all = append(all, r.addrs(dataplane.MaxSNAT)...)
 	}
@@ -27,10 +30,27 @@ func (s Service) pool() (pool []flow.Addr) {
 // snatText is how nodes compare SNAT addresses. Without a pool it is the single address: nodes
 // that know no pools compare that.
 func (s Service) snatText() string {
-	if len(s.SNATPool) == 0 {
+	if len(s.SNATPool) == 0 && s.SNAT.IsValid() {
 		return s.SNAT.String()
 	}
 	return fmt.Sprint(s.SNATs())
+}
+
+// checkSNAT requires a SNAT address unless the backends answer clients directly.
+func checkSNAT(d *document, at string, s Service) error {
+	path := at + ".snat"
+	switch {
+	case s.Mode.direct() && d.has(path):
+		return d.fail(path, "a service of mode %s has no SNAT address: its backends answer clients directly; leave it out", s.Mode)
+	case s.Mode.direct():
+		return nil
+	case !s.SNAT.IsValid():
+		return d.fail(path, "is missing; add the backend-side VIP: source of fullnat flows, gateway of dnat backends")
+	}
+	if err := checkRouted(d, path, s.SNAT.Addr); err != nil {
+		return err
+	}
+	return checkFamily(d, path, s.SNAT.Addr, s.VIP)
 }
 
 // checkPool checks the pool's ranges. Services may share addresses: a SNAT port belongs to one
@@ -39,7 +59,7 @@ func checkPool(d *document, at string, s Service) error {
 	if len(s.SNATPool) > 0 && s.Mode != FullNAT {
 		return d.fail(at+".snat_pool", "a service of mode %s sends with its clients' addresses; leave the pool out", s.Mode)
 	}
-	seen := map[netip.Addr]string{s.SNAT: d.place(at + ".snat")}
+	seen := map[netip.Addr]string{s.SNAT.Addr: d.place(at + ".snat")}
 	for i, r := range s.SNATPool {
 		path := index(at+".snat_pool", i)
 		for _, a := range []netip.Addr{r.First, r.Last} {

@@ -203,10 +203,14 @@ type Mode string
 const (
 	FullNAT Mode = "fullnat"
 	DNAT    Mode = "dnat"
+	DSRL2   Mode = "dsr-l2"
 )
 
+// direct reports whether backends answer clients without the node.
+func (m Mode) direct() bool { return dataplane.ModeOf(string(m)).Direct() }
+
 func (Mode) noun() string        { return "a mode" }
-func (Mode) allowed() []string   { return []string{"fullnat", "dnat"} }
+func (Mode) allowed() []string   { return []string{"fullnat", "dnat", "dsr-l2"} }
 func (m Mode) offered() []string { return m.allowed() }
 
 // Balance is how a new flow chooses its backend; round robin where it is left out.

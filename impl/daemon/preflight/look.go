@@ -33,6 +33,7 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 		f.Unpinnable = unpinnable(c.Pin)
 	}
 	f.Unreached = unreached(ctx, c)
+	f.Routed = beyondLink(c)
 	// A running node with this configuration uses these ports itself.
 	if client, err := control.Dial(ctx, c.Control); err == nil {
 		return f, client.Close()
@@ -43,6 +44,22 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 		f.try(ctx, "tcp", c.Metrics, "metrics")
 	}
 	return f, nil
+}
+
+// beyondLink returns the backends of dsr-l2 services that the host does not reach on its backend link
+// without a gateway.
+func beyondLink(c *config.Config) (all []netip.Addr) {
+	link, err := netlink.LinkByName(c.Links.Backend)
+	if err != nil {
+		return nil // what is wrong is another finding
+	}
+	for _, a := range c.DirectBackends() {
+		routes, err := netlink.RouteGet(a.AsSlice())
+		if err != nil || len(routes) == 0 || routes[0].LinkIndex != link.Attrs().Index || routes[0].Gw != nil {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // unreached says why the gateway does not answer, "" if it does or there is none.

@@ -29,6 +29,8 @@ type Facts struct {
 	Unpinnable   string // why the node cannot pin its maps, "" if it can
 	Attachment   dataplane.Attachment
 	Unreached    string // why the gateway does not answer, "" if it does or there is none
+	// Routed are the backends of dsr-l2 services that are not neighbours on the backend link.
+	Routed       []netip.Addr
 	Unattachable string // why the programs cannot be attached to the links as configured, "" if they can
 }
 
@@ -62,6 +64,9 @@ func Host(c *config.Config, f Facts) []Finding {
 	if c.Pin != "" {
 		found = append(found, pin(c, f))
 	}
+	if len(c.DirectBackends()) > 0 {
+		found = append(found, direct(c, f))
+	}
 	if c.Arbiter.Gateway.IsValid() {
 		found = append(found, gateway(c, f))
 	}
@@ -81,6 +86,15 @@ func hook(f Facts) Finding {
 		text += ": " + f.Attachment.Why
 	}
 	return finding("dataplane", text, nil)
+}
+
+// direct says which backends cannot get packets that only their Ethernet address names.
+func direct(c *config.Config, f Facts) Finding {
+	var wrong []string
+	for _, a := range f.Routed {
+		wrong = append(wrong, fmt.Sprintf("backend %v is not reached directly on %s; dsr-l2 needs it on that link", a, c.Links.Backend))
+	}
+	return finding("direct backends", "all are on "+c.Links.Backend, wrong)
 }
 
 func pin(c *config.Config, f Facts) Finding {

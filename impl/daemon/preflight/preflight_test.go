@@ -26,7 +26,7 @@ func node(number string) *config.Config {
 	}
 	c.Sync.Local = netip.AddrPortFrom(addr("198.18.2."+number), 3790)
 	c.Sync.Peer = netip.AddrPortFrom(addr("198.18.2."+other), 3790)
-	c.Services = []config.Service{{Name: "web", VIP: addr("198.18.0.100"), SNAT: addr("198.18.1.100")}}
+	c.Services = []config.Service{{Name: "web", VIP: addr("198.18.0.100"), SNAT: config.Address{Addr: addr("198.18.1.100")}}}
 	return &c
 }
 
@@ -73,6 +73,10 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 		}, "198.18.0.100 is assigned to client0"},
 		{"backends that take smaller packets", func(_ *config.Config, f *Facts) { f.Links[1].MTU = 1400 }, "MTU: client0 has 1500 and backend0 has 1400"},
 		{"a sync link of tiny packets", func(_ *config.Config, f *Facts) { f.Links[2].MTU = 576 }, "MTU: sync0"},
+		{"a direct backend behind a gateway", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].Backends = config.DSRL2, []netip.AddrPort{netip.MustParseAddrPort("198.18.9.11:80")}
+			f.Routed = c.DirectBackends()
+		}, "direct backends: backend 198.18.9.11 is not reached directly on backend0"},
 		{"no place for pins", func(c *config.Config, f *Facts) {
 			c.Pin, f.Unpinnable = "/srv/pins", unpinnable("/proc/pins/of/lb1")
 		}, "pin: /proc/pins/of/lb1 is not in a bpffs"},

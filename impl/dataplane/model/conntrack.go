@@ -177,6 +177,8 @@ func (c *conn) unproven(p *packet, dir direction) bool {
 // without connections does not get a long timeout.
 func (c *conn) first(p *packet) {
 	switch {
+	case c.isDirect():
+		c.firstDirect(p)
 	case p.tuple.Proto == flow.UDP:
 		c.state = flow.Unreplied
 	case p.isFreshSYN():
@@ -200,6 +202,10 @@ func (c *conn) reopens(p *packet) bool { return p.isFreshSYN() && c.state == flo
 // each change of state. Unproven packets, and a client's repeated SYNs, do not refresh the
 // entry.
 func (d *Dataplane) track(c *conn, originalTuple flow.Tuple, p *packet, dir direction) {
+	if c.isDirect() {
+		d.trackDirect(c, originalTuple, p)
+		return
+	}
 	before := c.state
 	c.next(p, dir)
 	if c.state != before {

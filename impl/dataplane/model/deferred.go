@@ -60,7 +60,7 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 // fresh is an entry whose last packet is this one.
 func (d *Dataplane) fresh(original *flow.Tuple, c *conn) flow.Entry {
 	return flow.Entry{
-		Original: *original, Reply: c.reply, State: c.state, Origin: c.origin, Remaining: d.lifetimes.Of(original, c.state),
+		Original: *original, Reply: c.reply, State: c.state, Origin: c.origin, Remaining: d.lifetimes.Of(original, &c.reply, c.state),
 	}
 }
 

@@ -22,6 +22,7 @@ type datagram struct {
 	src, dst flow.Addr
 	id       uint32 // id of the forwarded fragments
 	dir      direction
+	direct   bool // dst is the backend to which the datagram goes unchanged
 	expires  clock.Instant
 	spans    [8]span // received bytes; adjacent fragments are merged
 }
@@ -84,7 +85,7 @@ func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction) bo
 	if _, known := d.fragments[key]; !ok || !known && len(d.fragments) >= dataplane.MaxFragmented {
 		return false
 	}
-	g := &datagram{src: to.Src, dst: to.Dst, id: key.id, dir: dir, expires: d.now.Add(dataplane.FragmentLife), spans: [8]span{first}}
+	g := &datagram{src: to.Src, dst: to.Dst, id: key.id, dir: dir, direct: to.SrcPort == 0, expires: d.now.Add(dataplane.FragmentLife), spans: [8]span{first}}
 	if to.Src != p.tuple.Src {
 		g.id = d.newDatagramID(p.family())
 	}
@@ -149,9 +150,12 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	if reason := g.add(s); reason != noReason {
 		return d.drop(reason)
 	}
+	d.counters.Fragments++
+	if g.direct {
+		return d.passDirect(p, g.dst)
+	}
 	p.readdress(g.src, g.dst)
 	p.rename(g.id)
-	d.counters.Fragments++
 	return d.leave(p, dir)
 }
 

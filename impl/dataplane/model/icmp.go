@@ -178,8 +178,11 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	if d.serviceOf(originalTuple) == nil {
 		return d.drop(dataplane.DropNoService)
 	}
-	if p.tuple.Proto == flow.TCP && !c.expected[1-dir].isInFlight(p.seq) {
+	if p.tuple.Proto == flow.TCP && !c.isBelievable(p.seq, 1-dir) {
 		return d.drop(dataplane.DropICMPForged)
+	}
+	if c.isDirect() {
+		return d.passDirect(p, c.reply.Src)
 	}
 	to := originalTuple.Reverse()
 	if dir == original {
@@ -187,6 +190,14 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	}
 	p.translateError(to)
 	return d.leave(p, dir)
+}
+
+// isBelievable reports whether an error about a segment in a direction may be forwarded.
+func (c *conn) isBelievable(seq uint32, dir direction) bool {
+	if c.isDirect() {
+		return c.isPlausible(seq)
+	}
+	return c.expected[dir].isInFlight(seq)
 }
 
 // translateError rewrites an error to the flow as its receiver knows it: the quoted packet

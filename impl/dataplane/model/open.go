@@ -46,7 +46,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 func (d *Dataplane) adopts(s *service) bool {
 	switch d.miss {
 	case dataplane.MissAdopt:
-		return s.Mode == dataplane.DNAT && s.Balance == dataplane.Maglev
+		return s.Mode != dataplane.FullNAT && s.Balance == dataplane.Maglev
 	case dataplane.MissGuess:
 		return true
 	}
@@ -81,6 +81,9 @@ func (s *service) choose(t flow.Tuple) dataplane.Backend {
 // claim reserves the reply tuple of a new flow; in fullnat mode this allocates its SNAT
 // port.
 func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.Tuple, dataplane.Drop) {
+	if s.Mode.Direct() {
+		return flow.DirectReply(t, b.Addr), noReason
+	}
 	claim := flow.Tuple{Src: b.Addr, SrcPort: b.At(t.DstPort), Dst: t.Src, DstPort: t.SrcPort, Proto: t.Proto}
 	if s.Mode == dataplane.DNAT {
 		return claim, d.tryClaim(claim, t)

@@ -44,6 +44,8 @@ type Outcome struct {
 	// translated packet keeps its Ethernet addresses; those of its neighbour are set at
 	// egress.
 	Frame []byte
+	// NextHop is the neighbour of a packet of a direct flow; zero for that of its destination.
+	NextHop flow.Addr
 	// Deferred is the id of a packet that is held back, or that was.
 	Deferred uint64
 }
@@ -224,6 +226,9 @@ func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction) Outcome {
 			return d.drop(dataplane.DropFragment)
 		}
 		d.counters.Fragments++
+	}
+	if to.SrcPort == 0 {
+		return d.passDirect(p, to.Dst)
 	}
 	p.translate(to)
 	return d.leave(p, dir)

@@ -32,5 +32,5 @@ func (c *conn) moves(p *packet, dir direction) bool {
 	if p.tuple.Proto == flow.TCP {
 		return p.flags&(syn|fin|rst) != 0 || c.state == flow.SynSent
 	}
-	return dir == reply && c.state != flow.Assured
+	return (dir == reply || c.isDirect()) && c.state != flow.Assured
 }

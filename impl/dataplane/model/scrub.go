@@ -64,7 +64,15 @@ func (d *Dataplane) held(t flow.Tuple, c *conn) flow.Held {
 // isSound reports whether an entry agrees with itself.
 func (d *Dataplane) isSound(t flow.Tuple, c *conn) bool {
 	return dataplane.IsStateOf(t.Proto, c.state) && c.reply.Proto == t.Proto && c.lastSeen <= d.now &&
-		(t.IsAffinity() || d.replies[c.reply] == t)
+		(t.IsAffinity() || d.isReplyOf(t, c.reply))
+}
+
+// isReplyOf reports whether a flow has the reply tuple: claimed, or of a direct flow.
+func (d *Dataplane) isReplyOf(t, reply flow.Tuple) bool {
+	if reply.Unclaimed() {
+		return reply == flow.DirectReply(t, reply.Src)
+	}
+	return d.replies[reply] == t
 }
 
 // removeDamaged removes an entry that does not agree with itself.

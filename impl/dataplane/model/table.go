@@ -47,7 +47,7 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 			full++
 			continue
 		}
-		if !e.Original.IsAffinity() {
+		if !e.Reply.Unclaimed() {
 			d.replies[e.Reply] = e.Original
 		}
 		d.conns[e.Original] = d.replicated(e)
@@ -62,7 +62,7 @@ func (d *Dataplane) install(entries []flow.Entry, onlyMissing bool) error {
 // has not: a half-open connection counts as answered, and which side closed first is
 // unknown, so both FINs must still be seen.
 func (d *Dataplane) replicated(e flow.Entry) *conn {
-	timeout := d.lifetimes.Of(&e.Original, e.State)
+	timeout := d.lifetimes.Of(&e.Original, &e.Reply, e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
 	return &conn{
 		reply: e.Reply, state: e.State, origin: e.Origin,
@@ -114,7 +114,7 @@ func (d *Dataplane) Sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	pressed := !d.cfg.KeepEmbryonic && dataplane.Pressed(len(d.conns), d.cfg.MaxFlows)
 	for t, c := range d.conns { // order does not matter: the result is sorted
 		idle := now.Sub(max(c.lastSeen, since))
-		expired := idle >= d.lifetimes.Of(&t, c.state)
+		expired := idle >= d.lifetimes.Of(&t, &c.reply, c.state)
 		if !expired && pressed && idle >= dataplane.PressedLife && dataplane.Embryonic(&t, c.state) {
 			expired = true
 			d.counters.Evicted++
@@ -148,7 +148,7 @@ func (d *Dataplane) sorted() []flow.Tuple {
 func (d *Dataplane) entry(t flow.Tuple, c *conn, now clock.Instant) flow.Entry {
 	return flow.Entry{
 		Original: t, Reply: c.reply, State: c.state, Origin: c.origin,
-		Remaining: remaining(d.lifetimes.Of(&t, c.state), now.Sub(c.lastSeen)),
+		Remaining: remaining(d.lifetimes.Of(&t, &c.reply, c.state), now.Sub(c.lastSeen)),
 	}
 }
 

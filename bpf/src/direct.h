@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Direct flows: the backend answers the client without the node, which sees one direction.
+ * baton/impl/dataplane/model/direct.go holds the same rules.
+ *
+ * Only the client's own numbers can prove that the client sent a segment: the sequence number
+ * that continues its last segment, or the acknowledgement number of that segment.
+ */
+#pragma once
+
+#include "conntrack.h"
+
+/* Whether the reply tuple is that of a direct flow, or of an affinity: no packet has its
+ * destination port. */
+static __always_inline bool is_direct(const struct tuple *reply)
+{
+	return !reply->dport;
+}
+
+/* The same of a tuple with which a packet leaves. Its destination is the backend's address. */
+static __always_inline bool leaves_unchanged(const struct tuple *to)
+{
+	return !to->sport;
+}
+
+/* The sequence number after a segment. */
+static __always_inline __u32 end_of(const struct packet *pkt)
+{
+	return pkt->seq + pkt->payload + !!(pkt->tcp_flags & TCP_SYN) + !!(pkt->tcp_flags & TCP_FIN);
+}
+
+/* Whether a segment proves that the client sent it. A SYN's data may have been accepted or not
+ * (RFC 7413). */
+static __always_inline bool continues(const struct conn *conn, __u64 word, const struct packet *pkt)
+{
+	if (state_of(word) == STATE_SYN_SENT && !(word & WORD_EXPECTS << REPLY))
+		return pkt->seq - conn->acked[ORIGINAL] <= conn->expected[ORIGINAL] - conn->acked[ORIGINAL];
+	return conn->expected[ORIGINAL] == pkt->seq || ((pkt->tcp_flags & TCP_ACK) && conn->expected[REPLY] == pkt->ack);
+}
+
+/* In fin-wait a SYN begins a new connection, for the client has ended the old one. An
+ * established connection could be live, and only its backend knows. */
+static __always_inline bool restarts(__u64 word, const struct packet *pkt)
+{
+	return is_fresh_syn(pkt) && (state_of(word) == STATE_SYN_SENT || state_of(word) == STATE_FIN_WAIT);
+}
+
+/* A segment from which the numbers of a replicated entry are learned. */
+static __always_inline bool teaches(__u64 word, const struct packet *pkt)
+{
+	return !(word & WORD_EXPECTS << ORIGINAL) && (pkt->tcp_flags & (TCP_SYN | TCP_RST | TCP_FIN | TCP_ACK)) == TCP_ACK;
+}
+
+static __always_inline __u64 next_direct(__u64 word, const struct packet *pkt, bool proven)
+{
+	__u8 flags = pkt->tcp_flags;
+
+	if (pkt->tuple.proto == IPPROTO_UDP)
+		return with_state(word, STATE_ASSURED);
+	if (restarts(word, pkt)) {
+		word &= ~(WORD_FIN << ORIGINAL | WORD_EXPECTS << REPLY);
+		return with_state(word | WORD_EXPECTS << ORIGINAL, STATE_SYN_SENT);
+	}
+	if (teaches(word, pkt))
+		return word | WORD_EXPECTS << ORIGINAL | WORD_EXPECTS << REPLY;
+	if (!proven)
+		return word;
+	if (flags & TCP_RST)
+		return with_state(word, STATE_CLOSED);
+	if (!(flags & TCP_ACK))
+		return word;
+	word |= WORD_EXPECTS << REPLY;
+	if (state_of(word) == STATE_SYN_SENT)
+		word = with_state(word, STATE_ESTABLISHED);
+	if ((flags & TCP_FIN) && state_of(word) != STATE_CLOSED)
+		word = with_state(word | WORD_FIN << ORIGINAL, STATE_FIN_WAIT);
+	return word;
+}
+
+/* Follows the numbers. Call it before next, which marks them as known, replaces word. */
+static __always_inline void follow_direct(struct conn *conn, __u64 word, const struct packet *pkt, bool proven)
+{
+	if (restarts(word, pkt) || teaches(word, pkt)) {
+		conn->expected[ORIGINAL] = end_of(pkt);
+		conn->acked[ORIGINAL] = pkt->seq;
+		conn->expected[REPLY] = conn->acked[REPLY] = pkt->ack;
+		return;
+	}
+	if (!proven || (pkt->tcp_flags & TCP_RST) || !(pkt->tcp_flags & TCP_ACK))
+		return;
+	if ((__s32)(end_of(pkt) - conn->expected[ORIGINAL]) > 0)
+		conn->expected[ORIGINAL] = end_of(pkt);
+	acknowledge(conn, word, REPLY, pkt->ack);
+}
+
+/* What track is for other flows. A SYN that begins a new connection keeps the entry alive. */
+static __always_inline void track_direct_in(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt)
+{
+	bool tcp = pkt->tuple.proto == IPPROTO_TCP, proven = false;
+	__u64 word = word_of(conn), next = 0;
+
+	if (tcp)
+		proven = (word & WORD_EXPECTS << ORIGINAL) && !(pkt->tcp_flags & TCP_SYN) && continues(conn, word, pkt);
+	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
+		word = word_of(conn);
+		if (!has_id(word, id) || state_of(word) == STATE_DEAD || (word & WORD_REOPENING))
+			return;
+		next = next_direct(word, pkt, proven);
+		if (tcp)
+			follow_direct(conn, word, pkt, proven);
+		if (next == word || move(conn, original, word, next))
+			break;
+	}
+	if (limited && state_of(next) != state_of(word))
+		count_moved_flow(original, state_of(word), state_of(next));
+	if (tcp && is_unproven(next, pkt, ORIGINAL))
+		count_unproven();
+	else if (state_of(next) != state_of(word) || !tcp || !is_fresh_syn(pkt))
+		mark_seen(conn, pkt->now, state_of(next) != state_of(word));
+}
+
+/* Not inlined, like track. */
+__noinline int track_direct(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt)
+{
+	if (conn && original && pkt)
+		track_direct_in(conn, original, id, pkt);
+	return 0;
+}
+
+/* The word of the direct entry that pkt creates. An adopted flow waits for the client's next
+ * segment. */
+static __always_inline __u64 first_direct_word(const struct packet *pkt)
+{
+	return first_word(pkt) | (pkt->tuple.proto == IPPROTO_TCP ? WORD_EXPECTS << ORIGINAL : 0);
+}
+
+/* Whether the backend can have sent a segment that an error quotes: after what the client has
+ * acknowledged, and less than the largest window after it. */
+static __always_inline bool is_plausible(const struct conn *conn, const struct packet *pkt)
+{
+	return pkt->tuple.proto != IPPROTO_TCP || !(word_of(conn) & WORD_EXPECTS << REPLY) ||
+	       pkt->seq - conn->expected[REPLY] < WINDOW_MAX;
+}

@@ -1,0 +1,129 @@
+package model
+
+import (
+	"baton/impl/dataplane"
+	"baton/impl/flow"
+)
+
+// Direct flows: the backend answers the client without the node, which sees one direction.
+
+// isDirect reports whether the flow is direct.
+func (c *conn) isDirect() bool { return c.reply.Unclaimed() }
+
+// end returns the sequence number after a segment.
+func (p *packet) end() uint32 {
+	end := p.seq + p.payload
+	if p.flags&syn != 0 {
+		end++
+	}
+	if p.flags&fin != 0 {
+		end++
+	}
+	return end
+}
+
+// nextDirect updates the state of a direct flow for a packet of its client. Only the client's
+// own numbers can prove that the client sent it: the sequence number that continues its last
+// segment, or the acknowledgement number of that segment.
+func (c *conn) nextDirect(p *packet) {
+	switch {
+	case p.tuple.Proto == flow.UDP:
+		c.state = flow.Assured
+	case p.flags&syn != 0:
+		c.restart(p)
+	case !c.expected[original].known:
+		if p.flags&(rst|fin|ack) == ack {
+			c.learn(p)
+		}
+	case !c.continues(p):
+	case p.flags&rst != 0:
+		c.state = flow.Closed
+	case p.flags&ack != 0:
+		c.directSegment(p)
+	}
+}
+
+// restart handles a SYN. In fin-wait it begins a new connection, for the client has ended the
+// old one; an established connection could be live, and only its backend knows.
+func (c *conn) restart(p *packet) {
+	if !p.isFreshSYN() || c.state != flow.SynSent && c.state != flow.FinWait {
+		return
+	}
+	c.state, c.fin = flow.SynSent, [2]bool{}
+	c.expected = [2]expected{original: {true, p.end(), p.seq}}
+}
+
+// learn takes over the numbers of a segment.
+func (c *conn) learn(p *packet) {
+	c.expected = [2]expected{original: {true, p.end(), p.seq}, reply: {true, p.ack, p.ack}}
+}
+
+// continues reports whether a segment proves that the client sent it. A SYN's data may have
+// been accepted or not (RFC 7413).
+func (c *conn) continues(p *packet) bool {
+	if c.state == flow.SynSent && !c.expected[reply].known {
+		return c.expected[original].isInFlight(p.seq)
+	}
+	return c.expected[original].seq == p.seq || p.flags&ack != 0 && c.expected[reply].seq == p.ack
+}
+
+// directSegment handles a segment that continues the client's last one.
+func (c *conn) directSegment(p *packet) {
+	if c.state == flow.SynSent {
+		c.state = flow.Established
+	}
+	if p.flags&fin != 0 && (c.state == flow.Established || c.state == flow.FinWait) {
+		c.fin[original], c.state = true, flow.FinWait
+	}
+	if end := p.end(); int32(end-c.expected[original].seq) > 0 {
+		c.expected[original].seq = end
+	}
+	c.expected[reply].acknowledge(p.ack)
+}
+
+// firstDirect sets the state of a direct entry that p creates. An adopted flow waits for the
+// client's next segment.
+func (c *conn) firstDirect(p *packet) {
+	c.state = flow.SynSent
+	switch {
+	case p.tuple.Proto == flow.UDP:
+		c.state = flow.Unreplied
+	case p.isFreshSYN():
+		c.restart(p)
+	default:
+		c.learn(p)
+	}
+}
+
+// isPlausible reports whether the backend can have sent a segment of a direct flow that an error
+// quotes: after what the client has acknowledged, and less than the largest window after it.
+func (c *conn) isPlausible(seq uint32) bool {
+	return !c.expected[reply].known || seq-c.expected[reply].seq < maxWindow
+}
+
+// trackDirect is track for a direct flow. A SYN that begins a new connection refreshes the
+// entry.
+func (d *Dataplane) trackDirect(c *conn, originalTuple flow.Tuple, p *packet) {
+	before := c.state
+	c.nextDirect(p)
+	if c.state != before {
+		d.countMoved(originalTuple, before, c.state)
+		d.emit(originalTuple, c)
+	}
+	switch {
+	case c.unproven(p, original):
+		d.counters.Unproven++
+	case c.state == before && p.isFreshSYN():
+	case c.state != before || d.now.Sub(c.lastSeen) >= dataplane.SeenEvery:
+		c.lastSeen = d.now
+	}
+}
+
+// passDirect forwards a packet of a direct flow to its backend. Only its TTL changes.
+func (d *Dataplane) passDirect(p *packet, backend flow.Addr) Outcome {
+	src, dst := p.family().addr(p.ip(), p.family().src), p.family().addr(p.ip(), p.family().dst)
+	p.readdress(src, dst)
+	out := d.leave(p, original)
+	out.NextHop = backend
+	return out
+}

@@ -1,0 +1,14 @@
+package flow
+
+// A flow is direct if its backend answers the client without the node. The node sees one
+// direction of it, so its reply tuple only names the backend: its destination port is 0, which
+// no packet has.
+
+// DirectReply returns the reply tuple of a direct flow.
+func DirectReply(original Tuple, backend Addr) Tuple {
+	return Tuple{Src: backend, SrcPort: original.DstPort, Dst: original.Src, Proto: original.Proto}
+}
+
+// Unclaimed reports whether no packet has a reply tuple: that of a direct flow, or of an affinity.
+// It belongs to no flow alone.
+func (t *Tuple) Unclaimed() bool { return t.DstPort == 0 }
