@@ -9,11 +9,12 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"time"
 )
 
 // binary is a suite that was built with mutants in it, and the mutant that it is to play.
@@ -23,92 +24,107 @@ type binary struct {
 	programs string // the value of swapping
 }
 
-// suite is what a Runner builds once for all mutants of a suite that can be in one binary.
-type suite struct {
-	list  []Mutant
-	build sync.Once
-	*joined
-	path string
-	err  error
-}
-
-// Join has the mutants of a suite built together, as far as they change nothing but
-// bodies of functions. Building is most of what a mutant costs. Close removes what was built.
-func (r *Runner) Join(list []Mutant) error {
+// Build builds the suites of the mutants, each with all mutants in it that change nothing but
+// bodies of functions. Building is most of what a mutant costs, and what suites share is
+// compiled once. Mutants that do not compile are left out: built alone, they tell of it.
+// Close removes what was built.
+func (r *Runner) Build(ctx context.Context, list []Mutant) error {
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		return fmt.Errorf("mutants: %w", err)
 	}
-	r.dir, r.suites = dir, map[string]*suite{}
-	for _, m := range list {
-		if r.suites[m.Suite] == nil {
-			r.suites[m.Suite] = &suite{}
+	r.dir, r.suites = dir, map[string]string{}
+	for {
+		all, err := join(r.Root, list)
+		if err != nil {
+			return err
 		}
-		s := r.suites[m.Suite]
-		s.list = append(s.list, m)
+		err = r.buildTogether(ctx, all, list)
+		broken := all.blamed(err)
+		if len(broken) == 0 {
+			r.joined = all
+			return err
+		}
+		list = slices.DeleteFunc(slices.Clone(list), func(m Mutant) bool { return broken[m.Name] })
+	}
+}
+
+// Shared is the processor time of Build.
+func (r *Runner) Shared() time.Duration { return r.building.processor }
+
+// Close removes what Build has built.
+func (r *Runner) Close() error { return os.RemoveAll(r.dir) }
+
+func (r *Runner) buildTogether(ctx context.Context, all *joined, list []Mutant) error {
+	if slices.ContainsFunc(list, func(m Mutant) bool { return m.Suite == programSuite }) {
+		all.files[swapper] = swapperText
+		r.tool = filepath.Join(r.dir, "bpf2go")
+		if err := r.goCommand(ctx, &r.building, "build", "-o", r.tool, generator); err != nil {
+			return err
+		}
+	}
+	overlay, err := writeOverlay(ctx, &r.building, r.Root, r.dir, all.files)
+	if err != nil {
+		return err
+	}
+	for i, group := range groups(list) {
+		dir := filepath.Join(r.dir, strconv.Itoa(i))
+		if err := r.buildSuites(ctx, &r.building, dir, overlay, group...); err != nil {
+			return err
+		}
+		for _, suite := range group {
+			r.suites[suite] = binaryOf(dir, suite)
+		}
 	}
 	return nil
 }
 
-// Close removes what Join had built.
-func (r *Runner) Close() error { return os.RemoveAll(r.dir) }
-
-// together returns the binary of a mutant's suite, if the mutant is in it.
-func (r *Runner) together(ctx context.Context, m Mutant) (b binary, in bool, err error) {
-	s := r.suites[m.Suite]
-	if s == nil {
-		return binary{}, false, nil
+// groups divides the suites of mutants into those that one command builds: of packages whose
+// paths end alike, the binaries would have one name.
+func groups(list []Mutant) (all [][]string) {
+	var suites []string
+	for _, m := range list {
+		if !slices.Contains(suites, m.Suite) {
+			suites = append(suites, m.Suite)
+		}
 	}
-	s.build.Do(func() {
-		dir := filepath.Join(r.dir, strconv.Itoa(slices.Index(slices.Sorted(maps.Keys(r.suites)), m.Suite)))
-		s.joined, s.path, s.err = r.buildTogether(ctx, dir, m.Suite, s.list)
-	})
-	baseline := len(m.Edits) == 0
-	switch number := s.joined.of(m.Name); {
-	case s.err != nil && !baseline:
-		return binary{}, false, nil // built alone, the one that does not compile is told
-	case s.err != nil:
-		return binary{}, false, fmt.Errorf("mutants: all of %s in one binary: %w", m.Suite, s.err)
-	case number != 0 || baseline:
-		return binary{path: s.path, play: strconv.Itoa(number)}, true, nil
+	for _, suite := range suites {
+		i := slices.IndexFunc(all, func(group []string) bool {
+			return suite != SimSuite && group[0] != SimSuite &&
+				!slices.ContainsFunc(group, func(other string) bool { return path.Base(other) == path.Base(suite) })
+		})
+		if i < 0 {
+			all = append(all, []string{suite})
+			continue
+		}
+		all[i] = append(all[i], suite)
 	}
-	return binary{}, false, nil
+	return all
 }
 
-func (r *Runner) buildTogether(ctx context.Context, dir, suite string, list []Mutant) (*joined, string, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, "", err
+// suite returns the binary that the mutants of a suite share, if the mutant is in it.
+func (r *Runner) together(m Mutant) (b binary, in bool) {
+	number := r.joined.of(m.Name)
+	if number == 0 && len(m.Edits) > 0 {
+		return binary{}, false
 	}
-	all, err := join(r.Root, list)
-	if err != nil {
-		return nil, "", err
-	}
-	if suite == programSuite {
-		all.files[swapper] = swapperText
-	}
-	overlay, err := writeOverlay(ctx, r.Root, dir, all.files)
-	if err != nil {
-		return nil, "", err
-	}
-	path, err := r.buildSuite(ctx, dir, overlay, suite)
-	return all, path, err
+	return binary{path: r.suites[m.Suite], play: strconv.Itoa(number)}, true
 }
 
 // alone builds the suite of one mutant.
-func (r *Runner) alone(ctx context.Context, dir string, m Mutant) (binary, error) {
-	if b, ok, err := r.swapped(ctx, dir, m); ok || err != nil {
+func (r *Runner) alone(ctx context.Context, spent *meter, dir string, m Mutant) (binary, error) {
+	if b, ok, err := r.swapped(ctx, spent, dir, m, allPrograms); ok || err != nil {
 		return b, err
 	}
 	changed, err := m.Apply(r.Root)
 	if err != nil {
 		return binary{}, err
 	}
-	overlay, err := writeOverlay(ctx, r.Root, dir, changed)
+	overlay, err := writeOverlay(ctx, spent, r.Root, dir, changed)
 	if err != nil {
 		return binary{}, fmt.Errorf("mutants: overlay %s: %w", m.Name, err)
 	}
-	path, err := r.buildSuite(ctx, dir, overlay, m.Suite)
-	return binary{path: path}, err
+	return binary{path: binaryOf(dir, m.Suite)}, r.buildSuites(ctx, spent, dir, overlay, m.Suite)
 }
 
 // command is the package whose binary runs the simulator's suite.
@@ -117,29 +133,39 @@ const command = "./sim/mutants/cmd/mutants"
 // undebugged leaves out what only a debugger reads: linking takes a third of the time.
 const undebugged = "-ldflags=-s -w"
 
-// buildSuite builds a suite with an overlay.
-func (r *Runner) buildSuite(ctx context.Context, dir, overlay, suite string) (path string, err error) {
-	path = filepath.Join(dir, "suite")
+// binaryOf is where buildSuites leaves the binary of a suite.
+func binaryOf(dir, suite string) string {
 	if suite == SimSuite {
-		return path, r.goCommand(ctx, "build", undebugged, "-overlay", overlay, "-o", path, command)
+		return filepath.Join(dir, "suite")
 	}
-	return path, r.goCommand(ctx, "test", "-vet=off", undebugged, "-overlay", overlay, "-c", "-o", path, suite)
+	return filepath.Join(dir, path.Base(suite)+".test")
+}
+
+// buildSuites builds suites with an overlay: SimSuite, or packages.
+func (r *Runner) buildSuites(ctx context.Context, spent *meter, dir, overlay string, suites ...string) error {
+	if suites[0] == SimSuite {
+		return r.goCommand(ctx, spent, "build", undebugged, "-overlay", overlay, "-o", binaryOf(dir, SimSuite), command)
+	}
+	return r.goCommand(ctx, spent, append([]string{"test", "-vet=off", undebugged, "-overlay", overlay, "-c", "-o", dir + "/"}, suites...)...)
 }
 
 // goCommand runs the go command. That a mutant compiles is its author's affair: a
 // failure is an error, not a kill.
-func (r *Runner) goCommand(ctx context.Context, args ...string) error {
+func (r *Runner) goCommand(ctx context.Context, spent *meter, args ...string) error {
 	build := exec.CommandContext(ctx, "go", args...)
 	build.Dir = r.Root
-	if out, err := build.CombinedOutput(); err != nil {
+	if out, err := spent.combinedOutput(build); err != nil {
 		return fmt.Errorf("mutants: go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
 	return nil
 }
 
+// flat is the name of the copy of a file in an overlay's folder: errors of the compiler name it.
+func flat(file string) string { return strings.ReplaceAll(file, "/", "~") }
+
 // writeOverlay writes changed files, and what is compiled of those in C, and the overlay for
 // go build that puts them in place of the real ones into dir. It returns the overlay's path.
-func writeOverlay(ctx context.Context, root, dir string, changed map[string]string) (string, error) {
+func writeOverlay(ctx context.Context, spent *meter, root, dir string, changed map[string]string) (string, error) {
 	var o struct{ Replace map[string]string }
 	o.Replace = map[string]string{}
 	sources := map[string]string{}
@@ -148,14 +174,14 @@ func writeOverlay(ctx context.Context, root, dir string, changed map[string]stri
 			sources[file] = text
 			continue
 		}
-		copied := filepath.Join(dir, strconv.Itoa(len(o.Replace))+".go")
+		copied := filepath.Join(dir, flat(file))
 		if err := os.WriteFile(copied, []byte(text), 0o644); err != nil {
 			return "", err
 		}
 		o.Replace[filepath.Join(root, file)] = copied
 	}
 	if len(sources) > 0 {
-		built, err := compile(ctx, root, dir, sources)
+		built, err := compiler{root: root, some: allPrograms}.compile(ctx, spent, dir, sources)
 		if err != nil {
 			return "", err
 		}

@@ -19,19 +19,27 @@ const (
 	programSources = "bpf/src" // their C
 	generate       = "//go:generate "
 	includes       = "-Isrc" // how a command names a folder of theirs
+	outputStem     = "-output-stem"
+	generator      = "github.com/cilium/ebpf/cmd/bpf2go"
 )
 
-// compile builds the eBPF programs with changed C sources, given by their paths from the
-// module's root, as go generate does. It returns what is built by the path of the file
-// whose place it takes.
-func compile(ctx context.Context, root, dir string, changed map[string]string) (map[string]string, error) {
+// compiler builds the eBPF programs as go generate does.
+type compiler struct {
+	root string
+	tool string                 // bpf2go, if it is built; otherwise go run builds it each time
+	some func(stem string) bool // which programs
+}
+
+// compile builds the programs with changed C sources, given by their paths from the module's root.
+// It returns what is built by the path of the file whose place it takes.
+func (c compiler) compile(ctx context.Context, spent *meter, dir string, changed map[string]string) (map[string]string, error) {
 	for _, tool := range []string{"clang", "llvm-strip"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, fmt.Errorf("%w: no %s", ErrNotRun, tool)
 		}
 	}
 	copied, built := filepath.Join(dir, "src"), filepath.Join(dir, "built")
-	if err := errors.Join(os.CopyFS(copied, os.DirFS(filepath.Join(root, programSources))), os.Mkdir(built, 0o755)); err != nil {
+	if err := errors.Join(os.CopyFS(copied, os.DirFS(filepath.Join(c.root, programSources))), os.Mkdir(built, 0o755)); err != nil {
 		return nil, err
 	}
 	for file, text := range changed {
@@ -43,28 +51,31 @@ func compile(ctx context.Context, root, dir string, changed map[string]string) (
 			return nil, err
 		}
 	}
-	commands, err := generators(root, copied, built)
+	commands, err := c.generators(copied, built)
 	if err != nil {
 		return nil, err
 	}
 	for _, args := range commands {
 		build := exec.CommandContext(ctx, args[0], args[1:]...)
-		build.Dir, build.Env = filepath.Join(root, programs), append(os.Environ(), "GOPACKAGE="+programs)
-		if out, err := build.CombinedOutput(); err != nil {
+		build.Dir, build.Env = filepath.Join(c.root, programs), append(os.Environ(), "GOPACKAGE="+programs)
+		if out, err := spent.combinedOutput(build); err != nil {
 			return nil, fmt.Errorf("compile: %w\n%s", err, out)
 		}
 	}
 	files, err := os.ReadDir(built)
 	replace := map[string]string{}
 	for _, f := range files {
-		replace[filepath.Join(root, programs, f.Name())] = filepath.Join(built, f.Name())
+		replace[filepath.Join(c.root, programs, f.Name())] = filepath.Join(built, f.Name())
 	}
 	return replace, err
 }
 
+// allPrograms wants every one.
+func allPrograms(string) bool { return true }
+
 // generators are the commands of the package's go:generate lines, for other folders.
-func generators(root, source, output string) (commands [][]string, err error) {
-	text, err := os.ReadFile(filepath.Join(root, programs, "doc.go"))
+func (c compiler) generators(source, output string) (commands [][]string, err error) {
+	text, err := os.ReadFile(filepath.Join(c.root, programs, "doc.go"))
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +85,13 @@ func generators(root, source, output string) (commands [][]string, err error) {
 			continue
 		}
 		args := strings.Fields(command)
-		tool := slices.IndexFunc(args, func(a string) bool { return strings.HasSuffix(a, "/bpf2go") })
+		tool := slices.IndexFunc(args, func(a string) bool { return a == generator })
 		file := slices.IndexFunc(args, func(a string) bool { return strings.HasSuffix(a, ".c") })
 		if tool < 0 || file < tool {
-			return nil, fmt.Errorf("%s/doc.go: go:generate runs no bpf2go: %s", programs, command)
+			return nil, fmt.Errorf("%s/doc.go: go:generate does not run %s: %s", programs, generator, command)
+		}
+		if stem := slices.Index(args, outputStem); stem >= 0 && !c.some(args[stem+1]) {
+			continue
 		}
 		for i, a := range args {
 			if rest, ok := strings.CutPrefix(a, includes); ok {
@@ -85,7 +99,11 @@ func generators(root, source, output string) (commands [][]string, err error) {
 			}
 		}
 		args[file] = filepath.Join(source, filepath.Base(args[file]))
-		commands = append(commands, slices.Insert(args, tool+1, "-output-dir", output))
+		args = slices.Insert(args, tool+1, "-output-dir", output)
+		if c.tool != "" {
+			args = append([]string{c.tool}, args[tool+1:]...)
+		}
+		commands = append(commands, args)
 	}
 	if commands == nil {
 		return nil, fmt.Errorf("%s/doc.go has no go:generate line", programs)

@@ -11,6 +11,11 @@
 // authentication, sockets) is for the tests of one package, or some of them. A run ends at the
 // first check that fails. Without a mutant every check that has killed one must pass.
 //
+// All mutants that change nothing but bodies of functions and values of variables are built together,
+// behind a switch, once for all suites. hints.txt says what killed each the last time, which is run
+// first. Tests that judge times run one after the other, and again if the host stood still while they
+// failed; the others run beside them. A suite that does not end is an error, never a kill.
+//
 // The command in cmd/mutants runs it all; it is also the binary that is built with
 // a mutant in it to run the simulator's suite.
 package mutants

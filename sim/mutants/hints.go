@@ -16,11 +16,11 @@ import (
 // the whole suite runs all the same.
 type Hints map[string]Hint
 
-// Hint is a check that has killed a mutant: a test, or a case of the simulator's suite.
+// Hint is a check that has killed a mutant: a test or a subtest, or a case of the simulator's suite.
 type Hint string
 
 var (
-	aTest = regexp.MustCompile(`^Test\w+$`)
+	aTest = regexp.MustCompile(`^Test\w+(/\S+)?$`)
 	aCase = regexp.MustCompile(`^[-\w]+ seed \d+$`)
 )
 
@@ -47,10 +47,9 @@ func (h Hints) Note(o Outcome) {
 	if o.Kill == nil {
 		return
 	}
-	test, _, _ := strings.Cut(o.Kill.Check, "/")
 	switch {
-	case aTest.MatchString(test):
-		h[o.Name] = Hint(test)
+	case aTest.MatchString(o.Kill.Check):
+		h[o.Name] = Hint(o.Kill.Check)
 	case aCase.MatchString(o.Kill.Where):
 		h[o.Name] = Hint(o.Kill.Where)
 	}
@@ -73,19 +72,41 @@ func (h Hints) Narrow(list []Mutant) []Mutant {
 	narrow := slices.Clone(list)
 	for i := range narrow {
 		if test := h.test(narrow[i]); test != "" {
-			narrow[i].Test = "^" + test + "$"
+			narrow[i].Test = test.pattern()
 		}
 	}
 	return narrow
 }
 
-// test returns the test to run first, "" if there is none, or if the mutant names a subtest:
-// the whole test takes longer.
-func (h Hints) test(m Mutant) string {
-	if hint := string(h[m.Name]); m.Spec == "" && !strings.Contains(m.Test, "/") && aTest.MatchString(hint) {
-		return hint
+// Known returns the mutants of which is known what will kill them, unless they have changed.
+func (h Hints) Known(list []Mutant) []Mutant {
+	return slices.DeleteFunc(slices.Clone(list), func(m Mutant) bool { return m.Suite != SimSuite && m.Spec == "" && h.test(m) == "" })
+}
+
+// Surprising returns those of the killed mutants that something else has killed.
+func (h Hints) Surprising(killed []Mutant, by Hints) []Mutant {
+	return slices.DeleteFunc(slices.Clone(killed), func(m Mutant) bool {
+		return len(h.Known([]Mutant{m})) == 1 && h.test(m) == by.test(m)
+	})
+}
+
+// test returns the test to run first, "" if there is none, or if it has more subtests than the
+// mutant names.
+func (h Hints) test(m Mutant) Hint {
+	hint := h[m.Name]
+	if m.Spec != "" || !aTest.MatchString(string(hint)) || strings.Count(m.Test, "/") > strings.Count(string(hint), "/") {
+		return ""
 	}
-	return ""
+	return hint
+}
+
+// pattern is what runs the test alone.
+func (h Hint) pattern() string {
+	parts := strings.Split(string(h), "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	return strings.Join(parts, "/")
 }
 
 // world returns the case of the simulator's suite to run first, "" if there is none.

@@ -20,7 +20,7 @@ func TestHints(t *testing.T) {
 	} {
 		h.Note(Outcome{Name: name, Kill: kill})
 	}
-	want := Hints{"core": "TestALease", "world": "crash-master seed 2", "drawn": "campaign-17 seed 17"}
+	want := Hints{"core": "TestALease/late", "world": "crash-master seed 2", "drawn": "campaign-17 seed 17"}
 	if !maps.Equal(h, want) {
 		t.Errorf("remembered %v, want %v", h, want)
 	}
@@ -34,18 +34,32 @@ func TestHints(t *testing.T) {
 	if again, err := LoadHints(file); err != nil || !maps.Equal(again, want) {
 		t.Errorf("read again: %v, %v; want %v", again, err, want)
 	}
-	if got := h.test(Mutant{Name: "core"}); got != "TestALease" {
-		t.Errorf("the test to run first is %q", got)
+	list := []Mutant{{Name: "core", Suite: "./impl/node"}, {Name: "unseen", Suite: "./impl/node", Test: "TestB"}, {Name: "world", Suite: SimSuite},
+		{Name: "core", Suite: "./netns", Test: "TestNetns", Spec: "it holds"}}
+	if got := h.test(list[0]); got != "TestALease/late" || got.pattern() != "^TestALease$/^late$" {
+		t.Errorf("the test to run first is %q, by the pattern %s", got, got.pattern())
 	}
-	if got := h.test(Mutant{Name: "core", Test: "TestALease/early"}); got != "" {
+	if got := h.test(list[3]); got != "" {
+		t.Errorf("the test to run before a spec is %q", got)
+	}
+	if got := (Hints{"core": "TestALease"}).test(Mutant{Name: "core", Test: "TestALease/early"}); got != "" {
 		t.Errorf("the test to run before a subtest is %q", got)
 	}
-	list := []Mutant{{Name: "core", Suite: "./impl/node"}, {Name: "unseen", Suite: "./impl/node", Test: "TestB"}, {Name: "world", Suite: SimSuite}}
-	if got := Baselines(h.Narrow(list)); len(got) != 2 || got[0].Test != "^TestALease$|TestB" || got[1].Suite != SimSuite {
+	if got := Hint("TestX/a+b_(c)").pattern(); got != `^TestX$/^a\+b_\(c\)$` {
+		t.Errorf("the pattern of a subtest is %s", got)
+	}
+	if got := Baselines(h.Narrow(list[:3])); len(got) != 2 || got[0].Test != "^TestALease$/^late$|TestB" || got[1].Suite != SimSuite {
 		t.Errorf("the suites without a mutant are %+v", got)
+	}
+	if got := h.Known(list); len(got) != 3 || got[1].Name != "world" || got[2].Spec == "" {
+		t.Errorf("known is %+v", got)
 	}
 	if list[0].Test != "" {
 		t.Error("the list itself was narrowed")
+	}
+	now := Hints{"core": "TestALease/early", "unseen": "TestB", "world": "crash-master seed 1"}
+	if got := h.Surprising(list, now); len(got) != 2 || got[0].Name != "core" || got[1].Name != "unseen" {
+		t.Errorf("what something else has killed is %+v", got)
 	}
 	if got := h.world("core"); got != "" {
 		t.Errorf("a test is taken for a world: %q", got)

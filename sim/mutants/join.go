@@ -8,13 +8,16 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // joined is source text that holds several mutants at once. Each function that one of them
 // changes is there in its original form and in each mutant's, and a function of its name
-// calls the one that the process is to play. What a test sees of the call is its cost.
+// calls the one that the process is to play. What a test sees of the call is its cost. Of a
+// variable of the package that one of them changes, the process picks the value when it begins.
 type joined struct {
 	files   map[string]string // by path from the module's root
 	numbers map[string]int    // of the mutants that are in it, by name
@@ -26,6 +29,36 @@ func (j *joined) of(name string) int {
 		return 0
 	}
 	return j.numbers[name]
+}
+
+var (
+	// compileError is how the compiler begins an error.
+	compileError = regexp.MustCompile(`(?m)^(\S+\.go):(\d+):`)
+	// marked is what mark returns.
+	marked = regexp.MustCompile(`^//mutant__(\d+)$`)
+)
+
+// blamed returns the mutants in whose text the compiler found errors, by name.
+func (j *joined) blamed(err error) map[string]bool {
+	if err == nil {
+		return nil
+	}
+	broken := map[string]bool{}
+	for _, place := range compileError.FindAllStringSubmatch(err.Error(), -1) {
+		number := ""
+		last, _ := strconv.Atoi(place[2])
+		for i, line := range strings.Split(j.files[strings.ReplaceAll(filepath.Base(place[1]), "~", "/")], "\n") {
+			if m := marked.FindStringSubmatch(line); m != nil && i < last {
+				number = m[1]
+			}
+		}
+		for name, n := range j.numbers {
+			if strconv.Itoa(n) == number {
+				broken[name] = true
+			}
+		}
+	}
+	return broken
 }
 
 const (
@@ -41,30 +74,45 @@ const chooserText = `package %s
 import "os"
 
 var mutant__ = os.Getenv(%q)
+
+func pick__[T any](numbers []string, original T, others ...T) T {
+	for i, n := range numbers {
+		if n == mutant__ {
+			return others[i]
+		}
+	}
+	return original
+}
 `
 
-// bodies are functions as mutants have them, by file, index of the declaration and number
-// of the mutant.
-type bodies map[string]map[int]map[int]string
+// place is a declaration of a file, and within it a variable.
+type place struct {
+	declaration int
+	variable    int // -1: the declaration is a function
+}
 
-// join puts the mutants that change nothing but bodies of functions into one text. The
-// others are left out: they are built alone.
+// variants are functions and values of variables as mutants have them, by file, place and number
+// of the mutant.
+type variants map[string]map[place]map[int]string
+
+// join puts the mutants that change nothing but bodies of functions and values of variables into
+// one text. The others are left out: they are built alone.
 func join(root string, list []Mutant) (*joined, error) {
 	j := &joined{files: map[string]string{}, numbers: map[string]int{}}
-	all, originals := bodies{}, map[string]string{}
+	all, originals := variants{}, map[string]string{}
 	for _, m := range list {
 		changed, err := m.Apply(root)
 		if err != nil {
 			continue // its own run tells of it
 		}
-		own := map[string]map[int]string{}
+		own := map[string]map[place]string{}
 		for file, after := range changed {
 			before, err := os.ReadFile(filepath.Join(root, file))
 			if err != nil {
 				return nil, err
 			}
 			originals[file] = string(before)
-			if own[file] = changedBodies(string(before), after); own[file] == nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			if own[file] = changes(string(before), after); own[file] == nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 				own = nil
 				break
 			}
@@ -74,24 +122,24 @@ func join(root string, list []Mutant) (*joined, error) {
 			all.add(j.numbers[m.Name], own)
 		}
 	}
-	for file, functions := range all {
-		text, name := withBodies(originals[file], functions)
+	for file, changed := range all {
+		text, name := withVariants(originals[file], changed)
 		j.files[file] = text
 		j.files[filepath.Join(filepath.Dir(file), chooser)] = fmt.Sprintf(chooserText, name, playing)
 	}
 	return j, nil
 }
 
-func (b bodies) add(number int, own map[string]map[int]string) {
-	for file, functions := range own {
-		for i, text := range functions {
-			if b[file] == nil {
-				b[file] = map[int]map[int]string{}
+func (v variants) add(number int, own map[string]map[place]string) {
+	for file, changed := range own {
+		for at, text := range changed {
+			if v[file] == nil {
+				v[file] = map[place]map[int]string{}
 			}
-			if b[file][i] == nil {
-				b[file][i] = map[int]string{}
+			if v[file][at] == nil {
+				v[file][at] = map[int]string{}
 			}
-			b[file][i][number] = text
+			v[file][at][number] = text
 		}
 	}
 }
@@ -117,59 +165,107 @@ func (s source) span(from, to token.Pos) string {
 
 func (s source) of(n ast.Node) string { return s.span(n.Pos(), n.End()) }
 
-// changedBodies returns the functions that differ in their bodies, by the index of their
-// declarations; nil if anything else differs too.
-func changedBodies(before, after string) map[int]string {
+// changes returns what differs in bodies of functions and values of variables; nil if anything
+// else differs too.
+func changes(before, after string) map[place]string {
 	a, errA := parse(before)
 	b, errB := parse(after)
 	if errA != nil || errB != nil || len(a.Decls) != len(b.Decls) {
 		return nil
 	}
-	changed := map[int]string{}
+	changed := map[place]string{}
 	for i := range a.Decls {
 		if a.of(a.Decls[i]) == b.of(b.Decls[i]) {
 			continue
 		}
-		f, ok := a.Decls[i].(*ast.FuncDecl)
-		g, too := b.Decls[i].(*ast.FuncDecl)
-		if !ok || !too || f.Name.Name == "init" || f.Name.Name == "main" ||
-			a.span(f.Pos(), f.Body.Pos()) != b.span(g.Pos(), g.Body.Pos()) {
-			return nil
+		switch f := a.Decls[i].(type) {
+		case *ast.FuncDecl:
+			g, ok := b.Decls[i].(*ast.FuncDecl)
+			if !ok || f.Name.Name == "init" || f.Name.Name == "main" ||
+				a.span(f.Pos(), f.Body.Pos()) != b.span(g.Pos(), g.Body.Pos()) {
+				return nil
+			}
+			changed[place{i, -1}] = b.of(g)
+		case *ast.GenDecl:
+			g, ok := b.Decls[i].(*ast.GenDecl)
+			if !ok || f.Tok != token.VAR || g.Tok != token.VAR || len(f.Specs) != len(g.Specs) {
+				return nil
+			}
+			for k := range f.Specs {
+				v, w := f.Specs[k].(*ast.ValueSpec), g.Specs[k].(*ast.ValueSpec)
+				if a.of(v) == b.of(w) {
+					continue
+				}
+				if len(v.Names) != 1 || len(v.Values) != 1 || len(w.Values) != 1 || a.span(v.Pos(), v.Values[0].Pos()) != b.span(w.Pos(), w.Values[0].Pos()) {
+					return nil
+				}
+				changed[place{i, k}] = b.of(w.Values[0])
+			}
 		}
-		changed[i] = b.of(g)
 	}
 	return changed
 }
 
-// withBodies returns a file in which functions have further bodies, and the name of its
-// package.
-func withBodies(text string, functions map[int]map[int]string) (joined, name string) {
+// withVariants returns a file in which functions and variables are there as mutants have them, too,
+// and the name of its package.
+func withVariants(text string, changed map[place]map[int]string) (joined, name string) {
 	s, err := parse(text)
 	if err != nil {
-		panic(err) // changedBodies has parsed it
+		panic(err) // changes has parsed it
 	}
 	var out strings.Builder
 	at := s.FileStart
 	for i, decl := range s.Decls {
-		f, ok := decl.(*ast.FuncDecl)
-		if !ok || functions[i] == nil {
-			continue
+		if others := changed[place{i, -1}]; others != nil {
+			f := decl.(*ast.FuncDecl)
+			out.WriteString(s.span(at, f.Pos()) + s.functions(f, others))
+			at = f.End()
 		}
-		out.WriteString(s.span(at, f.Pos()))
-		numbers := slices.Sorted(maps.Keys(functions[i]))
-		out.WriteString(s.dispatcher(f, numbers))
-		name := int(f.Name.End() - f.Pos())
-		rename := func(text string, number int) string {
-			return fmt.Sprintf("\n\n%s__%d%s", text[:name], number, text[name:])
+		if g, ok := decl.(*ast.GenDecl); ok {
+			for k, spec := range g.Specs {
+				if others := changed[place{i, k}]; others != nil {
+					v := spec.(*ast.ValueSpec)
+					out.WriteString(s.span(at, v.Values[0].Pos()) + s.values(v, others))
+					at = v.End()
+				}
+			}
 		}
-		out.WriteString(rename(s.of(f), 0))
-		for _, n := range numbers {
-			out.WriteString(rename(functions[i][n], n))
-		}
-		at = f.End()
 	}
 	out.WriteString(s.text[s.set.Position(at).Offset:])
 	return out.String(), s.Name.Name
+}
+
+// mark is a line that says to which mutant the text below it belongs.
+func mark(number int) string { return fmt.Sprintf("\n//mutant__%d\n", number) }
+
+// functions are the original, those of the mutants, and the one that calls them.
+func (s source) functions(f *ast.FuncDecl, others map[int]string) string {
+	var out strings.Builder
+	numbers := slices.Sorted(maps.Keys(others))
+	out.WriteString(s.dispatcher(f, numbers))
+	name := int(f.Name.End() - f.Pos())
+	write := func(text string, number int) {
+		fmt.Fprintf(&out, "\n%s%s__%d%s", mark(number), text[:name], number, text[name:])
+	}
+	for _, n := range numbers {
+		write(others[n], n)
+	}
+	write(s.of(f), 0)
+	return out.String()
+}
+
+// values is the expression that picks one.
+func (s source) values(v *ast.ValueSpec, others map[int]string) string {
+	var numbers, values strings.Builder
+	for _, n := range slices.Sorted(maps.Keys(others)) {
+		fmt.Fprintf(&numbers, "\"%d\", ", n)
+		values.WriteString(mark(n) + others[n] + "," + mark(0))
+	}
+	kind := ""
+	if v.Type != nil {
+		kind = "[" + s.of(v.Type) + "]"
+	}
+	return fmt.Sprintf("pick__%s([]string{%s}, %s,%s)", kind, numbers.String(), s.of(v.Values[0]), values.String())
 }
 
 // dispatcher is the function that calls the one of the mutant that is played, or number 0,

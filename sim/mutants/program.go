@@ -46,12 +46,12 @@ func buildCommand(ctx context.Context, root, dir, pkg string, changed map[string
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return b, err
 	}
-	overlay, err := writeOverlay(ctx, root, dir, changed)
+	overlay, err := writeOverlay(ctx, new(meter), root, dir, changed)
 	if err != nil {
 		return b, err
 	}
 	r := Runner{Root: root}
-	return b, r.goCommand(ctx, "build", undebugged, "-overlay", overlay, "-o", b.path, pkg)
+	return b, r.goCommand(ctx, new(meter), "build", undebugged, "-overlay", overlay, "-o", b.path, pkg)
 }
 
 // Command is the command as a mutant has it, in a folder.

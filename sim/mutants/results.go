@@ -19,8 +19,13 @@ type Results struct {
 	Version int `json:"version"` // ResultsVersion
 	// Clean says that all that killed a mutant passed without one; without that a kill
 	// proves nothing.
-	Clean   bool     `json:"clean"`
-	Seconds float64  `json:"seconds"` // wall time of all, builds included
+	Clean   bool    `json:"clean"`
+	Seconds float64 `json:"seconds"` // wall time of all, builds included
+	// Processor is the processor time, in seconds, and Build that of what all mutants share.
+	Processor float64 `json:"processor"`
+	Build     float64 `json:"build"`
+	// Bare are the suites without a mutant: what has killed one, in one process for each package.
+	Bare    []Result `json:"bare,omitempty"`
 	Mutants []Result `json:"mutants"` // by name
 }
 
@@ -33,20 +38,23 @@ type Result struct {
 	Where   string  `json:"where,omitempty"`   // scenario and seed, or the test's package
 	Why     string  `json:"why,omitempty"`     // what the check said, or the error
 	Seconds float64 `json:"seconds,omitempty"` // wall time, the build included
+	// Processor is the processor time, in seconds, the build included.
+	Processor float64 `json:"processor,omitempty"`
 }
 
-// Outcomes of a Result. All but Killed make the suite fail.
+// Outcomes of a Result. All but Killed and Clean make the suite fail.
 const (
 	Killed   = "killed"
 	Survived = "survived" // a bug of the suite
 	Stale    = "stale"    // it no longer applies; see ErrStale
 	NotRun   = "not run"  // this machine lacks what it is built with; see ErrNotRun
-	Failed   = "error"    // it could not be built or run
+	Failed   = "error"    // it could not be built or run, or did not end
+	Clean    = "clean"    // of a suite without a mutant: it passed
 )
 
 // Result returns the outcome as it is stored.
 func (o Outcome) Result() Result {
-	r := Result{Name: o.Name, Bug: o.Bug, Outcome: Survived, Seconds: o.Took.Seconds()}
+	r := Result{Name: o.Name, Bug: o.Bug, Outcome: Survived, Seconds: o.Took.Seconds(), Processor: o.Processor.Seconds()}
 	switch {
 	case errors.Is(o.Err, ErrStale):
 		r.Outcome, r.Why = Stale, o.Err.Error()
@@ -54,14 +62,21 @@ func (o Outcome) Result() Result {
 		r.Outcome, r.Why = NotRun, o.Err.Error()
 	case o.Err != nil:
 		r.Outcome, r.Why = Failed, o.Err.Error()
+	case o.Bare():
+		r.Outcome = Clean
 	case o.Kill != nil:
 		r.Outcome, r.Check, r.Where, r.Why = Killed, o.Kill.Check, o.Kill.Where, o.Kill.Why
 	}
 	return r
 }
 
-// Add adds the outcome of a mutant.
+// Add adds an outcome.
 func (r *Results) Add(o Outcome) {
+	if o.Bare() {
+		r.Clean = r.Clean && o.Err == nil
+		r.Bare = append(r.Bare, o.Result())
+		return
+	}
 	r.Mutants = append(r.Mutants, o.Result())
 	slices.SortFunc(r.Mutants, func(a, b Result) int { return cmp.Compare(a.Name, b.Name) })
 }

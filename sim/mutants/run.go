@@ -22,52 +22,97 @@ type Outcome struct {
 	Kill *Kill // nil: it survived
 	Err  error // it could not be applied, built or run
 	Took time.Duration
+	// Processor is the time that its processes have computed, builds included.
+	Processor time.Duration
 }
+
+// Bare reports whether it is that of a suite without a mutant.
+func (o Outcome) Bare() bool { return strings.HasPrefix(o.Name, noMutant) }
 
 // Runner builds mutants and runs their suites.
 type Runner struct {
 	Root    string // of the module
 	Extent  Extent
-	Timeout time.Duration // of one suite; a mutant that hangs is dead
+	Timeout time.Duration // of one suite
 	Hints   Hints         // what to run first
+	Workers int           // suites that run beside those that judge times
 
-	dir    string // what Join has built
-	suites map[string]*suite
+	// What Build has built.
+	dir      string
+	joined   *joined
+	suites   map[string]string // binaries by suite
+	tool     string            // of a compiler
+	building meter
+
+	timed  timed
+	stalls stalls
 }
+
+// ErrHang is the error of a suite that did not end. A test that sees a bug ends by itself; one
+// that the host does not let run may be the suite of any mutant.
+var ErrHang = errors.New("the suite did not end")
 
 // Run runs the suite of one mutant, until its first failure.
 func (r *Runner) Run(ctx context.Context, m Mutant) Outcome {
-	began := time.Now()
-	kill, err := r.run(ctx, m)
-	return Outcome{Name: m.Name, Bug: m.Bug, Kill: kill, Err: err, Took: time.Since(began)}
+	j := &job{Mutant: m}
+	defer j.close()
+	r.build(ctx, j)
+	r.judge(ctx, j)
+	return j.Outcome()
 }
 
-func (r *Runner) run(ctx context.Context, m Mutant) (*Kill, error) {
-	built, in, err := r.together(ctx, m)
-	if err != nil {
-		return nil, err
+// build sets the job's binary.
+func (r *Runner) build(ctx context.Context, j *job) {
+	defer j.clock()()
+	var in bool
+	if j.binary, in = r.together(j.Mutant); in {
+		return
 	}
-	if !in {
-		dir, err := os.MkdirTemp("", "mutant-")
-		if err != nil {
-			return nil, fmt.Errorf("mutants: run %s: %w", m.Name, err)
+	if j.dir, j.err = os.MkdirTemp("", "mutant-"); j.err != nil {
+		j.err = fmt.Errorf("mutants: run %s: %w", j.Name, j.err)
+		return
+	}
+	if hint := r.Hints.test(j.Mutant); hint != "" {
+		if j.binary, j.some, j.err = r.swapped(ctx, &j.spent, j.dir, j.Mutant, loadedBy(string(hint))); j.some || j.err != nil {
+			return
 		}
-		defer os.RemoveAll(dir)
-		if built, err = r.alone(ctx, dir, m); err != nil {
-			return nil, err
+	}
+	j.binary, j.err = r.alone(ctx, &j.spent, j.dir, j.Mutant)
+}
+
+// judge runs the suite that was built. That a test which judges times fails while the host stands
+// still proves nothing: the suite runs again, and it is a kill if it fails each time.
+func (r *Runner) judge(ctx context.Context, j *job) {
+	defer j.clock()()
+	for attempt := 0; j.err == nil && attempt < attempts; attempt++ {
+		began := time.Now()
+		j.kill, j.err = r.once(ctx, j)
+		if j.kill == nil || !r.judgesTime(j.Mutant) || !r.stalls.since(began) {
+			return
 		}
 	}
-	if m.Suite == SimSuite {
-		return r.simulate(ctx, built, r.Hints.world(m.Name))
+}
+
+// attempts is how often such a suite runs at most.
+const attempts = 2
+
+func (r *Runner) once(ctx context.Context, j *job) (*Kill, error) {
+	if j.Suite == SimSuite {
+		return r.simulate(ctx, j, r.Hints.world(j.Name))
 	}
-	if hint := r.Hints.test(m); hint != "" {
-		only := m
-		only.Test = "^" + hint + "$"
-		if kill, err := r.test(ctx, built, only); kill != nil && err == nil {
+	if hint := r.Hints.test(j.Mutant); hint != "" {
+		if kill, err := r.test(ctx, j, hint.pattern()); kill != nil && err == nil {
 			return kill, nil
 		}
 	}
-	return r.test(ctx, built, m)
+	if j.some {
+		var err error
+		if j.binary, err = r.alone(ctx, &j.spent, j.dir, j.Mutant); err != nil {
+			return nil, err
+		}
+		j.some = false
+	}
+	return r.test(ctx, j, j.Test)
 }
 
 // noMutant begins the name of a suite's run without a mutant.
@@ -100,42 +145,33 @@ func either(a, b string) string {
 	return a + "|" + b
 }
 
-// Baseline runs a suite without a mutant; a failure is an error.
-func (r *Runner) Baseline(ctx context.Context, suite Mutant) Outcome {
-	o := r.Run(ctx, suite)
-	if o.Kill != nil {
-		o.Err = fmt.Errorf("mutants: %s fails without a mutant: %s, %s: %s", suite.Suite, o.Kill.Where, o.Kill.Check, o.Kill.Why)
-	}
-	return o
-}
-
 // worldsLimit is how long the simulator's suite may take, whose cases take milliseconds: a
 // world that does not come to rest fills the memory.
 const worldsLimit = time.Minute
 
 // simulate runs this project's suite, one case of it before the others. It says at every
 // case what it begins, and at the end what failed.
-func (r *Runner) simulate(ctx context.Context, b binary, first string) (*Kill, error) {
+func (r *Runner) simulate(ctx context.Context, j *job, first string) (*Kill, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(r.Timeout, worldsLimit))
 	defer cancel()
-	suite := b.command(ctx, r.Root, "-suite", "-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign), "-first", first)
+	suite := j.command(ctx, r.Root, "-suite", "-seeds", fmt.Sprint(r.Extent.Seeds), "-campaign", fmt.Sprint(r.Extent.Campaign), "-first", first)
 	// Two suites run at once, each on one core.
 	suite.Env = append(suite.Env, "GOMAXPROCS=1")
 	var stderr bytes.Buffer
 	suite.Stderr = &stderr
-	out, err := suite.Output()
+	out, err := j.spent.output(suite)
 	began := lastLine(out, "began ")
 	switch said := lastLine(out, "failed "); {
 	case said != "":
 		kill := new(Kill)
 		if err := json.Unmarshal([]byte(said), kill); err != nil {
-			return nil, fmt.Errorf("mutants: result of %s: %w", b.path, err)
+			return nil, fmt.Errorf("mutants: result of %s: %w", j.path, err)
 		}
 		return kill, nil
 	case err == nil:
 		return nil, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &Kill{Check: "hang", Where: began, Why: fmt.Sprintf("the suite did not end within %v", min(r.Timeout, worldsLimit))}, nil
+		return nil, fmt.Errorf("mutants: %s: %w within %v", began, ErrHang, min(r.Timeout, worldsLimit))
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case strings.Contains(stderr.String(), "panic: "):
@@ -146,11 +182,11 @@ func (r *Runner) simulate(ctx context.Context, b binary, first string) (*Kill, e
 
 // test runs the tests of a package that the mutant names. Its table names the first
 // that failed. No test at all is an error: it would kill nothing.
-func (r *Runner) test(ctx context.Context, b binary, m Mutant) (*Kill, error) {
-	pkg := m.Suite
-	args := []string{"-test.failfast", "-test.short", "-test.run", m.Test}
-	if m.Spec != "" {
-		args = append(args, "-ginkgo.focus", m.Spec, "-ginkgo.no-color", "-ginkgo.fail-fast")
+func (r *Runner) test(ctx context.Context, j *job, pattern string) (*Kill, error) {
+	pkg := j.Suite
+	args := []string{"-test.failfast", "-test.short", "-test.run", pattern}
+	if j.Spec != "" {
+		args = append(args, "-ginkgo.focus", j.Spec, "-ginkgo.no-color", "-ginkgo.fail-fast")
 	}
 	if r.usesRapid(pkg) {
 		// A planted bug's counterexample is not worth keeping.
@@ -158,31 +194,52 @@ func (r *Runner) test(ctx context.Context, b binary, m Mutant) (*Kill, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	tests := b.command(ctx, filepath.Join(r.Root, pkg), args...)
-	out, err := tests.CombinedOutput()
+	tests := j.command(ctx, filepath.Join(r.Root, pkg), args...)
+	out, err := j.spent.combinedOutput(tests)
 	switch {
 	case err == nil && (bytes.Contains(out, []byte("no tests to run")) || bytes.Contains(out, []byte("Ran 0 of "))):
-		return nil, fmt.Errorf("mutants: %s has no test %s %s", pkg, m.Test, m.Spec)
+		return nil, fmt.Errorf("mutants: %s has no test %s %s", pkg, pattern, j.Spec)
 	case err == nil:
 		return nil, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &Kill{Check: "hang", Where: pkg, Why: fmt.Sprintf("the tests did not end within %v", r.Timeout)}, nil
+		return nil, fmt.Errorf("mutants: %s: %w within %v", pkg, ErrHang, r.Timeout)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	for _, sign := range []string{"--- FAIL: ", "panic: "} {
-		if said := lastLine(out, sign); said != "" {
-			name, _, _ := strings.Cut(said, " ")
-			return &Kill{Check: name, Where: pkg, Why: said}, nil
-		}
+	if said := failed(string(out)); said != "" {
+		name, _, _ := strings.Cut(said, " ")
+		return &Kill{Check: name, Where: pkg, Why: said}, nil
+	}
+	if said := lastLine(out, "panic: "); said != "" {
+		name, _, _ := strings.Cut(said, " ")
+		return &Kill{Check: name, Where: pkg, Why: said}, nil
 	}
 	return nil, fmt.Errorf("mutants: tests of %s: %w\n%s", pkg, err, out)
 }
 
+// failed returns what is said of the innermost test that failed first, from its name on.
+func failed(out string) (said string) {
+	sign := "--- FAIL: "
+	for line := range strings.Lines(out) {
+		if rest, ok := strings.CutPrefix(line, sign); ok {
+			said, sign = strings.TrimSpace(rest), "    "+sign
+		}
+	}
+	return said
+}
+
+// cases is the environment variable of the cases that random tests draw: the same in each run, unless
+// the caller wants others. Those that no mutant has seen might fail by themselves.
+const cases = "RAPID_SEED"
+
 // command runs the binary as the mutant that it is to play.
 func (b binary) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, b.path, args...)
+	c.WaitDelay = time.Second // for what it has started, and which outlives it
 	c.Dir, c.Env = dir, append(os.Environ(), playing+"="+b.play, swapping+"="+b.programs)
+	if os.Getenv(cases) == "" {
+		c.Env = append(c.Env, cases+"=1")
+	}
 	return c
 }
 

@@ -2,6 +2,7 @@ package mutants
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,11 +54,19 @@ func init() {
 }
 `
 
-// swapped compiles the programs of a mutant for the binary that its suite shares. It is not
+// loadedBy returns which programs a test loads, as its name has it: those of a family, and in front of
+// them the fast ones.
+func loadedBy(test string) func(stem string) bool {
+	family := strings.Contains(test, "IPv6")
+	return func(stem string) bool {
+		return strings.HasSuffix(stem, "6") == family && (!strings.HasPrefix(stem, "fast") || strings.Contains(test, "XDP"))
+	}
+}
+
+// swapped compiles some programs of a mutant for the binary that its suite shares. It is not
 // ok where the mutant changes more than their objects.
-func (r *Runner) swapped(ctx context.Context, dir string, m Mutant) (b binary, ok bool, err error) {
-	s := r.suites[m.Suite]
-	if m.Suite != programSuite || s == nil || s.err != nil ||
+func (r *Runner) swapped(ctx context.Context, spent *meter, dir string, m Mutant, some func(stem string) bool) (b binary, ok bool, err error) {
+	if m.Suite != programSuite || r.suites[m.Suite] == "" ||
 		slices.ContainsFunc(m.Edits, func(e Edit) bool { return !strings.HasPrefix(e.File, programSources+"/") }) {
 		return binary{}, false, nil
 	}
@@ -65,24 +74,29 @@ func (r *Runner) swapped(ctx context.Context, dir string, m Mutant) (b binary, o
 	if err != nil {
 		return binary{}, false, err
 	}
-	dir = filepath.Join(dir, "swap")
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if dir, err = os.MkdirTemp(dir, "swap-"); err != nil {
 		return binary{}, false, err
 	}
-	built, err := compile(ctx, r.Root, dir, changed)
+	built, err := compiler{r.Root, r.tool, some}.compile(ctx, spent, dir, changed)
 	if err != nil {
 		return binary{}, false, fmt.Errorf("mutants: %s: %w", m.Name, err)
+	}
+	originals, err := filepath.Glob(filepath.Join(r.Root, programs, "*.o"))
+	if err != nil {
+		return binary{}, false, err
+	}
+	swap := filepath.Join(dir, "programs")
+	err = os.Mkdir(swap, 0o755)
+	for _, original := range originals {
+		object := cmp.Or(built[original], original)
+		err = errors.Join(err, os.Symlink(object, filepath.Join(swap, filepath.Base(original))))
 	}
 	for original, compiled := range built {
 		before, errBefore := os.ReadFile(original)
 		after, errAfter := os.ReadFile(compiled)
-		if err := errors.Join(errBefore, errAfter); err != nil {
+		if err = errors.Join(err, errBefore, errAfter); filepath.Ext(original) == ".go" && !bytes.Equal(before, after) {
 			return binary{}, false, err
 		}
-		if filepath.Ext(original) == ".go" && !bytes.Equal(before, after) {
-			return binary{}, false, nil
-		}
-		b.programs = filepath.Dir(compiled)
 	}
-	return binary{path: s.path, programs: b.programs}, true, nil
+	return binary{path: r.suites[m.Suite], programs: swap}, true, err
 }

@@ -20,9 +20,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"baton/sim/mutants"
@@ -35,8 +36,8 @@ func main() {
 	flag.BoolVar(&c.suite, "suite", false, "run the simulator's suite in this binary")
 	flag.IntVar(&c.extent.Seeds, "seeds", mutants.DefaultExtent.Seeds, "seeds for each scenario")
 	flag.IntVar(&c.extent.Campaign, "campaign", mutants.DefaultExtent.Campaign, "seeds of the campaign")
-	flag.IntVar(&c.workers, "workers", 3, "mutants that run at once; most wait more than they compute")
-	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "after which a mutant counts as hanging")
+	flag.IntVar(&c.workers, "workers", runtime.NumCPU()+1, "suites that run at once beside those that judge times")
+	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "after which a suite that has not ended is an error")
 	flag.BoolVar(&c.baseline, "baseline", true, "run what has killed a mutant without a mutant too")
 	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
 	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; none is written if left out")
@@ -81,31 +82,42 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout, Hints: maps.Clone(hints)}
-	if err := r.Join(list); err != nil {
+	r := &mutants.Runner{Root: root, Extent: c.extent, Timeout: c.timeout, Hints: maps.Clone(hints), Workers: c.workers}
+	began := time.Now()
+	defer r.Close()
+	if err := r.Build(ctx, list); err != nil {
 		return false, err
 	}
-	defer r.Close()
-	began := time.Now()
 	mutants.Header(os.Stdout)
 	kills := mutants.Hints{}
 	results := mutants.Results{Version: mutants.ResultsVersion, Clean: true, Mutants: []mutants.Result{}}
-	each(c.workers, list, func(m mutants.Mutant) mutants.Outcome { return r.Run(ctx, m) }, func(o mutants.Outcome) {
+	var bare, killed []mutants.Mutant // suites without a mutant come first
+	if c.baseline {
+		bare = mutants.Baselines(r.Hints.Narrow(r.Hints.Known(list)))
+	}
+	err = r.RunAll(ctx, append(bare, list...), func(o mutants.Outcome) {
+		c.print(o)
 		results.Add(o)
 		hints.Note(o)
 		kills.Note(o)
-		c.print(o)
+		if o.Kill != nil {
+			killed = append(killed, list[slices.IndexFunc(list, func(m mutants.Mutant) bool { return m.Name == o.Name })])
+		}
 	})
-	if c.baseline {
-		each(c.workers, mutants.Baselines(kills.Narrow(list)), func(s mutants.Mutant) mutants.Outcome { return r.Baseline(ctx, s) }, func(o mutants.Outcome) {
-			results.Clean = results.Clean && o.Err == nil
+	surprising := r.Hints.Surprising(killed, kills)
+	if c.baseline && err == nil {
+		err = r.RunAll(ctx, mutants.Baselines(kills.Narrow(surprising)), func(o mutants.Outcome) {
 			c.print(o)
+			results.Add(o)
 		})
 	}
-	results.Seconds = time.Since(began).Seconds()
+	results.Seconds, results.Processor, results.Build = time.Since(began).Seconds(), processorTime().Seconds(), r.Shared().Seconds()
+	if len(surprising) > 0 && !c.remember {
+		fmt.Printf("%d were killed by what %s does not name, which takes longer; -remember names it\n", len(surprising), c.hints)
+	}
 	results.Sum(os.Stdout)
 	if c.json != "" {
-		err = results.Store(c.json)
+		err = errors.Join(err, results.Store(c.json))
 	}
 	if c.remember {
 		err = errors.Join(err, hints.Store(file))
@@ -148,26 +160,15 @@ func choose(root string, names []string) ([]mutants.Mutant, error) {
 	return chosen, nil
 }
 
-// each runs every item, some at once, and hands the outcomes to one at a time.
-func each[T any](workers int, items []T, run func(T) mutants.Outcome, done func(mutants.Outcome)) {
-	todo := make(chan T)
-	var group sync.WaitGroup
-	var one sync.Mutex
-	for range max(1, workers) {
-		group.Go(func() {
-			for item := range todo {
-				o := run(item)
-				one.Lock()
-				done(o)
-				one.Unlock()
-			}
-		})
+// processorTime is that of this process and of all that it has run.
+func processorTime() (sum time.Duration) {
+	for _, whose := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		if syscall.Getrusage(whose, &used) == nil { // cannot fail for these two
+			sum += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+		}
 	}
-	for _, item := range items {
-		todo <- item
-	}
-	close(todo)
-	group.Wait()
+	return sum
 }
 
 // moduleRoot is where the mutated files are.

@@ -1,0 +1,149 @@
+package mutants
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheInnermostTestThatFailedFirst(t *testing.T) {
+	out := "=== x\n--- FAIL: TestA (0.01s)\n    a_test.go:1: said\n    --- PASS: TestA/first (0.00s)\n    --- FAIL: TestA/second (0.01s)\n" +
+		"        --- FAIL: TestA/second/part (0.01s)\n            a_test.go:2: that\n    --- FAIL: TestA/third (0.00s)\n--- FAIL: TestB (0.00s)\nFAIL\n"
+	if got := failed(out); got != "TestA/second/part (0.01s)" {
+		t.Errorf("%q", got)
+	}
+	if got := failed("PASS\n"); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestWhichTestsJudgeTimes: as make test has it.
+func TestWhichTestsJudgeTimes(t *testing.T) {
+	times, err := loadTimed("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		suite, test string
+		judges      bool
+	}{
+		{SimSuite, "", false},
+		{"./impl/node", "TestALease", false},
+		{"./bpf", "", false},
+		{"./impl/daemon", "", true},
+		{"./impl/daemon/config", "", false},
+		{"./netns", "TestNetns", true},
+		{commands, "", true},
+		{commands, "TestALabIsExploredByHand", true},
+		{commands, "^TestALabIsExploredByHand$", true},
+		{commands, "TestARunExitsWithTheCodeOfItsWorst", false},
+	} {
+		if got := times.has(c.suite, c.test); got != c.judges {
+			t.Errorf("%s %s judges times: %v, want %v", c.suite, c.test, got, c.judges)
+		}
+	}
+	if _, err := loadTimed(t.TempDir()); err == nil {
+		t.Error("no Makefile is no error")
+	}
+}
+
+func TestStalls(t *testing.T) {
+	var s stalls
+	began := time.Now()
+	s.note(began, began.Add(stallNoted-1))
+	if s.since(began) {
+		t.Error("a late look is a stall")
+	}
+	s.note(began, began.Add(stallNoted))
+	if !s.since(began) || s.since(began.Add(stallNoted)) {
+		t.Error("a stall counts for what it interrupted, and for nothing else")
+	}
+}
+
+// TestASuiteThatDoesNotEndKillsNothing, nor does one that fails only while the host stands still.
+func TestASuiteThatDoesNotEndKillsNothing(t *testing.T) {
+	r, j := scripted(t, "sleep 60")
+	r.Timeout = 50 * time.Millisecond
+	if r.judge(t.Context(), j); j.kill != nil || !errors.Is(j.err, ErrHang) {
+		t.Errorf("%+v, %v", j.kill, j.err)
+	}
+}
+
+func TestAFailureDuringAStallIsRepeated(t *testing.T) {
+	const fails = "echo x >> runs; echo '--- FAIL: TestA (0.00s)'; exit 1"
+	for _, c := range []struct {
+		what, script   string
+		stalled, times bool
+		runs           int
+		killed         bool
+	}{
+		{"without a stall", fails, false, true, 1, true},
+		{"with one each time", fails, true, true, attempts, true},
+		{"of a test that judges no times", fails, true, false, 1, true},
+		{"of the first run", "if [ -e runs ]; then echo x >> runs; exit 0; fi; " + fails, true, true, 2, false},
+	} {
+		r, j := scripted(t, c.script)
+		if c.stalled {
+			r.stalls.last = time.Now().Add(time.Hour)
+		}
+		if c.times {
+			r.timed = timedAll(t)
+		}
+		r.judge(t.Context(), j)
+		runs, _ := os.ReadFile(filepath.Join(r.Root, j.Suite, "runs"))
+		if got := strings.Count(string(runs), "x"); got != c.runs || (j.kill != nil) != c.killed || j.err != nil {
+			t.Errorf("%s: %d runs, killed by %+v, error %v", c.what, got, j.kill, j.err)
+		}
+	}
+}
+
+// scripted returns a job whose suite is a shell script.
+func scripted(t *testing.T, script string) (*Runner, *job) {
+	t.Helper()
+	root := t.TempDir()
+	write(t, root, map[string]string{"suite": "#!/bin/sh\n" + script + "\n"})
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "pkg"), 0o755), os.Chmod(filepath.Join(root, "suite"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return &Runner{Root: root, Timeout: time.Minute}, &job{Mutant: Mutant{Name: "m", Suite: "./pkg", Edits: []Edit{{}}}, binary: binary{path: filepath.Join(root, "suite")}}
+}
+
+// timedAll says that every package judges times.
+func timedAll(t *testing.T) timed {
+	t.Helper()
+	root := t.TempDir()
+	write(t, root, map[string]string{"go.mod": "module m\n", "Makefile": "ALONE := .\nBESIDE := ^$$\nPAIRS := .\n"})
+	all, err := loadTimed(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestEachOfAllIsRunOnce: beside each other and one after the other.
+func TestEachOfAllIsRunOnce(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, map[string]string{
+		"go.mod": "module m\n", "Makefile": "ALONE := timed\nBESIDE := ^$$\nPAIRS := .\n", "suite": "#!/bin/sh\n[ $BATON_MUTANT = 0 ] || { echo '--- FAIL: TestA (0.00s)'; exit 1; }\n",
+	})
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "timed"), 0o755), os.Mkdir(filepath.Join(root, "other"), 0o755), os.Chmod(filepath.Join(root, "suite"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(root, "suite")
+	r := &Runner{Root: root, Timeout: time.Minute, Workers: 2, suites: map[string]string{"./timed": binary, "./other": binary}, joined: &joined{numbers: map[string]int{"a": 1, "b": 2, "c": 3}}}
+	list := []Mutant{{Name: noMutant + "./timed", Suite: "./timed"}, {Name: noMutant + "./other", Suite: "./other"},
+		{Name: "a", Suite: "./timed", Edits: []Edit{{}}}, {Name: "b", Suite: "./other", Edits: []Edit{{}}}, {Name: "c", Suite: "./other", Edits: []Edit{{}}},
+		{Name: "stale", Suite: "./timed", Edits: []Edit{{File: "gone.go", Old: "x", New: "y"}}}}
+	var names []string
+	err := r.RunAll(t.Context(), list, func(o Outcome) {
+		names = append(names, o.Name+" "+o.Result().Outcome)
+	})
+	slices.Sort(names)
+	if want := []string{"a killed", "b killed", "c killed", "none: ./other clean", "none: ./timed clean", "stale stale"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("%q, %v", names, err)
+	}
+}
