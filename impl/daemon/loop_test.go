@@ -82,12 +82,18 @@ func (b *bench) mustTurn(t *testing.T) {
 	}
 }
 
+// A bench waits for goroutines of its own process, which have next to nothing to do.
+const (
+	benchPatience = 5 * time.Second
+	benchPause    = 100 * time.Microsecond
+)
+
 // settle handles the inbox until a condition is met.
 func (b *bench) settle(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); runtime.Gosched() {
+	for deadline := time.Now().Add(benchPatience); !done(); time.Sleep(benchPause) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not %s within %v", what, patience)
+			t.Fatalf("not %s within %v", what, benchPatience)
 		}
 		for _, i := range b.inbox.take(nil) {
 			b.handle(i)
@@ -371,9 +377,9 @@ func TestASweepIsVoidOnceAgeingIsOff(t *testing.T) {
 // toldLost handles the inbox until it contains a loss of events.
 func (b *bench) toldLost(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+	for deadline := time.Now().Add(benchPatience); ; time.Sleep(benchPause) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no loss was told within %v", patience)
+			t.Fatalf("no loss was told within %v", benchPatience)
 		}
 		for _, i := range b.inbox.take(nil) {
 			if _, lost := i.input.(node.Lost); lost {

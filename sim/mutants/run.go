@@ -73,7 +73,7 @@ func (r *Runner) build(ctx context.Context, j *job) {
 		return
 	}
 	if hint := r.Hints.test(j.Mutant); hint != "" {
-		if j.binary, j.some, j.err = r.swapped(ctx, &j.spent, j.dir, j.Mutant, loadedBy(string(hint))); j.some || j.err != nil {
+		if j.binary, j.some, j.err = r.swapped(ctx, &j.spent, j.dir, j.Mutant, loadedBy(string(hint), j.Name)); j.some || j.err != nil {
 			return
 		}
 	}

@@ -54,10 +54,10 @@ func init() {
 }
 `
 
-// loadedBy returns which programs a test loads, as its name has it: those of a family, and in front of
-// them the fast ones.
-func loadedBy(test string) func(stem string) bool {
-	family := strings.Contains(test, "IPv6")
+// loadedBy returns which programs show a mutant to a test, as their names have it: those of a family,
+// and in front of them the fast ones.
+func loadedBy(test, mutant string) func(stem string) bool {
+	family := strings.Contains(test, "IPv6") || strings.Contains(mutant, "ipv6")
 	return func(stem string) bool {
 		return strings.HasSuffix(stem, "6") == family && (!strings.HasPrefix(stem, "fast") || strings.Contains(test, "XDP"))
 	}
