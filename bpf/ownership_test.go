@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"baton/impl/clock"
@@ -87,10 +88,13 @@ func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
 }
 
 func replaceServices(t *testing.T, many, few []dataplane.Service) {
-	const rounds = 100
+	// One processor switches between the two every few milliseconds: it takes many packets until some
+	// come between two writes.
+	const rounds, packets = 100, 5000
 	s := newProgramSubject(t, labConfig(many...))
 	s.must(s.Lease(clock.Never))
-	done, sent := make(chan struct{}), make(chan error)
+	done, sent := make(chan struct{}), make(chan error, 1)
+	var count atomic.Int64
 	o := toVIP(flow.UDP, 40000, dnatPort)
 	go func() {
 		var err error
@@ -98,10 +102,12 @@ func replaceServices(t *testing.T, many, few []dataplane.Service) {
 			if err = s.Delete([]flow.Tuple{o}); err == nil {
 				_, _, err = s.shared.FromClient.Benchmark(frame, 1, nil)
 			}
+			count.Add(1)
 		}
 		sent <- err
 	}()
-	for range rounds {
+	replaced := 0
+	for ; (replaced < rounds || count.Load() < packets) && len(sent) == 0; replaced++ {
 		s.must(s.Dataplane.SetServices(few, s.cfg.VIPs))
 		s.must(s.Dataplane.SetServices(many, s.cfg.VIPs))
 	}
@@ -114,6 +120,6 @@ func replaceServices(t *testing.T, many, few []dataplane.Service) {
 		}
 	}
 	if c.Created < rounds {
-		t.Errorf("only %d flows were opened while services were replaced %d times", c.Created, 2*rounds)
+		t.Errorf("only %d flows were opened while services were replaced %d times", c.Created, 2*replaced)
 	}
 }
