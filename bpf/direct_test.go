@@ -54,7 +54,12 @@ func directTests() []packetTest {
 	udpReply := flow.DirectReply(udp, address(backendAddr))
 	m := toVIP(flow.TCP, 40000, directMaglev)
 	n := flow.DirectReply(m, directChoice(40000))
-	life := dataplane.DefaultTimeouts().OfDirect
+	life := func(s flow.State) time.Duration {
+		if s == flow.FinWait {
+			return 2 * time.Minute // as IPVS keeps it
+		}
+		return lifetimes.Of(s)
+	}
 	on := func(reply flow.Tuple, s flow.State, origin flow.Origin, age time.Duration) string {
 		original := o
 		switch reply {
@@ -253,6 +258,9 @@ func newDirectLab(t *testing.T) *lab {
 		return nil
 	})
 	inside(t, l.backend, func() error {
+		if err := os.WriteFile("/proc/sys/net/ipv4/conf/all/arp_ignore", []byte("1"), 0); err != nil { // nobody finds the VIP by ARP
+			return err
+		}
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {
 			return err

@@ -104,6 +104,10 @@ func layout(topo lab.Topo) []blueprint {
 			}
 			b.interfaces = append(b.interfaces, i)
 		}
+		if topo.Direct && h.Kind == RoleBackend {
+			b.interfaces = append(b.interfaces, directLeg(topo, h, ports[lab.Clients]))
+			ports[lab.Clients]++
+		}
 		hosts = append(hosts, b)
 	}
 	return hosts

@@ -218,14 +218,26 @@ func (h *Host) configure(i Interface) error {
 	if err := h.links.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s/%s up: %w", h.name, i.Name, err)
 	}
-	return h.route()
+	return h.routeBy(i)
 }
 
-// route adds a backend's default routes, which the kernel deletes when its link goes down.
+// route adds a backend's routes, which the kernel deletes when their link goes down.
 func (h *Host) route() error {
-	i, ok := h.Interface(lab.Backends)
-	if h.role != RoleBackend || !ok {
+	for _, i := range h.interfaces {
+		if err := h.routeBy(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// routeBy adds a backend's routes by an interface.
+func (h *Host) routeBy(i Interface) error {
+	switch {
+	case h.role != RoleBackend:
 		return nil
+	case i.Link == lab.Clients:
+		return h.routeDirectly(i)
 	}
 	link, err := h.links.LinkByName(i.Name)
 	if err != nil {

@@ -125,7 +125,7 @@ func (w *World) Up(ctx context.Context) error {
 	}
 	w.pair = pair
 	pair.match = w.plan.Match
-	if err := errors.Join(w.prepare(), w.makeDisks()); err != nil {
+	if err := errors.Join(pair.takeVIPs(w.directVIPs()), w.prepare(), w.makeDisks()); err != nil {
 		return err
 	}
 	if w.plan.UsesXDP(plan.Netns) {

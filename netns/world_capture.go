@@ -96,6 +96,16 @@ func (w *World) services() []plan.Service {
 	return slices.DeleteFunc(slices.Clone(w.plan.Services), func(s plan.Service) bool { return !s.Guard.In(plan.Netns) })
 }
 
+// directVIPs are the VIPs of the services whose backends answer clients directly.
+func (w *World) directVIPs() (vips []netip.Addr) {
+	for _, s := range w.services() {
+		if s.Direct() {
+			vips = append(vips, netip.MustParseAddr(s.VIP))
+		}
+	}
+	return vips
+}
+
 // echoed returns the services whose backends the harness provides.
 func (w *World) echoed() []plan.Service {
 	return slices.DeleteFunc(w.services(), func(s plan.Service) bool { return s.Bare })

@@ -20,7 +20,7 @@ type server struct {
 // receiveAtBackend hands a packet to the service that listens.
 func (w *World) receiveAtBackend(p *packet) {
 	h := &w.hosts[p.to]
-	if w.hostOf(p.tuple.Dst) != p.to || !w.listens(p.tuple) || h.ended && p.tuple.Proto == flow.UDP {
+	if !w.owns(p.to, p.tuple.Dst) || !w.listens(p.tuple) || h.ended && p.tuple.Proto == flow.UDP {
 		w.refuse(p)
 		return
 	}
@@ -39,8 +39,8 @@ func (w *World) receiveAtBackend(p *packet) {
 }
 
 func (w *World) answerDatagram(p *packet) {
-	w.send(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
-		length: answerLen, seq: p.seq, tag: p.tag}, w.gateway(p.tuple.Src))
+	w.reply(packet{tuple: p.tuple.Reverse(), link: onBackends, from: p.to, origin: p.to, backend: p.to,
+		length: answerLen, seq: p.seq, tag: p.tag})
 }
 
 func (w *World) listens(t flow.Tuple) bool {
@@ -112,7 +112,7 @@ type backends World
 func (s *backends) output(e *endpoint, p packet) {
 	w := (*World)(s)
 	p.backend, p.tag = e.host, w.servers.at(e.id).of
-	w.send(p, w.gateway(p.tuple.Dst))
+	w.reply(p)
 }
 
 func (s *backends) wake(e *endpoint, at clock.Instant) {

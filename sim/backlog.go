@@ -53,8 +53,8 @@ func (w *World) cookie(t flow.Tuple) uint32 {
 // sendCookie answers a SYN for which there is no room. What was there before is over.
 func (w *World) sendCookie(h *host, p *packet) {
 	delete(h.sockets, p.tuple)
-	w.send(packet{tuple: p.tuple.Reverse(), flags: syn | ack, link: p.link, from: h.index, origin: h.index, backend: h.index,
-		seq: w.cookie(p.tuple), ack: p.seq + 1, tag: p.tag}, w.gateway(p.tuple.Src))
+	w.reply(packet{tuple: p.tuple.Reverse(), flags: syn | ack, link: p.link, from: h.index, origin: h.index, backend: h.index,
+		seq: w.cookie(p.tuple), ack: p.seq + 1, tag: p.tag})
 }
 
 // redeem opens the connection of a segment that acknowledges a cookie; nil if it does not.

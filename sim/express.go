@@ -42,7 +42,7 @@ func (v *way) look(w *World, original flow.Tuple, through, backend uint8) {
 		return
 	}
 	e, ok, err := p.dataplane.Lookup(original)
-	if err != nil || !ok || e.State != flow.Established && e.State != flow.Assured || w.hostOf(e.Reply.Src) != backend {
+	if err != nil || !ok || e.State != flow.Established && e.State != flow.Assured || w.hostOf(e.Reply.Src) != backend || e.Reply.Unclaimed() {
 		return
 	}
 	*v = way{version: p.version, since: w.now, lb: through, backend: backend, back: w.gateway(e.Reply.Dst), edge: len(w.vips)}

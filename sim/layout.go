@@ -110,7 +110,7 @@ func (w *World) deliver(p *packet) {
 		return
 	}
 	w.capture.see(w, p)
-	if p.to >= 2 && w.hostOf(p.tuple.Dst) != p.to {
+	if p.to >= 2 && !w.owns(p.to, p.tuple.Dst) {
 		return // the packet is for another host, and this host does not forward
 	}
 	switch {

@@ -129,7 +129,8 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 		Timeouts: dataplane.Timeouts{
 			SynSent: s.duration("timeouts.syn_sent"), Established: s.duration("timeouts.established"),
 			FinWait: s.duration("timeouts.fin_wait"), Closed: s.duration("timeouts.closed"),
-			Unreplied: s.duration("timeouts.unreplied"), Assured: s.duration("timeouts.assured"),
+			DirectFinWait: s.duration("timeouts.direct_fin_wait"),
+			Unreplied:     s.duration("timeouts.unreplied"), Assured: s.duration("timeouts.assured"),
 		},
 	}
 	cfg.Defer = s.defers()
@@ -162,12 +163,12 @@ func (w *World) withBackends(most int) []dataplane.Service {
 }
 
 func (w *World) balanced(s service) dataplane.Service {
-	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.FullNAT, Balance: dataplane.BalanceOf(s.Balance), SNAT: snatVIP[familyOf(s.id.VIP)], Affinity: s.Affinity}
-	for _, a := range s.Family().BackendVIPs(s.SNAT)[1:] {
-		b.SNATPool = append(b.SNATPool, flow.AddrFrom(a))
-	}
-	if s.Mode == "dnat" {
-		b.Mode = dataplane.DNAT
+	b := dataplane.Service{Service: s.id, Name: s.Name, Mode: dataplane.ModeOf(s.Mode), Balance: dataplane.BalanceOf(s.Balance), Affinity: s.Affinity}
+	if !s.Direct() {
+		b.SNAT = snatVIP[familyOf(s.id.VIP)]
+		for _, a := range s.Family().BackendVIPs(s.SNAT)[1:] {
+			b.SNATPool = append(b.SNATPool, flow.AddrFrom(a))
+		}
 	}
 	one := settings{plan: w.plan, node: lab.Nodes()[0]} // both nodes have the same services
 	b.Refuse = one.text("check.all_down") == "refuse"

@@ -459,7 +459,11 @@ func (p *process) forward(sent packet, out *model.Outcome) {
 	if out.Link == backendSide {
 		sent.link = onBackends
 	}
-	sent.from, sent.to = p.index, p.w.hostOf(sent.tuple.Dst)
+	next := sent.tuple.Dst
+	if out.NextHop != (flow.Addr{}) {
+		next = out.NextHop
+	}
+	sent.from, sent.to = p.index, p.w.hostOf(next)
 	if sent.to != nobody {
 		p.w.transmit(sent)
 	}

@@ -51,14 +51,15 @@ func (w *World) refuse(p *packet) {
 			answer.ack++
 		}
 	}
+	if p.link == onBackends {
+		w.reply(answer)
+		return
+	}
 	w.send(answer, w.wayBack(p))
 }
 
-// wayBack is the VIP to which the answer to a packet at a host goes.
+// wayBack is the VIP to which the answer to a packet at a client goes.
 func (w *World) wayBack(p *packet) uint8 {
-	if p.link == onBackends {
-		return w.gateway(p.tuple.Src)
-	}
 	for i, v := range w.vips {
 		if v.link == p.link && v.addr == p.tuple.Src {
 			return uint8(i)

@@ -93,7 +93,10 @@ func nodeServices(p *plan.Plan, topo lab.Topo) (services []config.Service) {
 func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	service := config.Service{
 		Name: s.Name, Proto: config.Proto(s.Proto), VIP: netip.MustParseAddr(s.VIP), Port: config.Ports{First: s.Port, Last: s.Last},
-		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), SNAT: config.Address{Addr: s.Family().BackendVIP()}, SNATPool: snatPool(s), Affinity: config.Duration(s.Affinity),
+		Mode: config.Mode(s.Mode), Balance: config.Balance(s.Balance), Affinity: config.Duration(s.Affinity),
+	}
+	if !s.Direct() {
+		service.SNAT, service.SNATPool = config.Address{Addr: s.Family().BackendVIP()}, snatPool(s)
 	}
 	for _, backend := range topo.Members(lab.Backends) {
 		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends, s.Family()), s.BackendPort()))

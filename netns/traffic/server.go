@@ -99,8 +99,13 @@ func (b Backend) listen(services []plan.Service, responds bool) (opened []listen
 	return opened, nil
 }
 
-// at returns the address and port at which a backend serves a service.
+// at returns the address and port at which a backend serves a service: its own address, or the VIP
+// if it answers clients directly.
 func (b Backend) at(s plan.Service) (netip.AddrPort, error) {
+	if s.Direct() {
+		vip, err := netip.ParseAddr(s.VIP)
+		return netip.AddrPortFrom(vip, s.Port), err
+	}
 	i := slices.IndexFunc(b.Addrs, func(a netip.Addr) bool { return lab.FamilyOf(a) == s.Family() })
 	if i < 0 {
 		return netip.AddrPort{}, fmt.Errorf("traffic: backend %s has no %s address for service %s", b.Host.Name(), s.Family(), s.Name)

@@ -80,6 +80,7 @@ func (t Topo) Lab() lab.Topo { return lab.Topo{Clients: t.Clients, Backends: t.B
 func (p *Plan) Lab() lab.Topo {
 	topo := p.Topo.Lab()
 	topo.IPv6 = slices.ContainsFunc(p.Services, func(s Service) bool { return s.Family() == lab.IPv6 })
+	topo.Direct = slices.ContainsFunc(p.Services, Service.Direct)
 	return topo
 }
 
@@ -98,7 +99,7 @@ type Service struct {
 	VIP     string
 	Port    uint16
 	Last    uint16 // of a range of ports that begins with Port; 0 for Port alone
-	Mode    string // fullnat, dnat
+	Mode    string // fullnat, dnat, dsr-l2
 	Balance string // rr, maglev, least-conn
 	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
 	Affinity time.Duration
@@ -109,6 +110,12 @@ type Service struct {
 	Guard Guard
 	Pos   Pos
 }
+
+// ModeDSRL2 is the mode of services whose backends have the VIP and answer clients directly.
+const ModeDSRL2 = "dsr-l2"
+
+// Direct reports whether the service's backends answer clients without the load balancer.
+func (s Service) Direct() bool { return s.Mode == ModeDSRL2 }
 
 // Kinds of traffic.
 const (

@@ -1,0 +1,36 @@
+package sim
+
+import (
+	"baton/impl/flow"
+)
+
+// Backends of a direct service have its VIP and a leg of their own on the clients' link, by which
+// they answer.
+
+// isDirect reports whether an address is the VIP of a direct service.
+func (w *World) isDirect(a flow.Addr) bool {
+	for i := range w.services {
+		if s := &w.services[i]; s.id.VIP == a && s.Direct() {
+			return true
+		}
+	}
+	return false
+}
+
+// owns reports whether a client or backend takes packets for an address.
+func (w *World) owns(host uint8, a flow.Addr) bool {
+	return w.hostOf(a) == host || host >= w.firstBack && w.isDirect(a)
+}
+
+// reply sends a backend's packet to a client: directly, or by the load balancer that has the
+// gateway.
+func (w *World) reply(p packet) {
+	if !w.isDirect(p.tuple.Src) {
+		w.send(p, w.gateway(p.tuple.Dst))
+		return
+	}
+	p.link, p.to = onClients, w.hostOf(p.tuple.Dst)
+	if p.to != nobody {
+		w.transmit(p)
+	}
+}
