@@ -97,6 +97,7 @@ func followTheModel(t *rapid.T, programs *programSubject, specification subject,
 		"idle":      p.idle,
 		"fragment":  p.fragment,
 		"flood":     p.flood,
+		"challenge": p.challenge,
 		"adopt":     p.adopt,
 		"protocol":  p.protocol,
 		"error":     p.icmpErrors,
@@ -157,7 +158,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, directPort, directPort, directMaglev, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -508,7 +509,7 @@ func (p *pair) services(t *rapid.T) {
 		if fewer {
 			some[i].Backends = some[i].Backends[:len(some[i].Backends)/2]
 		}
-		some[i].Limits = rapid.SampledFrom([]dataplane.Limits{some[i].Limits, {}, {SourceFlows: 1}, {Embryonic: 1}}).Draw(t, "limits")
+		some[i].Limits = rapid.SampledFrom([]dataplane.Limits{some[i].Limits, {}, {SourceFlows: 1}, {Embryonic: 1}, {SYNChallenge: 1}}).Draw(t, "limits")
 		some[i].Refuse = rapid.Bool().Draw(t, "refuse")
 		if rapid.Bool().Draw(t, "weighted") {
 			some[i].Weights = rapid.SliceOfN(rapid.IntRange(1, 3), len(some[i].Backends), len(some[i].Backends)).Draw(t, "weights")

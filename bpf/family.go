@@ -36,6 +36,7 @@ type objects struct {
 	Members       *ebpf.Map `ebpf:"members"`
 	Refusals      *ebpf.Map `ebpf:"refusals"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
+	Validated     *ebpf.Map `ebpf:"validated"`
 	Addresses     *ebpf.Map `ebpf:"addresses"`
 	Batch         *ebpf.Map `ebpf:"batch"`
 
@@ -65,7 +66,7 @@ func (o *objects) close() error {
 	for _, p := range []*ebpf.Program{o.FromClient, o.FromBackend, o.TableApply, o.TableHeal, o.TableRemove, o.TableAssure, o.TableCheck} {
 		errs = append(errs, p.Close())
 	}
-	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.Ranges, o.BackendTables, o.LoadTables, o.DnatBackends, o.DnatRanges, o.Members, o.Refusals, o.FlowCounts, o.Addresses, o.Batch,
+	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.Ranges, o.BackendTables, o.LoadTables, o.DnatBackends, o.DnatRanges, o.Members, o.Refusals, o.FlowCounts, o.Validated, o.Addresses, o.Batch,
 		o.Control, o.Counters, o.Events} {
 		errs = append(errs, m.Close())
 	}
@@ -143,6 +144,7 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 		lbVarSnatFirst:    cfg.SNATPorts.First,
 		lbVarSnatSeed:     cfg.SNATSeed,
 		lbVarSnatCount:    uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
+		lbVarChallengeKey: cfg.ChallengeKey,
 		lbVarFakeClock:    opts.fakeClock,
 		lbVarDropEcho:     cfg.DropEcho,
 		lbVarDeferReplies: cfg.Defer,

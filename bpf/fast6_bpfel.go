@@ -36,6 +36,7 @@ const (
 	fast6MapRoomCountKey   = "room_count_key"
 	fast6MapRoomPacket     = "room_packet"
 	fast6MapServices       = "services"
+	fast6MapValidated      = "validated"
 	fast6ProgFastBackend   = "fast_backend"
 	fast6ProgFastClient    = "fast_client"
 	fast6VarBackendIfindex = "backend_ifindex"
@@ -43,6 +44,7 @@ const (
 	fast6VarBtfBackend     = "btf_backend"
 	fast6VarBtfBatchArgs   = "btf_batch_args"
 	fast6VarBtfLoad        = "btf_load"
+	fast6VarChallengeKey   = "challenge_key"
 	fast6VarClientIfindex  = "client_ifindex"
 	fast6VarClientMac      = "client_mac"
 	fast6VarDeferReplies   = "defer_replies"
@@ -130,6 +132,7 @@ type fast6MapSpecs struct {
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	RoomPacket    *ebpf.MapSpec `ebpf:"room_packet"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
+	Validated     *ebpf.MapSpec `ebpf:"validated"`
 }
 
 // fast6VariableSpecs contains global variables before they are loaded into the kernel.
@@ -141,6 +144,7 @@ type fast6VariableSpecs struct {
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
@@ -198,6 +202,7 @@ type fast6Maps struct {
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	RoomPacket    *ebpf.Map `ebpf:"room_packet"`
 	Services      *ebpf.Map `ebpf:"services"`
+	Validated     *ebpf.Map `ebpf:"validated"`
 }
 
 func (m *fast6Maps) Close() error {
@@ -222,6 +227,7 @@ func (m *fast6Maps) Close() error {
 		m.RoomCountKey,
 		m.RoomPacket,
 		m.Services,
+		m.Validated,
 	)
 }
 
@@ -234,6 +240,7 @@ type fast6Variables struct {
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`

@@ -35,6 +35,7 @@ const (
 	fast4MapReplies        = "replies"
 	fast4MapRoomCountKey   = "room_count_key"
 	fast4MapServices       = "services"
+	fast4MapValidated      = "validated"
 	fast4ProgFastBackend   = "fast_backend"
 	fast4ProgFastClient    = "fast_client"
 	fast4VarBackendIfindex = "backend_ifindex"
@@ -42,6 +43,7 @@ const (
 	fast4VarBtfBackend     = "btf_backend"
 	fast4VarBtfBatchArgs   = "btf_batch_args"
 	fast4VarBtfLoad        = "btf_load"
+	fast4VarChallengeKey   = "challenge_key"
 	fast4VarClientIfindex  = "client_ifindex"
 	fast4VarClientMac      = "client_mac"
 	fast4VarDeferReplies   = "defer_replies"
@@ -128,6 +130,7 @@ type fast4MapSpecs struct {
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
+	Validated     *ebpf.MapSpec `ebpf:"validated"`
 }
 
 // fast4VariableSpecs contains global variables before they are loaded into the kernel.
@@ -139,6 +142,7 @@ type fast4VariableSpecs struct {
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
@@ -195,6 +199,7 @@ type fast4Maps struct {
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	Services      *ebpf.Map `ebpf:"services"`
+	Validated     *ebpf.Map `ebpf:"validated"`
 }
 
 func (m *fast4Maps) Close() error {
@@ -218,6 +223,7 @@ func (m *fast4Maps) Close() error {
 		m.Replies,
 		m.RoomCountKey,
 		m.Services,
+		m.Validated,
 	)
 }
 
@@ -230,6 +236,7 @@ type fast4Variables struct {
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`

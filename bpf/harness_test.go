@@ -241,6 +241,7 @@ func (s *programSubject) reset() {
 		s.must(s.SetPeerMAC(link, [6]byte{}))
 	}
 	s.must(s.SetMiss(dataplane.MissDrop))
+	forgetValidated(s.t, s.Dataplane)
 	s.resetServices()
 	for _, f := range s.families {
 		_, err := f.sweep(clock.Never, 0)
@@ -459,6 +460,9 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 	}
 	if proto := partsOf(out).proto; proto == icmpProto && !isIPv6(out) || proto == icmpv6Proto && isIPv6(out) {
 		return icmpFate(before, after, out), out
+	}
+	if after.Dropped[dataplane.DropChallenged] > before.Dropped[dataplane.DropChallenged] {
+		return "refuse challenged: " + challengeFate(t, frame, out), out
 	}
 	return "forward " + tupleOf(out).String(), out
 }

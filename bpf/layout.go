@@ -71,6 +71,7 @@ type (
 		Port, Last, Own   uint16
 		Limit             rawCount
 		SourceLimit       rawCount
+		Challenge         uint32
 	}
 	rawCount            struct{ Flows, Embryonic int32 }
 	rawCountKey[A addr] struct {
@@ -85,7 +86,7 @@ type (
 		Port  uint16
 		Pad   [2]uint8
 	}
-	rawRefusals        struct{ NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit uint64 }
+	rawRefusals        struct{ NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit, Challenged uint64 }
 	rawBackend[A addr] struct {
 		Addr A
 		Port uint16

@@ -40,6 +40,7 @@ const (
 	lb6MapRoomMessage    = "room_message"
 	lb6MapRoomPacket     = "room_packet"
 	lb6MapServices       = "services"
+	lb6MapValidated      = "validated"
 	lb6ProgFromBackend   = "from_backend"
 	lb6ProgFromClient    = "from_client"
 	lb6ProgTableApply    = "table_apply"
@@ -52,6 +53,7 @@ const (
 	lb6VarBtfBackend     = "btf_backend"
 	lb6VarBtfBatchArgs   = "btf_batch_args"
 	lb6VarBtfLoad        = "btf_load"
+	lb6VarChallengeKey   = "challenge_key"
 	lb6VarClientIfindex  = "client_ifindex"
 	lb6VarClientMac      = "client_mac"
 	lb6VarDeferReplies   = "defer_replies"
@@ -151,6 +153,7 @@ type lb6MapSpecs struct {
 	RoomMessage   *ebpf.MapSpec `ebpf:"room_message"`
 	RoomPacket    *ebpf.MapSpec `ebpf:"room_packet"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
+	Validated     *ebpf.MapSpec `ebpf:"validated"`
 }
 
 // lb6VariableSpecs contains global variables before they are loaded into the kernel.
@@ -162,6 +165,7 @@ type lb6VariableSpecs struct {
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
@@ -226,6 +230,7 @@ type lb6Maps struct {
 	RoomMessage   *ebpf.Map `ebpf:"room_message"`
 	RoomPacket    *ebpf.Map `ebpf:"room_packet"`
 	Services      *ebpf.Map `ebpf:"services"`
+	Validated     *ebpf.Map `ebpf:"validated"`
 }
 
 func (m *lb6Maps) Close() error {
@@ -254,6 +259,7 @@ func (m *lb6Maps) Close() error {
 		m.RoomMessage,
 		m.RoomPacket,
 		m.Services,
+		m.Validated,
 	)
 }
 
@@ -266,6 +272,7 @@ type lb6Variables struct {
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`

@@ -167,6 +167,7 @@ type lbRefusals struct {
 	TableFull    uint64
 	ServiceLimit uint64
 	SourceLimit  uint64
+	Challenged   uint64
 }
 
 type lbService struct {
@@ -186,6 +187,7 @@ type lbService struct {
 	Own         uint16
 	Limit       lbFlowCount
 	SourceLimit lbFlowCount
+	Challenge   uint32
 }
 
 type lbServiceKey struct {
@@ -231,6 +233,7 @@ const (
 	lbMapRoomAffinity   = "room_affinity"
 	lbMapRoomCountKey   = "room_count_key"
 	lbMapServices       = "services"
+	lbMapValidated      = "validated"
 	lbProgFromBackend   = "from_backend"
 	lbProgFromClient    = "from_client"
 	lbProgTableApply    = "table_apply"
@@ -243,6 +246,7 @@ const (
 	lbVarBtfBackend     = "btf_backend"
 	lbVarBtfBatchArgs   = "btf_batch_args"
 	lbVarBtfLoad        = "btf_load"
+	lbVarChallengeKey   = "challenge_key"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
 	lbVarDeferReplies   = "defer_replies"
@@ -338,6 +342,7 @@ type lbMapSpecs struct {
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
+	Validated     *ebpf.MapSpec `ebpf:"validated"`
 }
 
 // lbVariableSpecs contains global variables before they are loaded into the kernel.
@@ -349,6 +354,7 @@ type lbVariableSpecs struct {
 	BtfBackend     *ebpf.VariableSpec `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.VariableSpec `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.VariableSpec `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
@@ -409,6 +415,7 @@ type lbMaps struct {
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	Services      *ebpf.Map `ebpf:"services"`
+	Validated     *ebpf.Map `ebpf:"validated"`
 }
 
 func (m *lbMaps) Close() error {
@@ -433,6 +440,7 @@ func (m *lbMaps) Close() error {
 		m.RoomAffinity,
 		m.RoomCountKey,
 		m.Services,
+		m.Validated,
 	)
 }
 
@@ -445,6 +453,7 @@ type lbVariables struct {
 	BtfBackend     *ebpf.Variable `ebpf:"btf_backend"`
 	BtfBatchArgs   *ebpf.Variable `ebpf:"btf_batch_args"`
 	BtfLoad        *ebpf.Variable `ebpf:"btf_load"`
+	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`

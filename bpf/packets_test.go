@@ -26,6 +26,7 @@ const (
 	limitPort     = 87
 	directPort    = 88
 	directMaglev  = 89
+	challengePort = 91
 	unknownPort   = 99
 	unknownVIP    = "198.18.0.101"
 	otherClient   = "198.18.0.12"
@@ -45,12 +46,14 @@ func testConfig() dataplane.Config {
 		leastService(8081, 8082, 8083),
 		poolService(),
 		limitService(dataplane.Limits{Flows: 5, Embryonic: 3, SourceFlows: 3, SourceEmbryonic: 2}),
+		challengeService(dataplane.Limits{SYNChallenge: 2}),
 	)
 	cfg.Services = append(cfg.Services, rangeServices()...)
 	cfg.Services = append(cfg.Services, directServices()...)
 	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: address(unknownVIP).Netip(), Link: "client0"})
 	cfg.SNATPorts = dataplane.PortRange{First: 20000, Last: 20003}
 	cfg.SNATSeed = 0x5eed
+	cfg.ChallengeKey = [2]uint64{0x5eed, 0x5eed << 32}
 	cfg.MaxFlows = 8
 	return cfg
 }
@@ -171,7 +174,7 @@ func eachSubject(t *testing.T, cfg dataplane.Config, f func(*testing.T, subject)
 func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
-		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests()} {
+		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), challengeTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests()} {
 			for _, tt := range tests {
 				t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, dropped) })
 			}

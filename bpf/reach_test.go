@@ -58,6 +58,7 @@ var wanted = []string{
 	"client0 pass", "backend0 pass", "client0 arp-reply", "backend0 arp-reply",
 	"client0 drop no-lease", "client0 drop miss", "client0 drop no-service", "client0 drop no-backend", "client0 drop no-port",
 	"client0 drop service-limit", "client0 drop source-limit",
+	"client0 refuse challenged", "client0 drop challenged", "client0 drop validated", "client0 drop no-challenge", "opened after a challenge",
 	"client0 drop table-full", "client0 drop malformed", "client0 drop fragment", "client0 drop other-proto",
 	"client0 forward fragment", "backend0 forward fragment", "client0 drop fragment-overlap", "backend0 drop fragment-overlap",
 	"client0 forward icmp", "backend0 forward icmp", "client0 echo-reply", "backend0 echo-reply",

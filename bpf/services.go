@@ -72,6 +72,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 			Affine: s.Affinity > 0, Refuse: s.Refuse, Limited: s.Limits.Any(),
 			Limit:       rawCount{int32(s.Limits.Flows), int32(s.Limits.Embryonic)},
 			SourceLimit: rawCount{int32(s.Limits.SourceFlows), int32(s.Limits.SourceEmbryonic)},
+			Challenge:   uint32(s.Limits.SYNChallenge),
 		}
 		for _, a := range s.SNATs() {
 			value.Snat[value.Addresses] = toAddr[A](a)

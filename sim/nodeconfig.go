@@ -173,7 +173,8 @@ func (w *World) balanced(s service) dataplane.Service {
 	one := settings{plan: w.plan, node: lab.Nodes()[0]} // both nodes have the same services
 	b.Refuse = one.text("check.all_down") == "refuse"
 	b.Limits = dataplane.Limits{Flows: one.number("limits.flows"), Embryonic: one.number("limits.embryonic"),
-		SourceFlows: one.number("limits.source_flows"), SourceEmbryonic: one.number("limits.source_embryonic")}
+		SourceFlows: one.number("limits.source_flows"), SourceEmbryonic: one.number("limits.source_embryonic"),
+		SYNChallenge: one.number("limits.syn_challenge")}
 	for i := int(w.firstBack); i < len(w.hosts); i++ {
 		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[familyOf(s.id.VIP)], Port: s.BackendPort()})
 	}

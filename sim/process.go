@@ -148,6 +148,7 @@ func (p *process) boot(life uint64) {
 	}
 	tables := p.tables
 	tables.SNATSeed = p.random.Uint64()
+	tables.ChallengeKey = [2]uint64{tables.SNATSeed, uint64(p.index)}
 	dp, err := p.newDataplane(tables)
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))

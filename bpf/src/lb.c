@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "arrival.h"
+#include "challenge.h"
 #include "defer.h"
 #include "fragment.h"
 #include "icmp.h"
@@ -121,6 +122,12 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 		return drop(DROP_RELAYED);
 	if (roles_of(&pkt->tuple.src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST))
 		return drop(DROP_SOURCE);
+	if (svc->challenge && !conn && pkt->tuple.proto == IPPROTO_TCP) {
+		if ((pkt->tcp_flags & (TCP_RST | TCP_SYN)) == TCP_RST)
+			return take_answer(pkt, svc);
+		if (svc->size && is_fresh_syn(pkt) && must_answer(&pkt->tuple, svc, pkt->now))
+			return challenge(skb, pkt, svc);
+	}
 	reason = open_flow(pkt, svc, conn, &reply);
 	if (reason != DROP_NONE)
 		count_refused(&pkt->tuple, svc, reason);

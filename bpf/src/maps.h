@@ -13,12 +13,14 @@
 #define SERVICES_MAX 256
 #define PREFIXES_MAX 32 /* more than a range of ports is split into */
 #define FRAGMENTS_MAX 4096
+#define VALIDATED_MAX 65536 /* baton/impl/dataplane.MaxValidated */
 
 const volatile __u32 client_ifindex;
 const volatile __u32 backend_ifindex;
 const volatile __u16 snat_first; /* host byte order */
 const volatile __u32 snat_count;
 const volatile __u64 snat_seed;
+const volatile __u64 challenge_key[2]; /* see challenge.h */
 const volatile bool fake_clock; /* tests set the time */
 const volatile bool drop_echo;	/* echo requests to a VIP are not answered */
 const volatile bool defer_replies; /* see defer.h */
@@ -95,6 +97,15 @@ struct {
 	__type(key, struct count_key);
 	__type(value, struct flow_count);
 } flow_counts SEC(".maps");
+
+/* Sources that have answered a challenge, and until when they need not answer another one. An
+ * LRU map, because a source that is forgotten is only challenged again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, VALIDATED_MAX);
+	__type(key, struct count_key);
+	__type(value, __s64);
+} validated SEC(".maps");
 
 /* BTF omits types that are only used through pointers. These variables keep them for the
  * loader and the Go bindings. */

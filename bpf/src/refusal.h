@@ -38,6 +38,9 @@ __noinline int count_refused(const struct tuple *original, const struct service 
 	case DROP_SOURCE_LIMIT:
 		__sync_fetch_and_add(&r->source_limit, 1);
 		break;
+	case DROP_CHALLENGED:
+		__sync_fetch_and_add(&r->challenged, 1);
+		break;
 	}
 	return 0;
 }

@@ -22,31 +22,38 @@ static __always_inline bool cut_to_headers(struct __sk_buff *skb, const struct p
 	return !between || !bpf_skb_adjust_room(skb, -between, BPF_ADJ_ROOM_MAC, 0);
 }
 
-/* Turns a SYN into the RST of a host without a listener (RFC 9293 3.10.7.1). If the kernel
- * still has to complete the packet's checksum, the field starts as the sum of the pseudo
- * header and bpf_l4_csum_replace leaves it unchanged. For all other packets
- * bpf_l4_csum_replace computes the complete checksum. */
-static __noinline int reset(struct __sk_buff *skb, const struct packet *pkt)
+/* Turns a SYN into a segment without data that answers it. If the kernel still has to complete
+ * the packet's checksum, the field starts as the sum of the pseudo header and
+ * bpf_l4_csum_replace leaves it unchanged. For all other packets bpf_l4_csum_replace computes
+ * the complete checksum. */
+static __noinline bool answer_syn(struct __sk_buff *skb, const struct packet *pkt, __u32 ack, bool rst)
 {
-	struct counters *c = count();
 	struct tcphdr *tcp;
 	__u32 pseudo, sum;
 	ip_header *ip;
 
-	if (pkt->more || !may_send_error(pkt->now) || !cut_to_headers(skb, pkt))
-		return TCX_DROP;
+	if (!cut_to_headers(skb, pkt))
+		return false;
 	ip = header(skb, ETH_HLEN, sizeof(*ip));
 	tcp = header(skb, ETH_HLEN + sizeof(*ip), sizeof(*tcp));
 	if (!ip || !tcp)
-		return TCX_DROP;
+		return false;
 	pseudo = write_header(ip, IPPROTO_TCP, sizeof(*tcp), pkt);
 	*tcp = (struct tcphdr){
-		.source = pkt->tuple.dport, .dest = pkt->tuple.sport, .doff = sizeof(*tcp) / 4, .rst = 1, .ack = 1,
-		.ack_seq = bpf_htonl(pkt->seq + pkt->payload + 1),
+		.source = pkt->tuple.dport, .dest = pkt->tuple.sport, .doff = sizeof(*tcp) / 4, .rst = rst, .ack = 1,
+		.ack_seq = bpf_htonl(ack),
 	};
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)tcp, sizeof(*tcp), csum_add(pseudo, pseudo));
 	tcp->check = fold(pseudo);
-	if (bpf_l4_csum_replace(skb, ETH_HLEN + sizeof(*ip) + offsetof(struct tcphdr, check), 0, sum, 0))
+	return !bpf_l4_csum_replace(skb, ETH_HLEN + sizeof(*ip) + offsetof(struct tcphdr, check), 0, sum, 0);
+}
+
+/* Answers a SYN with the RST of a host without a listener (RFC 9293 3.10.7.1). */
+static __always_inline int reset(struct __sk_buff *skb, const struct packet *pkt)
+{
+	struct counters *c = count();
+
+	if (pkt->more || !may_send_error(pkt->now) || !answer_syn(skb, pkt, pkt->seq + pkt->payload + 1, true))
 		return TCX_DROP;
 	if (c)
 		c->resets++;

@@ -180,6 +180,7 @@ struct service {
 	__be16 own; /* stands for all ports of a range in an affinity */
 	struct flow_count limit;	/* of the service; 0 is none */
 	struct flow_count source_limit; /* of each source */
+	__u32 challenge; /* embryonic flows from which on sources are challenged; 0 is never */
 };
 
 /* New flows of a service that were dropped, see refusal.h. */
@@ -189,6 +190,7 @@ struct refusals {
 	__u64 table_full;
 	__u64 service_limit;
 	__u64 source_limit;
+	__u64 challenged;
 };
 
 struct backend {
@@ -266,6 +268,9 @@ enum drop {
 	DROP_SERVICE_LIMIT,
 	DROP_SOURCE_LIMIT,
 	DROP_RELAYED,
+	DROP_CHALLENGED,
+	DROP_VALIDATED,
+	DROP_NO_CHALLENGE,
 	DROP_KINDS,
 };
 

@@ -22,6 +22,7 @@ type refused struct {
 	dataplane.Refusals
 	port, table time.Time // last refusal for want of a SNAT port, and of room in the table
 	limit       time.Time // last refusal by a limit
+	challenge   time.Time // last challenge
 	named       time.Time // when the source with the most flows was last looked for
 	most        busiest   // what was found
 }
@@ -54,6 +55,9 @@ func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, used map[flo
 		}
 		if n.ServiceLimit+n.SourceLimit > is.ServiceLimit+is.SourceLimit {
 			is.limit = now
+		}
+		if n.Challenged > is.Challenged {
+			is.challenge = now
 		}
 		if (is.port == now || is.limit == now) && now.Sub(is.named) >= namedEvery {
 			is.named = now
@@ -105,6 +109,7 @@ func (r *refusals) describe(s *control.Status, now time.Time) {
 		service.Refused = map[string]uint64{
 			dataplane.DropNoBackend.String(): is.NoBackend, dataplane.DropNoPort.String(): is.NoPort, dataplane.DropTableFull.String(): is.TableFull,
 			dataplane.DropServiceLimit.String(): is.ServiceLimit, dataplane.DropSourceLimit.String(): is.SourceLimit,
+			dataplane.DropChallenged.String(): is.Challenged,
 		}
 		if now.Sub(is.port) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no free SNAT port%s: add addresses to snat_pool, widen snat_ports, or add backends",
@@ -113,6 +118,10 @@ func (r *refusals) describe(s *control.Status, now time.Time) {
 		if now.Sub(is.limit) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows were over the limits of their source, %d over those of the service%s",
 				service.Name, is.SourceLimit, is.ServiceLimit, is.most))
+		}
+		if now.Sub(is.challenge) < alarmFor {
+			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d SYNs were challenged, because its flows without an answer reached limits.syn_challenge: a SYN flood, or backends that do not answer",
+				service.Name, is.Challenged))
 		}
 		if now.Sub(is.table) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no room in the table: raise max_flows", service.Name, is.TableFull))

@@ -39,6 +39,9 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 			[]string{"service web: 5 new flows were over the limits of their source, 2 over those of the service, and 198.18.0.11 has the most flows, 9"}, true},
 		{6 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1, ServiceLimit: 2, SourceLimit: 6}, true,
 			[]string{"service web: 6 new flows were over the limits of their source, 2 over those of the service, and 198.18.0.11 has the most flows, 9"}, true},
+		{8 * time.Minute, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1, ServiceLimit: 2, SourceLimit: 6, Challenged: 4}, true,
+			[]string{"service web: 4 SYNs were challenged, because its flows without an answer reached limits.syn_challenge: a SYN flood, or backends that do not answer"}, false},
+		{8*time.Minute + alarmFor, dataplane.Refusals{NoBackend: 7, NoPort: 3, TableFull: 1, ServiceLimit: 2, SourceLimit: 6, Challenged: 4}, true, nil, false},
 	} {
 		now := began.Add(st.after)
 		if st.noted {
@@ -60,7 +63,8 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 		if !slices.Equal(s.Alarms, st.alarms) {
 			t.Errorf("%d: alarms %q, want %q", i, s.Alarms, st.alarms)
 		}
-		want := map[string]uint64{"no-backend": st.web.NoBackend, "no-port": st.web.NoPort, "table-full": st.web.TableFull, "service-limit": st.web.ServiceLimit, "source-limit": st.web.SourceLimit}
+		want := map[string]uint64{"no-backend": st.web.NoBackend, "no-port": st.web.NoPort, "table-full": st.web.TableFull, "service-limit": st.web.ServiceLimit, "source-limit": st.web.SourceLimit,
+			"challenged": st.web.Challenged}
 		if st.noted && !maps.Equal(s.Services[0].Refused, want) {
 			t.Errorf("%d: refused %v, want %v", i, s.Services[0].Refused, want)
 		}

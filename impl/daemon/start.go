@@ -3,6 +3,8 @@ package daemon
 import (
 	"cmp"
 	"context"
+	crypto "crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -134,6 +136,11 @@ func (d *daemon) openLoop() (err error) {
 func (d *daemon) openDataplane() (err error) {
 	cfg := d.cfg.Dataplane()
 	cfg.SNATSeed = rand.Uint64()
+	for i := range cfg.ChallengeKey {
+		if err := binary.Read(crypto.Reader, binary.NativeEndian, &cfg.ChallengeKey[i]); err != nil {
+			return fmt.Errorf("daemon: draw the key of challenges: %w", err)
+		}
+	}
 	if d.loop.dp, err = d.opts.Dataplane(cfg); err != nil {
 		return err
 	}

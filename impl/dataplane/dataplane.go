@@ -246,8 +246,10 @@ type Config struct {
 	// backend may still hold connections from ports that the node has forgotten, which
 	// should not be the first to be reused.
 	SNATSeed uint64
-	Timeouts Timeouts
-	MaxFlows int // capacity of each family's table; 0 means DefaultMaxFlows
+	// ChallengeKey is the secret of this node's challenges. A node draws a new one at each start.
+	ChallengeKey [2]uint64
+	Timeouts     Timeouts
+	MaxFlows     int // capacity of each family's table; 0 means DefaultMaxFlows
 	// KeepEmbryonic leaves unanswered entries their full timeout, also under pressure.
 	KeepEmbryonic bool
 	DropEcho      bool // a ping of a VIP is dropped, not answered
@@ -329,12 +331,16 @@ const (
 	DropServiceLimit                // the service has as many flows as it may
 	DropSourceLimit                 // the source has as many flows of the service as it may
 	DropRelayed                     // sent on by the peer, and would change the table
+	DropChallenged                  // a SYN of a source that has to answer a challenge first
+	DropValidated                   // a RST that answered a challenge
+	DropNoChallenge                 // a RST without an entry that answers no challenge
 	DropKinds                       // the number of reasons
 )
 
 var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
 	"malformed", "fragment", "other-proto", "icmp", "icmp-forged", "ttl", "too-big", "source", "checksum",
-	"source-route", "unconfirmed", "fragment-overlap", "service-limit", "source-limit", "relayed"}
+	"source-route", "unconfirmed", "fragment-overlap", "service-limit", "source-limit", "relayed",
+	"challenged", "validated", "no-challenge"}
 
 func (d Drop) String() string { return dropNames[d] }
 
@@ -363,7 +369,7 @@ type Counters struct {
 
 // Refusals counts dropped new flows of a service, by reason.
 type Refusals struct {
-	NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit uint64
+	NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit, Challenged uint64
 }
 
 // Dataplane forwards packets. Its methods are called from one goroutine, except that

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"baton/impl/flow"
 )
@@ -17,7 +18,19 @@ import (
 type Limits struct {
 	Flows, Embryonic             int
 	SourceFlows, SourceEmbryonic int
+	// SYNChallenge is how many flows of the service may be embryonic before a source that opens
+	// another TCP flow has to answer a challenge; 0 is never. The answer holds for
+	// ValidatedLife.
+	SYNChallenge int
 }
+
+// ValidatedLife is how long a source that has answered a challenge opens flows of the service
+// without another one. MaxValidated is how many such sources each family remembers; an old one
+// makes room.
+const (
+	ValidatedLife = time.Minute
+	MaxValidated  = 1 << 16
+)
 
 // MaxLimit is the largest limit.
 const MaxLimit = 1 << 28
@@ -27,7 +40,7 @@ func (l Limits) Any() bool { return l != Limits{} }
 
 func (s Service) validateLimits() error {
 	l := s.Limits
-	for _, n := range []int{l.Flows, l.Embryonic, l.SourceFlows, l.SourceEmbryonic} {
+	for _, n := range []int{l.Flows, l.Embryonic, l.SourceFlows, l.SourceEmbryonic, l.SYNChallenge} {
 		if n < 0 || n > MaxLimit {
 			return fmt.Errorf("dataplane: service %q: a limit of %d flows", s.Name, n)
 		}
@@ -40,7 +53,7 @@ func (l Limits) String() string {
 	for _, limit := range []struct {
 		name string
 		n    int
-	}{{"flows", l.Flows}, {"embryonic", l.Embryonic}, {"source_flows", l.SourceFlows}, {"source_embryonic", l.SourceEmbryonic}} {
+	}{{"flows", l.Flows}, {"embryonic", l.Embryonic}, {"source_flows", l.SourceFlows}, {"source_embryonic", l.SourceEmbryonic}, {"syn_challenge", l.SYNChallenge}} {
 		if limit.n > 0 {
 			set = append(set, fmt.Sprintf("%s %d", limit.name, limit.n))
 		}

@@ -125,6 +125,7 @@ var Keys = []Key{
 	{Name: "limits.embryonic", Default: "0", quantity: whole(0, maxCount), Doc: "flows of each service that may be without an answer"},
 	{Name: "limits.source_flows", Default: "0", quantity: whole(0, maxCount), Doc: "flows that each source may have to a service"},
 	{Name: "limits.source_embryonic", Default: "0", quantity: whole(0, maxCount), Doc: "flows of each source to a service that may be without an answer"},
+	{Name: "limits.syn_challenge", Default: "0", quantity: whole(0, maxCount), Doc: "flows of each service without an answer from which on sources have to answer a challenge; 0 is never"},
 	{Name: KeyPin, Default: "off", Values: []string{"off", PinOn}, Doc: "whether table and programs stay in the kernel when the process ends, so that the next process adopts them"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

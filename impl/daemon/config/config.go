@@ -201,6 +201,9 @@ type Limits struct {
 	SourceFlows int `yaml:"source_flows,omitempty"`
 	// SourceEmbryonic is how many flows of each source address may be without an answer.
 	SourceEmbryonic int `yaml:"source_embryonic,omitempty"`
+	// SYNChallenge is how many flows of the service may be without an answer before a source that opens another TCP flow has to
+	// show that it receives packets at its address.
+	SYNChallenge int `yaml:"syn_challenge,omitempty"`
 }
 
 // Timeouts is how long an entry outlives its last packet; those left out are the

@@ -380,6 +380,10 @@ func TestMistakes(t *testing.T) {
 			`services[0].limits.source_embryonic: 11 is never reached: source_flows is 10; use less, or leave it out`},
 		{"limit of the file", "control: lb1.sock", "control: lb1.sock\nlimits: {embryonic: 5, flows: 4}", 42,
 			`limits.embryonic: 5 is never reached: flows is 4; use less, or leave it out`},
+		{"challenge after the limit", "control: lb1.sock", "control: lb1.sock\nlimits: {embryonic: 5, syn_challenge: 6}", 42,
+			`limits.syn_challenge: 6 is never reached: embryonic is 5; use less, or leave it out`},
+		{"challenge below zero", "    snat: 198.18.1.100\n    backends: [", "    snat: 198.18.1.100\n    limits: {syn_challenge: -1}\n    backends: [", 32,
+			`services[0].limits.syn_challenge: -1 is out of range; use 1 to 268435456, or 0 for no limit`},
 		{"VIP is everybody", "vip: 198.18.0.100\n    port: 53", "vip: 0.0.0.0\n    port: 53", 35, `services[1].vip: 0.0.0.0 is not an address of a host; use a unicast address`},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
@@ -546,13 +550,13 @@ func TestSNATPool(t *testing.T) {
 
 // A service has the file's limits where it has none of its own.
 func TestLimits(t *testing.T) {
-	text := strings.Replace(good, "control: lb1.sock", "control: lb1.sock\nlimits: {flows: 1000, source_flows: 100, source_embryonic: 10}", 1)
+	text := strings.Replace(good, "control: lb1.sock", "control: lb1.sock\nlimits: {flows: 1000, source_flows: 100, source_embryonic: 10, syn_challenge: 20}", 1)
 	text = strings.Replace(text, "    backends: [198.18.1.11:80, 198.18.1.12:80]", "    limits: {source_flows: 50, source_embryonic: 0}\n    backends: [198.18.1.11:80, 198.18.1.12:80]", 1)
 	_, c, err := parse(filepath.Join(folder(t), "lb1.yaml"), []byte(text), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []dataplane.Limits{{Flows: 1000, SourceFlows: 50}, {Flows: 1000, SourceFlows: 100, SourceEmbryonic: 10}} {
+	for i, want := range []dataplane.Limits{{Flows: 1000, SourceFlows: 50, SYNChallenge: 20}, {Flows: 1000, SourceFlows: 100, SourceEmbryonic: 10, SYNChallenge: 20}} {
 		if got := c.Dataplane().Services[i].Limits; got != want {
 			t.Errorf("service %d has the limits %v, want %v", i, got, want)
 		}

@@ -33,6 +33,7 @@ func checkLimits(d *document, at string, l Limits) error {
 	}{
 		{"embryonic", l.Embryonic, "flows", l.Flows}, {"source_flows", l.SourceFlows, "flows", l.Flows},
 		{"source_embryonic", l.SourceEmbryonic, "source_flows", l.SourceFlows}, {"source_embryonic", l.SourceEmbryonic, "embryonic", l.Embryonic},
+		{"syn_challenge", l.SYNChallenge, "embryonic", l.Embryonic}, {"syn_challenge", l.SYNChallenge, "flows", l.Flows},
 	} {
 		if pair.of > 0 && pair.n > pair.of {
 			return d.fail(at+"."+pair.name, "%d is never reached: %s is %d; use less, or leave it out", pair.n, pair.wider, pair.of)

@@ -115,7 +115,7 @@ type Service struct {
 	Checked bool `json:"checked"` // its backends are health-checked
 	Refuses bool `json:"refuses"` // without a serving backend, new flows are refused, not only dropped
 	// Refused counts dropped new flows since the service was configured: no-backend,
-	// no-port, table-full, service-limit, source-limit.
+	// no-port, table-full, service-limit, source-limit, challenged.
 	Refused map[string]uint64 `json:"refused,omitempty"`
 	// Ports is the use of SNAT ports to the backend with the most flows, as counted about once a
 	// second while the node is MASTER; nil for a service without SNAT.

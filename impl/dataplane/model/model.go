@@ -52,6 +52,9 @@ type Dataplane struct {
 	limited    map[flow.Service]bool // the services that have limits
 	flowCounts dataplane.FlowCounts
 	portsUsed  map[flow.Service]dataplane.PortUse // as of the last Sweep
+	// Sources that have answered a challenge, until when that holds, and in their order.
+	validated   map[dataplane.FlowCounter]clock.Instant
+	validations []dataplane.FlowCounter
 	// dnatBackends are senders whose packets are replies even without an entry.
 	dnatBackends *dataplane.Finder
 
@@ -107,7 +110,8 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 	d := &Dataplane{
 		cfg: cfg, host: host,
 		conns: make(map[flow.Tuple]*conn), replies: make(map[flow.Tuple]flow.Tuple),
-		fragments: make(map[datagramKey]*datagram), flowCounts: make(dataplane.FlowCounts), deferred: make(map[uint64]deferred),
+		fragments: make(map[datagramKey]*datagram), flowCounts: make(dataplane.FlowCounts),
+		validated: make(map[dataplane.FlowCounter]clock.Instant), deferred: make(map[uint64]deferred),
 		errors: map[*family]*icmpRate{v4: {}, v6: {}},
 	}
 	if err := d.SetServices(cfg.Services, cfg.VIPs); err != nil {

@@ -186,6 +186,14 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 	if d.roles[p.tuple.Src]&(Virtual|Own|Broadcast) != 0 {
 		return d.drop(dataplane.DropSource)
 	}
+	if s.Limits.SYNChallenge > 0 && c == nil && p.tuple.Proto == flow.TCP {
+		switch {
+		case p.flags&(rst|syn) == rst:
+			return d.takeAnswer(p, s)
+		case len(s.Backends) > 0 && p.isFreshSYN() && d.mustAnswer(p, s):
+			return d.challenge(l, p, s)
+		}
+	}
 	c, reason := d.open(p, s, c)
 	if reason != noReason {
 		d.countRefused(s, reason)

@@ -14,6 +14,8 @@ func (d *Dataplane) countRefused(s *service, reason dataplane.Drop) {
 		r.NoPort++
 	case dataplane.DropTableFull:
 		r.TableFull++
+	case dataplane.DropChallenged:
+		r.Challenged++
 	case dataplane.DropServiceLimit:
 		r.ServiceLimit++
 	case dataplane.DropSourceLimit:

@@ -23,17 +23,21 @@ func (d *Dataplane) turnAway(l link, p *packet, s *service) Outcome {
 // 3.10.7.1). RSTs count against the rate of ICMP errors.
 func (d *Dataplane) reset(l link, p *packet) Outcome {
 	out := d.drop(dataplane.DropNoBackend)
-	f := p.family()
-	if p.more || !d.errors[f].allows(d.now, d.cfg.ICMPRate) {
+	if p.more || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
 		return out
 	}
-	tcp := make([]byte, tcpMinLen)
+	d.counters.Resets++
+	return p.answerSYN(l, p.seq+p.payload+1, rst|ack) // a SYN counts as one byte
+}
+
+// answerSYN answers a SYN with a segment without data.
+func (p *packet) answerSYN(l link, acknowledged uint32, flags byte) Outcome {
+	f, tcp := p.family(), make([]byte, tcpMinLen)
 	binary.BigEndian.PutUint16(tcp, p.tuple.DstPort)
 	binary.BigEndian.PutUint16(tcp[2:], p.tuple.SrcPort)
-	binary.BigEndian.PutUint32(tcp[8:], p.seq+p.payload+1) // a SYN counts as one byte
-	tcp[12], tcp[13] = tcpMinLen/4<<4, rst|ack
+	binary.BigEndian.PutUint32(tcp[8:], acknowledged)
+	tcp[12], tcp[13] = tcpMinLen/4<<4, flags
 	binary.BigEndian.PutUint16(tcp[16:], ^sum(append(f.pseudo(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp)), tcp...)))
 	frame := append(slices.Clone(p.frame[:ethLen]), f.header(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp))...)
-	d.counters.Resets++
 	return answer(l, append(frame, tcp...))
 }
