@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/dataplane"
+	"baton/impl/dataplane/model"
 	"baton/impl/flow"
 )
 
@@ -22,6 +24,9 @@ func ports(first, n uint16) (all []uint16) {
 	return all
 }
 
+// pressedPort is that of a service that challenges everybody after its first flow.
+const pressedPort = challengePort + 1
+
 // benchSubject is the programs with room for n flows and a lease that never ends.
 func benchSubject(b *testing.B, n int) *programSubject {
 	cfg := labConfig(
@@ -29,7 +34,10 @@ func benchSubject(b *testing.B, n int) *programSubject {
 		labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081),
 		labService(flow.TCP, maglevPort, dataplane.DNAT, dataplane.Maglev, 8083, 8084, 8085),
 		leastService(manyPorts...),
+		challengeService(dataplane.Limits{SYNChallenge: n}),
+		labService(flow.TCP, pressedPort, dataplane.DNAT, dataplane.RoundRobin, 8081),
 	)
+	cfg.Services[len(cfg.Services)-1].Limits.SYNChallenge = 1
 	cfg.SNATPorts = dataplane.PortRange{First: 1024, Last: 65535}
 	cfg.MaxFlows = n
 	s := newProgramSubject(b, cfg)
@@ -88,7 +96,7 @@ func BenchmarkNewFlow(b *testing.B) {
 	for _, bm := range []struct {
 		name string
 		port uint16
-	}{{"fullnat", fullnatPort}, {"dnat", dnatPort}, {"maglev", maglevPort}, {fmt.Sprintf("least-conn of %d", len(manyPorts)), leastPort}} {
+	}{{"fullnat", fullnatPort}, {"dnat", dnatPort}, {"maglev", maglevPort}, {"dnat with a threshold", challengePort}, {fmt.Sprintf("least-conn of %d", len(manyPorts)), leastPort}} {
 		b.Run(bm.name, func(b *testing.B) {
 			s := benchSubject(b, 1<<20)
 			var inKernel time.Duration
@@ -104,6 +112,41 @@ func BenchmarkNewFlow(b *testing.B) {
 				code, took, err := s.shared.FromClient.Benchmark(unaddressed(fromClient(t, syn)), 1, nil)
 				if err != nil || code != tcxRedirect {
 					b.Fatalf("flow %d: verdict %d, %v", i, code, err)
+				}
+				inKernel += took
+			}
+			b.ReportMetric(float64(inKernel.Nanoseconds())/float64(b.N), "ns/op")
+		})
+	}
+}
+
+// BenchmarkChallenge measures a SYN that is challenged, a RST that answers a challenge, and one
+// that does not, as the kernel times each. The kernel's start of a single run is in it.
+func BenchmarkChallenge(b *testing.B) {
+	for _, bm := range []struct {
+		name   string
+		flags  int
+		number func(*programSubject, flow.Tuple) uint32
+		code   uint32
+	}{
+		{"SYN", syn, func(*programSubject, flow.Tuple) uint32 { return clientISN }, tcxRedirect},
+		{"answer", rst, func(s *programSubject, t flow.Tuple) uint32 {
+			return model.ChallengeNumber(s.cfg.ChallengeKey, t, s.fakeNow(), clientISN)
+		}, tcxDrop},
+		{"wrong answer", rst, func(*programSubject, flow.Tuple) uint32 { return clientISN }, tcxDrop},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			s := benchSubject(b, 1<<20)
+			fate(b, s, "client0", fromClient(toVIP(flow.TCP, 1, pressedPort), syn))
+			var inKernel time.Duration
+			b.ResetTimer()
+			for i := range b.N {
+				t := toVIP(flow.TCP, uint16(1024+i%60000), pressedPort)
+				binary.BigEndian.PutUint16(t.Src[13:], uint16(i/60000+i%5000))
+				frame := unaddressed(withNumbers(fromClient(t, bm.flags), bm.number(s, t), 0))
+				code, took, err := s.shared.FromClient.Benchmark(frame, 1, nil)
+				if err != nil || code != bm.code {
+					b.Fatalf("segment %d: verdict %d, %v", i, code, err)
 				}
 				inKernel += took
 			}
