@@ -89,13 +89,15 @@ func openBaton(l *lab, hook dataplane.Hook) (func() error, error) {
 	for _, b := range backends {
 		service.Backends = append(service.Backends, dataplane.Backend{Addr: b, Port: backendPort})
 	}
+	flooded := service
+	flooded.Name, flooded.Port, flooded.Limits.SYNChallenge = "flooded", floodedPort, 1
 	for i := range uint16(many) {
 		o := flow.Tuple{Proto: flow.TCP, Src: client, SrcPort: 1024 + i, Dst: vip, DstPort: servicePort}
 		r := flow.Tuple{Proto: flow.TCP, Src: backends[0], SrcPort: backendPort, Dst: snat, DstPort: 1024 + i}
 		known = append(known, flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour})
 	}
 	d, err := bpf.Open(dataplane.Config{
-		ClientLink: "client0", BackendLink: "backend0", Services: []dataplane.Service{service},
+		ClientLink: "client0", BackendLink: "backend0", Services: []dataplane.Service{service, flooded},
 		SNATPorts: dataplane.PortRange{First: 1024, Last: 65535}, Timeouts: dataplane.DefaultTimeouts(), Hook: hook,
 	})
 	if err != nil {
@@ -124,6 +126,8 @@ func rows() []*row {
 	missing.from[1]++ // of a client that has no flow
 	opening := original
 	opening.flags, opening.flows = syn, freshFlows
+	flood := opening
+	flood.port, flood.flows = floodedPort, many
 	spread := func(s source) source { s.flows = many; return s }
 	return []*row{
 		{name: "drop", way: dropWay, from: original, lands: true},
@@ -138,6 +142,7 @@ func rows() []*row {
 		{name: "baton reply, 10,000 flows", way: batonWay, from: spread(reply), lands: true},
 		{name: "baton miss", way: batonWay, from: missing},
 		{name: "baton, new flow", way: batonWay, from: opening, fresh: true, lands: true},
+		{name: "baton, SYN challenged", way: batonWay, from: flood},
 		{name: "XDP drop", way: wireDropWay, from: original, lands: true},
 		{name: "XDP bare redirect", way: wireRedirectWay, from: original, lands: true},
 		{name: "nft NAT from the wire, 1 flow", way: wireNftWay, from: original, lands: true},

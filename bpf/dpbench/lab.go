@@ -29,6 +29,7 @@ var (
 
 const (
 	servicePort = 80
+	floodedPort = servicePort + 1 // of a service that challenges everybody
 	backendPort = 8080
 )
 
