@@ -142,7 +142,7 @@ func rows() []*row {
 		{name: "baton reply, 10,000 flows", way: batonWay, from: spread(reply), lands: true},
 		{name: "baton miss", way: batonWay, from: missing},
 		{name: "baton, new flow", way: batonWay, from: opening, fresh: true, lands: true},
-		{name: "baton, SYN challenged", way: batonWay, from: flood},
+		{name: "baton, SYN challenged", way: batonWay, from: flood, lands: true}, // the answer
 		{name: "XDP drop", way: wireDropWay, from: original, lands: true},
 		{name: "XDP bare redirect", way: wireRedirectWay, from: original, lands: true},
 		{name: "nft NAT from the wire, 1 flow", way: wireNftWay, from: original, lands: true},
