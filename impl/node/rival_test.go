@@ -1,0 +1,35 @@
+package node
+
+import (
+	"testing"
+
+	"baton/impl/clock"
+)
+
+// TestAPeerThatServesUnhearing: each clause of deaf. The lease of a MASTER that is not heard ends before
+// its peer notices, so a lab shows few of them.
+func TestAPeerThatServesUnhearing(t *testing.T) {
+	const now = clock.Instant(100 * hearLimit)
+	for _, c := range []struct {
+		what  string
+		heard hearing
+		rival rival
+		deaf  bool
+	}{
+		{"it began to serve, and hears this node on no path that is Up", hearing{condition: serving, turned: true, up: true, unheard: true}, rival{since: clock.Never}, true},
+		{"it began to serve, and no session is Up", hearing{condition: serving, turned: true}, rival{since: now}, true},
+		{"it began to serve, and says so on a path that is Up", hearing{condition: serving, turned: true, up: true}, rival{since: clock.Never}, false},
+		{"it served before it was heard", hearing{condition: serving, up: true, unheard: true}, rival{since: clock.Never}, false},
+		{"it served before it was heard, and no session came Up", hearing{condition: serving}, rival{since: now.Add(-hearLimit)}, true},
+		{"it served before it was heard, and a session may still come Up", hearing{condition: serving}, rival{since: now.Add(-hearLimit + 1)}, false},
+		{"it is standby", hearing{condition: standby, turned: true}, rival{since: now}, false},
+		{"it is silent", hearing{condition: serving, turned: true, silent: true}, rival{since: clock.Never}, false},
+		{"it has just given this node the role", hearing{condition: serving, turned: true}, rival{since: now, granted: now.Add(-grantLimit + 1)}, false},
+		{"it gave this node the role long ago", hearing{condition: serving, turned: true}, rival{since: now, granted: now.Add(-grantLimit)}, true},
+	} {
+		c.heard.now = now
+		if got := c.rival.deaf(&c.heard); got != c.deaf {
+			t.Errorf("%s: deaf %v, want %v", c.what, got, c.deaf)
+		}
+	}
+}
