@@ -174,13 +174,15 @@ func eachSubject(t *testing.T, cfg dataplane.Config, f func(*testing.T, subject)
 func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
+		left := 0 // out by -run
 		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), challengeTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests()} {
 			for _, tt := range tests {
-				t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, dropped) })
+				left++
+				t.Run(tt.rule, func(t *testing.T) { left--; tt.run(t, s, dropped) })
 			}
 		}
 		for reason := range dataplane.DropKinds {
-			if !dropped["drop "+reason.String()] {
+			if left == 0 && !dropped["drop "+reason.String()] {
 				t.Errorf("no test drops a packet for %s", reason)
 			}
 		}
