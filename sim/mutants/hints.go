@@ -100,6 +100,11 @@ func (h Hints) test(m Mutant) Hint {
 	return hint
 }
 
+// failed reports whether the test itself has failed: one around it may want all of its subtests.
+func (h Hint) failed(kill *Kill) bool {
+	return kill.Check == panicked || kill.Check == string(h) || strings.HasPrefix(kill.Check, string(h)+"/")
+}
+
 // pattern is what runs the test alone.
 func (h Hint) pattern() string {
 	parts := strings.Split(string(h), "/")

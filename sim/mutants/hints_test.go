@@ -42,6 +42,11 @@ func TestHints(t *testing.T) {
 	if got := h.test(list[3]); got != "" {
 		t.Errorf("the test to run before a spec is %q", got)
 	}
+	for check, want := range map[string]bool{"TestALease/late": true, "TestALease/late/more": true, "panic": true, "TestALease": false, "TestALease/later": false} {
+		if got := Hint("TestALease/late").failed(&Kill{Check: check}); got != want {
+			t.Errorf("a failure of %s is one of the hint: %v", check, got)
+		}
+	}
 	if got := (Hints{"core": "TestALease"}).test(Mutant{Name: "core", Test: "TestALease/early"}); got != "" {
 		t.Errorf("the test to run before a subtest is %q", got)
 	}

@@ -101,7 +101,7 @@ func (r *Runner) once(ctx context.Context, j *job) (*Kill, error) {
 		return r.simulate(ctx, j, r.Hints.world(j.Name))
 	}
 	if hint := r.Hints.test(j.Mutant); hint != "" {
-		if kill, err := r.test(ctx, j, hint.pattern()); kill != nil && err == nil {
+		if kill, err := r.test(ctx, j, hint.pattern()); kill != nil && err == nil && hint.failed(kill) {
 			return kill, nil
 		}
 	}
@@ -175,7 +175,7 @@ func (r *Runner) simulate(ctx context.Context, j *job, first string) (*Kill, err
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case strings.Contains(stderr.String(), "panic: "):
-		return &Kill{Check: "panic", Where: began, Why: lastLine(stderr.Bytes(), "panic: ")}, nil
+		return &Kill{Check: panicked, Where: began, Why: lastLine(stderr.Bytes(), "panic: ")}, nil
 	}
 	return nil, fmt.Errorf("mutants: suite: %w: %s", err, stderr.String())
 }
@@ -189,8 +189,8 @@ func (r *Runner) test(ctx context.Context, j *job, pattern string) (*Kill, error
 		args = append(args, "-ginkgo.focus", j.Spec, "-ginkgo.no-color", "-ginkgo.fail-fast")
 	}
 	if r.usesRapid(pkg) {
-		// A planted bug's counterexample is not worth keeping.
-		args = append(args, "-rapid.nofailfile")
+		// A planted bug's counterexample is not worth keeping, nor half a minute of making it smaller.
+		args = append(args, "-rapid.nofailfile", "-rapid.shrinktime=0s")
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
@@ -211,8 +211,7 @@ func (r *Runner) test(ctx context.Context, j *job, pattern string) (*Kill, error
 		return &Kill{Check: name, Where: pkg, Why: said}, nil
 	}
 	if said := lastLine(out, "panic: "); said != "" {
-		name, _, _ := strings.Cut(said, " ")
-		return &Kill{Check: name, Where: pkg, Why: said}, nil
+		return &Kill{Check: panicked, Where: pkg, Why: said}, nil
 	}
 	return nil, fmt.Errorf("mutants: tests of %s: %w\n%s", pkg, err, out)
 }
@@ -231,6 +230,9 @@ func failed(out string) (said string) {
 // cases is the environment variable of the cases that random tests draw: the same in each run, unless
 // the caller wants others. Those that no mutant has seen might fail by themselves.
 const cases = "RAPID_SEED"
+
+// panicked is the Check of a Kill by a panic of which no test is named.
+const panicked = "panic"
 
 // command runs the binary as the mutant that it is to play.
 func (b binary) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
