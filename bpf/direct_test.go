@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/onsi/gomega"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -274,8 +276,25 @@ func newDirectLab(t *testing.T) *lab {
 			netlink.AddrAdd(lo, &netlink.Addr{IPNet: hostNet(vip), Flags: unix.IFA_F_NODAD}),
 			netlink.RouteAdd(&netlink.Route{Dst: hostNet(client), Gw: address("198.18.3.1").Netip().AsSlice(), LinkIndex: eth1.Attrs().Index}))
 	})
+	awaitOwn(t, l.backend, vipAddr)
 	l.lease(t, clock.Never)
 	return l
+}
+
+// awaitOwn waits until a namespace takes packets for an address of its own: an IPv6 one gets its route
+// by a worker of the kernel, and until then packets are answered as unreachable.
+func awaitOwn(t *testing.T, n ns.NetNS, addr string) {
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() (kind int, err error) {
+		err = n.Do(func(ns.NetNS) error {
+			routes, err := netlink.RouteGet(address(addr).Netip().AsSlice())
+			if err == nil {
+				kind = routes[0].Type
+			}
+			return err
+		})
+		return kind, err
+	}).WithTimeout(ioTimeout).WithPolling(time.Millisecond).Should(gomega.Equal(unix.RTN_LOCAL))
 }
 
 // hostNet is the network of one address.
