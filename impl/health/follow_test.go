@@ -121,6 +121,16 @@ func TestDrainsAreFollowed(t *testing.T) {
 	}
 }
 
+// A decision to drain says how long the drain still lasts.
+func TestADrainIsToldWithItsRest(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.step(health.Drain{Backend: a, For: time.Minute})
+	l.run(20 * time.Second)
+	if d := l.pool.Decisions(l.now); !d[0].Drains || d[0].Drain != 40*time.Second || d[1].Drains || d[1].Drain != 0 {
+		t.Errorf("decided %+v", d)
+	}
+}
+
 // A backend that the other node does not have is decided here.
 func TestABackendThatTheOtherNodeLacksIsDecidedHere(t *testing.T) {
 	l := newLab(t, check(), a, b)

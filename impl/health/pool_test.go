@@ -198,6 +198,23 @@ func TestSlowStartGrowsByTenths(t *testing.T) {
 	}
 }
 
+// The share grows on time, although the next probe is far away.
+func TestSlowStartGrowsBetweenProbes(t *testing.T) {
+	c := check()
+	c.SlowStart, c.Interval, c.Rise = time.Second, time.Minute, 1
+	l := newLab(t, c, a, b)
+	l.answers[a] = "refused"
+	l.run(10 * time.Minute)
+	delete(l.answers, a)
+	for l.state(a) != health.Starting {
+		l.run(ms)
+	}
+	l.run(550 * ms)
+	if want := a.Addr().String() + "×6 " + b.Addr().String() + "×10"; l.shares() != want || l.writes < 5 {
+		t.Errorf("shares %s after %d writes, want %s", l.shares(), l.writes, want)
+	}
+}
+
 func TestADrainEndsNewFlowsAndNothingElse(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.run(time.Second)
