@@ -95,6 +95,26 @@ func (p *pair) whole(t *testing.T) {
 	}
 }
 
+// TestAPartOfTheMirrorIsBounded, and the parts are the whole.
+func TestAPartOfTheMirrorIsBounded(t *testing.T) {
+	const flows = 4 * scrubStep
+	n := newPair(t, Config{}).a
+	for i := range flows {
+		n.change(entryOf(i, flow.Established, 11), false)
+	}
+	n.poll(1)
+	for at, parts := 0, 1; ; parts++ {
+		n.ScrubMirror(1)
+		if at > n.scrub.bucket || parts > len(n.table.buckets) {
+			if parts < flows/scrubStep/2 || parts > 2*flows/scrubStep {
+				t.Errorf("%d parts of %d flows, a part is about %d", parts, flows, scrubStep)
+			}
+			return
+		}
+		at = n.scrub.bucket
+	}
+}
+
 // TestADamagedMirrorIsNoWitness: the part of a flow is checked before the mirror is believed.
 func TestADamagedMirrorIsNoWitness(t *testing.T) {
 	p := inSyncPair(t, Config{}, 1000)

@@ -1,0 +1,29 @@
+package ctsync
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+)
+
+// TestTheRateIsThatOfTheLastWholePeriod, and before the first has ended that since the beginning.
+func TestTheRateIsThatOfTheLastWholePeriod(t *testing.T) {
+	var m meter
+	at := func(d time.Duration) clock.Instant { return clock.Instant(5).Add(d) }
+	m.begin(at(0))
+	m.count(at(100*time.Millisecond), 30)
+	if got := m.rate(at(200 * time.Millisecond)); got != 150 {
+		t.Errorf("%v a second after 200 ms, want 150", got)
+	}
+	m.count(at(900*time.Millisecond), 70)
+	m.count(at(2*meterPeriod), 7) // ends a period of two seconds
+	for _, d := range []time.Duration{0, meterPeriod / 2} {
+		if got := m.rate(at(2*meterPeriod + d)); got != 50 {
+			t.Errorf("%v a second %v after the period, want 50", got, d)
+		}
+	}
+	if got := m.rate(at(3 * meterPeriod)); got != 7 {
+		t.Errorf("%v a second in the second period, want 7", got)
+	}
+}
