@@ -92,12 +92,17 @@ func openDeferral(link string, ipv6 bool) (*deferral, error) {
 	return d, nil
 }
 
+// repliesUnderWay bounds the packets that wait for neighbours. The kernel keeps a packet for a host that does
+// not answer ARP or NDP for three seconds, and counts about a kilobyte. A flood whose sources are made up must not
+// keep the replies to other clients from being sent.
+const repliesUnderWay = 16 << 20
+
 func rawSocket(family int, link string) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
-	if err == nil {
-		err = unix.BindToDevice(fd, link)
+	if err != nil {
+		return 0, err
 	}
-	return fd, err
+	return fd, errors.Join(unix.BindToDevice(fd, link), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, repliesUnderWay/2)) // it doubles it
 }
 
 func (d *deferral) close() error {

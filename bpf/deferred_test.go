@@ -226,3 +226,18 @@ func TestChecksumIsCompleted(t *testing.T) {
 		t.Errorf("with its padding %x, want %x", got, want)
 	}
 }
+
+// TestRepliesToNobodyLeaveRoomForOthers: the kernel keeps a packet for a host that does not answer ARP for
+// seconds, and the packet fills the socket that has sent it. A flood whose sources are made up must not keep
+// the replies to other clients from being sent.
+func TestRepliesToNobodyLeaveRoomForOthers(t *testing.T) {
+	s := newProgramSubject(t, deferringConfig())
+	packet := withoutPadding(fromClient(toVIP(flow.TCP, 40000, dnatPort), syn|ack)[ethernetLen:])
+	for i := range 12_000 {
+		to := toVIP(flow.TCP, 40000, dnatPort)
+		to.Src = flow.IPv4(198, 18, byte(64+i>>8), byte(i))
+		if err := s.deferral.send(waitingReply{to, packet}); err != nil {
+			t.Fatalf("reply %d: %v", i, err)
+		}
+	}
+}
