@@ -1,7 +1,9 @@
 package bpf
 
 import (
+	"flag"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,16 +84,30 @@ var wanted = []string{
 const reachRounds = 5
 
 // until draws sequences until they have reached everything that is wanted but for what the family
-// lacks, and fails for each outcome that they have not.
+// lacks, and fails for each outcome that they have not. A seed that is given is that of the first
+// round; each round draws other sequences.
 func (r reach) until(t *testing.T, unknown []string, draw func()) {
 	t.Helper()
+	seed := flag.Lookup("rapid.seed").Value
+	first, err := strconv.ParseUint(seed.String(), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var missing []string
-	for range reachRounds {
+	for round := range uint64(reachRounds) {
+		if first != 0 {
+			if err := seed.Set(strconv.FormatUint(first+round<<32, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		draw()
 		missing = slices.DeleteFunc(slices.Clone(wanted), func(w string) bool { return r[w] > 0 || slices.Contains(unknown, w) })
 		if len(missing) == 0 || testing.Short() { // rapid then runs a fifth of the sequences, which need not reach everything
 			break
 		}
+	}
+	if err := seed.Set(strconv.FormatUint(first, 10)); err != nil {
+		t.Fatal(err)
 	}
 	t.Log(map[string]int(r))
 	if len(missing) > 0 && !testing.Short() {
