@@ -89,7 +89,7 @@ BESIDE := ^baton/(impl/daemon/(arpwatch|bfdio|checker|config|control|etcd|garp|i
 # Tests of commands that run pairs.
 PAIRS  := ^Test(ALab|AFailedRunKeepsItsPair|AnInterrupt|ARunInBothWorlds|ASubjectIsTried|TheExitCodeOfABench|TheReferenceIsTried)
 
-test: told-test setup bin/baton ## unit, property, eBPF and namespace tests; eleven minutes from a clean clone on two cores
+test: told-test setup bin/baton ## unit, property, eBPF and namespace tests; eleven minutes on two cores, and as long again for the first build
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
 	@$(MAKE) -s -k -j4 test-alone test-pairs test-beside test-lint || { echo "the whole output is in $(OUT)/test-alone.log, test-pairs.log and test-beside.log" >&2; exit 1; }
