@@ -100,8 +100,9 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 		results.Add(o)
 		hints.Note(o)
 		kills.Note(o)
-		if o.Kill != nil {
-			killed = append(killed, list[slices.IndexFunc(list, func(m mutants.Mutant) bool { return m.Name == o.Name })])
+		// A test that fails without a mutant has killed nothing.
+		if i := slices.IndexFunc(list, func(m mutants.Mutant) bool { return m.Name == o.Name }); o.Kill != nil && i >= 0 {
+			killed = append(killed, list[i])
 		}
 	})
 	surprising := r.Hints.Surprising(killed, kills)
