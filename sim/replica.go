@@ -17,7 +17,7 @@ import (
 
 // Looks at the tables, so that what is on its way may arrive.
 const (
-	tableLooks = 5
+	tableLooks = 10 // a daemon notices lost flow events within a second, and then reads its dataplane
 	lookEvery  = 200 * time.Millisecond
 )
 
