@@ -38,6 +38,8 @@ type Adapter struct {
 	Provided []string `yaml:"provides"`
 	// Families lists those of the services that it balances: IPv4 where it says nothing.
 	Families []string `yaml:"families"`
+	// Forwards lists which services it forwards beside those of one port in the modes fullnat and dnat.
+	Forwards []string `yaml:"forwards"`
 	// Needs lists the programs that it requires.
 	Needs []string `yaml:"needs"`
 	// Options lists the values of each option, the default first.
@@ -74,6 +76,28 @@ func (a *Adapter) Balances(f lab.Family) bool {
 	return slices.Contains(a.Families, f.String()) || len(a.Families) == 0 && f == lab.IPv4
 }
 
+// special are the services that an adapter does not forward unless it says so.
+var special = []struct {
+	word, what string
+	is         func(plan.Service) bool
+}{
+	{plan.ModeDSRL2, "has the mode " + plan.ModeDSRL2, plan.Service.Direct},
+	{"ranges", "has a range of ports", plan.Service.Ranged},
+}
+
+// lacks says why it does not forward a service, "" if it does.
+func (a *Adapter) lacks(s plan.Service) string {
+	if !a.Balances(s.Family()) {
+		return "is " + s.Family().String() + ", which is not one of its families"
+	}
+	for _, each := range special {
+		if each.is(s) && !slices.Contains(a.Forwards, each.word) {
+			return each.what + ", which it does not forward"
+		}
+	}
+	return ""
+}
+
 // Provides implements Subject.
 func (a *Adapter) Provides() []string {
 	var provided []string
@@ -106,8 +130,8 @@ func (a *Adapter) Open(l Lab) (Pair, error) {
 		return nil, fmt.Errorf("subject %s needs programs that are not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
 	}
 	for _, s := range l.Plan.Services {
-		if !a.Balances(s.Family()) && s.Guard.In(plan.Netns) {
-			return nil, fmt.Errorf("subject %s: service %s is %s, which is not one of its families: %w", a.Title, s.Name, s.Family(), scenarios.ErrUnsupported)
+		if why := a.lacks(s); why != "" && s.Guard.In(plan.Netns) {
+			return nil, fmt.Errorf("subject %s: service %s %s: %w", a.Title, s.Name, why, scenarios.ErrUnsupported)
 		}
 	}
 	options, err := a.optionValues(l.Plan)

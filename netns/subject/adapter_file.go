@@ -159,6 +159,13 @@ func (m *mistakes) values(a *Adapter) {
 	for _, name := range a.Families {
 		wrong(!slices.Contains([]string{lab.IPv4.String(), lab.IPv6.String()}, name), "families", "%q: one of %s, %s", name, lab.IPv4, lab.IPv6)
 	}
+	var words []string
+	for _, each := range special {
+		words = append(words, each.word)
+	}
+	for _, word := range a.Forwards {
+		wrong(!slices.Contains(words, word), "forwards", "%q: one of %s", word, strings.Join(words, ", "))
+	}
 	for name, values := range a.Options { // order does not matter: err sorts
 		wrong(len(values) == 0 || slices.Contains(values, ""), "options", "%s: list its values, the default first", name)
 	}

@@ -49,6 +49,7 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: needs roles: trace"},
 		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "3: timeout: -1s"},
 		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "4: provides: handover: follows from the command handover"},
+		{"an unknown service", "name: x\nrun: exec sleep 9\nforwards: [dsr]", `3: forwards: "dsr": one of dsr-l2, ranges`},
 		{"an unknown family", "name: x\nrun: exec sleep 9\nfamilies: [ip6]", `3: families: "ip6": one of IPv4, IPv6`},
 		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `3: logs: "log": not an absolute path`},
 		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `3: mounts: "run": not an absolute path`},
@@ -87,6 +88,34 @@ func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 		p.Services[len(p.Services)-1].Guard = ""
 		if _, err := a.Open(Lab{Plan: p, Dir: t.TempDir()}); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("families %s: %v, want %q", families, err, want)
+		}
+	}
+}
+
+// TestAnAdapterForwardsWhatItSays: a plan with a service of a kind that it does not name is a skip.
+func TestAnAdapterForwardsWhatItSays(t *testing.T) {
+	direct := func(s *plan.Service) { s.Mode = plan.ModeDSRL2 }
+	ranged := func(s *plan.Service) { s.Last = s.Port + 9 }
+	for _, c := range []struct {
+		forwards string
+		edit     func(*plan.Service)
+		want     string
+	}{
+		{"[]", direct, "service web has the mode dsr-l2, which it does not forward"},
+		{"[ranges]", direct, "service web has the mode dsr-l2, which it does not forward"},
+		{"[dsr-l2]", direct, ""},
+		{"[dsr-l2]", ranged, "service web has a range of ports, which it does not forward"},
+		{"[dsr-l2, ranges]", ranged, ""},
+	} {
+		a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9\nforwards: "+c.forwards))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := readPlan(t, "")
+		c.edit(&p.Services[0])
+		_, err = a.Open(Lab{Plan: p, Dir: t.TempDir()})
+		if errors.Is(err, scenarios.ErrUnsupported) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("forwards %s: %v, want %q", c.forwards, err, c.want)
 		}
 	}
 }
@@ -437,7 +466,7 @@ func TestTheLabAsJSON(t *testing.T) {
 	}
 	want := port{Device: "sync0", IP: "198.18.2.2", Peer: "198.18.2.1", Prefix: "198.18.2.0/30"}
 	if d.Links["sync"] != want || d.Settings["ha.hold"] != "300ms" || d.Settings["ha.priority"] != "7" || d.DetectMS != 150 || d.Options["a"] != "b" ||
-		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "IPv4", "198.18.0.100", 80, "dnat"}) {
+		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "IPv4", "198.18.0.100", 80, 0, "dnat"}) {
 		t.Errorf("%s", text)
 	}
 	if strings.Contains(string(text), `6"`) {

@@ -56,7 +56,9 @@ type servicePort struct {
 	Family string `json:"family"`
 	VIP    string `json:"vip"`
 	Port   int    `json:"port"`
-	Mode   string `json:"mode"`
+	// Last is the last port of a range.
+	Last int    `json:"last_port,omitempty"`
+	Mode string `json:"mode"`
 }
 
 // describe describes the lab from a node's point of view.
@@ -90,7 +92,7 @@ func describe(l Lab, node string, options map[string]string) description {
 		d.Hosts = append(d.Hosts, m)
 	}
 	for _, s := range services(l.Plan) {
-		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, Family: s.Family().String(), VIP: s.VIP, Port: int(s.Port), Mode: s.Mode})
+		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, Family: s.Family().String(), VIP: s.VIP, Port: int(s.Port), Last: int(s.Last), Mode: s.Mode})
 	}
 	for _, key := range plan.Keys {
 		if key.Name != plan.KeySubject && !key.Simulated {

@@ -71,7 +71,7 @@ func (t *timeline) packets(s Step) {
 		t.errorf(s.Pos, on.Only, Nearest(on.Only, lab.KindNames()), "unknown kind of packets %q", on.Only)
 	case !known && !meet(t.Services[service].Guard, Guard(t.world)):
 		t.errorf(s.Pos, on.Only, "", "service %q is guarded for the other world", on.Only)
-	case !known && t.Services[service].Last != 0:
+	case !known && t.Services[service].Ranged():
 		t.errorf(s.Pos, on.Only, "", "service %q has a range of ports, and packets are selected by one; name another service, or %s", on.Only, lab.VIP)
 	case on.Only == lab.VIP && len(t.distinctVIPs()) > lab.MaxAddrs:
 		t.errorf(s.Pos, on.Only, "", "%s can match at most %d addresses, with those on the backends' side; name a service", lab.VIP, lab.MaxAddrs)

@@ -135,6 +135,9 @@ func (s Service) Family() lab.Family {
 	return lab.FamilyOf(vip)
 }
 
+// Ranged reports whether the service is a range of ports.
+func (s Service) Ranged() bool { return s.Last != 0 }
+
 // anyPort is how a service of all ports is written.
 const anyPort = "any"
 
@@ -143,7 +146,7 @@ func (s Service) Target() string {
 	switch {
 	case s.Port == 1 && s.Last == flow.LastPort:
 		return s.host() + ":" + anyPort
-	case s.Last != 0:
+	case s.Ranged():
 		return fmt.Sprintf("%s:%d-%d", s.host(), s.Port, s.Last)
 	}
 	return fmt.Sprintf("%s:%d", s.host(), s.Port)
@@ -178,7 +181,7 @@ func PortsOf(s Service, lines []Traffic) (ports []uint16) {
 
 // BackendPort returns the port of a service's backends: 0 keeps each flow's port of a range.
 func (s Service) BackendPort() uint16 {
-	if s.Last != 0 {
+	if s.Ranged() {
 		return 0
 	}
 	return s.Port
