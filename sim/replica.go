@@ -15,16 +15,17 @@ import (
 // have counted, and what they never counted is missing from both. The world looks into
 // the dataplanes.
 
-// Looks at the tables, so that what is on its way may arrive.
+// The tables are looked at until what is on its way must have arrived. A daemon notices lost flow events with
+// its next sweep, and then reads its dataplane.
 const (
-	tableLooks = 10 // a daemon notices lost flow events within a second, and then reads its dataplane
-	lookEvery  = 200 * time.Millisecond
+	lookFor   = sweepEvery + 500*time.Millisecond
+	lookEvery = 200 * time.Millisecond
 )
 
 // compareTables puts on record that the dataplane of a BACKUP which says that it is in
 // sync does not hold what its MASTER's holds: that is left of the run, or lost in it.
 func (w *World) compareTables(ctx context.Context) error {
-	for look := 1; ; look++ {
+	for until := w.now.Add(lookFor); ; {
 		master, backup := w.settledPair()
 		if master == nil {
 			return nil
@@ -36,7 +37,7 @@ func (w *World) compareTables(ctx context.Context) error {
 		if lacks+exceeds == 0 {
 			return nil
 		}
-		if look == tableLooks {
+		if w.now >= until {
 			w.record(trace.Event{At: w.now, Node: backup.id, Kind: trace.KindLeak, Leak: &trace.Leak{
 				What: fmt.Sprintf("reports that it is in sync, but lacks %d of the flows of %s and has %d that %[2]s lacks", lacks, master.id, exceeds)}})
 			return nil
