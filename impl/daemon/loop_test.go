@@ -84,7 +84,7 @@ func (b *bench) mustTurn(t *testing.T) {
 
 // A bench waits for goroutines of its own process, which have next to nothing to do.
 const (
-	benchPatience = 5 * time.Second
+	benchPatience = 10 * time.Second
 	benchPause    = 100 * time.Microsecond
 )
 

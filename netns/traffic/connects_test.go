@@ -50,7 +50,7 @@ var _ = Describe("connects", func() {
 		Eventually(func() uint64 { return lineOf(g, 0)().Received }).Within(20 * time.Second).Should(BeNumerically(">=", 10))
 		Expect(g.Freeze(n.backends[0].Name())).To(BeNumerically(">=", 2))
 		// Two at a time, each for 0.3 s.
-		Eventually(func() int { return lineOf(g, 0)().Failed }).Within(6 * time.Second).Should(BeNumerically(">=", 4))
+		Eventually(func() int { return lineOf(g, 0)().Failed }).Within(10 * time.Second).Should(BeNumerically(">=", 4))
 		Expect(g.Thaw(n.backends[0].Name())).To(BeNumerically(">=", 2))
 		before := lineOf(g, 0)().Received
 		Eventually(func() uint64 { return lineOf(g, 0)().Received }).Within(20 * time.Second).Should(BeNumerically(">=", before+10))

@@ -67,7 +67,7 @@ var _ = Describe("idle flows", func() {
 			Eventually(lineOf(g, 0)).WithContext(ctx).Should(HaveField("Verified", 100))
 			n.client.Route(vip+"/32", "198.18.0.99") // a host that is not there
 			// A flow has been asked again after a tenth of a second.
-			Eventually(lineOf(g, 0)).Within(5 * time.Second).Should(HaveField("Verified", 0))
+			Eventually(lineOf(g, 0)).Within(10 * time.Second).Should(HaveField("Verified", 0))
 			Expect(lineOf(g, 0)()).To(HaveField("Lost", 0))
 			stop(ctx, g)
 			Expect(r.final("idle")).To(And(HaveField("Lost", 100), HaveField("Verified", 0)))
