@@ -1,0 +1,91 @@
+package sim
+
+import (
+	"baton/impl/dataplane/model"
+	"baton/impl/flow"
+)
+
+// How packets pass the dataplane of a node.
+
+// receive lets the dataplane decide about a packet that arrives on a service link.
+func (p *process) receive(in *packet) {
+	if p.dataplane == nil || !p.powered {
+		return
+	}
+	frame := in.frame(&p.buf, macOf(in.link, p.index))
+	name := clientSide
+	if in.link == onBackends {
+		name = backendSide
+	}
+	out := p.dataplane.Packet(p.clock.local(p.w.now), name, frame)
+	p.wantPoll()
+	sent := *in
+	switch out.Verdict {
+	case model.Forward:
+	case model.Relay:
+		sent.from, sent.to, sent.relayed = p.index, 1-p.index, true
+		p.w.transmit(sent)
+		return
+	case model.Defer:
+		sent.relayed = false
+		p.deferred[out.Deferred] = sent
+		return
+	default:
+		return
+	}
+	sent.relayed = false
+	if out.Link == name && !sent.answers(out.Frame) {
+		return
+	}
+	p.forward(sent, &out)
+}
+
+// release forwards a packet that was deferred.
+func (p *process) release(out model.Outcome) {
+	sent, ok := p.deferred[out.Deferred]
+	delete(p.deferred, out.Deferred)
+	if ok && p.powered {
+		p.forward(sent, &out)
+	}
+}
+
+// forward transmits a packet as the dataplane has rewritten it.
+func (p *process) forward(sent packet, out *model.Outcome) {
+	sent.tuple = translated(out.Frame)
+	sent.link = onClients
+	if out.Link == backendSide {
+		sent.link = onBackends
+	}
+	next := sent.tuple.Dst
+	if out.NextHop != (flow.Addr{}) {
+		next = out.NextHop
+	}
+	sent.from, sent.to = p.index, p.w.hostOf(next)
+	if sent.to != nobody {
+		p.w.transmit(sent)
+	}
+}
+
+// answers reports whether the dataplane answers a host's ARP request or neighbour solicitation.
+func (p *process) answers(link, host uint8, target flow.Addr) bool {
+	if p.dataplane == nil || !p.powered {
+		return false
+	}
+	name := clientSide
+	if link == onBackends {
+		name = backendSide
+	}
+	frame := question(&p.buf, macOf(link, host), p.w.hosts[host].addrs[familyOf(target)], target)
+	return p.dataplane.Packet(p.clock.local(p.w.now), name, frame).Verdict == model.Forward
+}
+
+// entryOf says how the dataplane knows a flow.
+func (p *process) entryOf(t flow.Tuple) string {
+	if p.dataplane == nil {
+		return "none"
+	}
+	if e, ok, err := p.dataplane.Lookup(t); err == nil && ok {
+		return e.Origin.String()
+	}
+	return "none"
+}
