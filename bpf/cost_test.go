@@ -13,10 +13,10 @@ import (
 func TestVerifierCost(t *testing.T) {
 	needRoot(t)
 	tcx := map[string]uint32{
-		"from_client": 100_000, "from_backend": 75_000, "table_apply": 5_000, "table_heal": 5_000, "table_remove": 2_500, "table_check": 1_000,
+		"from_client": 40_000, "from_backend": 30_000, "table_apply": 5_000, "table_heal": 5_000, "table_remove": 2_500, "table_check": 1_000,
 		"table_assure": 5_000,
 	}
-	xdp := map[string]uint32{"fast_client": 60_000, "fast_backend": 60_000}
+	xdp := map[string]uint32{"fast_client": 20_000, "fast_backend": 20_000}
 	for _, tt := range []struct {
 		name   string
 		read   func() (*ebpf.CollectionSpec, error)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * Classifies a packet that has arrived on a link, and decides by the entry of its flow.
- * The programs of both hooks start here. Nothing here has an effect before move_flow, so
- * XDP may run it on a packet and leave the packet to TCX, which runs it again.
+ * The programs of both hooks start here. Nothing here has an effect, so XDP may run it on a
+ * packet and leave the packet to TCX, which runs it again.
  */
 #pragma once
 
-#include "direct.h"
 #include "datagrams.h"
 #include "hop.h"
 #include "relay.h"
 #include "service.h"
 #include "strict.h"
+#include "track.h"
 
 enum fate {
 	FATE_HOST, /* no VIP: for the host */
@@ -149,12 +149,4 @@ static __always_inline enum drop may_follow(const struct packet *pkt, const stru
 	if (direction == REPLY && is_unearned(a->conn, pkt))
 		return DROP_UNCONFIRMED;
 	return pkt->relayed && moves(a->conn, pkt, direction) ? DROP_RELAYED : DROP_NONE;
-}
-
-static __always_inline void move_flow(const struct packet *pkt, const struct arrival *a, enum direction direction)
-{
-	if (is_direct(&a->conn->reply))
-		track_direct(a->conn, a->original, a->id, pkt);
-	else
-		track(a->conn, a->original, a->id, pkt, direction);
 }

@@ -27,12 +27,18 @@ struct challenge {
 	__u32 slot;
 };
 
-/* The 31 bits by which the answer to a challenge is recognised. */
-static __noinline __u32 challenge_bits(const struct tuple *t, __u32 slot)
+/* The 31 bits by which the answer to a challenge is recognised. Not inlined, like track. */
+__noinline __u32 challenge_bits(const struct tuple *t, __u32 slot)
 {
-	struct challenge c = { .src = t->src, .dst = t->dst, .sport = t->sport, .dport = t->dport, .slot = slot };
+	struct challenge c = { .slot = slot };
 	__u64 words[sizeof(c) / sizeof(__u64)];
 
+	if (!t)
+		return 0;
+	c.src = t->src;
+	c.dst = t->dst;
+	c.sport = t->sport;
+	c.dport = t->dport;
 	_Static_assert(sizeof(c) == sizeof(words), "not a whole number of words");
 	__builtin_memcpy(words, &c, sizeof(words)); /* the compiler may assume that no word aliases c */
 	return siphash(challenge_key[0], challenge_key[1], words, sizeof(words) / sizeof(*words)) & 0x7fffffff;

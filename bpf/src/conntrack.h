@@ -10,13 +10,12 @@
  */
 #pragma once
 
-#include "events.h"
+#include "count.h"
 #include "hash.h"
 #include "lease.h"
 #include "limits.h"
 #include "packet.h"
 
-#define SWAP_ATTEMPTS 4
 #define WINDOW_MAX (1 << 30) /* RFC 7323 2.2: no receive window is larger */
 #define SEEN_EVERY 1000000000ll /* baton/impl/dataplane.SeenEvery */
 
@@ -198,8 +197,7 @@ static __always_inline void acknowledge(struct conn *conn, __u64 word, enum dire
 	conn->acked[direction] = ack;
 }
 
-/* Follows the sequence numbers. Call it before next, which marks them as known, replaces
- * word. Data counts only where the receiver expects it, and an ACK only if its sender is in
+/* Follows the sequence numbers, before next, which marks them as known, replaces word. Data counts only where the receiver expects it, and an ACK only if its sender is in
  * sequence. */
 static __always_inline void follow(struct conn *conn, __u64 word, __u64 next, const struct packet *pkt,
 				   enum direction direction, bool in_order)
@@ -222,6 +220,15 @@ static __always_inline void follow(struct conn *conn, __u64 word, __u64 next, co
 		acknowledge(conn, word, opposite(direction), pkt->ack);
 }
 
+static __always_inline __u64 advance_tcp(struct conn *conn, __u64 word, const struct packet *pkt,
+					 enum direction direction, bool in_order)
+{
+	__u64 next = tcp_next(conn, word, pkt, direction, in_order);
+
+	follow(conn, word, next, pkt, direction, in_order);
+	return next;
+}
+
 /* A RST, FIN or SYN that has not had its effect on the flow. */
 static __always_inline bool is_unproven(__u64 next, const struct packet *pkt, enum direction direction)
 {
@@ -235,22 +242,6 @@ static __always_inline bool is_unproven(__u64 next, const struct packet *pkt, en
 	if (flags & TCP_SYN)
 		return direction == ORIGINAL && state != STATE_SYN_SENT;
 	return !(next & WORD_FIN << direction);
-}
-
-static __always_inline void count_unproven(void)
-{
-	struct counters *c = count();
-
-	if (c)
-		c->unproven++;
-}
-
-static __always_inline __u64 next_word(const struct conn *conn, __u64 word, const struct packet *pkt,
-				       enum direction direction, bool in_order)
-{
-	if (pkt->tuple.proto == IPPROTO_TCP)
-		return tcp_next(conn, word, pkt, direction, in_order);
-	return direction == REPLY ? with_state(word, STATE_ASSURED) : word;
 }
 
 /* The word of the entry that pkt creates in the original direction. An adopted flow waits
@@ -282,69 +273,6 @@ static __always_inline bool is_unearned(const struct conn *conn, const struct pa
 static __always_inline bool reopens(__u64 word, const struct packet *pkt)
 {
 	return pkt->tuple.proto == IPPROTO_TCP && is_fresh_syn(pkt) && state_of(word) == STATE_CLOSED;
-}
-
-/* Swaps in the state after the packet, and reports it as an event. */
-static __always_inline bool move(struct conn *conn, const struct tuple *original, __u64 word, __u64 next)
-{
-	struct event *e;
-
-	next = changed(next);
-	if (state_of(next) == state_of(word))
-		return swap_word(conn, word, next);
-	e = reserve_event();
-	if (!swap_word(conn, word, next)) {
-		discard_event(e);
-		return false;
-	}
-	submit_event(e, original, &conn->reply, next);
-	return true;
-}
-
-/* Marks the flow as seen: when its state has changed, and otherwise once a second. What its
- * packets rely on (see hop.h) is then looked up again. */
-static __always_inline void mark_seen(struct conn *conn, __s64 at, bool moved)
-{
-	if (!moved && at - conn->last_seen < SEEN_EVERY)
-		return;
-	conn->last_seen = at;
-	conn->hop[ORIGINAL] = conn->hop[REPLY] = 0;
-}
-
-/* Changes the state of the entry and marks it as seen. A segment without proof does not keep
- * the entry alive, nor does a client that repeats its opening packet. */
-static __always_inline void track_in(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt,
-				  enum direction direction)
-{
-	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
-	bool in_order = tcp && expects(conn, word_of(conn), direction, pkt->seq);
-	__u64 word = 0, next = 0;
-
-	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
-		word = word_of(conn);
-		if (!has_id(word, id) || state_of(word) == STATE_DEAD || (word & WORD_REOPENING))
-			return;
-		next = next_word(conn, word, pkt, direction, in_order);
-		if (tcp)
-			follow(conn, word, next, pkt, direction, in_order);
-		if (next == word || move(conn, original, word, next))
-			break;
-	}
-	if (limited && state_of(next) != state_of(word))
-		count_moved_flow(original, state_of(word), state_of(next));
-	if (tcp && is_unproven(next, pkt, direction))
-		count_unproven();
-	else if (!(tcp && direction == ORIGINAL && is_fresh_syn(pkt)))
-		mark_seen(conn, pkt->now, state_of(next) != state_of(word));
-}
-
-/* Not inlined, so that the verifier checks it once and not on every path to it. */
-__noinline int track(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt,
-		     __u32 direction)
-{
-	if (conn && original && pkt)
-		track_in(conn, original, id, pkt, direction == ORIGINAL ? ORIGINAL : REPLY);
-	return 0;
 }
 
 /* Whether a reply tells the client that its flow is established: the SYN-ACK, and every

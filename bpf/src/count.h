@@ -14,7 +14,8 @@ static __always_inline struct counters *count(void)
 	return bpf_map_lookup_elem(&counters, &zero);
 }
 
-static __always_inline int drop(enum drop reason)
+/* Not inlined, like track. */
+__noinline int drop(enum drop reason)
 {
 	struct counters *c = count();
 

@@ -38,6 +38,11 @@ static __always_inline bool continues(const struct conn *conn, __u64 word, const
 	return conn->expected[ORIGINAL] == pkt->seq || ((pkt->tcp_flags & TCP_ACK) && conn->expected[REPLY] == pkt->ack);
 }
 
+static __always_inline bool is_proven_direct(const struct conn *conn, __u64 word, const struct packet *pkt)
+{
+	return (word & WORD_EXPECTS << ORIGINAL) && !(pkt->tcp_flags & TCP_SYN) && continues(conn, word, pkt);
+}
+
 /* In fin-wait a SYN begins a new connection, for the client has ended the old one. An
  * established connection could be live, and only its backend knows. */
 static __always_inline bool restarts(__u64 word, const struct packet *pkt)
@@ -77,7 +82,7 @@ static __always_inline __u64 next_direct(__u64 word, const struct packet *pkt, b
 	return word;
 }
 
-/* Follows the numbers. Call it before next, which marks them as known, replaces word. */
+/* Follows the numbers, before next, which marks them as known, replaces word. */
 static __always_inline void follow_direct(struct conn *conn, __u64 word, const struct packet *pkt, bool proven)
 {
 	if (restarts(word, pkt) || teaches(word, pkt)) {
@@ -93,38 +98,11 @@ static __always_inline void follow_direct(struct conn *conn, __u64 word, const s
 	acknowledge(conn, word, REPLY, pkt->ack);
 }
 
-/* What track is for other flows. A SYN that begins a new connection keeps the entry alive. */
-static __always_inline void track_direct_in(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt)
+static __always_inline __u64 advance_direct(struct conn *conn, __u64 word, const struct packet *pkt, bool proven)
 {
-	bool tcp = pkt->tuple.proto == IPPROTO_TCP, proven = false;
-	__u64 word = word_of(conn), next = 0;
-
-	if (tcp)
-		proven = (word & WORD_EXPECTS << ORIGINAL) && !(pkt->tcp_flags & TCP_SYN) && continues(conn, word, pkt);
-	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
-		word = word_of(conn);
-		if (!has_id(word, id) || state_of(word) == STATE_DEAD || (word & WORD_REOPENING))
-			return;
-		next = next_direct(word, pkt, proven);
-		if (tcp)
-			follow_direct(conn, word, pkt, proven);
-		if (next == word || move(conn, original, word, next))
-			break;
-	}
-	if (limited && state_of(next) != state_of(word))
-		count_moved_flow(original, state_of(word), state_of(next));
-	if (tcp && is_unproven(next, pkt, ORIGINAL))
-		count_unproven();
-	else if (state_of(next) != state_of(word) || !tcp || !is_fresh_syn(pkt))
-		mark_seen(conn, pkt->now, state_of(next) != state_of(word));
-}
-
-/* Not inlined, like track. */
-__noinline int track_direct(struct conn *conn, const struct tuple *original, __u32 id, const struct packet *pkt)
-{
-	if (conn && original && pkt)
-		track_direct_in(conn, original, id, pkt);
-	return 0;
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		follow_direct(conn, word, pkt, proven);
+	return next_direct(word, pkt, proven);
 }
 
 /* The word of the direct entry that pkt creates. An adopted flow waits for the client's next

@@ -56,7 +56,7 @@ static __always_inline int pass_on(packet_ctx *ctx, const struct packet *pkt, co
 	hop = a->hop ? a->hop : find_neighbour(ctx, &to, egress(direction));
 	if (hop == HOP_UNKNOWN)
 		return leave_to_tcx(LEFT_NEIGHBOUR);
-	move_flow(pkt, a, direction);
+	track(a->conn, a->original, a->id, pkt, direction);
 	if (!a->hop)
 		remember_hop(a->conn, a->stamp, hop, direction);
 	eth = header(ctx, 0, sizeof(*eth));

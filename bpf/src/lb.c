@@ -84,13 +84,13 @@ static __always_inline int telling_reply(struct __sk_buff *skb, const struct pac
 	int verdict;
 
 	if (tcp)
-		move_flow(pkt, a, REPLY);
+		track(a->conn, a->original, a->id, pkt, REPLY);
 	verdict = defer_reply(skb, pkt, a->conn, a->original);
 	if (verdict != NOT_DEFERRED)
 		return verdict;
 	count_deferred(false);
 	if (!tcp)
-		move_flow(pkt, a, REPLY);
+		track(a->conn, a->original, a->id, pkt, REPLY);
 	count_forwarded(skb, REPLY);
 	return leave(skb, NULL, 0, REPLY);
 }
@@ -106,7 +106,7 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *p
 		return drop(reason);
 	if (direction == REPLY && defer_replies && tells_client(a->conn, pkt))
 		return telling_reply(skb, pkt, a);
-	move_flow(pkt, a, direction);
+	track(a->conn, a->original, a->id, pkt, direction);
 	if (!a->hop)
 		remember_hop(a->conn, a->stamp, find_neighbour(skb, &to, egress(direction)), direction);
 	return forward(skb, pkt, &to, a->hop, direction);

@@ -8,6 +8,7 @@
 #include "affinity.h"
 #include "claim.h"
 #include "direct.h"
+#include "events.h"
 
 /* A packet that needs an entry. */
 struct opening {
@@ -41,23 +42,28 @@ static __always_inline enum drop yield_to_winner(struct opening *o)
 	return DROP_NONE;
 }
 
-/* Claims the reply tuple from the chosen backend. */
-static __always_inline long claim_for(struct opening *o)
+/* Completes the reply tuple of the chosen backend by the mode of the service, and claims it.
+ * Returns what claim_reply returns. Not inlined, like track. */
+__noinline int claim_for(struct tuple *reply, const struct tuple *original, const struct service *svc)
 {
-	const struct tuple *original = &o->pkt->tuple;
-
-	o->reply.proto = original->proto;
-	if (o->svc->mode == MODE_DSR_L2) {
-		o->reply.sport = original->dport;
-		o->reply.dst = original->src;
-		return claim_reply(&o->reply, original);
+	if (!reply || !original || !svc)
+		return -EINVAL;
+	reply->proto = original->proto;
+	if (!reply->sport)
+		reply->sport = original->dport;
+	switch (svc->mode) {
+	case MODE_DSR_L2:
+		reply->sport = original->dport;
+		reply->dst = original->src;
+		break;
+	case MODE_DNAT:
+		reply->dst = original->src;
+		reply->dport = original->sport;
+		break;
+	default:
+		return claim_snat_port(reply, original, svc);
 	}
-	if (o->svc->mode == MODE_DNAT) {
-		o->reply.dst = original->src;
-		o->reply.dport = original->sport;
-		return claim_reply(&o->reply, original);
-	}
-	return claim_snat_port(&o->reply, original, o->svc);
+	return claim_reply(reply, original);
 }
 
 static __always_inline void count_opened(const struct packet *pkt)
@@ -72,36 +78,44 @@ static __always_inline void count_opened(const struct packet *pkt)
 		c->adopted++;
 }
 
-/* Inserts the entry for the claimed tuple. */
-static __always_inline enum drop insert(struct opening *o)
+/* Writes the entry of the packet's flow: a new one, or one in place of an old one. Returns 0 or
+ * a negative errno. Not inlined, like track. */
+__noinline int write_entry(const struct packet *pkt, const struct tuple *reply, bool replaces)
 {
-	const struct tuple *original = &o->pkt->tuple;
-	struct conn *fresh = TAKE_ROOM(struct conn, conn);
+	struct conn *fresh = pkt && reply ? TAKE_ROOM(struct conn, conn) : NULL;
 	struct event *e;
 	long err;
 
-	if (!fresh) {
-		release_claim(o);
-		return DROP_TABLE_FULL;
-	}
-	fresh->word = is_direct(&o->reply) ? first_direct_word(o->pkt) : first_word(o->pkt);
-	fresh->reply = o->reply;
-	fresh->last_seen = o->pkt->now;
-	fresh->expected[ORIGINAL] = is_direct(&o->reply) ? end_of(o->pkt) : o->pkt->seq + 1; /* the state word says which directions are known */
-	fresh->expected[REPLY] = fresh->acked[REPLY] = o->pkt->ack;
-	fresh->acked[ORIGINAL] = o->pkt->seq;
+	if (!fresh)
+		return -ENOMEM;
+	fresh->word = is_direct(reply) ? first_direct_word(pkt) : first_word(pkt);
+	fresh->reply = *reply;
+	fresh->last_seen = pkt->now;
+	fresh->expected[ORIGINAL] = is_direct(reply) ? end_of(pkt) : pkt->seq + 1; /* the state word says which directions are known */
+	fresh->expected[REPLY] = fresh->acked[REPLY] = pkt->ack;
+	fresh->acked[ORIGINAL] = pkt->seq;
 	e = reserve_event();
-	err = bpf_map_update_elem(&conns, original, fresh, o->old ? BPF_EXIST : BPF_NOEXIST);
-	if (err) {
+	err = bpf_map_update_elem(&conns, &pkt->tuple, fresh, replaces ? BPF_EXIST : BPF_NOEXIST);
+	if (err)
 		discard_event(e);
-		if (err == -EEXIST)
-			return yield_to_winner(o);
+	else
+		submit_event(e, &pkt->tuple, reply, fresh->word);
+	return err;
+}
+
+/* Inserts the entry for the claimed tuple. */
+static __always_inline enum drop insert(struct opening *o)
+{
+	long err = write_entry(o->pkt, &o->reply, !!o->old);
+
+	if (err == -EEXIST)
+		return yield_to_winner(o);
+	if (err) {
 		release_claim(o);
 		return DROP_TABLE_FULL;
 	}
-	submit_event(e, original, &o->reply, fresh->word);
 	if (o->old && !same_tuple(&o->kept, &o->reply))
-		release_reply(&o->kept, original);
+		release_reply(&o->kept, &o->pkt->tuple);
 	count_opened(o->pkt);
 	o->opened = true;
 	return DROP_NONE;
@@ -113,9 +127,7 @@ static __always_inline enum drop create(struct opening *o)
 
 	if (!o->svc->affine && !choose_backend(o->svc, &o->pkt->tuple, &o->reply))
 		return DROP_NO_BACKEND;
-	if (!o->reply.sport)
-		o->reply.sport = o->pkt->tuple.dport;
-	err = claim_for(o);
+	err = claim_for(&o->reply, &o->pkt->tuple, o->svc);
 	if (err == -EEXIST)
 		return DROP_NO_PORT;
 	o->claimed = !err;
