@@ -158,7 +158,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, resumedPort, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -170,7 +170,7 @@ var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]string{snatAddr, poolAddr, clientAddr, otherClient, vipAddr, "198.18.1.1"}).Draw(t, "dst"),
 		rapid.Uint16Range(40000, 40002).Draw(t, "dport"))
 	if r.Dst == address(snatAddr) || r.Dst == address(poolAddr) {
-		r.DstPort = rapid.Uint16Range(19999, 20004).Draw(t, "snat port")
+		r.DstPort = rapid.Uint16Range(19999, 20008).Draw(t, "snat port")
 	}
 	return r
 })

@@ -141,14 +141,17 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	constants := map[string]any{
 		lbVarClientIfindex: uint32(client.Index), lbVarBackendIfindex: uint32(backend.Index),
 		lbVarClientMac: [6]byte(client.HardwareAddr), lbVarBackendMac: [6]byte(backend.HardwareAddr),
-		lbVarSnatFirst:    cfg.SNATPorts.First,
-		lbVarSnatSeed:     cfg.SNATSeed,
-		lbVarSnatCount:    uint32(cfg.SNATPorts.Last-cfg.SNATPorts.First) + 1,
-		lbVarChallengeKey: cfg.ChallengeKey,
-		lbVarFakeClock:    opts.fakeClock,
-		lbVarDropEcho:     cfg.DropEcho,
-		lbVarDeferReplies: cfg.Defer,
-		lbVarIcmpRate:     uint32(cfg.ICMPRate),
+		lbVarSnatFirst:     cfg.SNATPorts.First,
+		lbVarDatagramSeed:  cfg.DatagramSeed,
+		lbVarSnatSeed:      cfg.SNATSeed,
+		lbVarSnatCount:     uint32(cfg.SNATPorts.Len()),
+		lbVarSnatPeerFirst: cfg.SNATPeer.First,
+		lbVarSnatPeerCount: uint32(cfg.SNATPeer.Len()),
+		lbVarChallengeKey:  cfg.ChallengeKey,
+		lbVarFakeClock:     opts.fakeClock,
+		lbVarDropEcho:      cfg.DropEcho,
+		lbVarDeferReplies:  cfg.Defer,
+		lbVarIcmpRate:      uint32(cfg.ICMPRate),
 	}
 	if err := setConstants(spec.programs, constants); err != nil {
 		return nil, err

@@ -47,6 +47,7 @@ const (
 	fast6VarChallengeKey   = "challenge_key"
 	fast6VarClientIfindex  = "client_ifindex"
 	fast6VarClientMac      = "client_mac"
+	fast6VarDatagramSeed   = "datagram_seed"
 	fast6VarDeferReplies   = "defer_replies"
 	fast6VarDropEcho       = "drop_echo"
 	fast6VarFakeClock      = "fake_clock"
@@ -59,6 +60,8 @@ const (
 	fast6VarRelayUntil     = "relay_until"
 	fast6VarSnatCount      = "snat_count"
 	fast6VarSnatFirst      = "snat_first"
+	fast6VarSnatPeerCount  = "snat_peer_count"
+	fast6VarSnatPeerFirst  = "snat_peer_first"
 	fast6VarSnatSeed       = "snat_seed"
 )
 
@@ -147,6 +150,7 @@ type fast6VariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
@@ -159,6 +163,8 @@ type fast6VariableSpecs struct {
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 }
 
@@ -243,6 +249,7 @@ type fast6Variables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
@@ -255,6 +262,8 @@ type fast6Variables struct {
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 }
 

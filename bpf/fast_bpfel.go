@@ -46,6 +46,7 @@ const (
 	fast4VarChallengeKey   = "challenge_key"
 	fast4VarClientIfindex  = "client_ifindex"
 	fast4VarClientMac      = "client_mac"
+	fast4VarDatagramSeed   = "datagram_seed"
 	fast4VarDeferReplies   = "defer_replies"
 	fast4VarDropEcho       = "drop_echo"
 	fast4VarFakeClock      = "fake_clock"
@@ -58,6 +59,8 @@ const (
 	fast4VarRelayUntil     = "relay_until"
 	fast4VarSnatCount      = "snat_count"
 	fast4VarSnatFirst      = "snat_first"
+	fast4VarSnatPeerCount  = "snat_peer_count"
+	fast4VarSnatPeerFirst  = "snat_peer_first"
 	fast4VarSnatSeed       = "snat_seed"
 )
 
@@ -145,6 +148,7 @@ type fast4VariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
@@ -157,6 +161,8 @@ type fast4VariableSpecs struct {
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 }
 
@@ -239,6 +245,7 @@ type fast4Variables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
@@ -251,6 +258,8 @@ type fast4Variables struct {
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 }
 

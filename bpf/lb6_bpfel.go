@@ -56,6 +56,7 @@ const (
 	lb6VarChallengeKey   = "challenge_key"
 	lb6VarClientIfindex  = "client_ifindex"
 	lb6VarClientMac      = "client_mac"
+	lb6VarDatagramSeed   = "datagram_seed"
 	lb6VarDeferReplies   = "defer_replies"
 	lb6VarDropEcho       = "drop_echo"
 	lb6VarFakeClock      = "fake_clock"
@@ -71,6 +72,8 @@ const (
 	lb6VarRelayUntil     = "relay_until"
 	lb6VarSnatCount      = "snat_count"
 	lb6VarSnatFirst      = "snat_first"
+	lb6VarSnatPeerCount  = "snat_peer_count"
+	lb6VarSnatPeerFirst  = "snat_peer_first"
 	lb6VarSnatSeed       = "snat_seed"
 )
 
@@ -168,6 +171,7 @@ type lb6VariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
@@ -183,6 +187,8 @@ type lb6VariableSpecs struct {
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 }
 
@@ -275,6 +281,7 @@ type lb6Variables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
@@ -290,6 +297,8 @@ type lb6Variables struct {
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 }
 

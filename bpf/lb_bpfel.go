@@ -249,6 +249,7 @@ const (
 	lbVarChallengeKey   = "challenge_key"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
+	lbVarDatagramSeed   = "datagram_seed"
 	lbVarDeferReplies   = "defer_replies"
 	lbVarDropEcho       = "drop_echo"
 	lbVarFakeClock      = "fake_clock"
@@ -264,6 +265,8 @@ const (
 	lbVarRelayUntil     = "relay_until"
 	lbVarSnatCount      = "snat_count"
 	lbVarSnatFirst      = "snat_first"
+	lbVarSnatPeerCount  = "snat_peer_count"
+	lbVarSnatPeerFirst  = "snat_peer_first"
 	lbVarSnatSeed       = "snat_seed"
 )
 
@@ -357,6 +360,7 @@ type lbVariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
@@ -372,6 +376,8 @@ type lbVariableSpecs struct {
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
 	SnatFirst      *ebpf.VariableSpec `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 }
 
@@ -456,6 +462,7 @@ type lbVariables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
@@ -471,6 +478,8 @@ type lbVariables struct {
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
 	SnatFirst      *ebpf.Variable `ebpf:"snat_first"`
+	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
+	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 }
 

@@ -27,6 +27,7 @@ const (
 	directPort    = 88
 	directMaglev  = 89
 	challengePort = 91
+	resumedPort   = 92
 	unknownPort   = 99
 	unknownVIP    = "198.18.0.101"
 	otherClient   = "198.18.0.12"
@@ -47,12 +48,14 @@ func testConfig() dataplane.Config {
 		poolService(),
 		limitService(dataplane.Limits{Flows: 5, Embryonic: 3, SourceFlows: 3, SourceEmbryonic: 2}),
 		challengeService(dataplane.Limits{SYNChallenge: 2}),
+		resumedService(),
 	)
 	cfg.Services = append(cfg.Services, rangeServices()...)
 	cfg.Services = append(cfg.Services, directServices()...)
 	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: address(unknownVIP).Netip(), Link: "client0"})
 	cfg.SNATPorts = dataplane.PortRange{First: 20000, Last: 20003}
-	cfg.SNATSeed = 0x5eed
+	cfg.SNATPeer = dataplane.PortRange{First: 20004, Last: 20007}
+	cfg.SNATSeed, cfg.DatagramSeed = 0x5eed, 0x5eed
 	cfg.ChallengeKey = [2]uint64{0x5eed, 0x5eed << 32}
 	cfg.MaxFlows = 8
 	return cfg
@@ -76,6 +79,20 @@ func dnatReply(proto flow.Proto, sport, backendPort uint16) flow.Tuple {
 func snatReply(proto flow.Proto, sport uint16, i int) flow.Tuple {
 	hash := model.Hash(toVIP(proto, sport, fullnatPort)) ^ testConfig().SNATSeed
 	return tuple(proto, backendAddr, 8080, snatAddr, model.SNATPort(testConfig().SNATPorts, hash, i))
+}
+
+// resumedService is a fullnat service whose flows follow from their tuple.
+func resumedService() dataplane.Service {
+	return labService(flow.TCP, resumedPort, dataplane.FullNAT, dataplane.Maglev, 8083, 8084, 8085)
+}
+
+// resumedReply is the reply tuple of toVIP for that service at the i-th probe for a port of a
+// half.
+func resumedReply(sport uint16, half dataplane.PortRange, i int) flow.Tuple {
+	original := toVIP(flow.TCP, sport, resumedPort)
+	slots, hash := model.Slots(resumedService()), model.Hash(original)
+	backend := slots[hash%uint64(len(slots))]
+	return tuple(flow.TCP, backendAddr, backend.Port, snatAddr, model.SNATPort(half, hash^testConfig().SNATSeed, i))
 }
 
 // maglevReply is the reply tuple of toVIP for the service that Maglev balances.

@@ -47,6 +47,9 @@ func (r reach) entries(t rapid.TB, s subject) {
 		if e.Reply.Dst == address(poolAddr) && e.Origin == flow.Opened {
 			r["opened from the pool"]++
 		}
+		if e.Original.DstPort == resumedPort && e.Reply.DstPort >= testConfig().SNATPeer.First {
+			r["resumed "+e.State.String()+" "+e.Origin.String()]++
+		}
 		return true
 	})
 	if err != nil {
@@ -74,7 +77,7 @@ var wanted = []string{
 	"direct syn-sent opened", "direct established opened", "direct fin-wait opened", "direct closed opened",
 	"direct unreplied opened", "direct assured opened", "direct syn-sent adopted", "direct established adopted",
 	"direct established synced", "direct fin-wait synced", "direct closed synced",
-	"opened from the pool",
+	"opened from the pool", "resumed syn-sent adopted", "resumed established adopted",
 	"range tcp opened", "range udp opened", "range tcp adopted",
 	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",
 }

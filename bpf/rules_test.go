@@ -157,6 +157,12 @@ func missTests() []packetTest {
 	adopted := func(s flow.State) string { return line(o, r, s, flow.Adopted, dataplane.DefaultTimeouts().Of(s)) }
 	guess, hashed := onMiss(dataplane.MissGuess), onMiss(dataplane.MissAdopt)
 	m, n := toVIP(flow.TCP, 40000, maglevPort), maglevReply(40000)
+	p, q := toVIP(flow.TCP, 40000, resumedPort), resumedReply(40000, testConfig().SNATPeer, 0)
+	own, second := resumedReply(40000, testConfig().SNATPorts, 0), q
+	for i := 1; second == q; i++ { // the ports of a small half come up again
+		second = resumedReply(40000, testConfig().SNATPeer, i)
+	}
+	thief := flow.Entry{Original: toVIP(flow.TCP, 45000, resumedPort), Reply: q, State: flow.Established, Origin: flow.Synced, Remaining: dataplane.DefaultTimeouts().Established}
 	established, synSent := dataplane.DefaultTimeouts().Established, dataplane.DefaultTimeouts().SynSent
 	return []packetTest{{
 		rule: "mid-flow segments are dropped, not handed to the host",
@@ -168,6 +174,21 @@ func missTests() []packetTest {
 		table: []string{line(m, n, flow.Established, flow.Adopted, lifetimes.Established)},
 		events: []string{line(m, n, flow.SynSent, flow.Adopted, 60*time.Second),
 			line(m, n, flow.Established, flow.Adopted, lifetimes.Established)},
+	}, {
+		rule:  "in fullnat mode with the port that the peer tried first",
+		steps: []step{hashed, in(p, ack|psh, forwarded(q.Reverse())), back(q, ack, forwarded(p.Reverse()))},
+		table: []string{line(p, q, flow.Established, flow.Adopted, established)},
+		events: []string{line(p, q, flow.SynSent, flow.Adopted, synSent),
+			line(p, q, flow.Established, flow.Adopted, established)},
+	}, {
+		rule:   "or, where another flow has that port, with the next one",
+		steps:  []step{hashed, apply(thief), in(p, ack|psh, forwarded(second.Reverse()))},
+		table:  []string{line(p, second, flow.SynSent, flow.Adopted, synSent), line(thief.Original, q, flow.Established, flow.Synced, established)},
+		events: []string{line(p, second, flow.SynSent, flow.Adopted, synSent)},
+	}, {
+		rule:  "a new flow gets a port of this node's half",
+		steps: []step{hashed, in(p, syn, forwarded(own.Reverse()))},
+		table: []string{line(p, own, flow.SynSent, flow.Opened, synSent)}, events: []string{line(p, own, flow.SynSent, flow.Opened, synSent)},
 	}, {
 		rule:  "where the next backend or port would be a guess they are dropped",
 		steps: []step{hashed, in(o, ack|psh, "drop miss"), in(toVIP(flow.TCP, 40000, fullnatPort), ack|psh, "drop miss")},

@@ -125,7 +125,8 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 	var ports dataplane.PortRange // of the pair; each node opens flows with its half
 	ports.First, ports.Last = w.plan.SNATPorts(plan.Sim)
 	cfg := dataplane.Config{
-		ClientLink: clientSide, BackendLink: backendSide, MaxFlows: s.number("max_flows"), SNATPorts: ports.Lower(),
+		ClientLink: clientSide, BackendLink: backendSide, MaxFlows: s.number("max_flows"), SNATPorts: ports.Lower(), SNATPeer: ports.Upper(),
+		SNATSeed: split(w.cfg.Seed, "snat ports"),
 		Timeouts: dataplane.Timeouts{
 			SynSent: s.duration("timeouts.syn_sent"), Established: s.duration("timeouts.established"),
 			FinWait: s.duration("timeouts.fin_wait"), Closed: s.duration("timeouts.closed"),
@@ -138,7 +139,7 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 		cfg.Pin = "of " + id
 	}
 	if id != lab.Nodes()[0] {
-		cfg.SNATPorts = ports.Upper()
+		cfg.SNATPorts, cfg.SNATPeer = cfg.SNATPeer, cfg.SNATPorts
 	}
 	for _, v := range w.vips {
 		name := clientSide

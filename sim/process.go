@@ -144,8 +144,11 @@ func (p *process) boot(life uint64) {
 		session.Auth.FirstSeq = bfd.ResumedSeq(p.w.wallClock(), session.DesiredMinTxInterval, session.RequiredMinRxInterval)
 	}
 	tables := p.tables
-	tables.SNATSeed = p.random.Uint64()
-	tables.ChallengeKey = [2]uint64{tables.SNATSeed, uint64(p.index)}
+	tables.DatagramSeed = p.random.Uint64()
+	if cfg.GatesOff {
+		tables.SNATSeed = p.random.Uint64() // as the daemon does
+	}
+	tables.ChallengeKey = [2]uint64{tables.DatagramSeed, uint64(p.index)}
 	dp, err := p.newDataplane(tables)
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))

@@ -34,41 +34,45 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 	return is_claim_of(reply, original) ? -EALREADY : -EEXIST;
 }
 
-/* Sets the i-th SNAT address and port to try for a flow with the hash. */
-static __always_inline void set_snat(struct tuple *reply, const struct service *svc, __u64 hash, __u32 i)
-{
-	__u64 drawn = mix64(hash + i);
-	__u32 at = (__u32)(drawn >> 32) % svc->addresses;
-
-	reply->dport = bpf_htons(snat_first + drawn % snat_count);
-	reply->dst = svc->snat[at & (SNAT_MAX - 1)];
-}
+/* The SNAT ports of a node. */
+struct half {
+	__u16 first; /* host byte order */
+	__u32 count;
+};
 
 /* A search for a SNAT port. */
 struct search {
 	struct tuple *reply;
 	const struct tuple *original;
 	const struct service *svc;
+	struct half half;
 	__u64 hash;
 	long err; /* of the last claim */
 };
 
-/* Claims reply with the i-th address and port. Returns 1 to end the search. */
+/* Claims reply with the i-th SNAT address and port that a flow with the hash tries. Returns 1 to
+ * end the search. */
 static long claim_port(__u32 i, void *context)
 {
 	struct search *s = context;
+	__u64 drawn = mix64(s->hash + i);
+	__u32 at = (__u32)(drawn >> 32) % s->svc->addresses;
 
-	set_snat(s->reply, s->svc, s->hash, i);
+	s->reply->dport = bpf_htons(s->half.first + drawn % s->half.count);
+	s->reply->dst = s->svc->snat[at & (SNAT_MAX - 1)];
 	s->err = claim_reply(s->reply, s->original);
 	return s->err != -EEXIST;
 }
 
 /* Claims reply with the first free port of the flow's probe sequence, at any of the
  * service's addresses. With bpf_loop the verifier checks one iteration for all. */
-static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original, const struct service *svc)
+static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original, const struct service *svc,
+				       bool of_peer)
 {
 	struct search s = { .reply = reply, .original = original, .svc = svc, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST };
 
+	s.half.first = of_peer ? snat_peer_first : snat_first;
+	s.half.count = of_peer ? snat_peer_count : snat_count;
 	bpf_loop(PORT_ATTEMPTS, claim_port, &s, 0);
 	return s.err;
 }

@@ -28,7 +28,7 @@ static __noinline bool remember_datagram(struct __sk_buff *skb, const struct pac
 	datagram.expires = pkt->now + FRAGMENT_LIFE;
 	datagram.id = key.id;
 	if (!same_addr(&to->src, &pkt->tuple.src))
-		datagram.id = new_id(snat_seed + __sync_fetch_and_add(&fragment_ids, 1));
+		datagram.id = new_id(datagram_seed + __sync_fetch_and_add(&fragment_ids, 1));
 	if (bpf_map_update_elem(&fragments, &key, &datagram, BPF_ANY))
 		return false;
 	return rename_datagram(skb, pkt->fragment_off, datagram.id);

@@ -19,7 +19,10 @@ const volatile __u32 client_ifindex;
 const volatile __u32 backend_ifindex;
 const volatile __u16 snat_first; /* host byte order */
 const volatile __u32 snat_count;
+const volatile __u16 snat_peer_first; /* the same of the peer */
+const volatile __u32 snat_peer_count; /* 0: its flows cannot be resumed */
 const volatile __u64 snat_seed;
+const volatile __u64 datagram_seed; /* the first id of datagrams with fragments */
 const volatile __u64 challenge_key[2]; /* see challenge.h */
 const volatile bool fake_clock; /* tests set the time */
 const volatile bool drop_echo;	/* echo requests to a VIP are not answered */

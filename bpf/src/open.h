@@ -42,12 +42,24 @@ static __always_inline enum drop yield_to_winner(struct opening *o)
 	return DROP_NONE;
 }
 
+/* Whether the packet resumes a flow that the peer has opened. The peer tried its ports in the
+ * order in which this node tries them now. */
+static __always_inline bool resumes(const struct packet *pkt)
+{
+	struct control *c = get_control();
+
+	return !opens(pkt) && c && c->miss == MISS_ADOPT;
+}
+
 /* Completes the reply tuple of the chosen backend by the mode of the service, and claims it.
  * Returns what claim_reply returns. Not inlined, like track. */
-__noinline int claim_for(struct tuple *reply, const struct tuple *original, const struct service *svc)
+__noinline int claim_for(struct tuple *reply, const struct packet *pkt, const struct service *svc)
 {
-	if (!reply || !original || !svc)
+	const struct tuple *original;
+
+	if (!reply || !pkt || !svc)
 		return -EINVAL;
+	original = &pkt->tuple;
 	reply->proto = original->proto;
 	if (!reply->sport)
 		reply->sport = original->dport;
@@ -61,7 +73,7 @@ __noinline int claim_for(struct tuple *reply, const struct tuple *original, cons
 		reply->dport = original->sport;
 		break;
 	default:
-		return claim_snat_port(reply, original, svc);
+		return claim_snat_port(reply, original, svc, resumes(pkt));
 	}
 	return claim_reply(reply, original);
 }
@@ -127,7 +139,7 @@ static __always_inline enum drop create(struct opening *o)
 
 	if (!o->svc->affine && !choose_backend(o->svc, &o->pkt->tuple, &o->reply))
 		return DROP_NO_BACKEND;
-	err = claim_for(&o->reply, &o->pkt->tuple, o->svc);
+	err = claim_for(&o->reply, o->pkt, o->svc);
 	if (err == -EEXIST)
 		return DROP_NO_PORT;
 	o->claimed = !err;
@@ -146,7 +158,7 @@ static __always_inline bool adopts(const struct service *svc)
 	if (!c)
 		return false;
 	if (c->miss == MISS_ADOPT)
-		return svc->mode != MODE_FULLNAT && svc->balance == BALANCE_MAGLEV;
+		return svc->balance == BALANCE_MAGLEV && (svc->mode != MODE_FULLNAT || snat_peer_count);
 	return c->miss == MISS_GUESS;
 }
 

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"cmp"
+	crypto "crypto/rand"
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -54,6 +56,22 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 		})
 	}
 	return out
+}
+
+// dataplaneConfig is the configuration with the numbers that both nodes derive, and with those
+// that each draws at its start.
+func dataplaneConfig(c *config.Config, identity *pki.Identity) dataplane.Config {
+	cfg := c.Dataplane()
+	cfg.SNATSeed, cfg.DatagramSeed = identity.SNATSeed(), rand.Uint64()
+	if c.HA.Gates == config.GatesOff {
+		cfg.SNATSeed = rand.Uint64() // its guesses are guesses, as in the nodes whose bug it shows
+	}
+	for i := range cfg.ChallengeKey {
+		var key [8]byte
+		_, _ = crypto.Read(key[:]) // never fails
+		cfg.ChallengeKey[i] = binary.NativeEndian.Uint64(key[:])
+	}
+	return cfg
 }
 
 func arbiterConfig(c *config.Config) node.Arbiter {

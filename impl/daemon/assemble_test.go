@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/pki"
+	"baton/impl/dataplane"
 )
 
 // TestRFC5880_6_8_1_DiscriminatorsOfANode: each start draws new ones, so knowledge of old
@@ -25,5 +26,32 @@ func TestRFC5880_6_8_1_DiscriminatorsOfANode(t *testing.T) {
 	}
 	if len(drawn) != 16 || drawn[0] {
 		t.Errorf("two lives with 8 paths each have the discriminators %v, want 16 different ones", drawn)
+	}
+}
+
+// TestTheSeedsOfADataplane: a node can compute the SNAT ports that its peer tries. Its other
+// numbers are its own, and new at each start.
+func TestTheSeedsOfADataplane(t *testing.T) {
+	dir := t.TempDir()
+	if err := pki.Init(dir, "lb1", "lb2"); err != nil {
+		t.Fatal(err)
+	}
+	var seeds []dataplane.Config
+	for _, id := range []string{"lb1", "lb2", "lb2"} {
+		identity, err := pki.Load(pki.FilesIn(dir, id), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := config.Default()
+		seeds = append(seeds, dataplaneConfig(&cfg, identity))
+	}
+	for _, other := range []dataplane.Config{seeds[0], seeds[1]} {
+		last := seeds[2]
+		if other.SNATSeed != last.SNATSeed {
+			t.Errorf("two starts order the SNAT ports by %x and %x", other.SNATSeed, last.SNATSeed)
+		}
+		if other.DatagramSeed == last.DatagramSeed || other.ChallengeKey[0] == last.ChallengeKey[0] || other.ChallengeKey[1] == last.ChallengeKey[1] {
+			t.Errorf("two starts drew the same: %x %x, %x %x", other.DatagramSeed, other.ChallengeKey, last.DatagramSeed, last.ChallengeKey)
+		}
 	}
 }

@@ -3,11 +3,8 @@ package daemon
 import (
 	"cmp"
 	"context"
-	crypto "crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -80,7 +77,7 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, d.openDataplane, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProbers, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
+		boottime.CheckHost, d.openLoop, func() error { return d.openDataplane(identity) }, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProbers, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
 		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
 		// The core comes last: its recovery delay must begin when it can hear and be heard.
 		d.openCore,
@@ -133,14 +130,8 @@ func (d *daemon) openLoop() (err error) {
 	return nil
 }
 
-func (d *daemon) openDataplane() (err error) {
-	cfg := d.cfg.Dataplane()
-	cfg.SNATSeed = rand.Uint64()
-	for i := range cfg.ChallengeKey {
-		if err := binary.Read(crypto.Reader, binary.NativeEndian, &cfg.ChallengeKey[i]); err != nil {
-			return fmt.Errorf("daemon: draw the key of challenges: %w", err)
-		}
-	}
+func (d *daemon) openDataplane(identity *pki.Identity) (err error) {
+	cfg := dataplaneConfig(d.cfg, identity)
 	if d.loop.dp, err = d.opts.Dataplane(cfg); err != nil {
 		return err
 	}

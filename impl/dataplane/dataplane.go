@@ -180,6 +180,14 @@ type PortRange struct{ First, Last uint16 }
 func (r PortRange) Lower() PortRange { return PortRange{r.First, r.First + (r.Last-r.First)/2} }
 func (r PortRange) Upper() PortRange { return PortRange{r.First + (r.Last-r.First)/2 + 1, r.Last} }
 
+// Len returns the number of ports; 0 for the empty range.
+func (r PortRange) Len() int {
+	if r == (PortRange{}) {
+		return 0
+	}
+	return int(r.Last-r.First) + 1
+}
+
 // VIP is an address for which this node answers ARP or neighbour solicitations on one link
 // while it holds the lease.
 type VIP struct {
@@ -242,10 +250,15 @@ type Config struct {
 	Services                []Service
 	VIPs                    []VIP
 	SNATPorts               PortRange // this node's half
-	// SNATSeed orders the ports that a flow tries. A node draws a new one at each start: a
-	// backend may still hold connections from ports that the node has forgotten, which
-	// should not be the first to be reused.
+	// SNATPeer is the other node's half, if it has the same SNATSeed: this node then resumes its
+	// flows. Empty if it has another one.
+	SNATPeer PortRange
+	// SNATSeed orders the ports that a flow tries. Clients must not know it, since the port is
+	// a part of what protects a connection from blind attacks (RFC 6056).
 	SNATSeed uint64
+	// DatagramSeed is the first id of the datagrams that leave in fragments with a SNAT address.
+	// A node draws a new one at each start: fragments of an earlier process may be on their way.
+	DatagramSeed uint64
 	// ChallengeKey is the secret of this node's challenges. A node draws a new one at each start.
 	ChallengeKey [2]uint64
 	Timeouts     Timeouts

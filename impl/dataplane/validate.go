@@ -146,6 +146,9 @@ func (c Config) Validate() error {
 	if c.SNATPorts.First == 0 || c.SNATPorts.Last < c.SNATPorts.First {
 		return fmt.Errorf("dataplane: SNAT ports %d-%d are no range", c.SNATPorts.First, c.SNATPorts.Last)
 	}
+	if p := c.SNATPeer; p.Len() > 0 && (p.Last < p.First || p.First <= c.SNATPorts.Last && c.SNATPorts.First <= p.Last) {
+		return fmt.Errorf("dataplane: SNAT ports %d-%d of the peer are no range beside %d-%d", p.First, p.Last, c.SNATPorts.First, c.SNATPorts.Last)
+	}
 	if c.MaxFlows < 0 {
 		return fmt.Errorf("dataplane: capacity of %d flows", c.MaxFlows)
 	}

@@ -241,9 +241,11 @@ func (b BFD) Detect() time.Duration {
 
 // SNATHalf returns this node's half of the SNAT ports: the lexically smaller id has the
 // lower one.
-func (c *Config) SNATHalf() PortRange {
+func (c *Config) SNATHalf() PortRange { return c.snatHalf(c.Node, c.Peer) }
+
+func (c *Config) snatHalf(of, other string) PortRange {
 	whole := dataplane.PortRange(c.SNATPorts)
-	if c.Node < c.Peer {
+	if of < other {
 		return PortRange(whole.Lower())
 	}
 	return PortRange(whole.Upper())

@@ -108,6 +108,7 @@ func TestLoad(t *testing.T) {
 			{Addr: netip.MustParseAddr("198.18.1.100"), Link: "backend0"},
 		},
 		SNATPorts: dataplane.PortRange{First: 20000, Last: 39999},
+		SNATPeer:  dataplane.PortRange{First: 40000, Last: 59999},
 		Timeouts:  dataplane.DefaultTimeouts(),
 	}
 	if diff := cmp.Diff(want, cfg.Dataplane(), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
@@ -121,6 +122,9 @@ func TestTheTwoNodesOpenFlowsFromDisjointPorts(t *testing.T) {
 	a, b := one.SNATHalf(), two.SNATHalf()
 	if a.First != 20000 || b.Last != 59999 || a.Last+1 != b.First {
 		t.Errorf("halves %v and %v, want two that join into 20000-59999", a, b)
+	}
+	if of, by := one.Dataplane(), two.Dataplane(); of.SNATPeer != by.SNATPorts || by.SNATPeer != of.SNATPorts {
+		t.Errorf("the nodes take %v and %v for the other's half, which are %v and %v", of.SNATPeer, by.SNATPeer, by.SNATPorts, of.SNATPorts)
 	}
 }
 

@@ -180,6 +180,7 @@ func (c *Config) Dataplane() dataplane.Config {
 	out := dataplane.Config{
 		ClientLink: c.Links.Client, BackendLink: c.Links.Backend,
 		SNATPorts: dataplane.PortRange(c.SNATHalf()),
+		SNATPeer:  dataplane.PortRange(c.snatHalf(c.Peer, c.Node)),
 		Timeouts:  c.Timeouts.Dataplane(),
 		MaxFlows:  c.MaxFlows,
 		DropEcho:  c.Ping == PingDrop,

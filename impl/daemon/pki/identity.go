@@ -17,15 +17,27 @@ type Identity struct {
 	id    string
 	roots *x509.CertPool
 	pair  tls.Certificate
-	key   uint64
+	// authority holds the certificates of the pair's authority.
+	authority []byte
 	// secret is shared with the peer; nil if there is none.
 	secret []byte
 }
 
-// PairKey returns a number that both nodes of a pair derive and their clients do not know:
-// a hash of the authority's certificate, which is never sent. It protects against clients
-// that choose colliding tuples; it is no secret between the nodes.
-func (i *Identity) PairKey() uint64 { return i.key }
+// PairKey returns the number with which both nodes of a pair place tuples. It protects against
+// clients that choose colliding tuples. Peers of every version derive the same.
+func (i *Identity) PairKey() uint64 { return i.derive("") }
+
+// SNATSeed returns the number by which both nodes of a pair order the SNAT ports of a flow.
+func (i *Identity) SNATSeed() uint64 { return i.derive("baton snat 1") }
+
+// derive returns a number that both nodes of a pair come to and their clients do not: a hash of
+// the authority's certificate, which is never sent. It is no secret between the nodes.
+func (i *Identity) derive(purpose string) uint64 {
+	hash := sha256.New()
+	hash.Write([]byte(purpose))
+	hash.Write(i.authority)
+	return binary.BigEndian.Uint64(hash.Sum(nil))
+}
 
 // FileError is a mistake in one of a node's files, with the correction.
 type FileError struct {
@@ -61,7 +73,7 @@ func Load(files Files, id string) (*Identity, error) {
 	if err := verify(pair.Leaf, roots, id); err != nil {
 		return nil, &FileError{"cert", fmt.Sprintf("%s: %v", files.Cert, err)}
 	}
-	identity := &Identity{id: id, roots: roots, pair: pair, key: pairKey(ca)}
+	identity := &Identity{id: id, roots: roots, pair: pair, authority: certificates(ca)}
 	if files.Secret != "" {
 		if identity.secret, err = readSecret(files.Secret); err != nil {
 			return nil, err
@@ -89,14 +101,13 @@ func (i *Identity) Peer(peer string) *tls.Config {
 	}
 }
 
-// pairKey hashes the certificates of an authority's file, not the file, whose comments may
-// differ.
-func pairKey(ca []byte) uint64 {
-	hash := sha256.New()
-	for block, rest := pem.Decode(ca); block != nil; block, rest = pem.Decode(rest) {
-		hash.Write(block.Bytes)
+// certificates returns the contents of the PEM blocks of a file, without its comments.
+func certificates(file []byte) []byte {
+	var all []byte
+	for block, rest := pem.Decode(file); block != nil; block, rest = pem.Decode(rest) {
+		all = append(all, block.Bytes...)
 	}
-	return binary.BigEndian.Uint64(hash.Sum(nil))
+	return all
 }
 
 // read reads a required file.

@@ -30,7 +30,7 @@ func TestInitWritesWhatLoadAccepts(t *testing.T) {
 	}
 }
 
-func TestThePairKeyIsThePairs(t *testing.T) {
+func TestTheKeysAreThePairs(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	for _, d := range []string{dir, other} {
 		if err := Init(d, "lb1", "lb2"); err != nil {
@@ -46,20 +46,20 @@ func TestThePairKeyIsThePairs(t *testing.T) {
 	if err := os.WriteFile(commented.CA, append([]byte("our authority\n"), ca...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	key := func(files Files, id string) uint64 {
+	keys := func(files Files, id string) [2]uint64 {
 		t.Helper()
 		identity, err := Load(files, id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return identity.PairKey()
+		return [2]uint64{identity.PairKey(), identity.SNATSeed()}
 	}
-	one := key(FilesIn(dir, "lb1"), "lb1")
-	if two := key(commented, "lb2"); one != two {
+	one := keys(FilesIn(dir, "lb1"), "lb1")
+	if two := keys(commented, "lb2"); one != two {
 		t.Errorf("the nodes of a pair come to %x and %x", one, two)
 	}
-	if another := key(FilesIn(other, "lb1"), "lb1"); one == another {
-		t.Errorf("two pairs share the key %x", one)
+	if another := keys(FilesIn(other, "lb1"), "lb1"); one[0] == another[0] || one[1] == another[1] || one[0] == one[1] {
+		t.Errorf("the keys of two pairs are %x and %x, which are not four", one, another)
 	}
 }
 

@@ -98,10 +98,10 @@ func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction) bo
 func (d *Dataplane) newDatagramID(f *family) uint32 {
 	if f == v6 {
 		d.fragmentIDs6++
-		return uint32(d.cfg.SNATSeed) + d.fragmentIDs6 - 1
+		return uint32(d.cfg.DatagramSeed) + d.fragmentIDs6 - 1
 	}
 	d.fragmentIDs++
-	return uint32(uint16(d.cfg.SNATSeed) + d.fragmentIDs - 1)
+	return uint32(uint16(d.cfg.DatagramSeed) + d.fragmentIDs - 1)
 }
 
 // add adds a span to the received bytes.

@@ -17,7 +17,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	if reason := d.limit(p.tuple, s, old != nil); reason != noReason {
 		return nil, reason
 	}
-	claim, reason := d.claim(p.tuple, s, d.choose(s, p.tuple))
+	claim, reason := d.claim(p, s, d.choose(s, p.tuple))
 	if reason != noReason {
 		return nil, reason
 	}
@@ -46,7 +46,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 func (d *Dataplane) adopts(s *service) bool {
 	switch d.miss {
 	case dataplane.MissAdopt:
-		return s.Mode != dataplane.FullNAT && s.Balance == dataplane.Maglev
+		return s.Balance == dataplane.Maglev && (s.Mode != dataplane.FullNAT || d.cfg.SNATPeer.Len() > 0)
 	case dataplane.MissGuess:
 		return true
 	}
@@ -80,7 +80,8 @@ func (s *service) choose(t flow.Tuple) dataplane.Backend {
 
 // claim reserves the reply tuple of a new flow; in fullnat mode this allocates its SNAT
 // port.
-func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.Tuple, dataplane.Drop) {
+func (d *Dataplane) claim(p *packet, s *service, b dataplane.Backend) (flow.Tuple, dataplane.Drop) {
+	t := p.tuple
 	if s.Mode.Direct() {
 		return flow.DirectReply(t, b.Addr), noReason
 	}
@@ -90,8 +91,12 @@ func (d *Dataplane) claim(t flow.Tuple, s *service, b dataplane.Backend) (flow.T
 	}
 	addresses := s.SNATs()
 	hash := Hash(t) ^ d.cfg.SNATSeed
+	half := d.cfg.SNATPorts
+	if !p.opens() && d.miss == dataplane.MissAdopt {
+		half = d.cfg.SNATPeer // the peer opened it, and tried the ports in this order
+	}
 	for i := range PortAttempts {
-		claim.DstPort = SNATPort(d.cfg.SNATPorts, hash, i)
+		claim.DstPort = SNATPort(half, hash, i)
 		claim.Dst = addresses[SNATAddress(len(addresses), hash, i)]
 		if reason := d.tryClaim(claim, t); reason != dataplane.DropNoPort {
 			return claim, reason
