@@ -26,6 +26,7 @@ type fastPath struct {
 	BackendMac *ebpf.Variable `ebpf:"backend_mac"`
 	Generation *ebpf.Variable `ebpf:"generation"`
 	Ranged     *ebpf.Variable `ebpf:"ranged"`
+	Limited    *ebpf.Variable `ebpf:"limited"`
 }
 
 // loadFast loads the XDP programs of a family.
@@ -35,7 +36,7 @@ func loadFast(spec *ebpf.CollectionSpec, constants map[string]any, with *objects
 	}
 	shared := map[string]*ebpf.Map{
 		lbMapConns: with.Conns, lbMapReplies: with.Replies, lbMapServices: with.Services, lbMapRanges: with.Ranges, lbMapAddresses: with.Addresses,
-		lbMapDnatBackends: with.DnatBackends, lbMapDnatRanges: with.DnatRanges, lbMapFragments: with.Fragments,
+		lbMapDnatBackends: with.DnatBackends, lbMapDnatRanges: with.DnatRanges, lbMapFragments: with.Fragments, lbMapFlowCounts: with.FlowCounts,
 		lbMapControl: with.Control, lbMapCounters: with.Counters, lbMapEvents: with.Events,
 	}
 	for name, m := range shared {

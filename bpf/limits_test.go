@@ -70,6 +70,12 @@ func limitTests() []packetTest {
 		steps: all([]step{opens(clientAddr, 40000), opens(clientAddr, 40001)}, answered(clientAddr, 40000),
 			[]step{opens(clientAddr, 40002), refused(clientAddr, 40003, "source-limit")}),
 	}, {
+		rule: "nor if the ACK of its handshake goes by XDP, as what is not the first of its direction does",
+		steps: all([]step{opens(clientAddr, 40000), opens(clientAddr, 40001), back(replyOf(from(clientAddr, 40000)), syn|ack, forwarded(from(clientAddr, 40000).Reverse())),
+			blindly(7, 7, in(from(clientAddr, 40000), ack, forwarded(replyOf(from(clientAddr, 40000)).Reverse()))),
+			in(from(clientAddr, 40000), ack, forwarded(replyOf(from(clientAddr, 40000)).Reverse())),
+			opens(clientAddr, 40002), refused(clientAddr, 40003, "source-limit")}),
+	}, {
 		rule: "source_flows: answered flows count, until a sweep finds them removed",
 		steps: all([]step{opens(clientAddr, 40000)}, answered(clientAddr, 40000), []step{opens(clientAddr, 40001)}, answered(clientAddr, 40001),
 			[]step{opens(clientAddr, 40002)}, answered(clientAddr, 40002), []step{refused(clientAddr, 40003, "source-limit"), opens(otherClient, 40000),

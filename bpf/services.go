@@ -92,13 +92,21 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	limited := dataplane.Limited(services)
 	f.limited.Store(&limited)
 	return errors.Join(
-		f.objs.Limited.Set(len(limited) > 0),
+		f.setLimited(len(limited) > 0),
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.dnatRanges.put(dnatRanges), f.members.put(members), f.refusals.put(refusals),
 		f.services.put(values), f.ranges.put(ranges),
 		f.setRanged(len(ranges) > 0), // while no service is missing, with ranges or without
 		f.ranges.prune(ranges), f.services.prune(values),
 		f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.dnatRanges.prune(dnatRanges), f.addresses.prune(addresses),
 		f.setGeneration(generation)) // last: packets now see the new services
+}
+
+func (f *family[A]) setLimited(limited bool) error {
+	err := f.objs.Limited.Set(limited)
+	if f.xdp != nil {
+		err = errors.Join(err, f.xdp.Limited.Set(limited))
+	}
+	return err
 }
 
 func (f *family[A]) setGeneration(generation uint32) error {
