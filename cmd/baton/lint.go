@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"baton/netns/subject"
 	"baton/scenarios/plan"
 )
 
@@ -41,7 +43,7 @@ func (o lintOptions) lint(files []string) error {
 		if err != nil {
 			return badInput("%w", err)
 		}
-		expanded, said := plan.Expand(file, source, os.ReadFile)
+		expanded, said := expand(file, source)
 		plans, found = append(plans, expanded...), append(found, said...)
 		if !o.asJSON {
 			o.tell(expanded, said)
@@ -62,6 +64,23 @@ func (o lintOptions) lint(files []string) error {
 		return &exitError{code: exitBadInput}
 	}
 	return nil
+}
+
+// expand parses a file and checks also what only the reference node's configuration forbids.
+func expand(file string, source []byte) ([]*plan.Plan, plan.Diagnostics) {
+	plans, found := plan.Expand(file, source, os.ReadFile)
+	if len(found.Errors(true)) > 0 {
+		return plans, found
+	}
+	var refused plan.Diagnostics
+	for _, p := range plans {
+		for _, d := range subject.Refused(p) {
+			if !slices.Contains(refused, d) {
+				refused = append(refused, d)
+			}
+		}
+	}
+	return plans, append(found, refused...)
 }
 
 // tell prints the findings of one file.

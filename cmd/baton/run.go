@@ -181,7 +181,8 @@ func probeReal() error {
 	return nil
 }
 
-// prepare applies --set to a plan and refuses unsafe settings outside of controls.
+// prepare applies --set to a plan. It refuses unsafe settings outside of controls, and a
+// configuration with which no reference node would start.
 func (o *runOptions) prepare(p *plan.Plan) error {
 	for _, text := range o.set {
 		if err := p.Set(text); err != nil {
@@ -196,6 +197,11 @@ func (o *runOptions) prepare(p *plan.Plan) error {
 		}
 		return badInput("%s: %s=%s re-creates a historical bug: name the checks that must catch it in a control line, or pass --allow-unsafe",
 			at, unsafe[0].Key, unsafe[0].Value)
+	}
+	if o.sut == "" || o.sut == subject.ReferenceName {
+		if refused := subject.Refused(p); len(refused) > 0 {
+			return &exitError{exitBadInput, refused}
+		}
 	}
 	return nil
 }

@@ -140,6 +140,25 @@ func TestTwoScenariosOfOneName(t *testing.T) {
 	}
 }
 
+// TestAConfigurationThatNoNodeTakesIsRefused by run in either world and by lint, at the line that makes it.
+func TestAConfigurationThatNoNodeTakesIsRefused(t *testing.T) {
+	lines := "service web tcp 198.18.0.100:80\nalways masters <= 1\n@1s crash lb1\n@2s end\n"
+	file, right := scenario(t, "config limits.embryonic=5 limits.syn_challenge=9\n"+lines), scenario(t, lines)
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"lint", file}, file + ":2:27: baton node refuses the configuration of lb1: limits.syn_challenge: 9 is never reached"},
+		{[]string{"run", "--world", "sim", file}, file + ":2:27: baton node refuses the configuration of lb1"},
+		{[]string{"run", "--world", "netns", file}, file + ":2:27: baton node refuses the configuration of lb1"},
+		{[]string{"run", "--world", "sim", "--set", "check.type=port", "--set", "check.timeout=2s", right}, right + ":2:9: baton node refuses the configuration of lb1: service web: check.timeout: 2s is out of range"},
+	} {
+		if r := baton(t, tt.args...); r.code != exitBadInput || !strings.Contains(r.errout, tt.says) || strings.Contains(r.out, "ok") {
+			t.Errorf("%v: exit code %d\n%s%s", tt.args, r.code, r.out, r.errout)
+		}
+	}
+}
+
 func TestLintSpeaksJSON(t *testing.T) {
 	wrong := scenario(t, "always masters <= 2\n@1s crsh lb1\n@2s end\n")
 	r := baton(t, "lint", "--json", wrong)

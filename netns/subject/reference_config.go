@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -82,9 +83,17 @@ func nodeConfig(l Lab, node string, files pki.Files) *config.Config {
 }
 
 func nodeServices(p *plan.Plan, topo lab.Topo) (services []config.Service) {
+	for _, s := range servicesOf(p) {
+		services = append(services, nodeService(s, topo))
+	}
+	return services
+}
+
+// servicesOf returns the plan's services in namespaces.
+func servicesOf(p *plan.Plan) (services []plan.Service) {
 	for _, s := range p.Services {
 		if s.Guard.In(plan.Netns) {
-			services = append(services, nodeService(s, topo))
+			services = append(services, s)
 		}
 	}
 	return services
@@ -112,16 +121,16 @@ func snatPool(s plan.Service) (pool []config.AddrRange) {
 	return pool
 }
 
-// overlay sets the plan's keys for the node. A key is a path into the file, so a new key
-// needs no code here.
-func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
+// overlay sets the plan's keys for the node, without those that are left out. A key is a path into
+// the file, so a new key needs no code here.
+func overlay(data []byte, p *plan.Plan, node string, c Change, without ...string) ([]byte, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {
 		return nil, err
 	}
 	for _, key := range plan.Keys {
 		value := p.Value(plan.Netns, node, key.Name)
-		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject || key.Name == plan.KeyPin {
+		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject || key.Name == plan.KeyPin || slices.Contains(without, key.Name) {
 			continue // unset, or written by nodeConfig
 		}
 		var parsed any

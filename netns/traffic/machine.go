@@ -78,7 +78,7 @@ func (g *Generator) Serve(machine string) (started int, err error) {
 		if b.Host.Name() != machine {
 			continue
 		}
-		opened, err := b.listen(g.cfg.served(), g.cfg.responds())
+		opened, err := b.listen(&g.cfg)
 		for _, l := range opened {
 			s := g.serversOf(b, l.proto)
 			s.loop.call(func() { err = errors.Join(err, s.serve(l)) })

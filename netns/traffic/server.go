@@ -48,20 +48,16 @@ func (l listener) close() {
 
 // listen opens the listening sockets of all services on a backend, inside its namespace,
 // and a responder's sockets if there are TCP flows without sockets.
-func (b Backend) listen(services []plan.Service, responds bool) (opened []listener, err error) {
+func (b Backend) listen(c *Config) (opened []listener, err error) {
 	if name := b.Host.Name(); len(name) > nameLen {
 		return nil, fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
 	}
 	taken := map[string]bool{} // services may share a port
 	err = b.Host.Do(func() error {
 		var tcp []netip.AddrPort
-		for _, s := range services {
-			at, err := b.at(s)
-			if err != nil {
-				return err
-			}
+		open := func(s plan.Service, at netip.AddrPort) error {
 			if key := s.Proto + at.String(); taken[key] {
-				continue
+				return nil
 			} else {
 				taken[key] = true
 			}
@@ -74,10 +70,22 @@ func (b Backend) listen(services []plan.Service, responds bool) (opened []listen
 				return fmt.Errorf("%w (backend %s, %s)", err, b.Host.Name(), s.Proto)
 			}
 			opened = append(opened, listener{proto: s.Proto, fd: fd})
-			if responds && s.Proto == "tcp" {
+			if c.responds() && s.Proto == "tcp" {
 				tcp = append(tcp, at)
 				if err := attachFilter(fd, notMarked()); err != nil {
 					return fmt.Errorf("traffic: leave marked segments to the responder: %w", err)
+				}
+			}
+			return nil
+		}
+		for _, s := range c.served() {
+			all, err := b.at(s, c.Probed)
+			if err != nil {
+				return err
+			}
+			for _, at := range all {
+				if err := open(s, at); err != nil {
+					return err
 				}
 			}
 		}
@@ -99,18 +107,20 @@ func (b Backend) listen(services []plan.Service, responds bool) (opened []listen
 	return opened, nil
 }
 
-// at returns the address and port at which a backend serves a service: its own address, or the VIP
-// if it answers clients directly.
-func (b Backend) at(s plan.Service) (netip.AddrPort, error) {
+// at returns the addresses and ports at which a backend serves a service: its own address, or the
+// VIP if it answers clients directly. Nodes that probe such a backend do so at its own address.
+func (b Backend) at(s plan.Service, probed bool) (all []netip.AddrPort, err error) {
 	if s.Direct() {
 		vip, err := netip.ParseAddr(s.VIP)
-		return netip.AddrPortFrom(vip, s.Port), err
+		if all = append(all, netip.AddrPortFrom(vip, s.Port)); err != nil || !probed {
+			return all, err
+		}
 	}
 	i := slices.IndexFunc(b.Addrs, func(a netip.Addr) bool { return lab.FamilyOf(a) == s.Family() })
 	if i < 0 {
-		return netip.AddrPort{}, fmt.Errorf("traffic: backend %s has no %s address for service %s", b.Host.Name(), s.Family(), s.Name)
+		return nil, fmt.Errorf("traffic: backend %s has no %s address for service %s", b.Host.Name(), s.Family(), s.Name)
 	}
-	return netip.AddrPortFrom(b.Addrs[i], s.Port), nil
+	return append(all, netip.AddrPortFrom(b.Addrs[i], s.Port)), nil
 }
 
 // serve registers a listening socket of a backend.

@@ -65,6 +65,8 @@ type Config struct {
 	Services []plan.Service
 	Clients  []Host // share each line's load; each runs its own probe
 	Backends []Backend
+	// Probed says that the nodes probe the backends.
+	Probed bool
 	// Seed draws the sample of idle flows.
 	Seed uint64
 	// Guests are consecutive addresses of the clients' network, by family, that no host
@@ -169,7 +171,7 @@ func (g *Generator) startLoops() error {
 	probes.raised = true
 	g.streams, g.probes = streams, probes
 	for _, b := range g.cfg.Backends {
-		opened, err := b.listen(g.cfg.served(), g.cfg.responds())
+		opened, err := b.listen(&g.cfg)
 		for _, l := range opened {
 			err = errors.Join(err, g.serversOf(b, l.proto).serve(l))
 		}

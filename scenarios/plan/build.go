@@ -259,7 +259,7 @@ func misplaced(k ChaosKey) string {
 }
 
 func (b *builder) service(s *serviceLine, guard Guard) {
-	svc := Service{Name: s.Name.Text, Mode: "fullnat", Balance: "rr", Guard: guard, Pos: position(s.Name.Pos)}
+	svc := Service{Name: s.Name.Text, Mode: modeFullNAT, Balance: "rr", Guard: guard, Pos: position(s.Name.Pos)}
 	svc.Proto, _ = b.pick(s.Proto, "protocol", protocols)
 	vip, err := netip.ParseAddr(strings.Trim(s.VIP.Host, "[]"))
 	if err != nil {
@@ -316,7 +316,7 @@ func parseAffinity(text string) (time.Duration, error) {
 func alias(text string) string {
 	switch text {
 	case "full-nat":
-		return "fullnat"
+		return modeFullNAT
 	case "round-robin", "roundrobin":
 		return "rr"
 	}

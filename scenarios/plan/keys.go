@@ -45,7 +45,19 @@ func (k Key) parse(text string) (string, error) {
 }
 
 // KeySubject is the key of the subject. Its options have keys that begin with it and a dot.
-const KeySubject = "subject"
+const (
+	KeySubject       = "subject"
+	referenceSubject = "reference"
+)
+
+// Keys that lint compares with other lines.
+const (
+	keyChallenge     = "limits.syn_challenge"
+	keyCheck         = "check.type"
+	checkNone        = "none"
+	keyDefer         = "sync.defer"
+	deferEstablished = "established"
+)
 
 // KeyPin is the key that says whether the table outlives the process; it does with PinOn.
 const (
@@ -92,7 +104,7 @@ const (
 
 // Keys is the table of configuration keys.
 var Keys = []Key{
-	{Name: KeySubject, Default: "reference", quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`, `ucarp`, `vrrpd`; `subject.OPTION` sets an option of it, see subjects.md"},
+	{Name: KeySubject, Default: referenceSubject, quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`, `ucarp`, `vrrpd`; `subject.OPTION` sets an option of it, see subjects.md"},
 	{Name: "bfd.tx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
 	{Name: "bfd.rx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "RequiredMinRxInterval"},
 	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Section: "RFC 5880 6.8.1", Doc: "DetectMult"},
@@ -104,7 +116,7 @@ var Keys = []Key{
 	{Name: "track.targets", Default: noTargets, Hosts: true, quantity: trackable, Doc: "hosts that the node must reach: `backends`, `clients`, or a host such as `backend1`. If one does not answer, the gate Reachable closes"},
 	{Name: "track.every", Default: "100ms", quantity: span(10*time.Millisecond, time.Minute), Doc: "time between two probes of a target"},
 	{Name: "track.misses", Default: "3", quantity: whole(1, 255), Doc: "after so many unanswered probes in a row a target is lost; after as many answers it is reached again"},
-	{Name: "check.type", Default: "none", Values: []string{"none", "port"}, Doc: "whether backends are probed. `port` opens a TCP connection; for udp it pings the host, and an ICMP port unreachable is a failure"},
+	{Name: keyCheck, Default: checkNone, Values: []string{checkNone, "port"}, Doc: "whether backends are probed. `port` opens a TCP connection; for udp it pings the host, and an ICMP port unreachable is a failure"},
 	{Name: "check.interval", Default: "1s", quantity: span(10*time.Millisecond, time.Hour), Doc: "time between two probes of a backend"},
 	{Name: "check.timeout", Default: "500ms", quantity: span(time.Millisecond, time.Hour), Doc: "how long a probe may take: at most half of the interval"},
 	{Name: "check.rise", Default: "2", quantity: whole(1, 255), Doc: "answers in a row that bring a backend up"},
@@ -116,7 +128,7 @@ var Keys = []Key{
 	{Name: keyPolicy, Default: failClosed, Values: []string{failClosed, "keep-serving"}, Simulated: true, Doc: "what a MASTER does that loses its peer while the arbiter does not answer: it stops, or goes on"},
 	{Name: keyGateway, Default: noTargets, Hosts: true, quantity: gatewayHost, Doc: "the host that is the pair's arbiter instead: a node that does not reach it neither claims nor serves alone. It is probed like a target of `track`"},
 	{Name: "sync.version", Default: strconv.Itoa(fault.NewestProtocol), quantity: whole(1, fault.NewestProtocol), Doc: "newest version of the sync protocol that the node offers"},
-	{Name: "sync.defer", Default: "none", Values: []string{"none", "established"}, Doc: "which packets wait until the peer has acknowledged their flow: the reply that tells a client that its flow is established"},
+	{Name: keyDefer, Default: "none", Values: []string{"none", deferEstablished}, Doc: "which packets wait until the peer has acknowledged their flow: the reply that tells a client that its flow is established"},
 	{Name: "sync.defer_limit", Default: "5ms", quantity: span(100*time.Microsecond, 500*time.Millisecond), Doc: "how long such a packet waits at most"},
 	{Name: "max_flows", Default: "131072", quantity: whole(1, maxCount), Doc: "capacity of the connection table"},
 	{Name: KeySNATPorts, Default: "20000-59999", quantity: portRange, Doc: "source ports of fullnat flows for each SNAT address and backend; each node has one half"},
@@ -125,7 +137,7 @@ var Keys = []Key{
 	{Name: "limits.embryonic", Default: "0", quantity: whole(0, maxCount), Doc: "flows of each service that may be without an answer"},
 	{Name: "limits.source_flows", Default: "0", quantity: whole(0, maxCount), Doc: "flows that each source may have to a service"},
 	{Name: "limits.source_embryonic", Default: "0", quantity: whole(0, maxCount), Doc: "flows of each source to a service that may be without an answer"},
-	{Name: "limits.syn_challenge", Default: "0", quantity: whole(0, maxCount), Doc: "flows of each service without an answer from which on sources have to answer a challenge; 0 is never"},
+	{Name: keyChallenge, Default: "0", quantity: whole(0, maxCount), Doc: "flows of each service without an answer from which on sources have to answer a challenge; 0 is never"},
 	{Name: KeyPin, Default: "off", Values: []string{"off", PinOn}, Doc: "whether table and programs stay in the kernel when the process ends, so that the next process adopts them"},
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

@@ -35,6 +35,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	l.settings()
 	l.targets()
 	l.services()
+	l.idleSettings()
 	l.traffic()
 	l.chaosLines()
 	l.control()
@@ -185,6 +186,7 @@ func (l *linter) services() {
 				l.errorf(s.Pos, s.host(), "", "services %q and %q overlap: %s crosses %s; a range may lie within another one", other.Name, s.Name, s.Target(), other.Target())
 			}
 		}
+		l.pools(s)
 		if slices.Contains(append(lab.KindNames(), links...), s.Name) {
 			l.errorf(s.Pos, s.Name, "", "service %q: selectors use that word for a link or a kind of packets; use another name", s.Name)
 		}
@@ -355,6 +357,7 @@ func (l *linter) measurable(c Cond, g Guard) {
 		m, _ := metric.Of(c.Compare.Metric)
 		l.measured(m, c, g)
 		l.certain(c, g)
+		l.answersCount(c, g)
 	case c.Output != nil:
 		l.ran(c, c.Output.Program, g)
 	case c.Named == Sticky:

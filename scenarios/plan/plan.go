@@ -112,7 +112,11 @@ type Service struct {
 }
 
 // ModeDSRL2 is the mode of services whose backends have the VIP and answer clients directly.
-const ModeDSRL2 = "dsr-l2"
+// modeFullNAT is that of services whose backends see a SNAT address of the nodes as the client.
+const (
+	ModeDSRL2   = "dsr-l2"
+	modeFullNAT = "fullnat"
+)
 
 // Direct reports whether the service's backends answer clients without the load balancer.
 func (s Service) Direct() bool { return s.Mode == ModeDSRL2 }

@@ -81,3 +81,8 @@ func (l *linter) targets() {
 		}
 	}
 }
+
+// ProbesBackends reports whether a node checks the health of the backends.
+func (p *Plan) ProbesBackends(world, node string) bool {
+	return p.Value(world, node, keyCheck) != checkNone
+}

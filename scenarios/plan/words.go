@@ -21,7 +21,7 @@ var nodes = lab.Nodes()
 var (
 	roles     = []string{"Init", "Backup", "Claiming", "Master", "Yielding", "Fault"}
 	protocols = []string{"tcp", "udp"}
-	modes     = []string{"fullnat", "dnat", ModeDSRL2}
+	modes     = []string{modeFullNAT, "dnat", ModeDSRL2}
 	balances  = []string{"least-conn", "maglev", "rr"}
 	kinds     = metric.Kinds()
 	links     = lab.Links()

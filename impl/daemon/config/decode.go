@@ -34,14 +34,18 @@ func (d *document) fail(path, format string, args ...any) error {
 	if rule := d.rules[path]; rule != "" && !strings.Contains(text, "RFC ") {
 		text += " (" + rule + ")"
 	}
-	return d.failAt(d.line(path), "%s: %s", path, text)
+	return d.mistake(d.line(path), path, path+": "+text)
 }
 
 func (d *document) failAt(line int, format string, args ...any) error {
+	return d.mistake(line, "", fmt.Sprintf(format, args...))
+}
+
+func (d *document) mistake(line int, key, text string) error {
 	if d.unlined {
 		line = 0
 	}
-	return &Error{File: d.file, Line: line, Text: oneLine.Replace(fmt.Sprintf(format, args...))}
+	return &Error{File: d.file, Line: line, Key: key, Text: oneLine.Replace(text)}
 }
 
 // oneLine keeps a message on one line even if its quotations have line breaks.

@@ -6,6 +6,8 @@ import "fmt"
 type Error struct {
 	File string
 	Line int // counts from 1; 0 if the file could not be read
+	// Key is the path of the key at fault, such as services[0].affinity; "" if it is none.
+	Key  string
 	Text string
 }
 

@@ -27,6 +27,12 @@ func Load(file string, opts Options) (*Config, error) {
 	return cfg, err
 }
 
+// Verify checks a configuration without reading the files that it names. Every error is an *Error.
+func Verify(text []byte) error {
+	_, _, err := parse("", text, Options{AllowUnsafe: true, Remote: true})
+	return err
+}
+
 // parse reads and checks a configuration. The document knows the line of each key.
 func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 	d := &document{file: filepath.Base(file), lines: map[string]int{}, rules: map[string]string{}, purpose: "node, peer, links, bfd, sync, services and control"}

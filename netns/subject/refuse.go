@@ -1,0 +1,77 @@
+package subject
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"baton/impl/daemon/config"
+	"baton/impl/daemon/pki"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// keyHold is not checked here: lint warns of a short one, which the simulator's nodes accept.
+const keyHold = "ha.hold"
+
+// keyServices is the key of all services. In the simulator a pair needs none.
+const keyServices = "services"
+
+// Refused returns the first mistake of each node's configuration for which a reference node would
+// not start, at the line of the scenario that makes it. Both worlds refuse such a scenario: the
+// simulator's nodes have no configuration file, and would run what no real node does.
+func Refused(p *plan.Plan) (found plan.Diagnostics) {
+	if !p.RunsIn(plan.Netns) || p.Value(plan.Netns, "", plan.KeySubject) != ReferenceName {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, node := range lab.Nodes() {
+		var mistake *config.Error
+		if !errors.As(verify(p, node), &mistake) || mistake.Key == keyServices || seen[mistake.Text] {
+			continue
+		}
+		seen[mistake.Text] = true
+		at, text := placeOf(p, node, mistake)
+		found = append(found, plan.Diagnostic{File: p.File, Pos: at, Message: fmt.Sprintf("baton node refuses the configuration of %s: %s", node, text)})
+	}
+	return found
+}
+
+// verify checks the configuration that a node would have.
+func verify(p *plan.Plan, node string) error {
+	devices := map[string]string{lab.Clients: "client0", lab.Backends: "backend0", lab.Sync: "sync0"}
+	c := nodeConfig(Lab{Plan: p, Devices: devices}, node, pki.Files{CA: "ca", Cert: "cert", Key: "key", Secret: "secret"})
+	c.HA.Hold = config.Duration(time.Hour)
+	data, err := c.Marshal()
+	if err != nil {
+		return err
+	}
+	if data, err = overlay(data, p, node, Change{}, keyHold); err != nil {
+		return err
+	}
+	return config.Verify(data)
+}
+
+// ofService matches the keys of a node's services, such as services[0].limits.flows.
+var ofService = regexp.MustCompile(`^services\[(\d+)\]\.`)
+
+// placeOf returns the position of the line that sets a key of a node's configuration, which is its
+// config line or that of the service, and the mistake as that line shows it.
+func placeOf(p *plan.Plan, node string, mistake *config.Error) (at plan.Pos, text string) {
+	at, text = p.NamePos, mistake.Text
+	key := mistake.Key
+	if m := ofService.FindStringSubmatch(key); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		s := servicesOf(p)[n]
+		at, text, key = s.Pos, fmt.Sprintf("service %s: %s", s.Name, strings.TrimPrefix(text, m[0])), strings.TrimPrefix(key, m[0])
+	}
+	for _, s := range p.Config {
+		if (s.Key == key || strings.HasPrefix(key, s.Key+".")) && (s.Node == "" || s.Node == node) && s.Guard.In(plan.Netns) && s.Pos.Line > 0 {
+			at = s.Pos // not of --set
+		}
+	}
+	return at, text
+}
