@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"time"
-
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/plan"
@@ -328,9 +326,9 @@ func (c *conn) giveUp() {
 	case c.bulk != nil && c.phase < ended:
 		c.runOut()
 	case c.phase == connecting:
-		c.abandon("no connection for " + waited.Round(time.Millisecond).String())
+		c.abandon(trace.Silence(trace.NoConnection, waited))
 	case c.phase == established, c.phase == closing && len(c.waits) > 0:
-		c.lose("no answer for " + waited.Round(time.Millisecond).String())
+		c.lose(trace.Silence(trace.NoAnswer, waited))
 	case c.phase == closing:
 		c.finish("the close was not answered")
 	}

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"time"
-
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/plan"
@@ -38,6 +36,6 @@ func (d *datagram) expire(asked clock.Instant) {
 	default:
 		d.over = true
 		d.gen.line.totals.Failed++
-		d.gen.flowEvent(d.number, trace.TrafficFailed, "no answer for "+w.now.Sub(since).Round(time.Millisecond).String(), nobody, d.tuple)
+		d.gen.flowEvent(d.number, trace.TrafficFailed, trace.Silence(trace.NoAnswer, w.now.Sub(since)), nobody, d.tuple)
 	}
 }

@@ -3,7 +3,6 @@ package sim
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -147,7 +146,7 @@ func (s *sample) settle() {
 		if a := s.asked[i]; a.waits && !g.w.hosts[g.client].frozen {
 			d := g.w.datagrams.at(g.all[i])
 			g.line.totals.Lost++
-			g.flowEvent(d.number, trace.TrafficLost, "no answer for "+g.w.now.Sub(a.since).Round(time.Millisecond).String(), d.backend, d.tuple)
+			g.flowEvent(d.number, trace.TrafficLost, trace.Silence(trace.NoAnswer, g.w.now.Sub(a.since)), d.backend, d.tuple)
 			s.noteEnd(d.number)
 		}
 	}

@@ -234,6 +234,28 @@ const (
 	TrafficDone    = "done"           // ended in order, or with its client
 )
 
+// Beginnings of the Why of a flow that ended because of a silence, which then says how long it was.
+const (
+	NoAnswer     = "no answer for "
+	NoConnection = "no connection for "
+)
+
+// Silence returns such a Why.
+func Silence(begin string, lasted time.Duration) string {
+	return begin + lasted.Round(time.Millisecond).String()
+}
+
+// SilentFor returns how long the silence lasted that a Why names; false if it names none.
+func SilentFor(why string) (time.Duration, bool) {
+	for _, begin := range []string{NoAnswer, NoConnection} {
+		if lasted, ok := strings.CutPrefix(why, begin); ok {
+			d, err := time.ParseDuration(lasted)
+			return d, err == nil
+		}
+	}
+	return 0, false
+}
+
 // Reasons of TrafficCorrupt that say whose fault it was.
 const (
 	EchoForeign = "echo belongs to another flow"

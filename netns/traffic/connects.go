@@ -236,11 +236,11 @@ func (a *attempt) noteBackend(now clock.Instant, backend string) {
 // giveUp fails an attempt that has timed out. Its socket stays open (see discard), unless
 // its port is needed again: then it is reset.
 func (a *attempt) giveUp(now clock.Instant) {
-	switch waited := rounded(now.Sub(a.started)); a.phase {
+	switch waited := now.Sub(a.started); a.phase {
 	case connecting:
-		a.failed(now, "no connection for "+waited)
+		a.failed(now, trace.Silence(trace.NoConnection, waited))
 	case established:
-		a.failed(now, "no answer for "+waited)
+		a.failed(now, trace.Silence(trace.NoAnswer, waited))
 	case closing:
 		a.succeed() // answered; only the other side's FIN is missing
 	default:

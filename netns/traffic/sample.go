@@ -146,7 +146,7 @@ func (s *sample) deadline(e *ending) clock.Instant {
 // giveUp ends the flows that have timed out.
 func (s *sample) giveUp(now clock.Instant) {
 	for _, i := range s.waiting() {
-		s.flows.end(int(i), now, "no answer for "+rounded(now.Sub(s.asked[i].since)))
+		s.flows.end(int(i), now, trace.Silence(trace.NoAnswer, now.Sub(s.asked[i].since)))
 		s.noteEnd(int(i))
 	}
 }

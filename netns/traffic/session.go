@@ -220,12 +220,12 @@ func (s *session) end() {
 func (s *session) giveUp(now clock.Instant) {
 	switch s.phase {
 	case connecting:
-		s.abandon(now, "no connection for "+rounded(now.Sub(s.started)))
+		s.abandon(now, trace.Silence(trace.NoConnection, now.Sub(s.started)))
 	case established:
-		s.lose(now, "no answer for "+rounded(now.Sub(s.unacked[0])))
+		s.lose(now, trace.Silence(trace.NoAnswer, now.Sub(s.unacked[0])))
 	case closing:
 		if len(s.unacked) > 0 {
-			s.lose(now, "no answer for "+rounded(now.Sub(s.unacked[0])))
+			s.lose(now, trace.Silence(trace.NoAnswer, now.Sub(s.unacked[0])))
 			return
 		}
 		s.finish(now, "the close was not answered")

@@ -96,7 +96,8 @@ func (r *run) flowEvent(e *trace.Event) string {
 	if t.Backend != "" {
 		what += " backend " + t.Backend
 	}
-	return what + ", " + r.since(e.At)
+	silent, _ := trace.SilentFor(t.Why)
+	return what + ", " + r.behind(e.At.Add(-silent), e.At)
 }
 
 // flowName names a flow: web/client1/12 is flow client1/12 of the line web.

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"baton/impl/clock"
 	"baton/scenarios/fault"
@@ -97,3 +98,10 @@ func (r *run) since(t clock.Instant) string {
 	}
 	return last
 }
+
+// inFlight is how long before a fault what it loses may have been sent.
+const inFlight = 10 * time.Millisecond
+
+// behind names the fault behind a silence: the last one that began before it, or while the first
+// message without an answer was in flight. Later faults have not caused it.
+func (r *run) behind(from, to clock.Instant) string { return r.since(min(from.Add(inFlight), to)) }

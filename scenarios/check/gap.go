@@ -89,6 +89,11 @@ func (r *run) quantile(gaps []*trace.Gap, flows int, share float64, w window) []
 		slices.SortFunc(gaps, byLength)
 		g = gaps[i]
 	}
-	what := fmt.Sprintf("%s from %s to %s, %s", flowName(g.Name, g.Flow), r.at(g.From), r.at(g.To), r.since(g.To))
+	// A probe's gap begins with its last answer: the first probe without one is an interval later.
+	unanswered := g.From.Add(length(g) / time.Duration(g.Missed+1))
+	if g.Missed == 0 {
+		unanswered = g.From
+	}
+	what := fmt.Sprintf("%s from %s to %s, %s", flowName(g.Name, g.Flow), r.at(g.From), r.at(g.To), r.behind(unanswered, g.To))
 	return one(w, round(milliseconds(length(g))), what, window{g.From, g.To})
 }

@@ -100,6 +100,17 @@ func TestJudge(t *testing.T) {
 
 		{name: "a lost session names itself", lines: "always lost == 0", edit: func(t *tape) { t.traffic(2500, "web", "client1#1", trace.TrafficLost, "reset by peer") },
 			want: Fail, check: "lost", detail: "actual 1: web/client1#1 at +2.500s (reset by peer), after crash lb1 at +2.000s"},
+		{name: "a silence is of the fault that it began with", lines: "always lost == 0", edit: func(t *tape) { t.traffic(5500, "web", "client1#1", trace.TrafficLost, "no answer for 3.497s") },
+			want: Fail, check: "lost", detail: "(no answer for 3.497s), after crash lb1 at +2.000s"},
+		{name: "also if what has no answer was sent right before that", lines: "always lost == 0", edit: func(t *tape) { t.traffic(5500, "web", "client1#1", trace.TrafficLost, "no answer for 3.505s") },
+			want: Fail, check: "lost", detail: "after crash lb1 at +2.000s"},
+		{name: "and not of one long after its begin", lines: "always lost == 0", edit: func(t *tape) { t.traffic(5500, "web", "client1#1", trace.TrafficLost, "no connection for 4s") },
+			want: Fail, check: "lost", detail: "before any fault"},
+		{name: "a long gap is of the fault that it began with", lines: "always gap(web) < 1s", edit: func(t *tape) { t.gap("web", "client1#0", 2990, 4500) },
+			want: Fail, check: "gap", detail: "from +2.990s to +4.500s, after crash lb1 at +2.000s"},
+		{name: "a probe's gap begins an interval before the first probe without an answer", lines: "always gap(probe) < 1s", edit: func(t *tape) {
+			t.add(5200, "client1", trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{Name: "probe", Flow: "client1#0", From: ms(3900), To: ms(5200), Missed: 12}})
+		}, want: Fail, check: "gap", detail: "after restore lb1 at +4.000s"},
 		{name: "what a generator finds lost at its end is lost", lines: "always lost == 0", edit: func(t *tape) { t.traffic(6010.5, "web", "client1#1", trace.TrafficLost, "no echo") },
 			want: Fail, check: "lost"},
 		{name: "losses that only the totals know count", lines: "always lost == 0", edit: func(t *tape) {
