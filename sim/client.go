@@ -29,6 +29,7 @@ type conn struct {
 	started clock.Instant // when it was scheduled to begin
 	leaving bool          // close once everything is answered
 	corrupt bool          // reported
+	opened  bool          // the start of the traffic no longer waits for it
 	backend uint8         // that of the first echo
 	server  uint32        // the other end's index, plus 1; 0 if there is none
 	waits   []clock.Instant
@@ -149,7 +150,6 @@ func (s *clients) connected(e *endpoint) {
 	if !c.short() {
 		c.gen.line.totals.Opened++
 		c.gen.line.totals.Sessions++
-		c.gen.opened()
 	}
 	if c.leaving {
 		c.leave()
@@ -220,11 +220,20 @@ func (c *conn) noteBackend(backend uint8) {
 	}
 	c.backend = backend
 	if before == nobody {
+		c.open()
 		c.event(trace.TrafficOpened, "")
 		return
 	}
 	c.gen.line.totals.Moved++
 	c.event(trace.TrafficMoved, "from "+c.gen.w.hosts[before].name)
+}
+
+// open ends the wait of the start of the traffic for the connection: it has had an answer, or ended.
+func (c *conn) open() {
+	if !c.opened && !c.short() && c.bulk == nil {
+		c.opened = true
+		c.gen.opened()
+	}
 }
 
 // wrong counts a connection once, however many of its echoes are wrong.
@@ -346,6 +355,7 @@ func (c *conn) abort() {
 // over marks a connection as ended.
 func (c *conn) over() {
 	c.phase = ended
+	c.open()
 	c.gen.live--
 	c.gen.checkEnd()
 }
@@ -358,9 +368,6 @@ func (c *conn) abandon(why string) {
 	}
 	c.gen.line.totals.Failed++
 	c.event(trace.TrafficFailed, why)
-	if !c.short() {
-		c.gen.opened()
-	}
 	c.over()
 }
 

@@ -29,7 +29,7 @@ type generator struct {
 	turn   int      // of the sender of the next beat; of connects the next one's number
 	all    []uint32 // what it has opened: connections or datagram flows
 
-	opening int // not yet established or failed
+	opening int // not yet answered or ended
 	live    int // not ended
 	probe   *probe
 	sample  *sample       // of idle flows
@@ -90,9 +90,14 @@ func (g *generator) prepare(start clock.Instant, count int) {
 	if count == 0 {
 		g.isReady()
 	}
-	if g.line.Proto == "udp" && count > 0 {
-		last := start.Add(time.Duration(float64(count)/pace*float64(time.Second)) + connectTime)
+	if count == 0 {
+		return
+	}
+	last := start.Add(time.Duration(float64(count)/pace*float64(time.Second)) + connectTime)
+	if g.line.Proto == "udp" {
 		g.w.at(last, func() { g.again(1) })
+	} else {
+		g.w.at(last, g.isReady) // those that stand without an answer are for the checks to judge
 	}
 }
 
@@ -110,7 +115,7 @@ func (g *generator) isReady() {
 	}
 }
 
-// opened notes that one of the connections opened at the start stands, or never will.
+// opened notes that one of the connections opened at the start had an answer, or never will.
 func (g *generator) opened() {
 	if g.opening--; g.opening == 0 {
 		g.isReady()
