@@ -100,7 +100,7 @@ func (p *pair) size(t *rapid.T) {
 	if !ok {
 		t.Skip("no entries")
 	}
-	data := strings.Repeat("x", rapid.IntRange(1439, 1473).Draw(t, "payload"))
+	data := strings.Repeat("x", rapid.IntRange(1399, 1473).Draw(t, "payload"))
 	if rapid.Bool().Draw(t, "of the backend") {
 		p.send("backend0", p.talk.number(t, p.model, "backend0", frameTo(backendMAC, e.Reply, ack, data)))
 		return

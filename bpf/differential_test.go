@@ -107,6 +107,7 @@ func followTheModel(t *rapid.T, programs *programSubject, specification subject,
 		"relay":     p.relay,
 		"deferred":  p.endReplies,
 		"range":     p.ranges,
+		"tunnel":    p.tunnelErrors,
 	})
 }
 
@@ -158,7 +159,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
-		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, resumedPort, emptyPort, unknownPort}).Draw(t, "dport"))
+		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, tunnelPort, tunnelPort, tunnelMaglev, resumedPort, emptyPort, unknownPort}).Draw(t, "dport"))
 })
 
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
@@ -218,7 +219,7 @@ func damage(t *rapid.T, frame []byte) []byte {
 // summed gives a frame another payload, and with it another checksum; a datagram
 // now and then has none (RFC 768), which must stay so.
 func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
-	frame := frameTo(to, o, flags, payload+string(rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "more")))
+	frame := marked(t, frameTo(to, o, flags, payload+string(rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "more"))))
 	if rapid.IntRange(0, 9).Draw(t, "partial") == 0 {
 		return partial(frame)
 	}
@@ -510,6 +511,9 @@ func (p *pair) services(t *rapid.T) {
 			some[i].Backends = some[i].Backends[:len(some[i].Backends)/2]
 		}
 		some[i].Limits = rapid.SampledFrom([]dataplane.Limits{some[i].Limits, {}, {SourceFlows: 1}, {Embryonic: 1}, {SYNChallenge: 1}}).Draw(t, "limits")
+		if some[i].Mode.Direct() {
+			some[i].Mode = rapid.SampledFrom([]dataplane.Mode{dataplane.DSRL2, dataplane.DSRIPIP}).Draw(t, "mode")
+		}
 		some[i].Refuse = rapid.Bool().Draw(t, "refuse")
 		if rapid.Bool().Draw(t, "weighted") {
 			some[i].Weights = rapid.SliceOfN(rapid.IntRange(1, 3), len(some[i].Backends), len(some[i].Backends)).Draw(t, "weights")

@@ -54,6 +54,7 @@ type objects struct {
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
+	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 
 // shared returns the maps that the families share: lease, counters and event ring.
@@ -84,7 +85,7 @@ type tables interface {
 	suffix() string
 	// has reports whether an address belongs to the family.
 	has(a flow.Addr) bool
-	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error
+	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole, host model.Host) error
 	install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error)
 	heal(entries []flow.Entry, now clock.Instant) (missed int, err error)
 	delete(tuples []flow.Tuple, only condition) error
@@ -214,9 +215,11 @@ func (f *family[A]) suffix() string {
 	return suffix4
 }
 
-func (f *family[A]) has(a flow.Addr) bool {
+func (f *family[A]) has(a flow.Addr) bool { return a.Is4() == is4[A]() }
+
+func is4[A addr]() bool {
 	var one A
-	return a.Is4() == (len(one) == len(ipv4{}))
+	return len(one) == len(ipv4{})
 }
 
 func (f *family[A]) close() error {

@@ -51,6 +51,7 @@ const (
 	fast6VarDeferReplies   = "defer_replies"
 	fast6VarDropEcho       = "drop_echo"
 	fast6VarFakeClock      = "fake_clock"
+	fast6VarFragmentIds    = "fragment_ids"
 	fast6VarGeneration     = "generation"
 	fast6VarIcmpRate       = "icmp_rate"
 	fast6VarLimited        = "limited"
@@ -63,6 +64,7 @@ const (
 	fast6VarSnatPeerCount  = "snat_peer_count"
 	fast6VarSnatPeerFirst  = "snat_peer_first"
 	fast6VarSnatSeed       = "snat_seed"
+	fast6VarTunnelSource   = "tunnel_source"
 )
 
 // loadFast6 returns the embedded CollectionSpec for fast6.
@@ -154,6 +156,7 @@ type fast6VariableSpecs struct {
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
+	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
@@ -166,6 +169,7 @@ type fast6VariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
 // fast6Objects contains all objects after they have been loaded into the kernel.
@@ -253,6 +257,7 @@ type fast6Variables struct {
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
+	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
@@ -265,6 +270,7 @@ type fast6Variables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 
 // fast6Programs contains all programs after they have been loaded into the kernel.

@@ -50,6 +50,7 @@ const (
 	fast4VarDeferReplies   = "defer_replies"
 	fast4VarDropEcho       = "drop_echo"
 	fast4VarFakeClock      = "fake_clock"
+	fast4VarFragmentIds    = "fragment_ids"
 	fast4VarGeneration     = "generation"
 	fast4VarIcmpRate       = "icmp_rate"
 	fast4VarLimited        = "limited"
@@ -62,6 +63,7 @@ const (
 	fast4VarSnatPeerCount  = "snat_peer_count"
 	fast4VarSnatPeerFirst  = "snat_peer_first"
 	fast4VarSnatSeed       = "snat_seed"
+	fast4VarTunnelSource   = "tunnel_source"
 )
 
 // loadFast4 returns the embedded CollectionSpec for fast4.
@@ -152,6 +154,7 @@ type fast4VariableSpecs struct {
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
+	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
 	IcmpRate       *ebpf.VariableSpec `ebpf:"icmp_rate"`
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
@@ -164,6 +167,7 @@ type fast4VariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
 // fast4Objects contains all objects after they have been loaded into the kernel.
@@ -249,6 +253,7 @@ type fast4Variables struct {
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
+	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Generation     *ebpf.Variable `ebpf:"generation"`
 	IcmpRate       *ebpf.Variable `ebpf:"icmp_rate"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
@@ -261,6 +266,7 @@ type fast4Variables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 
 // fast4Programs contains all programs after they have been loaded into the kernel.

@@ -67,7 +67,7 @@ func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
 		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
 		// See newProgramSubject.
 		Own:       append(ownAddresses(), address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")),
-		Broadcast: broadcastAddresses(),
+		Broadcast: broadcastAddresses(), TunnelSources: []flow.Addr{address("198.18.1.1")},
 	}}
 	s.reset()
 	return s
@@ -451,20 +451,29 @@ func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 	if after.ARPReplies > before.ARPReplies {
 		return fmt.Sprintf("arp-reply %s is-at %s", ipv4At(out[28:]), net.HardwareAddr(out[22:28])), out
 	}
+	if inner := unpacked(t, out); inner != nil {
+		src, dst := ends(out)
+		return fmt.Sprintf("tunnel %s by %s>%s", leavingFate(t, before, after, frame, inner), src, dst), out
+	}
+	return leavingFate(t, before, after, frame, out), out
+}
+
+// leavingFate describes a packet that leaves, without an outer header.
+func leavingFate(t rapid.TB, before, after dataplane.Counters, frame, out []byte) string {
 	if err := checkSums(out); err != nil && checkSums(frame) == nil {
 		t.Errorf("forwarded frame: %v\nin  %x\nout %x", err, frame, out)
 	}
 	if _, offset := fragmentOf(out); offset > 0 {
 		src, dst := ends(out)
-		return fmt.Sprintf("forward fragment %s>%s id %d", src, dst, idOf(out)), out
+		return fmt.Sprintf("forward fragment %s>%s id %d", src, dst, idOf(out))
 	}
 	if proto := partsOf(out).proto; proto == icmpProto && !isIPv6(out) || proto == icmpv6Proto && isIPv6(out) {
-		return icmpFate(before, after, out), out
+		return icmpFate(before, after, out)
 	}
 	if after.Dropped[dataplane.DropChallenged] > before.Dropped[dataplane.DropChallenged] {
-		return "refuse challenged: " + challengeFate(t, frame, out), out
+		return "refuse challenged: " + challengeFate(t, frame, out)
 	}
-	return "forward " + tupleOf(out).String(), out
+	return "forward " + tupleOf(out).String()
 }
 
 // icmpFate describes an ICMP message that leaves: "echo-reply <from>><to>", "forward icmp

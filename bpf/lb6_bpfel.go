@@ -75,6 +75,7 @@ const (
 	lb6VarSnatPeerCount  = "snat_peer_count"
 	lb6VarSnatPeerFirst  = "snat_peer_first"
 	lb6VarSnatSeed       = "snat_seed"
+	lb6VarTunnelSource   = "tunnel_source"
 )
 
 // loadLb6 returns the embedded CollectionSpec for lb6.
@@ -190,6 +191,7 @@ type lb6VariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
 // lb6Objects contains all objects after they have been loaded into the kernel.
@@ -300,6 +302,7 @@ type lb6Variables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 
 // lb6Programs contains all programs after they have been loaded into the kernel.

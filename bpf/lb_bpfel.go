@@ -127,7 +127,7 @@ type lbFragments struct {
 	}
 	Id        uint16
 	Direction uint8
-	Direct    bool
+	Leaving   uint8
 	Src       uint32
 	Dst       uint32
 	Spans     [8]struct {
@@ -268,6 +268,7 @@ const (
 	lbVarSnatPeerCount  = "snat_peer_count"
 	lbVarSnatPeerFirst  = "snat_peer_first"
 	lbVarSnatSeed       = "snat_seed"
+	lbVarTunnelSource   = "tunnel_source"
 )
 
 // loadLb returns the embedded CollectionSpec for lb.
@@ -379,6 +380,7 @@ type lbVariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
 // lbObjects contains all objects after they have been loaded into the kernel.
@@ -481,6 +483,7 @@ type lbVariables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 
 // lbPrograms contains all programs after they have been loaded into the kernel.

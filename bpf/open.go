@@ -133,6 +133,10 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 	}
 	forwardFromLoopback()
 	d := &Dataplane{cfg: cfg, now: boottime.Now}
+	var err error
+	if d.host, err = hostAddresses(backend); err != nil {
+		return nil, err
+	}
 	if err := d.loadFamilies(client, backend, opts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -213,9 +217,6 @@ func (d *Dataplane) start() (err error) {
 		if d.deferral, err = openDeferral(d.cfg.ClientLink, d.cfg.HasIPv6()); err != nil {
 			return err
 		}
-	}
-	if d.host, err = hostAddresses(); err != nil {
-		return err
 	}
 	return errors.Join(d.SetServices(d.cfg.Services, d.cfg.VIPs), d.removeDamagedAdopted())
 }

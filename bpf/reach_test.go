@@ -67,6 +67,7 @@ var wanted = []string{
 	"client0 drop table-full", "client0 drop malformed", "client0 drop fragment", "client0 drop other-proto",
 	"client0 forward fragment", "backend0 forward fragment", "client0 drop fragment-overlap", "backend0 drop fragment-overlap",
 	"client0 forward icmp", "backend0 forward icmp", "client0 echo-reply", "backend0 echo-reply",
+	"client0 tunnel forward", "backend0 drop tunnel",
 	"client0 refuse ttl", "backend0 refuse ttl", "client0 refuse too-big", "backend0 refuse too-big",
 	"client0 drop icmp", "backend0 drop icmp", "client0 drop icmp-forged", "backend0 drop icmp-forged",
 	"client0 drop source", "client0 drop checksum", "client0 drop source-route", "client0 drop ttl", "backend0 drop unconfirmed",

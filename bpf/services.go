@@ -17,7 +17,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		return err
 	}
 	roles, err := model.AddressRoles(d.cfg.BackendLink, vips, services, d.host)
-	if err != nil {
+	if err := errors.Join(err, d.host.CheckTunnels(services)); err != nil {
 		return err
 	}
 	for _, s := range services {
@@ -30,7 +30,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 	}
 	d.generation++
 	for _, f := range d.families {
-		if err := f.setServices(services, d.generation, roles); err != nil {
+		if err := f.setServices(services, d.generation, roles, d.host); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 // sees either the old or the new service: new backends are written into unused tables, and
 // then the services that use them are replaced. An unchanged service keeps its round-robin
 // turn.
-func (f *family[A]) setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole) error {
+func (f *family[A]) setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole, host model.Host) error {
 	addresses := make(map[A]uint32)
 	for a, m := range roles {
 		if f.has(a) {
@@ -93,6 +93,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	f.limited.Store(&limited)
 	return errors.Join(
 		f.setLimited(len(limited) > 0),
+		f.setTunnelSource(host, mine),
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.dnatRanges.put(dnatRanges), f.members.put(members), f.refusals.put(refusals),
 		f.services.put(values), f.ranges.put(ranges),
 		f.setRanged(len(ranges) > 0), // while no service is missing, with ranges or without
@@ -109,6 +110,15 @@ func (f *family[A]) setLimited(limited bool) error {
 	return err
 }
 
+// setTunnelSource tells the programs the source of encapsulated packets, if a service encapsulates.
+func (f *family[A]) setTunnelSource(host model.Host, services []dataplane.Service) error {
+	var source flow.Addr
+	if slices.ContainsFunc(services, func(s dataplane.Service) bool { return s.Mode.Encapsulates() }) {
+		source = host.TunnelSource(is4[A]())
+	}
+	return f.objs.TunnelSource.Set(toAddr[A](source))
+}
+
 func (f *family[A]) setGeneration(generation uint32) error {
 	err := f.objs.Generation.Set(generation)
 	if f.xdp != nil {
@@ -117,8 +127,31 @@ func (f *family[A]) setGeneration(generation uint32) error {
 	return err
 }
 
+// tunnelSources returns the first address of each family on the backend link; of IPv6, one that is
+// not only valid on the link.
+func tunnelSources(backend *net.Interface) (all []flow.Addr, err error) {
+	addrs, err := backend.Addrs()
+	if err != nil {
+		return nil, fmt.Errorf("bpf: read addresses of %s: %w", backend.Name, err)
+	}
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		if !ok || n.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		addr := flow.Addr(n.IP.To16())
+		if !slices.ContainsFunc(all, func(other flow.Addr) bool { return other.Is4() == addr.Is4() }) {
+			all = append(all, addr)
+		}
+	}
+	return all, nil
+}
+
 // hostAddresses returns the host's addresses and the broadcast addresses of its networks.
-func hostAddresses() (h model.Host, err error) {
+func hostAddresses(backend *net.Interface) (h model.Host, err error) {
+	if h.TunnelSources, err = tunnelSources(backend); err != nil {
+		return h, err
+	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return h, fmt.Errorf("bpf: read own addresses: %w", err)

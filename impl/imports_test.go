@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"scenarios/suite":      {"..."},
 	// The real world reaches a node as a process: it writes its configuration, speaks
 	// to its control socket, and knows none of its insides but the types of a status.
-	"netns/...": {"netns/...", "bpf/bpffs", "scenarios", "scenarios/...", "impl/daemon/config", "impl/daemon/control", "impl/daemon/pki", "impl/clock/boottime",
+	"netns/...": {"netns/...", "bpf/bpffs", "bpf/decap", "scenarios", "scenarios/...", "impl/daemon/config", "impl/daemon/control", "impl/daemon/pki", "impl/clock/boottime",
 		"impl/daemon/realtime", "impl/dataplane", "impl/health", "impl/node", "impl/arbiter", "impl/catalog", "impl/bfd", "impl/ha", "impl/ctsync"},
 	"sim/...": {"sim/...", "scenarios", "scenarios/...", "impl/driver", "impl/health", "impl/node", "impl/arbiter", "impl/catalog", "impl/bfd", "impl/ha", "impl/ctsync", "impl/dataplane",
 		"impl/dataplane/..."},

@@ -33,6 +33,7 @@ struct arrival {
 	__u32 mtu;		      /* of FATE_TOO_BIG */
 	enum drop reason;	      /* of FATE_DROP */
 	__u16 stamp;
+	bool encapsulated; /* the client's packet is encapsulated for its backend */
 };
 
 static __always_inline __u32 roles_of(const ip_addr *addr)
@@ -114,6 +115,7 @@ static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, stru
 	else
 		find_reply(pkt, a, a->reason);
 	a->hop = a->conn ? current_hop(a->conn, pkt, direction) : 0;
+	a->encapsulated = a->hop & HOP_ENCAPSULATED;
 	if (!is_balanced(ctx, pkt, a, direction))
 		return FATE_HOST;
 	pkt->relayed = !lease_holds(pkt->now);
@@ -137,7 +139,10 @@ static __always_inline enum fate judge(packet_ctx *ctx, struct packet *pkt, stru
 /* The tuple with which a packet of the flow leaves; see leaves_unchanged. */
 static __always_inline struct tuple target_of(const struct arrival *a, enum direction direction)
 {
-	return reversed(direction == ORIGINAL ? &a->conn->reply : a->original);
+	struct tuple to = reversed(direction == ORIGINAL ? &a->conn->reply : a->original);
+
+	encapsulate_for(&to, a->encapsulated);
+	return to;
 }
 
 /* Why a packet of the flow is not forwarded, or DROP_NONE. The entry's memory may belong

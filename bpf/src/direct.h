@@ -23,6 +23,26 @@ static __always_inline bool leaves_unchanged(const struct tuple *to)
 	return !to->sport;
 }
 
+/* Whether the flows of a service reach their backends encapsulated; reply is that of the entry,
+ * which may be of an earlier mode of the service. */
+static __always_inline bool encapsulates(const struct service *svc, const struct tuple *reply)
+{
+	return svc->mode == MODE_DSR_IPIP && is_direct(reply);
+}
+
+/* Marks a tuple with which a packet leaves. It is no key of a map, so its padding is free. */
+static __always_inline void encapsulate_for(struct tuple *to, bool encapsulated)
+{
+	to->pad[0] = encapsulated;
+}
+
+static __always_inline enum leaving leaving_of(const struct tuple *to)
+{
+	if (!leaves_unchanged(to))
+		return TRANSLATED;
+	return to->pad[0] ? ENCAPSULATED : UNCHANGED;
+}
+
 /* The sequence number after a segment. */
 static __always_inline __u32 end_of(const struct packet *pkt)
 {

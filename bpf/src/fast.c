@@ -48,10 +48,11 @@ static __always_inline int pass_on(packet_ctx *ctx, const struct packet *pkt, co
 				  enum direction direction)
 {
 	struct tuple to = target_of(a, direction);
+	struct service *svc = a->hop ? NULL : find_service(a->original);
 	struct ethhdr *eth;
 	__u64 hop;
 
-	if ((!a->hop && !find_service(a->original)) || may_follow(pkt, a, direction) != DROP_NONE)
+	if ((!a->hop && (!svc || encapsulates(svc, &a->conn->reply))) || (a->hop & HOP_ENCAPSULATED) || may_follow(pkt, a, direction) != DROP_NONE)
 		return leave_to_tcx(LEFT_OTHER);
 	hop = a->hop ? a->hop : find_neighbour(ctx, &to, egress(direction));
 	if (hop == HOP_UNKNOWN)

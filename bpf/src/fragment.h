@@ -13,14 +13,12 @@
 
 #define FRAGMENT_LIFE 15000000000ll /* RFC 791 3.2 */
 
-volatile __u32 fragment_ids; /* datagrams that got an id of this node */
-
 /* Remembers how to translate the datagram of a first fragment. Datagrams of several
  * senders that leave with one address must not share an id. */
 static __noinline bool remember_datagram(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
 					 __u32 direction)
 {
-	struct fragments datagram = { .direction = direction, .direct = leaves_unchanged(to), .src = to->src, .dst = to->dst };
+	struct fragments datagram = { .direction = direction, .leaving = leaving_of(to), .src = to->src, .dst = to->dst };
 	struct fragment_key key = {};
 
 	if (!read_key(skb, pkt->fragment_off, &key) || !read_span(skb, pkt->fragment_off, &datagram.spans[0]))
@@ -28,7 +26,7 @@ static __noinline bool remember_datagram(struct __sk_buff *skb, const struct pac
 	datagram.expires = pkt->now + FRAGMENT_LIFE;
 	datagram.id = key.id;
 	if (!same_addr(&to->src, &pkt->tuple.src))
-		datagram.id = new_id(datagram_seed + __sync_fetch_and_add(&fragment_ids, 1));
+		datagram.id = own_id();
 	if (bpf_map_update_elem(&fragments, &key, &datagram, BPF_ANY))
 		return false;
 	return rename_datagram(skb, pkt->fragment_off, datagram.id);
@@ -72,7 +70,7 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	struct fragment_key key = {};
 	ip_addr from, to;
 	struct tuple out = {};
-	bool direct;
+	__u32 leaving, mtu;
 	struct span span = {};
 	enum drop reason;
 	datagram_id id;
@@ -89,21 +87,24 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	reason = add_span(datagram, &span);
 	out.src = datagram->src;
 	out.dst = datagram->dst;
-	direct = datagram->direct;
+	leaving = datagram->leaving;
 	id = datagram->id;
 	bpf_spin_unlock(&datagram->lock);
 	if (reason != DROP_NONE)
 		return drop(reason);
+	if (leaving == ENCAPSULATED && is_too_big_inside(skb, 0, &mtu))
+		return drop(DROP_TOO_BIG);
 	ip = header(skb, ETH_HLEN, sizeof(*ip));
 	if (!ip || !rename_datagram(skb, at, id))
 		return drop(DROP_MALFORMED);
 	from = source_of(ip);
 	to = destination_of(ip);
-	if (direct)
+	if (leaving != TRANSLATED)
 		readdress(ip, &from, &to, 0);
 	else
 		readdress(ip, &out.src, &out.dst, addresses_change(&from, &out.src, &to, &out.dst));
 	count_fragment();
 	count_forwarded(skb, direction);
-	return leave(skb, direct ? &out : NULL, HOP_UNKNOWN, direction);
+	encapsulate_for(&out, leaving == ENCAPSULATED);
+	return leave(skb, leaving != TRANSLATED ? &out : NULL, HOP_UNKNOWN, direction);
 }

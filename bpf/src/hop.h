@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * What a packet of a flow has looked up for the next packets of its direction: that the
- * flow's service exists, that its addresses are balanced, and the next hop's Ethernet
- * address. It is valid for one tick, and until user space changes the services.
+ * flow's service exists, that its addresses are balanced, whether the service encapsulates,
+ * and the next hop's Ethernet address. It is valid for one tick, and until user space changes the services.
  *
  * The first packet of each tick goes by the kernel's neighbour table, which learns from it
  * that the neighbour is in use.
@@ -14,7 +14,8 @@
 /* A conn's hop is one word, so that another CPU reads all of it or nothing: the
  * neighbour's Ethernet address above the stamp of the tick. */
 #define HOP_ADDR_SHIFT 16
-#define HOP_UNKNOWN 0xffffffffffffull /* not a unicast address: the kernel has to find the neighbour */
+#define HOP_UNKNOWN 0xfffffffffffeull /* the kernel has to find the neighbour */
+#define HOP_ENCAPSULATED 1ull	      /* with the address or HOP_UNKNOWN: the group bit, which neither has */
 #define TICK_SHIFT 27		      /* a tick is 134 ms */
 #define GENERATION_BITS 4
 #define LOOPBACK_IFINDEX 1
@@ -27,7 +28,7 @@ static __always_inline __u16 hop_stamp(__s64 at)
 }
 
 /* The neighbour of a direction if it is known in this tick, HOP_UNKNOWN if the kernel has
- * to find it, or 0 if nothing is known. */
+ * to find it, or 0 if nothing is known. The first two may have HOP_ENCAPSULATED. */
 static __always_inline __u64 current_hop(const struct conn *conn, const struct packet *pkt, enum direction direction)
 {
 	__u64 hop = *(volatile __u64 *)&conn->hop[direction];
@@ -38,24 +39,32 @@ static __always_inline __u64 current_hop(const struct conn *conn, const struct p
 }
 
 /* Asks the kernel for the link and the neighbour of a packet, as for a packet of the host
- * itself. It answers only if forwarding is enabled on the loopback link. */
-static FIND_NEIGHBOUR __u64 find_neighbour(packet_ctx *ctx, const struct tuple *to, __u32 ifindex)
+ * itself. It answers only if forwarding is enabled on the loopback link. Not inlined, like track. */
+__noinline __u64 find_neighbour(packet_ctx *ctx, const struct tuple *to, __u32 ifindex)
 {
-	struct bpf_fib_lookup route = {
-		.family = ROUTE_FAMILY, .ifindex = LOOPBACK_IFINDEX, .l4_protocol = to->proto,
-		.sport = to->sport, .dport = to->dport,
-	};
-	__u64 addr = 0;
+	struct bpf_fib_lookup route = { .family = ROUTE_FAMILY, .ifindex = LOOPBACK_IFINDEX };
+	__u64 addr = 0, encapsulated = 0;
 
+	if (!to)
+		return HOP_UNKNOWN;
+	route.l4_protocol = to->proto;
+	route.sport = to->sport;
+	route.dport = to->dport;
+	if (leaving_of(to) == ENCAPSULATED) {
+		encapsulated = HOP_ENCAPSULATED;
+		route.l4_protocol = TUNNEL_PROTO;
+	}
 	/* For both families: the IPv4 members begin where the IPv6 members do. */
-	*(ip_addr *)&route.ipv6_src = to->src;
+	*(ip_addr *)&route.ipv6_src = encapsulated ? tunnel_source : to->src;
 	*(ip_addr *)&route.ipv6_dst = to->dst;
 	if (bpf_fib_lookup(ctx, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
-		return HOP_UNKNOWN;
-	if (leaves_unchanged(to) && !same_addr((ip_addr *)&route.ipv6_dst, &to->dst))
+		return HOP_UNKNOWN | encapsulated;
+	if (leaving_of(to) == UNCHANGED && !same_addr((ip_addr *)&route.ipv6_dst, &to->dst))
 		return HOP_UNKNOWN; /* a gateway would send it back */
 	__builtin_memcpy(&addr, route.dmac, ETH_ALEN);
-	return addr;
+	if (addr & HOP_ENCAPSULATED) /* a group address: entered by hand */
+		addr = HOP_UNKNOWN;
+	return addr | encapsulated;
 }
 
 static __always_inline __u32 egress(enum direction direction)

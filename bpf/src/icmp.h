@@ -84,8 +84,9 @@ static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packe
 	return true;
 }
 
-/* Drops a packet and sends its sender an ICMP error from the destination address. */
-static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
+/* Drops a packet and sends its sender an ICMP error from the destination address. Not inlined,
+ * like track. */
+__noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
 {
 	struct icmp_error *error = TAKE_ROOM(struct icmp_error, icmp_error);
 	struct counters *c = count();
@@ -94,7 +95,7 @@ static __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, en
 	__u32 quoted, sum, header_sum;
 
 	drop(reason);
-	if (pkt->kind != KIND_SEGMENT || !may_send_error(pkt->now))
+	if (!pkt || pkt->kind != KIND_SEGMENT || !may_send_error(pkt->now))
 		return TCX_DROP;
 	if (!error || !sum_quoted(skb, pkt, &header_sum))
 		return TCX_DROP;

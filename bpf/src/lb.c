@@ -136,11 +136,12 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 	if (reason != DROP_NONE)
 		return drop(reason);
 	to = reversed(&reply);
+	encapsulate_for(&to, encapsulates(svc, &reply));
 	return forward(skb, pkt, &to, 0, ORIGINAL);
 }
 
 /* Handles a packet from a client to a service. */
-static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
+static __always_inline int original_direction(struct __sk_buff *skb, const struct packet *pkt, struct arrival *a)
 {
 	bool follows = a->conn && !reopens(word_of(a->conn), pkt);
 	struct service *svc = NULL;
@@ -149,7 +150,10 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 		svc = find_service(&pkt->tuple);
 		if (!svc)
 			return drop(DROP_NO_SERVICE);
+		a->encapsulated = follows ? encapsulates(svc, &a->conn->reply) : svc->mode == MODE_DSR_IPIP;
 	}
+	if (a->encapsulated && is_too_big_inside(skb, headers_end(pkt), &a->mtu))
+		return refuse(skb, pkt, DROP_TOO_BIG, a->mtu);
 	return follows ? pass_on(skb, pkt, a, ORIGINAL) : begin(skb, pkt, svc, a->conn);
 }
 
@@ -167,14 +171,32 @@ static __always_inline int reply_direction(struct __sk_buff *skb, const struct p
 static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *pkt, const struct conn *conn,
 				    const struct tuple *original, enum direction direction)
 {
+	struct service *svc;
 	struct tuple to;
+	__u32 mtu;
 
 	if (!conn || !original)
 		return drop(DROP_ICMP);
-	if (!find_service(original))
+	svc = find_service(original);
+	if (!svc)
 		return drop(DROP_NO_SERVICE);
 	to = reversed(direction == ORIGINAL ? &conn->reply : original);
+	if (direction == ORIGINAL && encapsulates(svc, &conn->reply)) {
+		if (is_too_big_inside(skb, 0, &mtu))
+			return drop(DROP_TOO_BIG);
+		encapsulate_for(&to, true);
+	}
 	return forward_error(skb, pkt, conn, &to, direction);
+}
+
+/* The length of the header that a packet that is too big even without it would have got. */
+static __noinline __u32 overhead(const struct packet *pkt, const struct conn *conn, enum direction direction)
+{
+	struct service *svc = direction == ORIGINAL && pkt ? find_service(&pkt->tuple) : NULL;
+
+	if (!svc || svc->mode != MODE_DSR_IPIP || (conn && !is_direct(&conn->reply)))
+		return 0;
+	return sizeof(ip_header);
 }
 
 static __always_inline int expire(struct __sk_buff *skb, const struct packet *pkt)
@@ -194,7 +216,7 @@ static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 		return TCX_DROP;
 	switch (judge(skb, pkt, &a, direction)) {
 	case FATE_HOST:
-		return TCX_NEXT;
+		return direction == REPLY && is_about_tunnel(skb, pkt) ? drop(DROP_TUNNEL) : TCX_NEXT;
 	case FATE_DROP:
 		return drop(a.reason);
 	case FATE_RELAY:
@@ -204,7 +226,7 @@ static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 	case FATE_EXPIRED:
 		return expire(skb, pkt);
 	case FATE_TOO_BIG:
-		return refuse(skb, pkt, DROP_TOO_BIG, a.mtu);
+		return refuse(skb, pkt, DROP_TOO_BIG, a.mtu - overhead(pkt, a.conn, direction));
 	case FATE_ERROR:
 		return error_of_flow(skb, pkt, a.conn, a.original, direction);
 	case FATE_FRAGMENT:

@@ -6,25 +6,43 @@
 
 #include "hop.h"
 #include "relay.h"
+#include "tunnel.h"
 
-/* Lets the kernel find the neighbour of the packet. A direct flow's is the backend, which the
- * packet does not name. */
+/* Lets the kernel find the neighbour of the packet. That of a packet that leaves unchanged is the
+ * backend, which the packet does not name. */
 static __noinline int leave_by_kernel(const struct tuple *to, __u32 ifindex)
 {
 	struct bpf_redir_neigh backend = { .nh_family = ROUTE_FAMILY };
 
-	if (!to || !leaves_unchanged(to))
+	if (!to || leaving_of(to) != UNCHANGED)
 		return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 	*(ip_addr *)&backend.ipv6_nh = to->dst; /* ipv4_nh begins where ipv6_nh does */
 	return bpf_redirect_neigh(ifindex, &backend, sizeof(backend), 0);
 }
 
+/* Transmits a client's packet in an outer header. Not inlined, like track. */
+__noinline int leave_encapsulated(struct __sk_buff *skb, const struct tuple *to, __u64 hop)
+{
+	struct ethhdr *eth;
+
+	if (!to || !encapsulate(skb, to))
+		return drop(DROP_TUNNEL);
+	hop &= ~HOP_ENCAPSULATED;
+	eth = header(skb, 0, sizeof(*eth));
+	if (!hop || hop == HOP_UNKNOWN || !eth)
+		return bpf_redirect_neigh(backend_ifindex, NULL, 0, 0);
+	address_frame(eth, hop, ORIGINAL);
+	return bpf_redirect(backend_ifindex, 0);
+}
+
 /* Transmits the packet that leaves with a tuple to its neighbour, or to the one that the kernel
- * finds. */
+ * finds. NULL stands for the tuple of a translated packet. */
 static __always_inline int leave(struct __sk_buff *skb, const struct tuple *to, __u64 hop, enum direction direction)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
+	if (to && leaving_of(to) == ENCAPSULATED)
+		return leave_encapsulated(skb, to, hop);
 	if (!hop || hop == HOP_UNKNOWN || !eth)
 		return leave_by_kernel(to, egress(direction));
 	address_frame(eth, hop, direction);

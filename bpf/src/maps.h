@@ -34,6 +34,7 @@ volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
 volatile bool limited; /* a service has limits */
 volatile bool ranged;  /* a service has a range of ports */
+volatile ip_addr tunnel_source; /* source of outer headers, see tunnel.h; zero if no service encapsulates */
 volatile __u8 peer_client_mac[6]; /* all zero if unknown */
 volatile __u8 peer_backend_mac[6];
 volatile __s64 relay_until; /* until then, packets of a VIP without a lease are relayed to the peer */

@@ -65,6 +65,7 @@ __noinline int claim_for(struct tuple *reply, const struct packet *pkt, const st
 		reply->sport = original->dport;
 	switch (svc->mode) {
 	case MODE_DSR_L2:
+	case MODE_DSR_IPIP:
 		reply->sport = original->dport;
 		reply->dst = original->src;
 		break;

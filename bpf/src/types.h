@@ -94,6 +94,13 @@ struct conn {
 
 #define SPANS_MAX 8
 
+/* How a packet leaves towards the backend. */
+enum leaving {
+	TRANSLATED,
+	UNCHANGED,    /* only its Ethernet addresses name the backend */
+	ENCAPSULATED, /* unchanged inside an outer header */
+};
+
 /* Bytes of a datagram, from the first to before the last. Empty if both are 0. */
 struct span {
 	__u32 from;
@@ -107,7 +114,7 @@ struct fragments {
 	struct bpf_spin_lock lock;
 	datagram_id id; /* the id of the forwarded fragments */
 	__u8 direction;
-	bool direct; /* dst is the backend to which the datagram goes unchanged */
+	__u8 leaving; /* of enum leaving; unless translated, dst is the backend */
 	FRAGMENTS_PADDING
 	ip_addr src;
 	ip_addr dst;
@@ -138,6 +145,7 @@ enum mode {
 	MODE_FULLNAT = 1,
 	MODE_DNAT,
 	MODE_DSR_L2,
+	MODE_DSR_IPIP,
 };
 
 enum balance {
@@ -271,6 +279,7 @@ enum drop {
 	DROP_CHALLENGED,
 	DROP_VALIDATED,
 	DROP_NO_CHALLENGE,
+	DROP_TUNNEL,
 	DROP_KINDS,
 };
 

@@ -36,9 +36,12 @@ const (
 	// DSRL2 rewrites only the Ethernet addresses. Backends have the VIP themselves and answer
 	// clients directly, so that the node sees one direction of a flow.
 	DSRL2
+	// DSRIPIP is DSRL2 for backends behind routers: it puts the packet into an IP packet to the
+	// backend, which unpacks it.
+	DSRIPIP
 )
 
-var modeNames = [...]string{FullNAT: "fullnat", DNAT: "dnat", DSRL2: "dsr-l2"}
+var modeNames = [...]string{FullNAT: "fullnat", DNAT: "dnat", DSRL2: "dsr-l2", DSRIPIP: "dsr-ipip"}
 
 func (m Mode) valid() bool { return m >= FullNAT && int(m) < len(modeNames) }
 
@@ -53,7 +56,10 @@ func (m Mode) String() string {
 func ModeOf(name string) Mode { return max(Mode(slices.Index(modeNames[1:], name)+1), FullNAT) }
 
 // Direct reports whether backends answer clients without the node.
-func (m Mode) Direct() bool { return m == DSRL2 }
+func (m Mode) Direct() bool { return m == DSRL2 || m == DSRIPIP }
+
+// Encapsulates reports whether packets reach their backend inside others.
+func (m Mode) Encapsulates() bool { return m == DSRIPIP }
 
 // Balance is how a new flow selects its backend.
 type Balance uint8
@@ -347,13 +353,14 @@ const (
 	DropChallenged                  // a SYN of a source that has to answer a challenge first
 	DropValidated                   // a RST that answered a challenge
 	DropNoChallenge                 // a RST without an entry that answers no challenge
+	DropTunnel                      // could not be encapsulated, or an ICMP error about an encapsulated packet
 	DropKinds                       // the number of reasons
 )
 
 var dropNames = [DropKinds]string{"no-lease", "miss", "no-service", "no-backend", "no-port", "table-full",
 	"malformed", "fragment", "other-proto", "icmp", "icmp-forged", "ttl", "too-big", "source", "checksum",
 	"source-route", "unconfirmed", "fragment-overlap", "service-limit", "source-limit", "relayed",
-	"challenged", "validated", "no-challenge"}
+	"challenged", "validated", "no-challenge", "tunnel"}
 
 func (d Drop) String() string { return dropNames[d] }
 

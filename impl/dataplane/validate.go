@@ -17,7 +17,7 @@ func (s Service) Validate() error {
 	case s.Proto != flow.TCP && s.Proto != flow.UDP:
 		return fmt.Errorf("dataplane: service %q: protocol %s is neither tcp nor udp", s.Name, s.Proto)
 	case !s.Mode.valid():
-		return fmt.Errorf("dataplane: service %q: %s is neither fullnat, dnat nor dsr-l2", s.Name, s.Mode)
+		return fmt.Errorf("dataplane: service %q: %s is neither fullnat, dnat, dsr-l2 nor dsr-ipip", s.Name, s.Mode)
 	case !s.Balance.valid():
 		return fmt.Errorf("dataplane: service %q: %s is neither rr, maglev nor least-conn", s.Name, s.Balance)
 	case s.Mode == FullNAT && s.SNAT == flow.Addr{}:

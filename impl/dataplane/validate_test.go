@@ -43,7 +43,7 @@ func TestConfigValidate(t *testing.T) {
 		}},
 		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},
 		{"neither tcp nor udp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},
-		{"neither fullnat, dnat nor dsr-l2", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},
+		{"neither fullnat, dnat, dsr-l2 nor dsr-ipip", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},
 		{"neither rr, maglev nor least-conn", func(c *dataplane.Config) { c.Services[0].Balance = 9 }},
 		{"needs a SNAT address", func(c *dataplane.Config) { c.Services[0].SNAT = flow.Addr{} }},
 		{"SNAT address 198.18.1.100 twice", func(c *dataplane.Config) { c.Services[0].SNATPool = []flow.Addr{c.Services[0].SNAT} }},

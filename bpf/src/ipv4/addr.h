@@ -5,13 +5,14 @@
 #pragma once
 
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/types.h>
 #include <stdbool.h>
 
 #define ETHERTYPE ETH_P_IP
 #define ROUTE_FAMILY 2 /* AF_INET */
+#define TUNNEL_PROTO IPPROTO_IPIP /* of this family inside an IP packet */
 #define FRAGMENTS_PADDING
-#define FIND_NEIGHBOUR __always_inline
 
 typedef __be32 ip_addr;
 typedef __be16 datagram_id;

@@ -47,6 +47,13 @@ static __always_inline datagram_id new_id(__u64 number)
 	return bpf_htons(number);
 }
 
+volatile __u32 fragment_ids; /* datagrams and outer packets that got an id of this node */
+
+static __always_inline datagram_id own_id(void)
+{
+	return new_id(datagram_seed + __sync_fetch_and_add(&fragment_ids, 1));
+}
+
 static __always_inline bool rename_datagram(packet_ctx *ctx, __u32 at, datagram_id id)
 {
 	struct iphdr *ip = header(ctx, ETH_HLEN, sizeof(*ip));

@@ -7,6 +7,8 @@
 #include "csum.h"
 #include "parse.h"
 
+#define TTL_DEFAULT 64
+
 /* The change of an IP header's ones' complement sum when its TTL is decremented. */
 #define ONE_HOP 0xfffeu
 
@@ -34,6 +36,16 @@ static __always_inline ip_addr source_of(const ip_header *ip)
 static __always_inline ip_addr destination_of(const ip_header *ip)
 {
 	return ip->daddr;
+}
+
+static __always_inline __u8 protocol_of(const ip_header *ip)
+{
+	return ip->protocol;
+}
+
+static __always_inline bool is_tunnel_source(const ip_addr *addr)
+{
+	return *addr == tunnel_source;
 }
 
 /* The pseudo-header's part of a transport checksum (RFC 9293 3.1, 768). */

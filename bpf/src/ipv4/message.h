@@ -7,7 +7,6 @@
 #include "nat.h"
 #include "strict.h"
 
-#define TTL_DEFAULT 64
 #define ECHO_REPLY ICMP_ECHO_REPLY
 #define ICMP_PROTO IPPROTO_ICMP
 #define QUOTED_MAX (60 + 20) /* bytes quoted of the packet in error */

@@ -5,13 +5,14 @@
 #pragma once
 
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/types.h>
 #include <stdbool.h>
 
 #define ETHERTYPE ETH_P_IPV6
 #define ROUTE_FAMILY 10 /* AF_INET6 */
+#define TUNNEL_PROTO IPPROTO_IPV6 /* of this family inside an IP packet */
 #define FRAGMENTS_PADDING __u8 pad[6];
-#define FIND_NEIGHBOUR __noinline /* so that its stack frame is freed on return */
 
 typedef struct {
 	__be32 word[4];

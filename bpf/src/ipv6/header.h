@@ -7,6 +7,8 @@
 #include "csum.h"
 #include "parse.h"
 
+#define TTL_DEFAULT 64
+
 static __always_inline __u32 addresses_change(const ip_addr *src_from, const ip_addr *src_to, const ip_addr *dst_from,
 					      const ip_addr *dst_to)
 {
@@ -41,6 +43,17 @@ static __always_inline void readdress(ip_header *ip, const ip_addr *src, const i
 	(void)change;
 	set_addresses(ip, src, dst);
 	ip->hop_limit--;
+}
+
+static __always_inline __u8 protocol_of(const ip_header *ip)
+{
+	return ip->nexthdr;
+}
+
+static __always_inline bool is_tunnel_source(const ip_addr *addr)
+{
+	return addr->word[0] == tunnel_source.word[0] && addr->word[1] == tunnel_source.word[1] &&
+	       addr->word[2] == tunnel_source.word[2] && addr->word[3] == tunnel_source.word[3];
 }
 
 /* The pseudo-header's part of a message's checksum (RFC 8200 8.1). */

@@ -8,7 +8,6 @@
 #include "nat.h"
 #include "strict.h"
 
-#define TTL_DEFAULT 64
 #define ECHO_REPLY ICMPV6_ECHO_REPLY
 #define ICMP_PROTO IPPROTO_ICMPV6
 #define QUOTED_MAX (sizeof(struct ipv6hdr) + EXTENSIONS_MAX + sizeof(struct tcphdr))

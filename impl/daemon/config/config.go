@@ -170,10 +170,10 @@ type Service struct {
 	Proto   Proto      `yaml:"proto" need:"tcp or udp"`
 	VIP     netip.Addr `yaml:"vip" need:"the address that clients connect to"`
 	Port    Ports      `yaml:"port" need:"the port that clients connect to, a range such as 8000-8999, or any"`
-	Mode    Mode       `yaml:"mode" need:"fullnat, dnat or dsr-l2"`
+	Mode    Mode       `yaml:"mode" need:"fullnat, dnat, dsr-l2 or dsr-ipip"`
 	Balance Balance    `yaml:"balance"` // how a new flow chooses its backend; rr if left out
 	// SNAT is the backend-side VIP: source of fullnat flows, gateway of dnat backends. Only a
-	// service of mode dsr-l2 has none.
+	// service of mode dsr-l2 or dsr-ipip has none.
 	SNAT Address `yaml:"snat,omitempty"`
 	// SNATPool are more source addresses for fullnat flows, each alone or a range such as
 	// 198.18.1.101-198.18.1.104; with snat at most 16. Each has all of snat_ports.
@@ -212,7 +212,7 @@ type Timeouts struct {
 	SynSent     Duration `yaml:"syn_sent,omitempty"`    // lifetime of a TCP flow that is opening
 	Established Duration `yaml:"established,omitempty"` // lifetime of an established TCP flow
 	FinWait     Duration `yaml:"fin_wait,omitempty"`    // lifetime of a TCP flow that one end has closed
-	// DirectFinWait is the lifetime of a TCP flow of a dsr-l2 service whose client has closed: the
+	// DirectFinWait is the lifetime of a TCP flow of a dsr-l2 or dsr-ipip service whose client has closed: the
 	// node does not see the backend's FIN.
 	DirectFinWait Duration `yaml:"direct_fin_wait,omitempty"`
 	Closed        Duration `yaml:"closed,omitempty"`    // lifetime of a TCP flow that has ended

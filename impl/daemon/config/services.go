@@ -217,11 +217,19 @@ func (c *Config) VIPs() []dataplane.VIP {
 	return vips
 }
 
-// DirectBackends returns the addresses of the backends that answer clients directly, each once.
-func (c *Config) DirectBackends() (all []netip.Addr) {
+// DirectBackends returns the addresses of the backends that only their Ethernet address names, each
+// once.
+func (c *Config) DirectBackends() []netip.Addr {
+	return c.backends(func(m Mode) bool { return m.direct() && !m.encapsulates() })
+}
+
+// TunnelBackends returns the addresses of the backends that get encapsulated packets, each once.
+func (c *Config) TunnelBackends() []netip.Addr { return c.backends(Mode.encapsulates) }
+
+func (c *Config) backends(of func(Mode) bool) (all []netip.Addr) {
 	for _, s := range c.Services {
 		for _, b := range s.Backends {
-			if s.Mode.direct() && !slices.Contains(all, b.Addr()) {
+			if of(s.Mode) && !slices.Contains(all, b.Addr()) {
 				all = append(all, b.Addr())
 			}
 		}

@@ -204,13 +204,17 @@ const (
 	FullNAT Mode = "fullnat"
 	DNAT    Mode = "dnat"
 	DSRL2   Mode = "dsr-l2"
+	DSRIPIP Mode = "dsr-ipip"
 )
+
+// encapsulates reports whether packets reach their backend inside others.
+func (m Mode) encapsulates() bool { return dataplane.ModeOf(string(m)).Encapsulates() }
 
 // direct reports whether backends answer clients without the node.
 func (m Mode) direct() bool { return dataplane.ModeOf(string(m)).Direct() }
 
 func (Mode) noun() string        { return "a mode" }
-func (Mode) allowed() []string   { return []string{"fullnat", "dnat", "dsr-l2"} }
+func (Mode) allowed() []string   { return []string{"fullnat", "dnat", "dsr-l2", "dsr-ipip"} }
 func (m Mode) offered() []string { return m.allowed() }
 
 // Balance is how a new flow chooses its backend; round robin where it is left out.

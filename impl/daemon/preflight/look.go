@@ -33,7 +33,8 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 		f.Unpinnable = unpinnable(c.Pin)
 	}
 	f.Unreached = unreached(ctx, c)
-	f.Routed = beyondLink(c)
+	f.Routed = routedElsewhere(c, c.DirectBackends(), false)
+	f.Unrouted = routedElsewhere(c, c.TunnelBackends(), true)
 	// A running node with this configuration uses these ports itself.
 	if client, err := control.Dial(ctx, c.Control); err == nil {
 		return f, client.Close()
@@ -46,16 +47,16 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 	return f, nil
 }
 
-// beyondLink returns the backends of dsr-l2 services that the host does not reach on its backend link
+// routedElsewhere returns the backends that the host does not reach on its backend link, with or
 // without a gateway.
-func beyondLink(c *config.Config) (all []netip.Addr) {
+func routedElsewhere(c *config.Config, backends []netip.Addr, gateway bool) (all []netip.Addr) {
 	link, err := netlink.LinkByName(c.Links.Backend)
 	if err != nil {
 		return nil // what is wrong is another finding
 	}
-	for _, a := range c.DirectBackends() {
+	for _, a := range backends {
 		routes, err := netlink.RouteGet(a.AsSlice())
-		if err != nil || len(routes) == 0 || routes[0].LinkIndex != link.Attrs().Index || routes[0].Gw != nil {
+		if err != nil || len(routes) == 0 || routes[0].LinkIndex != link.Attrs().Index || routes[0].Gw != nil && !gateway {
 			all = append(all, a)
 		}
 	}

@@ -30,7 +30,9 @@ type Facts struct {
 	Attachment   dataplane.Attachment
 	Unreached    string // why the gateway does not answer, "" if it does or there is none
 	// Routed are the backends of dsr-l2 services that are not neighbours on the backend link.
-	Routed       []netip.Addr
+	Routed []netip.Addr
+	// Unrouted are the backends of dsr-ipip services to which no route leads by the backend link.
+	Unrouted     []netip.Addr
 	Unattachable string // why the programs cannot be attached to the links as configured, "" if they can
 }
 
@@ -67,6 +69,9 @@ func Host(c *config.Config, f Facts) []Finding {
 	if len(c.DirectBackends()) > 0 {
 		found = append(found, direct(c, f))
 	}
+	if len(c.TunnelBackends()) > 0 {
+		found = append(found, tunnels(c, f))
+	}
 	if c.Arbiter.Gateway.IsValid() {
 		found = append(found, gateway(c, f))
 	}
@@ -95,6 +100,27 @@ func direct(c *config.Config, f Facts) Finding {
 		wrong = append(wrong, fmt.Sprintf("backend %v is not reached directly on %s; dsr-l2 needs it on that link", a, c.Links.Backend))
 	}
 	return finding("direct backends", "all are on "+c.Links.Backend, wrong)
+}
+
+// tunnels says which backends cannot get encapsulated packets. Their source is an address of the
+// backend link.
+func tunnels(c *config.Config, f Facts) Finding {
+	var wrong []string
+	for _, a := range f.Unrouted {
+		wrong = append(wrong, fmt.Sprintf("backend %v is not reached by %s; dsr-ipip needs a route to it on that link", a, c.Links.Backend))
+	}
+	for _, s := range c.Services {
+		if s.Mode == config.DSRIPIP && !f.hasSource(c.Links.Backend, s.VIP.Is4()) {
+			wrong = append(wrong, fmt.Sprintf("service %s: %s has no address of the family of %v; dsr-ipip sends from one", s.Name, c.Links.Backend, s.VIP))
+		}
+	}
+	return finding("tunnel backends", "all are reached by "+c.Links.Backend, wrong)
+}
+
+// hasSource reports whether a link has an address of a family that is valid beyond the link.
+func (f Facts) hasSource(link string, is4 bool) bool {
+	l, _ := f.link(link)
+	return slices.ContainsFunc(l.Addresses, func(a netip.Addr) bool { return a.Is4() == is4 && !a.IsLinkLocalUnicast() })
 }
 
 func pin(c *config.Config, f Facts) Finding {

@@ -77,6 +77,18 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 			c.Services[0].Mode, c.Services[0].Backends = config.DSRL2, []netip.AddrPort{netip.MustParseAddrPort("198.18.9.11:80")}
 			f.Routed = c.DirectBackends()
 		}, "direct backends: backend 198.18.9.11 is not reached directly on backend0"},
+		{"a backend with a tunnel behind a gateway", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].Backends = config.DSRIPIP, []netip.AddrPort{netip.MustParseAddrPort("198.18.9.11:80")}
+		}, ""},
+		{"a backend with a tunnel that no route leads to", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].Backends = config.DSRIPIP, []netip.AddrPort{netip.MustParseAddrPort("198.18.9.11:80")}
+			f.Unrouted = c.TunnelBackends()
+		}, "tunnel backends: backend 198.18.9.11 is not reached by backend0"},
+		{"tunnels without a source", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].VIP = config.DSRIPIP, addr("2001:2::100")
+			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("[2001:2:0:1::11]:80")}
+			f.Links[1].Addresses = append(f.Links[1].Addresses, addr("fe80::1"))
+		}, "tunnel backends: service web: backend0 has no address of the family of 2001:2::100"},
 		{"no place for pins", func(c *config.Config, f *Facts) {
 			c.Pin, f.Unpinnable = "/srv/pins", unpinnable("/proc/pins/of/lb1")
 		}, "pin: /proc/pins/of/lb1 is not in a bpffs"},

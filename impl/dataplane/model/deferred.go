@@ -34,7 +34,7 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 	}
 	room := len(p.frame)-ethLen <= maxDeferred && len(d.events) < d.host.MaxEvents/2
 	if p.more {
-		if !d.rememberDatagram(p, originalTuple.Reverse(), reply) {
+		if !d.rememberDatagram(p, originalTuple.Reverse(), reply, translated) {
 			return d.drop(dataplane.DropFragment)
 		}
 		d.counters.Fragments++

@@ -119,11 +119,35 @@ func (d *Dataplane) trackDirect(c *conn, originalTuple flow.Tuple, p *packet) {
 	}
 }
 
+// leaving is how a packet leaves towards the backend.
+type leaving uint8
+
+const (
+	translated   leaving = iota
+	unchanged            // only its Ethernet addresses name the backend
+	encapsulated         // unchanged inside an outer header
+)
+
+// leaving returns how the client's packet leaves. An entry that it follows may be of an earlier mode
+// of the service.
+func (s *service) leaving(c *conn, follows bool) leaving {
+	switch {
+	case follows && !c.isDirect() || !follows && !s.Mode.Direct():
+		return translated
+	case s.Mode.Encapsulates():
+		return encapsulated
+	}
+	return unchanged
+}
+
 // passDirect forwards a packet of a direct flow to its backend. Only its TTL changes.
-func (d *Dataplane) passDirect(p *packet, backend flow.Addr) Outcome {
+func (d *Dataplane) passDirect(p *packet, backend flow.Addr, how leaving) Outcome {
 	src, dst := p.family().addr(p.ip(), p.family().src), p.family().addr(p.ip(), p.family().dst)
 	p.readdress(src, dst)
 	out := d.leave(p, original)
 	out.NextHop = backend
+	if how == encapsulated {
+		out.Frame = d.encapsulate(p, backend)
+	}
 	return out
 }

@@ -22,7 +22,7 @@ type datagram struct {
 	src, dst flow.Addr
 	id       uint32 // id of the forwarded fragments
 	dir      direction
-	direct   bool // dst is the backend to which the datagram goes unchanged
+	how      leaving // unless translated, dst is the backend
 	expires  clock.Instant
 	spans    [8]span // received bytes; adjacent fragments are merged
 }
@@ -79,13 +79,13 @@ func (p *packet) rename(id uint32) {
 
 // rememberDatagram stores how the datagram of a first fragment is translated. Datagrams of
 // several senders that get the same source address must not share an id.
-func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction) bool {
+func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction, how leaving) bool {
 	key := p.datagramKey()
 	first, ok := p.span()
 	if _, known := d.fragments[key]; !ok || !known && len(d.fragments) >= dataplane.MaxFragmented {
 		return false
 	}
-	g := &datagram{src: to.Src, dst: to.Dst, id: key.id, dir: dir, direct: to.SrcPort == 0, expires: d.now.Add(dataplane.FragmentLife), spans: [8]span{first}}
+	g := &datagram{src: to.Src, dst: to.Dst, id: key.id, dir: dir, how: how, expires: d.now.Add(dataplane.FragmentLife), spans: [8]span{first}}
 	if to.Src != p.tuple.Src {
 		g.id = d.newDatagramID(p.family())
 	}
@@ -150,9 +150,12 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	if reason := g.add(s); reason != noReason {
 		return d.drop(reason)
 	}
+	if g.how == encapsulated && d.isTooBigInside(p) {
+		return d.drop(dataplane.DropTooBig)
+	}
 	d.counters.Fragments++
-	if g.direct {
-		return d.passDirect(p, g.dst)
+	if g.how != translated {
+		return d.passDirect(p, g.dst, g.how)
 	}
 	p.readdress(g.src, g.dst)
 	p.rename(g.id)

@@ -133,8 +133,9 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 	return true
 }
 
-// refuse drops a packet and sends its sender an error from the address that it was sent to.
-func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
+// refuse drops a packet and sends its sender an error from the address that it was sent to. mtu is
+// that of DropTooBig.
+func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop, mtu int) Outcome {
 	out := d.drop(reason)
 	if p.kind != segment || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
 		return out
@@ -160,7 +161,7 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop) Outcome {
 		message[0] = timeExceeded
 	}
 	if reason == dataplane.DropTooBig {
-		binary.BigEndian.PutUint16(message[6:], uint16(d.host.MTU))
+		binary.BigEndian.PutUint16(message[6:], uint16(mtu))
 	}
 	message = append(message, p.frame[ethLen:ethLen+quoted]...)
 	frame := append(slices.Clone(p.frame[:ethLen]), f.header(f.icmp, p.tuple.Dst, p.tuple.Src, len(message))...)
@@ -175,14 +176,19 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	if c == nil {
 		return d.drop(dataplane.DropICMP)
 	}
-	if d.serviceOf(originalTuple) == nil {
+	s := d.serviceOf(originalTuple)
+	if s == nil {
 		return d.drop(dataplane.DropNoService)
+	}
+	how := s.leaving(c, true)
+	if how == encapsulated && d.isTooBigInside(p) {
+		return d.drop(dataplane.DropTooBig)
 	}
 	if p.tuple.Proto == flow.TCP && !c.isBelievable(p.seq, 1-dir) {
 		return d.drop(dataplane.DropICMPForged)
 	}
 	if c.isDirect() {
-		return d.passDirect(p, c.reply.Src)
+		return d.passDirect(p, c.reply.Src, how)
 	}
 	to := originalTuple.Reverse()
 	if dir == original {

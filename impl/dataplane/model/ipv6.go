@@ -148,7 +148,8 @@ func (f *family) header(proto flow.Proto, src, dst flow.Addr, length int) []byte
 		ip[0], ip[6], ip[7] = 0x60, byte(proto), defaultTTL
 		binary.BigEndian.PutUint16(ip[4:], uint16(length))
 	} else {
-		copy(ip, []byte{0x45, 0, 0, byte(ipMinLen + length), 0, 0, 0, 0, defaultTTL, byte(proto)})
+		copy(ip, []byte{0x45, 0, 0, 0, 0, 0, 0, 0, defaultTTL, byte(proto)})
+		binary.BigEndian.PutUint16(ip[2:], uint16(ipMinLen+length))
 	}
 	copy(ip[f.src:], src.Bytes())
 	copy(ip[f.dst:], dst.Bytes())

@@ -6,6 +6,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"baton/impl/clock"
@@ -28,6 +29,7 @@ type Host struct {
 	PeerClientMAC, PeerBackendMAC MAC           // of the peer's; zero if unknown
 	Own                           []flow.Addr   // the host's own addresses
 	Broadcast                     []flow.Addr   // broadcast addresses of its networks
+	TunnelSources                 []flow.Addr   // the sources of encapsulated packets, one of each family
 	MaxEvents                     int           // capacity for pending events; 0 means the programs' capacity
 	MTU                           int           // MTU of both links; 0 means Ethernet's
 	Send                          func(Outcome) // takes deferred frames that Release sends; may be nil
@@ -170,7 +172,7 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		return err
 	}
 	roles, err := AddressRoles(d.cfg.BackendLink, vips, services, d.host)
-	if err != nil {
+	if err := errors.Join(err, d.host.CheckTunnels(services)); err != nil {
 		return err
 	}
 	d.roles, d.cfg.VIPs = roles, vips

@@ -44,7 +44,8 @@ type Outcome struct {
 	// translated packet keeps its Ethernet addresses; those of its neighbour are set at
 	// egress.
 	Frame []byte
-	// NextHop is the neighbour of a packet of a direct flow; zero for that of its destination.
+	// NextHop is the backend of a packet of a direct flow; zero for any other. Without
+	// encapsulation it is the packet's neighbour.
 	NextHop flow.Addr
 	// Deferred is the id of a packet that is held back, or that was.
 	Deferred uint64
@@ -124,10 +125,16 @@ func (d *Dataplane) fromClient(l link, frame []byte, unicast bool) Outcome {
 func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	p, ok := parseAddresses(frame)
 	role := d.roles[p.tuple.Dst]
-	if !ok || role&Own != 0 {
+	if !ok {
 		return pass
 	}
 	reason := d.parse(&p, unicast)
+	switch {
+	case role&Own != 0 && d.isAboutTunnel(&p):
+		return d.drop(dataplane.DropTunnel)
+	case role&Own != 0:
+		return pass
+	}
 	originalTuple, known := d.replies[p.tuple]
 	_, sent := d.dnatBackends.Find(p.tuple.Src, p.tuple.SrcPort, p.tuple.Proto)
 	known = known || p.hasPorts && sent || p.kind == fragment && d.findDatagram(&p, reply) != nil
@@ -159,9 +166,9 @@ func (d *Dataplane) ends(l link, p *packet, reason dataplane.Drop) (Outcome, boo
 	case p.ttl() == 0: // must not be sent
 		return d.drop(dataplane.DropTTL), true
 	case p.ttl() == 1:
-		return d.refuse(l, p, dataplane.DropTTL), true
+		return d.refuse(l, p, dataplane.DropTTL, 0), true
 	case len(p.frame) > ethLen+d.host.MTU:
-		return d.refuse(l, p, dataplane.DropTooBig), true
+		return d.refuse(l, p, dataplane.DropTooBig, d.host.MTU-d.overhead(l, p)), true
 	}
 	return Outcome{}, false
 }
@@ -176,12 +183,16 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 	}
 	c := d.conns[p.tuple]
 	follows := c != nil && !c.reopens(p)
+	how := s.leaving(c, follows)
+	if how == encapsulated && d.isTooBigInside(p) {
+		return d.refuse(l, p, dataplane.DropTooBig, d.host.MTU-p.family().minLen)
+	}
 	if p.relayed && (!follows || c.moves(p, original)) {
 		return d.drop(dataplane.DropRelayed)
 	}
 	if follows {
 		d.track(c, p.tuple, p, original)
-		return d.forward(p, c.reply.Reverse(), original)
+		return d.forward(p, c.reply.Reverse(), original, how)
 	}
 	if d.roles[p.tuple.Src]&(Virtual|Own|Broadcast) != 0 {
 		return d.drop(dataplane.DropSource)
@@ -204,7 +215,7 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 	case reason != noReason:
 		return d.drop(reason)
 	}
-	return d.forward(p, c.reply.Reverse(), original)
+	return d.forward(p, c.reply.Reverse(), original, how)
 }
 
 func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome {
@@ -225,18 +236,18 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 		return d.deferReply(c, originalTuple, p)
 	}
 	d.track(c, originalTuple, p, reply)
-	return d.forward(p, originalTuple.Reverse(), reply)
+	return d.forward(p, originalTuple.Reverse(), reply, translated)
 }
 
-func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction) Outcome {
+func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction, how leaving) Outcome {
 	if p.more {
-		if !d.rememberDatagram(p, to, dir) {
+		if !d.rememberDatagram(p, to, dir, how) {
 			return d.drop(dataplane.DropFragment)
 		}
 		d.counters.Fragments++
 	}
-	if to.SrcPort == 0 {
-		return d.passDirect(p, to.Dst)
+	if how != translated {
+		return d.passDirect(p, to.Dst, how)
 	}
 	p.translate(to)
 	return d.leave(p, dir)

@@ -14,7 +14,7 @@ func (d *Dataplane) turnAway(l link, p *packet, s *service) Outcome {
 	case !s.Refuse || !p.opens():
 		return d.drop(dataplane.DropNoBackend)
 	case p.tuple.Proto == flow.UDP:
-		return d.refuse(l, p, dataplane.DropNoBackend)
+		return d.refuse(l, p, dataplane.DropNoBackend, 0)
 	}
 	return d.reset(l, p)
 }
