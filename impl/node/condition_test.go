@@ -14,16 +14,17 @@ import (
 // paused.
 func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 	now := clock.Instant(time.Hour)
-	session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}, now)
+	cfg := bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}
+	session, err := bfd.New(cfg, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := path{session: session, said: neverSaid}
+	p := path{Path: Path{BFD: cfg}, session: session, said: neverSaid}
 	if said := p.condition(now); said != unknown {
 		t.Errorf("before anything was heard: %v", said)
 	}
 	packet := bfd.Packet{State: bfd.Down, Diag: diagOf[standby], DetectMult: 3, MyDiscr: 2, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: 50 * time.Millisecond}
-	waited := now.Add(-200 * time.Millisecond)
+	waited := now.Add(-100 * time.Millisecond)
 	p.advance(now) // the session's time must not go back to the packet's arrival
 	p.receive(now, Packet{Data: packet.AppendTo(nil), TTL: 255, At: waited})
 	for _, after := range []struct {

@@ -52,11 +52,21 @@ func (p *path) receive(now clock.Instant, packet Packet) {
 	if packet.At != 0 {
 		came = min(now, packet.At)
 	}
+	if p.outdated(came) {
+		return
+	}
 	p.told = max(came, p.told)
 	if p.session.Receive(p.told, packet.Data, packet.TTL) == nil {
 		p.came = came
 	}
 	p.proven = max(p.proven, p.session.Acknowledged())
+}
+
+// outdated reports whether a packet waited for longer than a detection time and is read only after
+// the session has learned of that time. A node that is paused between the read of its sockets and its timer
+// has such packets. The session would take them for new: they say what the peer did before the pause.
+func (p *path) outdated(came clock.Instant) bool {
+	return p.told.Sub(came) > time.Duration(p.BFD.DetectMult)*p.BFD.DesiredMinTxInterval
 }
 
 // advance lets time pass in the session.

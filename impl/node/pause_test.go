@@ -111,6 +111,40 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 	}
 }
 
+// A node that is paused between the read of its sockets and its timer learns what time it is before it
+// reads what waited. That is no news of the peer: it claims beside a peer that serves and that it does not
+// hear only as any deaf node does, with notice.
+func TestAPacketThatWaitedBehindTheTimerIsNoNews(t *testing.T) {
+	for _, pause := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second} {
+		l := newPair(t)
+		l.run(time.Second)
+		lb1 := l.nodes["lb1"]
+		l.freeze("lb2")
+		l.dropStreams(true)
+		l.run(labDetect + 2*time.Second) // lb1 says that it hears nothing
+		l.freeze("lb1")
+		l.run(time.Second)
+		l.thaw("lb2") // hears that, and says that it stands by
+		l.run(BootListen)
+		l.drop("lb2", true)
+		masterWithin(l, "lb2", 5*time.Second)
+		l.run(pause)
+		lb1.frozen = false
+		l.step(lb1, Timer{})
+		waited := 0
+		for _, in := range lb1.held {
+			if _, ok := in.(Packet); ok {
+				l.step(lb1, in)
+				waited++
+			}
+		}
+		if waited == 0 {
+			t.Fatal("no packet has waited: the test has lost its subject")
+		}
+		l.run(5 * time.Second) // the lab ends a test in which both forward
+	}
+}
+
 // A grant that waited through a pause may have been taken back since: it is not acted upon,
 // even where this node's sessions have not expired and nothing else tells of it.
 func TestAGrantFromBeforeThePauseIsIgnored(t *testing.T) {
