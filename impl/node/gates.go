@@ -199,7 +199,7 @@ func judgeSyncWithMaster(v *view) (bool, why) {
 	if v.stale && (v.inSync || !v.live) {
 		return false, because("nothing was heard on the sync stream for too long while the peer is MASTER")
 	}
-	if v.live && v.peer.Unread {
+	if v.peer.Unread { // also while the stream is silent: only the MASTER can take it back
 		return false, because("the MASTER could not read its dataplane: there may be flows that it has not told of")
 	}
 	return v.inSync, why{sync: v.syncWhy}

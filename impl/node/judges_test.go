@@ -120,6 +120,7 @@ func judgements() []judgement {
 		{ha.InSync, after(silent, epoch, func(v *view) { v.met = true }), false, "peer was lost before sync was complete"},
 		{ha.InSync, after(live, serves, func(v *view) { v.stale, v.inSync = true, true }), false, "nothing was heard on the sync stream for too long while the peer is MASTER"},
 		{ha.InSync, after(serves, func(v *view) { v.stale = true }), false, "nothing was heard on the sync stream for too long while the peer is MASTER"},
+		{ha.InSync, after(serves, func(v *view) { v.inSync, v.peer.Unread = true, true }), false, "the MASTER could not read its dataplane: there may be flows that it has not told of"},
 		{ha.InSync, after(live, serves, func(v *view) { v.inSync, v.peer.Unread = true, true }), false, "the MASTER could not read its dataplane: there may be flows that it has not told of"},
 		{ha.InSync, after(live, serves, func(v *view) { v.inSync = true }), true, ""},
 		{ha.InSync, after(live, serves), false, ""},
