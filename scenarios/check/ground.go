@@ -157,7 +157,8 @@ func (r *run) silencedOf(kind string, s *State, from, to, link string) bool {
 }
 
 // holders has the nodes that have the whole table: the first MASTER, and each node in sync
-// with one of them. A MASTER that claimed with an incomplete table cannot make others whole.
+// with one of them. A MASTER that claimed with an incomplete table cannot make others whole, nor can
+// one that a fault keeps from reading its dataplane, while its follower says so.
 type holders map[string]bool
 
 func (h holders) follow(s *State) {
@@ -179,7 +180,8 @@ func (h holders) follow(s *State) {
 	}
 	for _, name := range lab.Nodes() {
 		if n := s.Nodes[name]; n != master && n.Up && h[master.Name] {
-			h[name] = n.InSync && !n.Frozen && !n.Silent // a frozen node misses changes
+			warned := master.Unread && n.Gate != nil && !n.Gate.Open
+			h[name] = n.InSync && !n.Frozen && !n.Silent && !warned // a frozen node misses changes
 		}
 	}
 }

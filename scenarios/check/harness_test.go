@@ -39,6 +39,10 @@ func (t *tape) sync(at float64, node, phase string, entries int, took time.Durat
 	t.add(at, node, trace.Event{Kind: trace.KindSync, Sync: &trace.Sync{Phase: phase, Entries: entries, Took: trace.Dur(took)}})
 }
 
+func (t *tape) gate(at float64, node, name string, open bool) {
+	t.add(at, node, trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: name, Open: open}})
+}
+
 func (t *tape) bfd(at float64, node, path, from, to string, detect time.Duration) {
 	t.add(at, node, trace.Event{Kind: trace.KindBFD, BFD: &trace.BFD{Path: path, From: from, To: to, Detect: trace.Dur(detect)}})
 }
@@ -71,9 +75,13 @@ func (t *tape) fault(at float64, verb, target, phase string) {
 	if phase == "begin" {
 		f.ID++
 	}
-	if v, _ := fault.Of(verb); v.On == fault.Machines {
+	switch v, _ := fault.Of(verb); {
+	case v.On == fault.Machines:
 		f.Hosts = strings.Fields(target)
-	} else {
+	case v.On == fault.Traits:
+		words := strings.Fields(target)
+		f.Hosts = words[len(words)-1:]
+	default:
 		f.Directions = t.directions(target)
 	}
 	t.add(at, "", trace.Event{Kind: trace.KindFault, Fault: &f})

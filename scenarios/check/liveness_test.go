@@ -112,6 +112,25 @@ func TestLiveness(t *testing.T) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.promote(21_000, "lb2", 100_000)
 		}, Fail, "and had 18.5s"},
+		{"a damped survivor of a MASTER that could not read its table, and said so, has longer", plan.Served, "", func(t *tape) {
+			t.struck(1500, fault.Map, "unread lb1")
+			t.gate(1600, "lb2", gateInSync, false)
+			t.struck(2000, fault.Freeze, "lb1")
+			t.promote(20_000, "lb2", 100_000)
+		}, Pass, ""},
+		{"a damped survivor of a MASTER that could not read its table, and did not say so", plan.Served, "", func(t *tape) {
+			t.struck(1500, fault.Map, "unread lb1")
+			t.struck(2000, fault.Freeze, "lb1")
+			t.promote(20_000, "lb2", 100_000)
+		}, Fail, "and had 11s"},
+		{"a damped survivor of a MASTER that can read its table again", plan.Served, "", func(t *tape) {
+			t.struck(1500, fault.Map, "unread lb1")
+			t.gate(1600, "lb2", gateInSync, false)
+			t.struck(1700, fault.Mend, "lb1")
+			t.sync(1800, "lb2", "insync", 2, 20*time.Millisecond)
+			t.struck(2000, fault.Freeze, "lb1")
+			t.promote(20_000, "lb2", 100_000)
+		}, Fail, "and had 11s"},
 		{"nobody is left to serve", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.struck(2000, fault.Freeze, "lb2")

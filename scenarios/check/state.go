@@ -3,6 +3,7 @@ package check
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/impl/clock"
@@ -57,7 +58,9 @@ type Node struct {
 	Up, Frozen bool
 	// Silent: it was frozen and has not reported anything since, so its Role may be
 	// out of date.
-	Silent  bool
+	Silent bool
+	// Unread: a fault keeps it from reading its dataplane.
+	Unread  bool
 	Paths   map[string]Path
 	Replica *trace.Replica
 }
@@ -209,6 +212,10 @@ func (s *State) fault(f *trace.Fault) {
 			n.Frozen, n.Silent = true, true
 		case began && f.Verb == fault.Thaw:
 			n.Frozen = false
+		case done && f.Verb == fault.Map && strings.HasPrefix(f.Target, "unread "):
+			n.Unread = true
+		case done && f.Verb == fault.Mend:
+			n.Unread = false
 		}
 	}
 }
