@@ -3,21 +3,46 @@ package campaign
 import (
 	"time"
 
+	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 	"baton/sim"
 )
 
-// arbiterShare is in how many of the cases the pair has an arbiter.
-const arbiterShare = 0.2
+// In how many of the cases the pair has an arbiter, or a gateway as its arbiter; and with how many of the
+// arbiters a MASTER goes on without it.
+const (
+	arbiterShare = 0.2
+	gatewayShare = 0.12
+	keepShare    = 0.4
+)
+
+// gatewayArbiter draws a host that is the arbiter, from a stream of its own. Over a link that loses packets
+// no node can tell a lost probe from a lost gateway: a gentle case has none there.
+func (d *drawing) gatewayArbiter(draw *sim.Random, w weather, gentle bool) {
+	link, host := lab.Clients, "client1"
+	if draw.Chance(0.5) {
+		link, host = lab.Backends, "backend1"
+	}
+	every, misses := draw.Between(10*time.Millisecond, 200*time.Millisecond).Truncate(time.Millisecond), 1+draw.Below(5)
+	if !draw.Chance(gatewayShare) || gentle && w.loses(link) {
+		return
+	}
+	d.gateway = host
+	d.line("config arbiter.gateway=%s track.every=%s track.misses=%d", host, every, misses)
+}
 
 // arbiter draws one, from a stream of its own, so that the rest of a case does not depend
-// on it. In a rough case it may be slow, or fail, until everything is healed.
-func (d *drawing) arbiter(draw *sim.Random, w *weather, gentle bool) {
+// on it, and its policy from another. In a rough case it may be slow, or fail, until everything is healed.
+func (d *drawing) arbiter(draw, policy *sim.Random, w *weather, gentle bool) {
+	keeps := policy.Chance(keepShare)
 	has, bad := draw.Chance(arbiterShare), draw.Chance(0.5)
 	validity := []time.Duration{time.Second, 2 * time.Second, 5 * time.Second}[draw.Below(3)]
 	fails, late := portion(draw, 1), between(draw, 0, time.Second)
-	if !has {
+	if !has || d.gateway != "" {
 		return
+	}
+	if keeps {
+		d.line("[sim] config arbiter.policy=keep-serving")
 	}
 	d.line("[sim] config arbiter.validity=%s", validity)
 	ends := w.has("until")

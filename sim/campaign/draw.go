@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +50,16 @@ type drawing struct {
 	hold time.Duration
 	// tracks says that the nodes track the backends.
 	tracks bool
+	// gateway is the host that is the arbiter, or "".
+	gateway string
+	// backends is how many there are.
+	backends int
+	// ports says to which port of a range a service's load goes, by the service's name.
+	ports map[string]string
+	// bounded: a limit may keep a client's new connections out.
+	bounded bool
+	// drained: a backend is drained, which takes its UDP flows away.
+	drained bool
 }
 
 // step is a line of the timeline.
@@ -80,6 +91,12 @@ func (d *drawing) step(at time.Duration, format string, args ...any) {
 	d.timeline = append(d.timeline, step{at.Truncate(time.Millisecond), fmt.Sprintf(format, args...)})
 }
 
+// ordered sorts the timeline. Steps of one instant keep their order.
+func (d *drawing) ordered() []step {
+	slices.SortStableFunc(d.timeline, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+	return d.timeline
+}
+
 // pick returns one of the values.
 func pick[T any](d *drawing, values ...T) T { return pickOf(d.Random, values...) }
 
@@ -88,14 +105,16 @@ func pickOf[T any](draw *sim.Random, values ...T) T { return values[draw.Below(l
 // Draw returns the case of a seed. unsafe turns the gates off, which recreates
 // the historical bug: it shows that the campaign can see it.
 func Draw(seed uint64, unsafe bool) (Case, error) {
-	d := &drawing{Random: sim.NewRandom(seed, "campaign"), core: sim.NewRandom(seed, "campaign/core")}
+	d := &drawing{Random: sim.NewRandom(seed, "campaign"), core: sim.NewRandom(seed, "campaign/core"), ports: map[string]string{}}
 	gentle := unsafe || d.Chance(0.5)
 	d.line("scenario campaign-%d", seed)
 	d.topology(unsafe)
-	d.services(sim.NewRandom(seed, "campaign/families"), sim.NewRandom(seed, "campaign/balance"))
+	d.services(func(of string) *sim.Random { return sim.NewRandom(seed, "campaign/"+of) })
 	d.load(gentle)
+	d.limits(sim.NewRandom(seed, "campaign/limits"), gentle)
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
-	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), &weather, gentle)
+	d.gatewayArbiter(sim.NewRandom(seed, "campaign/gateway"), weather, gentle)
+	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), sim.NewRandom(seed, "campaign/policy"), &weather, gentle)
 	d.line("%s", weather.text())
 	d.track(sim.NewRandom(seed, "campaign/track"), weather, gentle)
 	d.pins(sim.NewRandom(seed, "campaign/pins"))
@@ -111,9 +130,9 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 		d.damage(sim.NewRandom(seed, "campaign/damage"))
 	}
 	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
+	d.drains(sim.NewRandom(seed, "campaign/drain"))
 	d.claims(gentle, unsafe)
-	slices.SortStableFunc(d.timeline, func(a, b step) int { return cmp.Compare(a.at, b.at) })
-	for _, s := range d.timeline {
+	for _, s := range d.ordered() {
 		d.line("@%s %s", s.at, s.text)
 	}
 	file := fmt.Sprintf("campaign-%d.scn", seed)
@@ -132,7 +151,9 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 // docs/node.md asks: a node that boots next to a frozen MASTER has only its own
 // timers to tell how long that one's lease may be.
 func (d *drawing) topology(unsafe bool) {
-	d.line("topo pair clients=%d backends=%d", 1+d.Below(3), 1+d.Below(4))
+	clients := 1 + d.Below(3)
+	d.backends = 1 + d.Below(4)
+	d.line("topo pair clients=%d backends=%d", clients, d.backends)
 	d.line("config bfd.tx=%s bfd.rx=%s bfd.mult=%d", pick(d, "20ms", "50ms", "100ms"), pick(d, "20ms", "50ms"), pick(d, 3, 3, 4, 5))
 	if d.Chance(0.25) {
 		d.line("config %s bfd.rx=%s", pick(d, lab.Nodes()...), pick(d, "10ms", "30ms", "70ms"))
@@ -153,29 +174,38 @@ func (d *drawing) topology(unsafe bool) {
 	}
 }
 
-// services draws two services, the family of each from a stream of its own, and from another
-// whether it counts connections.
-func (d *drawing) services(families, counting *sim.Random) {
+// services draws two services. What is rare in one comes from a stream of its own: its family,
+// whether it counts connections, whether its backends answer clients directly, and a range of ports.
+func (d *drawing) services(stream func(of string) *sim.Random) {
+	families, counting, direct, ranges := stream("families"), stream("balance"), stream("direct"), stream("ranges")
 	for _, service := range []struct {
-		name string
-		port int
-	}{{"web tcp", 80}, {"dns udp", 53}} {
+		name, proto string
+		port        int
+	}{{"web", "tcp", 80}, {"dns", "udp", 53}} {
 		vip := "198.18.0.100"
 		if families.Chance(ipv6Share) {
 			vip = "[2001:2::100]"
 		}
-		mode, balance := pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev")
+		mode, balance, ports := pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"), strconv.Itoa(service.port)
 		if counting.Chance(leastConnShare) {
 			balance = "least-conn"
 		}
-		d.line("service %s %s:%d mode=%s balance=%s", service.name, vip, service.port, mode, balance)
+		if direct.Chance(directShare) {
+			mode = plan.ModeDSRL2
+		}
+		if to := ranges.Below(8); ranges.Chance(rangeShare) {
+			ports, d.ports[service.name] = fmt.Sprintf("%d-%d", service.port, service.port+7), fmt.Sprintf(" port=%d", service.port+to)
+		}
+		d.line("service %s %s %s:%s mode=%s balance=%s", service.name, service.proto, vip, ports, mode, balance)
 	}
 }
 
-// ipv6Share is how many of the services are of IPv6, leastConnShare how many count connections.
+// In how many of the services each is drawn.
 const (
 	ipv6Share      = 0.25
 	leastConnShare = 0.2
+	directShare    = 0.15
+	rangeShare     = 0.2
 )
 
 // pinShare is in how many of the cases what a node has in its kernel outlives its process.
@@ -209,7 +239,10 @@ func (d *drawing) track(draw *sim.Random, weather weather, gentle bool) {
 		link = lab.Clients
 	}
 	if draw.Chance(trackShare) && !(gentle && weather.loses(link)) {
-		d.line("config track.targets=%s track.every=%s track.misses=%d", what, every, misses)
+		d.line("config track.targets=%s", what)
+		if d.gateway == "" { // whose probes have these already
+			d.line("config track.every=%s track.misses=%d", every, misses)
+		}
 		d.tracks = what == "backends"
 	}
 }
@@ -220,8 +253,8 @@ const trackShare = 0.25
 // load draws the traffic. A gentle case waits for tables that are equal, which they
 // never are at one instant while connections come and go.
 func (d *drawing) load(gentle bool) {
-	d.line("traffic web sessions tcp service=web count=%d every=%dms", 5+d.Below(60), 50+d.Below(450))
-	d.line("traffic probe probe udp service=dns rate=%d/s", 20+d.Below(180))
+	d.line("traffic web sessions tcp service=web count=%d every=%dms%s", 5+d.Below(60), 50+d.Below(450), d.ports["web"])
+	d.line("traffic probe probe udp service=dns rate=%d/s%s", 20+d.Below(180), d.ports["dns"])
 	if !gentle {
 		d.line("traffic new connects tcp service=web rate=%d/s", 1+d.Below(20))
 	}
@@ -243,7 +276,11 @@ func (d *drawing) claims(gentle, unsafe bool) {
 	}
 	if gentle && !d.lossy && !d.jumps {
 		d.line("always masters <= 1 ; rst == 0 ; lost == 0")
-		if !d.late {
+		switch {
+		case d.late:
+		case d.drained:
+			d.line("always moved(web) == 0")
+		default:
 			d.line("always moved == 0")
 		}
 	}

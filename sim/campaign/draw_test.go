@@ -1,6 +1,7 @@
 package campaign_test
 
 import (
+	"strings"
 	"testing"
 
 	"baton/scenarios/plan"
@@ -34,5 +35,29 @@ func TestWhatStaysForEverIsJudged(t *testing.T) {
 	}
 	if stays < 5 {
 		t.Errorf("%d of 100 cases have chaos that stays for ever", stays)
+	}
+}
+
+// TestEveryKindIsDrawn: campaigns reach each feature of a node that they claim to draw.
+func TestEveryKindIsDrawn(t *testing.T) {
+	drawn := map[string]int{"limits.flows=": 0, "limits.source_flows=": 0, "limits.embryonic=": 0, "limits.source_embryonic=": 0, "limits.syn_challenge=": 0,
+		"arbiter.validity=": 0, "arbiter.policy=keep-serving": 0, "arbiter.gateway=": 0, "mode=dsr-l2": 0, ":80-87 ": 0, ":53-60 ": 0, "deadline=": 0}
+	const cases = 300
+	for seed := range uint64(cases) {
+		c, err := campaign.Draw(seed, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := plan.Print(c.Plan)
+		for what := range drawn {
+			if strings.Contains(text, what) {
+				drawn[what]++
+			}
+		}
+	}
+	for what, count := range drawn {
+		if count < cases/100 {
+			t.Errorf("%q stands in %d of %d cases", what, count, cases)
+		}
 	}
 }

@@ -104,7 +104,9 @@ func (d *drawing) rough() {
 	at := d.heal(pair) + d.recovery()
 	d.step(at, "expect gap(probe) < 1s")
 	// A connect that fails until then has begun before the MASTER's refresh reached all hosts.
-	d.step(at+connectTime, "expect connects_failed(new) <= %d", unlucky(forgotten))
+	if !d.bounded {
+		d.step(at+connectTime, "expect connects_failed(new) <= %d", unlucky(forgotten))
+	}
 	d.step(at+8*time.Second, "end eventually %s within 30s", d.settled(pair))
 }
 
@@ -133,6 +135,9 @@ func (d *drawing) severable(at time.Duration, node, peer *machine) []string {
 		}
 		if d.tracks { // whose probes are dropped, whoever forwards
 			cuts = append(cuts, node.name+" -> backends")
+		}
+		if d.gateway != "" {
+			cuts = append(cuts, node.name+" -> "+d.gateway)
 		}
 		if peer.runs() && at-peer.since >= settling {
 			both := node.name + " <-> " + peer.name
