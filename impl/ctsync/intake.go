@@ -86,7 +86,7 @@ func (e *Engine) sayHello() {
 		window: uint32(e.cfg.Window * e.cfg.BatchEntries), batches: uint32(e.cfg.Window),
 		buckets: uint16(e.cfg.Buckets), check: e.table.check(), capacity: uint32(e.cfg.Capacity),
 	}
-	if in.settled {
+	if in.settled && !e.offersStrays() {
 		in.hello.have, in.hello.applied = e.pos, in.applied
 	}
 	in.waiting, in.helloAt = true, e.now
@@ -122,7 +122,7 @@ func (e *Engine) receiveBegin(r *reader) error {
 	in.rows, in.rowsApplied, in.entries, in.total = 0, 0, 0, int(m.total)
 	in.head, in.acked = m.head, ack{}
 	in.compare.stop()
-	e.offering = offering{due: e.offering.due}
+	e.offering = offering{due: e.offering.due, strays: e.offering.strays && !m.snapshot}
 	e.capacity.learn(e.cfg.Capacity, m.capacity)
 	e.meter.begin(e.now)
 	return nil
@@ -334,11 +334,14 @@ func (e *Engine) absorb() {
 	if e.offering.on {
 		e.sendOffers()
 	}
-	if in.sweeping && !e.offering.on {
+	if in.sweeping && !e.offering.on && !e.offersStrays() {
 		e.sweep()
 	}
 	if !e.stream || !e.peer.source {
 		return
+	}
+	if in.open && e.offersStrays() {
+		e.sayHello()
 	}
 	if in.waiting && !e.now.Before(in.helloAt.Add(e.cfg.Resync)) {
 		in.helloAt = e.now

@@ -8,7 +8,7 @@ import (
 // Local takes changes of this node's own dataplane, in the order in which they
 // happened. A source counts and streams them. On a sink they are strays, late
 // news of a time as MASTER or worse: they are noted as older than all that the
-// source says, and a comparison with it is due.
+// source says, and a comparison with it is due. A flow that was unknown is offered to it.
 func (e *Engine) Local(now clock.Instant, events []flow.Event) {
 	e.now = now
 	for i := range events {
@@ -18,7 +18,11 @@ func (e *Engine) Local(now clock.Instant, events []flow.Event) {
 			continue
 		}
 		e.recon.touch(c.original)
+		known := e.table.len()
 		if e.local(c, events[i].Entry.Origin) && !e.source {
+			if e.table.len() > known {
+				e.stray()
+			}
 			e.assert(c)
 		}
 	}

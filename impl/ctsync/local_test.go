@@ -8,25 +8,81 @@ import (
 )
 
 // What a former MASTER's dataplane still has to say is not hidden from the
-// comparison with the new one, and never overrides it.
+// comparison with the new one, and never overrides it. A flow that the new one lacks is offered
+// to it, if the peer takes offers.
 func TestStrays(t *testing.T) {
-	p := inSyncPair(t, Config{}, 100)
-	p.b.change(entryOf(1, flow.FinWait, 11), false)
-	p.b.change(entryOf(2, 0, 0), true)
+	for version, flows := range map[uint8]int{versionOffer - 1: 100, Version: 101} {
+		p := newPairOf(t, Config{}, version)
+		p.master(p.a, 1)
+		p.fill(p.a, 0, 100)
+		p.connect()
+		p.run()
+		p.b.change(entryOf(1, flow.FinWait, 11), false)
+		p.b.change(entryOf(2, 0, 0), true)
+		p.b.change(entryOf(500, flow.Established, 11), false)
+		p.b.poll(p.now)
+		expect(t, p.b.Engine, false, "")
+		p.run()
+		p.synced(p.a)
+		if p.b.stats.Strays != 3 || p.a.Len() != flows {
+			t.Errorf("version %d: the source has %d flows, want %d: %+v", version, p.a.Len(), flows, p.b.stats)
+		}
+	}
+}
+
+// A node that was MASTER hears of its last flow only once it is a sink. Whenever that is, the flow is offered to the new
+// MASTER, though its table is else equal to what this node has.
+func TestALateFlowIsOfferedWheneverItIsHeardOf(t *testing.T) {
+	for late := range 80 { // messages
+		p := inSyncPair(t, small, 40)
+		p.cut()
+		p.promote(p.b, 2)
+		p.demote(p.a)
+		p.connect()
+		for range late {
+			p.collect()
+			for _, n := range []*node{p.a, p.b} {
+				n.apply(p.now)
+				n.workOffers(p.now)
+			}
+			if !p.deliver(p.a) {
+				p.deliver(p.b)
+			}
+		}
+		p.a.change(entryOf(500, flow.Established, 11), false)
+		p.a.poll(p.now)
+		p.run()
+		p.synced(p.b)
+		if p.b.Len() != 41 {
+			t.Errorf("heard of after %d messages: the MASTER has %d flows, want 41", late, p.b.Len())
+		}
+	}
+}
+
+// A stray is not swept in the time until it is offered, and is in the table of a sink that becomes the source.
+func TestAStraySurvives(t *testing.T) {
+	p := inSyncPair(t, small, 40)
+	p.cut()
 	p.b.change(entryOf(500, flow.Established, 11), false)
 	p.b.poll(p.now)
-	expect(t, p.b.Engine, false, "")
 	p.run()
-	p.synced(p.a)
-	if p.b.stats.Strays != 3 || p.a.Len() != 100 {
-		t.Errorf("%+v", p.b.stats)
+	if !p.b.Apart() {
+		t.Error("a sink with a stray is not apart")
+	}
+	p.demote(p.a)
+	p.promote(p.b, 2)
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if p.b.Len() != 41 {
+		t.Errorf("the source that was a sink with a stray has %d flows, want 41", p.b.Len())
 	}
 }
 
 // A stray that comes in while the sweep deletes what the snapshot did not hold, behind
 // where it has been, is found by a comparison: no mark of that time speaks of it.
 func TestStrayBehindTheSweep(t *testing.T) {
-	p := newPair(t, small)
+	p := newPairOf(t, small, versionOffer-1) // a later version offers it
 	for i := range 60 {
 		p.b.change(entryOf(i, flow.Established, 11), false) // unknown to the source
 	}

@@ -25,6 +25,7 @@ type Offer struct {
 // offering is the sink's side of it.
 type offering struct {
 	due    bool   // the table holds what the source's lacks
+	strays bool   // and of that, what the present round does not cover
 	on     bool   // the snapshot has ended, and what it did not hold is being offered
 	cursor uint32 // slot at which this goes on; 0 if all of it was sent
 	sent   uint32 // messages of the round
@@ -33,6 +34,7 @@ type offering struct {
 
 func (o *offering) fingerprint(h *fingerprint.Hash) {
 	h.Flag(o.due)
+	h.Flag(o.strays)
 	h.Flag(o.on)
 	for _, v := range []uint32{o.cursor, o.sent, o.worked} {
 		h.Number(uint64(v))
@@ -51,6 +53,17 @@ func (o *Offer) fingerprint(h *fingerprint.Hash) {
 // OfferRest has the sink offer to its source what the next snapshot does not hold. It holds
 // until the sink is in sync or becomes the source.
 func (e *Engine) OfferRest() { e.offering.due = true }
+
+// stray notes a flow that was opened while this node was the source, and of which the sink's
+// table hears only now. A snapshot that has not ended covers it: its offer is yet to come.
+func (e *Engine) stray() {
+	in := &e.intake
+	e.apart, e.offering.due = true, true
+	e.offering.strays = !in.open || !in.snapshot || in.ended
+}
+
+// offersStrays reports whether the sink is to ask for a snapshot in order to offer its strays.
+func (e *Engine) offersStrays() bool { return e.offering.strays && e.version >= versionOffer }
 
 // Apart reports whether this node has changed its table as source, and no peer in sync has
 // acknowledged that.

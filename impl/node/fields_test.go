@@ -7,6 +7,7 @@ import (
 	"baton/impl/bfd"
 	"baton/impl/fingerprint"
 	"baton/impl/fingerprint/fieldtest"
+	"baton/impl/flow"
 	"baton/impl/ha"
 )
 
@@ -22,6 +23,7 @@ func fullNode(t *testing.T) *Node {
 	n.pending[1] = pending{kind: pendingDump}
 	n.decisions.mine, n.decisions.theirs = map[string][]byte{"a": {1}}, map[string][]byte{"a": {1}}
 	n.events = []ha.Event{ha.GatesChanged}
+	n.strays.found = []flow.Tuple{{}}
 	n.deferral.waiting = []waitingReply{{seq: 1}}
 	return n
 }
@@ -34,7 +36,7 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 		"comparison", "decisions", "gates.why", "gates.since", "adoption.taken", "adoption.entries", "dataplane.Why", "reading.stats", "scrub.stats", "scrub.awaited", "merging.awaited", "deferral.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err", "arbitration.policy", "arbitration.keeping.alone", "arbitration.keeping.last",
-		"scrub.queued",                     // the queue stands for it
+		"scrub.queued", "strays.queued", // the queue stands for it
 		"deferral.waiting.Deferred",        // names a packet
 		"announce.pace", "announce.random", // the configuration, and the random phase of announcements
 	)

@@ -85,6 +85,7 @@ type Node struct {
 	arbitration arbitration
 
 	reading   reading
+	strays    strays
 	scrub     scrub
 	merging   merging
 	requestAt clock.Instant
@@ -109,7 +110,7 @@ func (n *Node) Clone() *Node {
 	c.sync = n.sync.Clone()
 	c.arbitration = n.arbitration.clone()
 	c.decisions = n.decisions.clone()
-	c.scrub = n.scrub.clone()
+	c.scrub, c.strays = n.scrub.clone(), n.strays.clone()
 	c.deferral = n.deferral.clone()
 	c.events, c.effects = slices.Clone(n.events), slices.Clone(n.effects)
 	c.spare, c.spares = nil, spares{}
@@ -162,6 +163,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	n.relaying.fingerprint(h)
 	n.install.fingerprint(h)
 	n.reading.fingerprint(h)
+	n.strays.fingerprint(h)
 	n.scrub.fingerprint(h)
 	n.merging.fingerprint(h)
 	n.arbitration.fingerprint(h)
@@ -190,6 +192,7 @@ const (
 	pendingScrub
 	pendingMerge   // of the peer's offer
 	pendingDoubted // the Examine of the differences that a reading has found
+	pendingStrays  // the Examine of the flows that a follower's table lacks
 )
 
 // boot sets the node's first state.
@@ -382,6 +385,7 @@ func (n *Node) settle() {
 	n.askForRole()
 	n.reread()
 	n.examineDoubted()
+	n.examineStrays()
 	n.advanceMerging()
 	n.advanceScrub()
 	n.tellRank()
@@ -465,5 +469,7 @@ func (n *Node) done(d Done) {
 		n.mergeAnswered(d)
 	case pendingDoubted:
 		n.believe(d)
+	case pendingStrays:
+		n.judgeStrays(d)
 	}
 }

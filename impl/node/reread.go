@@ -12,8 +12,9 @@ import (
 
 // The node reads the whole dataplane after a loss of flow events. A MASTER sends its peer what it finds
 // there. A follower opens no flows and expires none. An entry that its dataplane has and the synced
-// table lacks was opened in an earlier term of this node and never replicated, so it is removed. An
-// entry that differs or is missing changed or expired in such a term, so it is rewritten. While the role
+// table lacks was opened in an earlier term of this node and never replicated, so it is offered to the
+// MASTER (see strays). An entry that differs or is missing changed or expired in such a term, so it is
+// rewritten. While the role
 // changes hands neither is right, so the read waits. A failed read changes nothing and is repeated.
 
 // reading is the state of such a read.
@@ -217,8 +218,8 @@ func (n *Node) stopReconciling() {
 	}
 }
 
-// restore takes a dump that was requested while this node followed, and makes the dataplane equal to the
-// table.
+// restore takes a dump that was requested while this node followed, and writes what the dataplane lacks of
+// the table.
 func (n *Node) restore(d Done) {
 	switch {
 	case d.Err != "":
@@ -230,9 +231,11 @@ func (n *Node) restore(d Done) {
 	}
 	n.reading.end(n.now, false)
 	n.reading.streak = 0
-	if write, strays := n.sync.Differences(d.Entries); len(strays)+len(write) > 0 {
-		n.emit(Apply{ID: n.nextID(pending{kind: pendingRestore}), Entries: write, Deletes: strays})
+	write, strays := n.sync.Differences(d.Entries)
+	if len(write) > 0 {
+		n.emit(Apply{ID: n.nextID(pending{kind: pendingRestore}), Entries: write})
 	}
+	n.findStrays(strays)
 }
 
 // restored takes the answer to restore's Apply. Refused entries are retried after rereadPause; they are
