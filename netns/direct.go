@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"baton/bpf/decap"
 	"baton/scenarios/lab"
 )
 
@@ -54,13 +56,14 @@ func (h *Host) routeDirectly(i Interface) error {
 	return nil
 }
 
-// takeVIPs gives the backends the VIPs of direct services.
-func (p *Pair) takeVIPs(vips []netip.Addr) error {
+// takeVIPs gives the backends the VIPs of direct services. They take packets to the tunnelled ones
+// only out of an outer header.
+func (p *Pair) takeVIPs(vips, tunnelled []netip.Addr) error {
 	if len(vips) == 0 {
 		return nil
 	}
 	for _, name := range p.Names(RoleBackend) {
-		if err := p.Host(name).takeVIPs(vips); err != nil {
+		if err := errors.Join(p.Host(name).takeVIPs(vips), p.Host(name).unpack(tunnelled)); err != nil {
 			return fmt.Errorf("netns: give %s the VIPs: %w", name, err)
 		}
 	}
@@ -94,6 +97,30 @@ func (h *Host) takeVIPs(vips []netip.Addr) error {
 		}
 	}
 	return nil
+}
+
+// unpack takes the packets to a backend's own addresses on the backends' switch out of their outer
+// headers.
+func (h *Host) unpack(vips []netip.Addr) error {
+	i, ok := h.Interface(lab.Backends)
+	if !ok || len(vips) == 0 {
+		return nil
+	}
+	device, err := h.links.LinkByName(i.Name)
+	if err != nil {
+		return fmt.Errorf("find %s/%s: %w", h.name, i.Name, err)
+	}
+	var own []netip.Addr
+	for _, addr := range i.Addrs() {
+		own = append(own, addr.Addr())
+	}
+	return h.Do(func() error {
+		attached, err := decap.Attach(device.Attrs().Index, own, vips)
+		if err == nil {
+			h.tunnel = attached
+		}
+		return err
+	})
 }
 
 // hideVIPs keeps a backend from answering ARP for an address that is on another interface, and from

@@ -3,6 +3,7 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -30,6 +31,9 @@ type Host struct {
 
 	// booted holds the sysctls from before the first contained process; nil without one.
 	booted parameters
+
+	// tunnel takes packets out of their outer headers; nil if there are none.
+	tunnel io.Closer
 
 	mu        sync.Mutex
 	processes []*Process
@@ -120,7 +124,11 @@ func (h *Host) release() error {
 	if h.links != nil {
 		h.links.Close()
 	}
-	if err := h.space.Close(); err != nil {
+	var err error
+	if h.tunnel != nil {
+		err = h.tunnel.Close()
+	}
+	if err := errors.Join(err, h.space.Close()); err != nil {
 		return fmt.Errorf("netns: close namespace %s: %w", h.name, err)
 	}
 	return nil

@@ -96,10 +96,16 @@ func (w *World) services() []plan.Service {
 	return slices.DeleteFunc(slices.Clone(w.plan.Services), func(s plan.Service) bool { return !s.Guard.In(plan.Netns) })
 }
 
-// directVIPs are the VIPs of the services whose backends answer clients directly.
-func (w *World) directVIPs() (vips []netip.Addr) {
+// tunnelledVIPs are the VIPs of which a backend gets no packet outside of an outer header.
+func (w *World) tunnelledVIPs() []netip.Addr {
+	bare := w.vipsOf(func(s plan.Service) bool { return !s.Encapsulated() })
+	return slices.DeleteFunc(w.vipsOf(plan.Service.Encapsulated), func(a netip.Addr) bool { return slices.Contains(bare, a) })
+}
+
+// vipsOf are the VIPs of the services of a kind.
+func (w *World) vipsOf(is func(plan.Service) bool) (vips []netip.Addr) {
 	for _, s := range w.services() {
-		if s.Direct() {
+		if is(s) {
 			vips = append(vips, netip.MustParseAddr(s.VIP))
 		}
 	}

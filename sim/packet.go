@@ -145,7 +145,14 @@ func sum(words ...[]byte) uint16 {
 	return uint16(total)
 }
 
-// translated reads back the tuple of a frame that the dataplane has rewritten.
+// Protocol numbers of a packet inside another.
+const (
+	ipv4Inside = 4
+	ipv6Inside = 41
+)
+
+// translated reads back the tuple of a frame that the dataplane has rewritten, as its receiver takes it
+// out of an outer header.
 func translated(b []byte) (t flow.Tuple) {
 	ip, l4 := b[etherLen:], b[etherLen+ipLen:]
 	if ip[0]>>4 == 6 {
@@ -153,6 +160,9 @@ func translated(b []byte) (t flow.Tuple) {
 		t.Src, t.Dst, t.Proto = flow.Addr(ip[8:]), flow.Addr(ip[24:]), flow.Proto(ip[6])
 	} else {
 		t.Src, t.Dst, t.Proto = flow.IPv4From([4]byte(ip[12:])), flow.IPv4From([4]byte(ip[16:])), flow.Proto(ip[9])
+	}
+	if t.Proto == ipv4Inside || t.Proto == ipv6Inside {
+		return translated(b[len(b)-len(l4)-etherLen:])
 	}
 	t.SrcPort, t.DstPort = uint16(l4[0])<<8|uint16(l4[1]), uint16(l4[2])<<8|uint16(l4[3])
 	return t

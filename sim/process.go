@@ -190,9 +190,11 @@ func (p *process) newDataplane(cfg dataplane.Config) (*model.Dataplane, error) {
 func (p *process) hostSide() model.Host {
 	return model.Host{
 		ClientMAC: macOf(onClients, p.index), BackendMAC: macOf(onBackends, p.index),
-		Own:       p.addresses(),
-		MaxEvents: p.w.chaos.maxEvents,
-		Send:      p.release,
+		Own:           p.addresses(),
+		TunnelSources: []flow.Addr{p.addressOn(onBackends, lab.IPv4), p.addressOn(onBackends, lab.IPv6)},
+		MaxEvents:     p.w.chaos.maxEvents,
+		Send:          p.release,
+		MTU:           1500 + ip6Len, // hosts here read no ICMP, so a whole segment fits into an outer header
 	}
 }
 

@@ -81,7 +81,8 @@ var special = []struct {
 	word, what string
 	is         func(plan.Service) bool
 }{
-	{plan.ModeDSRL2, "has the mode " + plan.ModeDSRL2, plan.Service.Direct},
+	{plan.ModeDSRL2, "has the mode " + plan.ModeDSRL2, func(s plan.Service) bool { return s.Direct() && !s.Encapsulated() }},
+	{plan.ModeDSRIPIP, "has the mode " + plan.ModeDSRIPIP, plan.Service.Encapsulated},
 	{"ranges", "has a range of ports", plan.Service.Ranged},
 }
 

@@ -49,7 +49,7 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: needs roles: trace"},
 		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "3: timeout: -1s"},
 		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "4: provides: handover: follows from the command handover"},
-		{"an unknown service", "name: x\nrun: exec sleep 9\nforwards: [dsr]", `3: forwards: "dsr": one of dsr-l2, ranges`},
+		{"an unknown service", "name: x\nrun: exec sleep 9\nforwards: [dsr]", `3: forwards: "dsr": one of dsr-l2, dsr-ipip, ranges`},
 		{"an unknown family", "name: x\nrun: exec sleep 9\nfamilies: [ip6]", `3: families: "ip6": one of IPv4, IPv6`},
 		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `3: logs: "log": not an absolute path`},
 		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `3: mounts: "run": not an absolute path`},
@@ -95,6 +95,7 @@ func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 // TestAnAdapterForwardsWhatItSays: a plan with a service of a kind that it does not name is a skip.
 func TestAnAdapterForwardsWhatItSays(t *testing.T) {
 	direct := func(s *plan.Service) { s.Mode = plan.ModeDSRL2 }
+	tunnel := func(s *plan.Service) { s.Mode = plan.ModeDSRIPIP }
 	ranged := func(s *plan.Service) { s.Last = s.Port + 9 }
 	for _, c := range []struct {
 		forwards string
@@ -104,6 +105,8 @@ func TestAnAdapterForwardsWhatItSays(t *testing.T) {
 		{"[]", direct, "service web has the mode dsr-l2, which it does not forward"},
 		{"[ranges]", direct, "service web has the mode dsr-l2, which it does not forward"},
 		{"[dsr-l2]", direct, ""},
+		{"[dsr-l2]", tunnel, "service web has the mode dsr-ipip, which it does not forward"},
+		{"[dsr-ipip]", tunnel, ""},
 		{"[dsr-l2]", ranged, "service web has a range of ports, which it does not forward"},
 		{"[dsr-l2, ranges]", ranged, ""},
 	} {

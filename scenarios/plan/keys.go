@@ -142,7 +142,7 @@ var Keys = []Key{
 	{Name: "timeouts.syn_sent", Default: "60s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.established", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.fin_wait", Default: "7440s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
-	{Name: "timeouts.direct_fin_wait", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of a half-closed flow of a dsr-l2 service, whose other direction the node does not see"},
+	{Name: "timeouts.direct_fin_wait", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of a half-closed flow of a dsr-l2 or dsr-ipip service, whose other direction the node does not see"},
 	{Name: "timeouts.closed", Default: "10s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.unreplied", Default: "30s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},
 	{Name: "timeouts.assured", Default: "120s", quantity: span(time.Second, maxDuration), Doc: "lifetime of an entry in that state"},

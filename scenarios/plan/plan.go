@@ -99,7 +99,7 @@ type Service struct {
 	VIP     string
 	Port    uint16
 	Last    uint16 // of a range of ports that begins with Port; 0 for Port alone
-	Mode    string // fullnat, dnat, dsr-l2
+	Mode    string // fullnat, dnat, dsr-l2, dsr-ipip
 	Balance string // rr, maglev, least-conn
 	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
 	Affinity time.Duration
@@ -111,15 +111,20 @@ type Service struct {
 	Pos   Pos
 }
 
-// ModeDSRL2 is the mode of services whose backends have the VIP and answer clients directly.
+// ModeDSRL2 and ModeDSRIPIP are the modes of services whose backends have the VIP and answer clients
+// directly. They get packets as they are, or inside others.
 // modeFullNAT is that of services whose backends see a SNAT address of the nodes as the client.
 const (
 	ModeDSRL2   = "dsr-l2"
+	ModeDSRIPIP = "dsr-ipip"
 	modeFullNAT = "fullnat"
 )
 
 // Direct reports whether the service's backends answer clients without the load balancer.
-func (s Service) Direct() bool { return s.Mode == ModeDSRL2 }
+func (s Service) Direct() bool { return s.Mode == ModeDSRL2 || s.Encapsulated() }
+
+// Encapsulated reports whether the service's packets reach the backends inside others.
+func (s Service) Encapsulated() bool { return s.Mode == ModeDSRIPIP }
 
 // Kinds of traffic.
 const (
