@@ -86,6 +86,12 @@ func (d *deferral) deadline(limit time.Duration) clock.Instant {
 // receiveFlows takes the dataplane's events in order: a flow's changes come before the reply
 // that waits for them.
 func (n *Node) receiveFlows(events []flow.Event) {
+	strays := n.sync.Stats().Strays
+	n.takeFlows(events)
+	n.install.strayed = n.install.strayed || n.sync.Stats().Strays != strays
+}
+
+func (n *Node) takeFlows(events []flow.Event) {
 	for len(events) > 0 {
 		changes := slices.IndexFunc(events, func(e flow.Event) bool { return e.Deferred.ID != 0 })
 		if changes < 0 {

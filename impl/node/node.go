@@ -185,6 +185,7 @@ const (
 	pendingLease
 	pendingDrain     // of a handover
 	pendingDumpDrain // before a Dump
+	pendingStrays    // the Drain of a claim
 	pendingDump
 	pendingAdopted // the Dump of a node that has adopted a table
 	pendingHeld    // the Dump of a follower
@@ -455,6 +456,8 @@ func (n *Node) done(d Done) {
 		n.drained(d.Err)
 	case pendingDumpDrain:
 		n.dumpDrained(d.Err)
+	case pendingStrays:
+		n.straysDrained(d.Err)
 	case pendingDump:
 		n.reconcile(d)
 	case pendingAdopted:

@@ -1,0 +1,66 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/driver"
+	"baton/impl/flow"
+	. "baton/impl/node"
+)
+
+// strays gives a BACKUP a flow that its programs have opened, and says what later packets of the
+// flow have made of it, which the node has not been told. Each drain tells one more state.
+func (l *lab) strays(id string, later ...flow.State) (t flow.Tuple, drains *int) {
+	n, e := l.nodes[id], labEntry(1)
+	e.State = flow.SynSent
+	l.step(n, Flows{Events: []flow.Event{{Entry: e}}}) // the node writes it back
+	drains = new(int)
+	n.onDrain = func(take func([]flow.Event)) bool {
+		if *drains++; *drains <= len(later) {
+			told := e
+			told.State = later[*drains-1]
+			take([]flow.Event{{Entry: told}})
+		}
+		return false
+	}
+	return e.Original, drains
+}
+
+// TestAClaimWaitsUntilADrainBringsNoStray: what a claiming node has written back may have undone
+// a later packet of the flow.
+func TestAClaimWaitsUntilADrainBringsNoStray(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	of, drains := l.strays("lb2", flow.Established, flow.FinWait)
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+10*time.Millisecond)
+	if got := l.nodes["lb2"].table[of].State; got != flow.FinWait {
+		t.Errorf("the dataplane holds the flow as %v, want fin-wait as in its last packet", got)
+	}
+	if *drains != 3 {
+		t.Errorf("the claim drained %d times, want twice for strays and once more, which brought none", *drains)
+	}
+}
+
+func TestAClaimWithoutStraysDrainsNothing(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	drained := false
+	l.nodes["lb2"].onDrain = func(func([]flow.Event)) bool { drained = true; return false }
+	l.open("lb1", 1)
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+10*time.Millisecond)
+	if drained {
+		t.Error("the claim waited for a drain, although no flow of this node's own had come")
+	}
+}
+
+func TestADataplaneThatCannotBeDrainedDoesNotKeepANodeFromServing(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.strays("lb2")
+	l.nodes["lb2"].fails[driver.Drain] = driver.Fails
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+InstallLimit+10*time.Millisecond)
+}
