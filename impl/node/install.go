@@ -85,7 +85,7 @@ func (i *installation) deadline(now clock.Instant) clock.Instant {
 func (n *Node) drainStrays() {
 	if n.role == ha.Claiming && n.install.wantsDrain(n.now, n.sync.Pending()) {
 		n.install.strayed, n.install.draining = false, true
-		n.emit(Drain{ID: n.nextID(pending{kind: pendingStrays})})
+		n.emit(Drain{ID: n.nextID(pending{kind: pendingInstall})})
 	}
 }
 

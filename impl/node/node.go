@@ -185,7 +185,7 @@ const (
 	pendingLease
 	pendingDrain     // of a handover
 	pendingDumpDrain // before a Dump
-	pendingStrays    // the Drain of a claim
+	pendingInstall   // the Drain of a claim
 	pendingDump
 	pendingAdopted // the Dump of a node that has adopted a table
 	pendingHeld    // the Dump of a follower
@@ -456,7 +456,7 @@ func (n *Node) done(d Done) {
 		n.drained(d.Err)
 	case pendingDumpDrain:
 		n.dumpDrained(d.Err)
-	case pendingStrays:
+	case pendingInstall:
 		n.straysDrained(d.Err)
 	case pendingDump:
 		n.reconcile(d)
