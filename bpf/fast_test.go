@@ -248,3 +248,40 @@ func TestChoiceOfTheHook(t *testing.T) {
 		})
 	}
 }
+
+// A datagram without a checksum (RFC 768, and RFC 6935 over IPv6) that XDP forwards stays without one:
+// what it would add to the zero is the difference of the addresses, and no sum.
+func TestXDPLeavesDatagramsWithoutAChecksumAlone(t *testing.T) {
+	for _, family := range []string{"IPv4", "IPv6"} {
+		t.Run(family, func(t *testing.T) {
+			overXDP(t)
+			if family == "IPv6" {
+				overIPv6(t)
+			}
+			s := newProgramSubject(t, testConfig())
+			o, r := toVIP(flow.UDP, 40000, fullnatPort), snatReply(flow.UDP, 40000, 0)
+			s.must(s.Lease(clock.Never))
+			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Assured, Origin: flow.Synced}}))
+			bare := func(frame []byte) []byte {
+				return edited(frame, func(f []byte) []byte { l4 := partsOf(f).l4; f[l4+6], f[l4+7] = 0, 0; return f })
+			}
+			for n := range uint64(3) { // the first of each direction goes by TCX
+				for _, way := range []struct {
+					link, want string
+					frame      []byte
+				}{{"client0", forwarded(r.Reverse()), fromClient(o, 0)}, {"backend0", forwarded(o.Reverse()), fromBackend(r, 0)}} {
+					got, out := fate(t, s, way.link, bare(way.frame))
+					if got != way.want {
+						t.Fatalf("got %s, want %s", got, way.want)
+					}
+					if l4 := partsOf(out).l4; out[l4+6] != 0 || out[l4+7] != 0 {
+						t.Errorf("datagram %d from %s has the checksum %02x%02x now", n, way.link, out[l4+6], out[l4+7])
+					}
+				}
+				if counters(t, s); s.fast.Forwarded != [2]uint64{n, n} {
+					t.Fatalf("%v datagrams went by XDP, want %d of each direction", s.fast.Forwarded, n)
+				}
+			}
+		})
+	}
+}
