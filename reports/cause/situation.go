@@ -31,10 +31,15 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{}, false
 }
 
-// silent describes who was MASTER while clients got no answer, and what is unusual about it.
+// silent describes who was MASTER while clients got no answer, and what is unusual about it. The
+// first node that became MASTER in that time should have answered them: later ones inherit its table.
 func silent(events []trace.Event, harm Harm) (Cause, bool) {
-	p, taken := stateAt(events, harm.To-1)
+	taker, at := firstMaster(events, harm.From, harm.To-1)
+	p, taken := stateAt(events, at)
 	m := p.master()
+	if taker != "" {
+		m = p.node(taker)
+	}
 	switch {
 	case m == nil:
 		return nobody(p, harm)
@@ -46,6 +51,17 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync, and not all sessions continued", m.name)}, true
 	}
 	return stayed(p, events, harm)
+}
+
+// firstMaster returns the node that first became MASTER after an instant and until another, and when;
+// "" and the latter if none did.
+func firstMaster(events []trace.Event, from, until clock.Instant) (node string, at clock.Instant) {
+	for _, e := range events {
+		if e.At > from && e.At <= until && e.Role != nil && e.Role.To == "Master" && e.Role.From != e.Role.To {
+			return e.Node, e.At
+		}
+	}
+	return "", until
 }
 
 // nobody describes why no node is MASTER.
