@@ -92,3 +92,6 @@ func (n *Node) Session(path int) *bfd.Session { return n.paths[path].session }
 
 // PathConfig is that of a path.
 func (n *Node) PathConfig(path int) Path { return n.paths[path].Path }
+
+// MergeAt is when a failed merge is tried again.
+func (n *Node) MergeAt() clock.Instant { return n.merging.at }

@@ -213,3 +213,26 @@ func TestAFollowerOfOneTermOffersNothing(t *testing.T) {
 	l.wantFlows("lb1", 10)
 	l.wantFlows("lb2", 10)
 }
+
+// TestAFailedMergeIsRepeatedOnTime: the node asks for a Timer, and does not depend on other work to wake it.
+func TestAFailedMergeIsRepeatedOnTime(t *testing.T) {
+	l, _ := newParted(t)
+	for _, id := range []string{"lb1", "lb2"} {
+		l.nodes[id].fails[driver.Merge] = driver.Fails
+		l.drop(id, false)
+	}
+	var master *labNode
+	l.until(10*time.Second, "a merge has failed", func() bool {
+		for _, n := range l.nodes {
+			if n.node.MergeAt() > l.now {
+				master = n
+			}
+		}
+		return master != nil
+	})
+	delete(master.fails, driver.Merge)
+	l.run(master.node.MergeAt().Sub(l.now))
+	if master.merges != 1 {
+		t.Errorf("%d merges at the instant for which the next was meant", master.merges)
+	}
+}

@@ -117,7 +117,7 @@ func (n *Node) reread() {
 	case n.leads():
 		n.reading.begin()
 		n.emit(Drain{ID: n.nextID(pending{kind: pendingDumpDrain})})
-	case n.follows() && n.sync.Pending() == 0:
+	case n.follows():
 		n.reading.begin()
 		n.emit(Dump{ID: n.nextID(pending{kind: pendingHeld})})
 	}

@@ -119,6 +119,42 @@ func TestARefusedRemovalIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A follower to which its MASTER sends without a break has a write on its way at all times. It reads its dataplane
+// nevertheless.
+func TestABusyFollowerReadsItsDataplane(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+	stray := l.uncounted("lb2", 1000)
+	lb2.holdDone = true
+	l.open("lb1", 1)
+	l.run(time.Millisecond)
+	l.step(lb2, Lost{})
+	for i := 2; lb2.node.Status().Read.Due || len(lb2.later) > 1; i++ {
+		if i == 50 {
+			t.Fatal("the dataplane is not read")
+		}
+		l.open("lb1", i)
+		l.run(time.Millisecond)
+		done := lb2.later
+		if len(done) == 0 {
+			t.Fatal("no write is on its way: the test has lost its subject")
+		}
+		lb2.later = nil
+		lb2.holdDone = false
+		for _, in := range done[:len(done)-1] {
+			l.step(lb2, in)
+		}
+		lb2.holdDone = true
+		lb2.later = append(lb2.later, done[len(done)-1])
+	}
+	l.release("lb2")
+	l.run(time.Second)
+	if _, taken := lb1.table[stray]; !taken {
+		t.Error("the MASTER lacks the flow that the read must have found")
+	}
+}
+
 // An entry that a follower's table lacks may be on its way out: its flow has ended at the MASTER. It is not offered.
 func TestAFlowThatEndsDuringAReadIsNotOffered(t *testing.T) {
 	for _, late := range []bool{false, true} { // the deletion takes hold
