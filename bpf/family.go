@@ -117,7 +117,7 @@ type family[A addr] struct {
 	half     dataplane.PortRange                   // of the SNAT ports
 	balanced atomic.Pointer[[]dataplane.Service]   // the family's services, whose SNAT ports a sweep counts
 	limited  atomic.Pointer[map[flow.Service]bool] // the services with limits, whose flows a sweep counts
-	counting bool                                  // flow_counts may have entries
+	counting atomic.Bool                           // flow_counts may have entries
 	used     atomic.Pointer[map[flow.Service]dataplane.PortUse]
 
 	evicts  bool          // removes embryonic entries when the table fills up

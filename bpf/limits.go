@@ -38,7 +38,7 @@ func countForLimits[A addr](c flowCount, original *rawTuple[A], s flow.State) {
 // programs. Flows that the programs added meanwhile may be uncounted until the next sweep.
 // Until then a source may have up to twice its limit.
 func (f *family[A]) endFlowCount(c flowCount, removed []flow.Entry) error {
-	if len(c.limited) == 0 && !f.counting {
+	if len(c.limited) == 0 && !f.counting.Load() {
 		return nil
 	}
 	for _, e := range removed {
@@ -53,7 +53,8 @@ func (f *family[A]) endFlowCount(c flowCount, removed []flow.Entry) error {
 			return fmt.Errorf("bpf: remove a count of flows: %w", err)
 		}
 	}
-	if f.counting = len(c.counts) > 0; !f.counting {
+	if len(c.limited) == 0 {
+		f.counting.Store(false)
 		return nil
 	}
 	keys, values := make([]rawCountKey[A], 0, len(c.counts)), make([]rawCount, 0, len(c.counts))

@@ -99,6 +99,16 @@ func limitTests() []packetTest {
 		steps: all([]step{limits(dataplane.Limits{}), opens(clientAddr, 40000), opens(clientAddr, 40001), limits(dataplane.Limits{SourceEmbryonic: 2}), swept,
 			refused(clientAddr, 40002, "source-limit"), limits(dataplane.Limits{}), opens(clientAddr, 40002)}),
 	}, {
+		rule: "limits that are set again after a sweep without them do not find the counts of before",
+		steps: all([]step{limits(dataplane.Limits{SourceFlows: 2}), opens(clientAddr, 40000), opens(clientAddr, 40001), refused(clientAddr, 40002, "source-limit"),
+			limits(dataplane.Limits{}), gone, swept, limits(dataplane.Limits{SourceFlows: 2}), opens(clientAddr, 40003), opens(clientAddr, 40004),
+			refused(clientAddr, 40005, "source-limit")}),
+	}, {
+		rule: "nor those that a sweep had counted",
+		steps: all([]step{limits(dataplane.Limits{SourceFlows: 2}), opens(clientAddr, 40000), opens(clientAddr, 40001), swept, refused(clientAddr, 40002, "source-limit"),
+			limits(dataplane.Limits{}), gone, swept, limits(dataplane.Limits{SourceFlows: 2}), opens(clientAddr, 40003), opens(clientAddr, 40004),
+			refused(clientAddr, 40005, "source-limit")}),
+	}, {
 		rule: "a closed flow that is opened anew is counted already, but is embryonic again",
 		steps: all([]step{limits(dataplane.Limits{SourceFlows: 1, Embryonic: 1}), apply(known(clientAddr, 40000, flow.Closed)), swept,
 			refused(clientAddr, 40001, "source-limit"), opens(clientAddr, 40000), refused(otherClient, 40000, "service-limit")}),

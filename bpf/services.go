@@ -91,6 +91,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	f.balanced.Store(&mine)
 	limited := dataplane.Limited(services)
 	f.limited.Store(&limited)
+	f.counting.Store(true) // a sweep removes the counts that were left by limits of before
 	return errors.Join(
 		f.setLimited(len(limited) > 0),
 		f.setTunnelSource(host, mine),
