@@ -73,3 +73,52 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusalsStartAgainWithTheirService: a reload that changes a service creates it anew, and its counts begin at zero. What
+// was refused before raises no alarm of the new one, and what is refused then does.
+func TestRefusalsStartAgainWithTheirService(t *testing.T) {
+	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
+	for _, kind := range []struct {
+		alarm string
+		count func(n uint64) dataplane.Refusals
+	}{
+		{"found no free SNAT port", func(n uint64) dataplane.Refusals { return dataplane.Refusals{NoPort: n} }},
+		{"were over the limits of their source", func(n uint64) dataplane.Refusals { return dataplane.Refusals{SourceLimit: n} }},
+		{"were challenged", func(n uint64) dataplane.Refusals { return dataplane.Refusals{Challenged: n} }},
+		{"found no room in the table", func(n uint64) dataplane.Refusals { return dataplane.Refusals{TableFull: n} }},
+	} {
+		var r refusals
+		alarms := func(now time.Time) []string {
+			s := control.Status{Services: []control.Service{{Name: "web", At: web.String()}}}
+			r.describe(&s, now)
+			return s.Alarms
+		}
+		note := func(n uint64, now time.Time) {
+			r.note(map[flow.Service]dataplane.Refusals{web: kind.count(n)}, nil, now)
+		}
+		at := time.Unix(1000, 0)
+		note(5, at)
+		if got := alarms(at); len(got) != 1 || !strings.Contains(got[0], "5 ") || !strings.Contains(got[0], kind.alarm) {
+			t.Errorf("%s: alarms %q", kind.alarm, got)
+		}
+		at = at.Add(2 * alarmFor)
+		note(1, at) // changed: the count has begun anew, and fewer are refused than before
+		if got := alarms(at); len(got) != 0 {
+			t.Errorf("%s: fewer than before, of a service that is new: alarms %q", kind.alarm, got)
+		}
+		at = at.Add(time.Second)
+		note(2, at)
+		if got := alarms(at); len(got) != 1 || !strings.Contains(got[0], "2 ") {
+			t.Errorf("%s: one more: alarms %q", kind.alarm, got)
+		}
+		at = at.Add(time.Second)
+		r.note(nil, nil, at) // the service is gone
+		if got := alarms(at); len(got) != 0 {
+			t.Errorf("%s: of a service that is gone: alarms %q", kind.alarm, got)
+		}
+		note(0, at) // and back
+		if got := alarms(at); len(got) != 0 {
+			t.Errorf("%s: of a service that is back: alarms %q", kind.alarm, got)
+		}
+	}
+}
