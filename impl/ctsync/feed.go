@@ -131,6 +131,7 @@ func (e *Engine) receiveHello(r *reader) error {
 		return e.outdated()
 	}
 	e.capacity.learn(e.cfg.Capacity, m.capacity)
+	e.dropOffers()
 	e.feed = feed{nonce: m.nonce, window: uint64(m.window), batches: m.batches}
 	e.feed.window = min(e.feed.window, uint64(e.cfg.Window)*uint64(e.cfg.BatchEntries))
 	e.feed.batches = min(e.feed.batches, uint32(e.cfg.Window))

@@ -149,8 +149,8 @@ func (e *Engine) receiveOffer(r *reader) error {
 		return fmt.Errorf("before the round was closed")
 	case m.index != f.offered+1:
 		return fmt.Errorf("offer %d, expected %d", m.index, f.offered+1)
-	case len(e.offers) >= int(f.batches):
-		return fmt.Errorf("offer %d is outside the window: %d are not worked in, %d allowed", m.index, len(e.offers), f.batches)
+	case e.unworked(m.place) >= int(f.batches):
+		return fmt.Errorf("offer %d is outside the window: %d are not worked in, %d allowed", m.index, e.unworked(m.place), f.batches)
 	}
 	f.offered = m.index
 	o := Offer{place: m.place, index: m.index}
@@ -160,6 +160,20 @@ func (e *Engine) receiveOffer(r *reader) error {
 	e.offers = append(e.offers, o)
 	return nil
 }
+
+// unworked counts the offers of a round that are not worked in.
+func (e *Engine) unworked(p place) (n int) {
+	for i := range e.offers {
+		if e.offers[i].place == p {
+			n++
+		}
+	}
+	return n
+}
+
+// dropOffers forgets the offers of a round that ends, but for the one that the caller is writing: the sink
+// still has their entries, and offers them in the next round.
+func (e *Engine) dropOffers() { e.offers = e.offers[:min(len(e.offers), 1)] }
 
 // Offered returns the offer that is to be written into the dataplane next, if there is one.
 func (e *Engine) Offered() (Offer, bool) {

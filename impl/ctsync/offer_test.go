@@ -318,3 +318,30 @@ func TestAnOfferIsOwedOnce(t *testing.T) {
 		}
 	}
 }
+
+// A round that begins before the offers of the last were worked in has a window of its own, and what
+// had been offered is offered again.
+func TestARoundBeginsBeforeItsOffersAreWorkedIn(t *testing.T) {
+	for late := range 30 { // messages of the new round, before the source works in anything
+		p := apartPair(t, Version)
+		p.a.OfferRest()
+		p.connect()
+		p.toOffer()
+		p.a.change(entryOf(500, flow.Established, 11), false)
+		p.a.poll(p.now)
+		for range late {
+			p.collect()
+			p.deliver(p.b)
+			p.deliver(p.a)
+			p.a.apply(p.now)
+		}
+		if n := len(p.b.offers); n > p.b.cfg.Window+1 {
+			t.Errorf("%d offers wait, the window is %d", n, p.b.cfg.Window)
+		}
+		p.run()
+		p.synced(p.b)
+		if p.b.Len() != 71 {
+			t.Errorf("after %d messages: %d flows, want those of both, 71", late, p.b.Len())
+		}
+	}
+}
