@@ -35,8 +35,9 @@ type lab struct {
 }
 
 type pending struct {
-	at     clock.Instant
-	result health.Result
+	at      clock.Instant
+	backend netip.AddrPort
+	result  health.Result
 }
 
 func newLab(t *testing.T, check health.Check, backends ...netip.AddrPort) *lab {
@@ -56,7 +57,7 @@ func (l *lab) step(in health.Input) {
 		case health.Probe:
 			l.probes[e.Backend] = append(l.probes[e.Backend], l.now)
 			if answer := l.answers[e.Backend]; answer != "silence" {
-				l.pending = append(l.pending, pending{l.now.Add(l.took), health.Result{ID: e.ID, Err: answer}})
+				l.pending = append(l.pending, pending{l.now.Add(l.took), e.Backend, health.Result{ID: e.ID, Err: answer}})
 			}
 		case health.Change:
 			l.changes = append(l.changes, fmt.Sprintf("%v %v>%v", e.Backend, e.From, e.To))
@@ -124,7 +125,7 @@ func TestABackendThatDiesIsDownWithinFallIntervals(t *testing.T) {
 		l := newLab(t, c, a, b)
 		l.run(time.Second + time.Duration(rapid.IntRange(0, 100_000).Draw(r, "died"))*time.Microsecond)
 		l.answers[a] = rapid.SampledFrom([]string{"silence", "refused"}).Draw(r, "how")
-		l.pending = slices.DeleteFunc(l.pending, func(p pending) bool { return p.at > l.now })
+		l.pending = slices.DeleteFunc(l.pending, func(p pending) bool { return p.backend == a && p.at > l.now })
 		limit := c.Limit()
 		l.run(limit)
 		if l.state(a) != health.Down || l.shares() != "198.18.1.12×1" {
@@ -280,5 +281,43 @@ func TestJitterOnlyShortens(t *testing.T) {
 	}
 	if len(seen) < 50 {
 		t.Errorf("%d different intervals", len(seen))
+	}
+}
+
+// TestADownBackendIsProbedEachInterval: only the probe after a first failure comes early.
+func TestADownBackendIsProbedEachInterval(t *testing.T) {
+	c := check()
+	c.Jitter = 0
+	l := newLab(t, c, a)
+	l.answers[a] = "connection refused"
+	l.run(time.Duration(c.Fall+1) * c.Interval)
+	if l.state(a) != health.Down {
+		t.Fatalf("the backend is %v", l.state(a))
+	}
+	before := len(l.probes[a])
+	l.run(10 * c.Interval)
+	if probes := len(l.probes[a]) - before; probes != 10 {
+		t.Errorf("%d probes in 10 intervals", probes)
+	}
+}
+
+// TestAProbeFromBeforeTheChecksWereTurnedOffDoesNotCount once they are on again.
+func TestAProbeFromBeforeTheChecksWereTurnedOffDoesNotCount(t *testing.T) {
+	c := check()
+	c.Fall = 1
+	l := newLab(t, c, a)
+	l.answers[a] = "silence"
+	l.run(c.Timeout / 2)
+	if len(l.probes[a]) != 1 {
+		t.Fatalf("%d probes are running", len(l.probes[a]))
+	}
+	backends := []health.Backend{{Addr: a, Weight: 1}}
+	l.step(health.Configure{Config: health.Config{Backends: backends}})
+	l.run(10 * c.Interval)
+	l.answers[a] = ""
+	l.step(health.Configure{Config: health.Config{Check: c, Backends: backends}})
+	l.run(10 * c.Interval)
+	if len(l.changes) != 0 {
+		t.Errorf("changes %q", l.changes)
 	}
 }
