@@ -304,3 +304,19 @@ func TestNeverBoth(t *testing.T) {
 		}
 	}
 }
+
+// TestARightThatIsWantedAgainComesAtOnce, whatever its return has come to.
+func TestARightThatIsWantedAgainComesAtOnce(t *testing.T) {
+	for after := time.Millisecond; after < 20*time.Millisecond; after += time.Millisecond {
+		b := newBench(t, 1)
+		b.want(0, true)
+		b.run(100 * time.Millisecond)
+		b.want(0, false)
+		b.run(after)
+		b.want(0, true)
+		b.run(50 * time.Millisecond)
+		if !b.holds(0) {
+			t.Errorf("wanted again %v after it was returned: not there after 50ms", after)
+		}
+	}
+}

@@ -27,3 +27,24 @@ func TestTheRateIsThatOfTheLastWholePeriod(t *testing.T) {
 		t.Errorf("%v a second in the second period, want 7", got)
 	}
 }
+
+// TestEachStreamIsTimedByItself on both ends.
+func TestEachStreamIsTimedByItself(t *testing.T) {
+	p := newPair(t, small)
+	p.master(p.a, 1)
+	p.fill(p.a, 0, 20)
+	for _, took := range []time.Duration{time.Second, 3 * time.Second, 2 * time.Second} {
+		p.connect()
+		p.deliver(p.a) // the stream is up
+		p.deliver(p.b)
+		p.now = p.now.Add(took)
+		p.run()
+		p.synced(p.a)
+		for _, n := range []*node{p.a, p.b} {
+			if got := n.Progress().Took; got != took {
+				t.Errorf("%s: in sync %v after the stream began, want %v", n.name, got, took)
+			}
+		}
+		p.cut()
+	}
+}

@@ -247,3 +247,14 @@ func FuzzDecodeDecisions(f *testing.F) {
 		}
 	})
 }
+
+// TestTimesOfADecisionAge, down to none, and those of the decision that was taken stay as they are.
+func TestTimesOfADecisionAge(t *testing.T) {
+	told := []health.Decision{{Backend: a, Drains: true, Drain: 5 * time.Second, Starting: true, Slow: 10 * time.Second}}
+	for age, want := range map[time.Duration][2]time.Duration{0: {5 * time.Second, 10 * time.Second}, 3 * time.Second: {2 * time.Second, 7 * time.Second},
+		8 * time.Second: {0, 2 * time.Second}, time.Minute: {}} {
+		if got := health.Aged(told, age)[0]; got.Drain != want[0] || got.Slow != want[1] {
+			t.Errorf("after %v: drain %v, slow start %v, want %v", age, got.Drain, got.Slow, want)
+		}
+	}
+}

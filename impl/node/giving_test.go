@@ -116,3 +116,19 @@ func TestATableThatIsToBeGivenIsWaitedFor(t *testing.T) {
 	masterWithin(l, "lb1", 50*time.Millisecond)
 	l.wantFlows("lb1", 51)
 }
+
+// A node gives its table whenever its peer lacks it, and each time once.
+func TestATableIsGivenAgain(t *testing.T) {
+	l := onlyTable(t, loseTargets)
+	for times := 1; times <= 3; times++ {
+		l.boot("lb1")
+		masterWithin(l, "lb1", 5*time.Second)
+		l.wantFlows("lb1", 50)
+		l.until(5*time.Second, "lb2 in sync", func() bool { return l.inSync("lb2") })
+		if got := l.notes("lb2", "cannot serve: gives its table"); got != times {
+			t.Errorf("lb2 gave its table %d times, want %d", got, times)
+		}
+		l.crash("lb1")
+		l.run(5 * time.Second)
+	}
+}

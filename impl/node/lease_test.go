@@ -22,3 +22,30 @@ func TestALonelyLeaseIsNotRenewedInVain(t *testing.T) {
 		t.Errorf("lb1 is %s", got)
 	}
 }
+
+// Inputs that come thick do not make a lonely node write its lease with each of them.
+func TestALonelyLeaseIsWrittenInItsOwnTime(t *testing.T) {
+	l := newPair(t, tracking)
+	l.crash("lb2")
+	l.run(2 * time.Second)
+	lb1 := l.nodes["lb1"]
+	writes := func() (n int) {
+		for _, e := range l.log {
+			if e.Node == "lb1" && e.Lease != nil {
+				n++
+			}
+		}
+		return n
+	}
+	before := writes()
+	if before == 0 {
+		t.Fatal("no lease is on record")
+	}
+	for range 100 {
+		l.step(lb1, Probe{Target: "router", Answered: true})
+		l.run(100 * time.Microsecond)
+	}
+	if n := writes() - before; n > 1 {
+		t.Errorf("the lease was written %d times in 10ms", n)
+	}
+}

@@ -267,6 +267,9 @@ func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	delete(lb2.fails, driver.Dump)
 	l.run(2 * RereadPause)
 	_, kept := lb2.table[counted.Original]
+	if r := lb2.node.Status().Read; r.Due || r.Streak != 0 || r.Failed == 0 {
+		t.Errorf("after a read that succeeded: %+v", r)
+	}
 	if _, taken := l.nodes["lb1"].table[stray]; !taken || !kept {
 		t.Errorf("the MASTER has the stray: %v; the counted flow is kept: %v", taken, kept)
 	}

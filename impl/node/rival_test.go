@@ -33,3 +33,38 @@ func TestAPeerThatServesUnhearing(t *testing.T) {
 		}
 	}
 }
+
+// TestEachWaitForARivalHasItsTimer: for a session that does not come Up, and for two MASTERs that hear each other.
+func TestEachWaitForARivalHasItsTimer(t *testing.T) {
+	const early, late = clock.Instant(1000), clock.Instant(2000)
+	for _, c := range []struct{ since, both, want clock.Instant }{
+		{clock.Never, clock.Never, clock.Never}, {early, clock.Never, early.Add(hearLimit)}, {clock.Never, early, early.Add(hearLimit)},
+		{early, late, early.Add(hearLimit)}, {late, early, early.Add(hearLimit)},
+	} {
+		r := rival{since: c.since, both: c.both}
+		if got := r.deadline(); got != c.want {
+			t.Errorf("unheard since %v, both since %v: deadline %v, want %v", c.since, c.both, got, c.want)
+		}
+	}
+}
+
+// TestALostTargetSettlesAnew: the probes that were missed when it was lost the last time say nothing of the peer's now.
+func TestALostTargetSettlesAnew(t *testing.T) {
+	tr := newTracker(Track{Targets: []string{"gw"}, Misses: 2})
+	probe := func(answered bool, times int) {
+		for range times {
+			tr.receive(1, Probe{Target: "gw", Answered: answered})
+		}
+	}
+	for range 2 {
+		probe(true, 2)
+		probe(false, 2)
+		if r := tr.reach(); r.lost == "" || r.settled {
+			t.Errorf("just lost: %+v", r)
+		}
+		probe(false, SettledMisses)
+		if r := tr.reach(); !r.settled {
+			t.Errorf("lost for %d probes more: %+v", SettledMisses, r)
+		}
+	}
+}
