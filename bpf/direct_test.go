@@ -266,12 +266,14 @@ func TestDirectPacketsAndGateways(t *testing.T) {
 	})
 }
 
-// newDirectLab is a lab whose backend has the VIP and a way of its own to the client.
-func newDirectLab(t *testing.T, mode dataplane.Mode) *lab {
+// newDirectLab is a lab whose backend has the VIP and a way of its own to the client. A backend with
+// another address than the lab's is behind a router.
+func newDirectLab(t *testing.T, mode dataplane.Mode, backend string) *lab {
 	t.Helper()
 	direct := func(proto flow.Proto) dataplane.Service {
 		s := labService(proto, directPort, mode, dataplane.RoundRobin, directPort)
 		s.SNAT = flow.Addr{}
+		s.Backends[0].Addr = address(backend)
 		return s
 	}
 	l := newLab(t, labConfig(direct(flow.TCP), direct(flow.UDP)))
@@ -306,8 +308,11 @@ func newDirectLab(t *testing.T, mode dataplane.Mode) *lab {
 			netlink.RouteAdd(&netlink.Route{Dst: hostNet(client), Gw: address("198.18.3.1").Netip().AsSlice(), LinkIndex: eth1.Attrs().Index}))
 	})
 	awaitOwn(t, l.backend, vipAddr)
+	if backend != backendAddr {
+		l.routeBackend(t, backend)
+	}
 	if mode.Encapsulates() {
-		l.unpack(t)
+		l.unpack(t, backend)
 	}
 	l.lease(t, clock.Never)
 	return l
@@ -338,7 +343,7 @@ func hostNet(a netip.Addr) *net.IPNet {
 // follows the connection from the client's side to its end.
 func TestDirectReturn(t *testing.T) {
 	eachDirectWay(t, func(t *testing.T, mode dataplane.Mode) {
-		l := newDirectLab(t, mode)
+		l := newDirectLab(t, mode, backendAddr)
 		if inHook == dataplane.HookXDP {
 			l.wholeChecksums(t)
 		}

@@ -24,6 +24,7 @@ import (
 // veths between them. Nobody forwards but the programs.
 type lab struct {
 	client, lb, backend ns.NetNS
+	router              ns.NetNS // before the backend; nil without one
 	dp                  *Dataplane
 }
 

@@ -1,20 +1,27 @@
 package bpf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
+	"github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
 	"pgregory.net/rapid"
 
 	"baton/bpf/decap"
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
 )
@@ -161,17 +168,70 @@ func TestOuterHeader(t *testing.T) {
 }
 
 // unpack lets the backend take packets out of their outer headers, and no other packets to the VIP.
-func (l *lab) unpack(t *testing.T) {
+func (l *lab) unpack(t *testing.T, backend string) {
 	t.Helper()
 	inside(t, l.backend, func() error {
 		eth0, err := net.InterfaceByName("eth0")
 		if err != nil {
 			return err
 		}
-		attached, err := decap.Attach(eth0.Index, []netip.Addr{address(backendAddr).Netip()}, []netip.Addr{address(vipAddr).Netip()})
+		attached, err := decap.Attach(eth0.Index, []netip.Addr{address(backend).Netip()}, []netip.Addr{address(vipAddr).Netip()})
 		if err == nil {
 			t.Cleanup(func() { attached.Close() })
 		}
 		return err
+	})
+}
+
+// routeBackend puts a router before the backend, which takes the backend's address on the load
+// balancer's link.
+func (l *lab) routeBackend(t *testing.T, backend string) {
+	t.Helper()
+	const routed = "198.18.9.1"
+	l.router = newNamespace(t)
+	inside(t, l.backend, func() error {
+		old, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetNsFd(old, int(l.router.Fd()))
+	})
+	inside(t, l.router, func() error {
+		for _, forwarding := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+			if err := os.WriteFile("/proc/sys/net/"+forwarding, []byte("1"), 0); err != nil {
+				return err
+			}
+		}
+		return raise("eth0", backendAddr+"/24")
+	})
+	wire(t, l.router, "eth1", routed+"/24", l.backend, "eth0", backend+"/24")
+	if inIPv6 {
+		addIPv6(t, l.router, "eth0", backendAddr)
+		addIPv6(t, l.router, "eth1", routed)
+		addIPv6(t, l.backend, "eth0", backend)
+	}
+	inside(t, l.lb, func() error {
+		return netlink.RouteAdd(&netlink.Route{Dst: hostNet(address(backend).Netip()), Gw: address(backendAddr).Netip().AsSlice()})
+	})
+}
+
+// A backend behind a router serves a client. If a link behind that router takes smaller packets than
+// the load balancer's, the router's errors are counted.
+func TestTunnelThroughARouter(t *testing.T) {
+	eachWay(t, func(t *testing.T) {
+		l := newDirectLab(t, dataplane.DSRIPIP, "198.18.9.11")
+		if inHook == dataplane.HookXDP {
+			l.wholeChecksums(t)
+		}
+		go echo(l.listen(t, directPort))
+		conn := l.dial(t, "tcp", directPort)
+		go upload(conn)
+		if received, err := io.ReadAll(conn); err != nil || !bytes.Equal(received, tooWide) {
+			t.Fatalf("received %d of %d bytes: %v", len(received), len(tooWide), err)
+		}
+		inside(t, l.router, func() error { return setMTU("eth1") })
+		go upload(l.dial(t, "tcp", directPort))
+		gomega.NewWithT(t).Eventually(func() uint64 { return counters(t, l.dp).Dropped[dataplane.DropTunnel] }).
+			WithTimeout(ioTimeout).WithPolling(10 * time.Millisecond).Should(gomega.BeNumerically(">", 0))
 	})
 }
