@@ -175,9 +175,9 @@ func (d *drawing) topology(unsafe bool) {
 }
 
 // services draws two services. What is rare in one comes from a stream of its own: its family,
-// whether it counts connections, whether its backends answer clients directly, and a range of ports.
+// whether it counts connections, whether its backends answer clients directly, by what way they get packets then, and a range of ports.
 func (d *drawing) services(stream func(of string) *sim.Random) {
-	families, counting, direct, ranges := stream("families"), stream("balance"), stream("direct"), stream("ranges")
+	families, counting, direct, tunnels, ranges := stream("families"), stream("balance"), stream("direct"), stream("tunnels"), stream("ranges")
 	for _, service := range []struct {
 		name, proto string
 		port        int
@@ -192,6 +192,9 @@ func (d *drawing) services(stream func(of string) *sim.Random) {
 		}
 		if direct.Chance(directShare) {
 			mode = plan.ModeDSRL2
+			if tunnels.Chance(tunnelShare) {
+				mode = plan.ModeDSRIPIP
+			}
 		}
 		if to := ranges.Below(8); ranges.Chance(rangeShare) {
 			ports, d.ports[service.name] = fmt.Sprintf("%d-%d", service.port, service.port+7), fmt.Sprintf(" port=%d", service.port+to)
@@ -205,6 +208,7 @@ const (
 	ipv6Share      = 0.25
 	leastConnShare = 0.2
 	directShare    = 0.15
+	tunnelShare    = 0.5 // of the direct ones
 	rangeShare     = 0.2
 )
 
