@@ -83,6 +83,7 @@ func followTheModel(t *rapid.T, programs *programSubject, specification subject,
 		"":          p.compare,
 		"client":    p.clientPacket,
 		"handshake": p.handshake,
+		"associate": p.associate,
 		"backend":   p.backendPacket,
 		"reply":     p.replyPacket,
 		"arp":       p.arp,
@@ -156,7 +157,7 @@ func (p *pair) compare(*rapid.T) {
 var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	dst := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, vipAddr, unknownVIP, snatAddr, "198.18.0.1"}).Draw(t, "dst")
 	return tuple(
-		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP}).Draw(t, "proto"),
+		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP, flow.SCTP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
 		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, tunnelPort, tunnelPort, tunnelMaglev, resumedPort, emptyPort, unknownPort}).Draw(t, "dport"))
@@ -165,7 +166,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
 var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	r := tuple(
-		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP}).Draw(t, "proto"),
+		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP, flow.SCTP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{backendAddr, secondBackend}).Draw(t, "backend"),
 		rapid.Uint16Range(8079, 8085).Draw(t, "sport"),
 		rapid.SampledFrom([]string{snatAddr, poolAddr, clientAddr, otherClient, vipAddr, "198.18.1.1"}).Draw(t, "dst"),
@@ -231,9 +232,13 @@ func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
 }
 
 // partial gives a segment the checksum that its kernel leaves to the device: the sum of the
-// pseudo-header.
+// pseudo-header, or 0 in SCTP.
 func partial(frame []byte) []byte {
 	at := partsOf(frame)
+	if at.proto == byte(flow.SCTP) {
+		clear(frame[at.l4+8 : at.l4+12])
+		return frame
+	}
 	field := at.l4 + 16
 	if at.proto == byte(flow.UDP) {
 		field = at.l4 + 6
@@ -347,7 +352,9 @@ func (p *pair) fragment(t *rapid.T) {
 func (p *pair) adopt(t *rapid.T) { p.adoptFlow(t, originals.Draw(t, "original")) }
 
 func (p *pair) adoptFlow(t *rapid.T, o flow.Tuple) {
-	o.Proto = flow.TCP
+	if o.Proto == flow.UDP {
+		o.Proto = flow.TCP
+	}
 	policy := rapid.SampledFrom([]dataplane.MissPolicy{dataplane.MissAdopt, dataplane.MissGuess}).Draw(t, "policy")
 	p.both("miss", func(s subject) error { return s.SetMiss(policy) })
 	frame := summed(t, clientMAC, o, rapid.SampledFrom([]int{ack, ack | psh, fin | ack}).Draw(t, "flags"))
@@ -405,9 +412,9 @@ func (p *pair) arp(t *rapid.T) {
 	p.send("backend0", arpFrame(1, backendAddr, snatAddr))
 }
 
-// protocol sends packets that are neither TCP nor UDP.
+// protocol sends packets of protocols that are not balanced.
 func (p *pair) protocol(t *rapid.T) {
-	number := rapid.SampledFrom([]byte{1, 2, 47, 132, 58, 50, 59}).Draw(t, "number")
+	number := rapid.SampledFrom([]byte{1, 2, 47, 136, 58, 50, 59}).Draw(t, "number")
 	p.send("client0", withProto(fromClient(originals.Draw(t, "original"), ack), number))
 	p.send("backend0", withProto(fromBackend(replyTuples.Draw(t, "reply"), ack), number))
 }

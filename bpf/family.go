@@ -153,6 +153,8 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 		lbVarDropEcho:      cfg.DropEcho,
 		lbVarDeferReplies:  cfg.Defer,
 		lbVarIcmpRate:      uint32(cfg.ICMPRate),
+		lbVarCrcFine:       crcPowers(crcFine, 1),
+		lbVarCrcCoarse:     crcPowers(crcCoarse, crcFine),
 	}
 	if err := setConstants(spec.programs, constants); err != nil {
 		return nil, err

@@ -47,6 +47,8 @@ const (
 	fast6VarChallengeKey   = "challenge_key"
 	fast6VarClientIfindex  = "client_ifindex"
 	fast6VarClientMac      = "client_mac"
+	fast6VarCrcCoarse      = "crc_coarse"
+	fast6VarCrcFine        = "crc_fine"
 	fast6VarDatagramSeed   = "datagram_seed"
 	fast6VarDeferReplies   = "defer_replies"
 	fast6VarDropEcho       = "drop_echo"
@@ -152,6 +154,8 @@ type fast6VariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.VariableSpec `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.VariableSpec `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -253,6 +257,8 @@ type fast6Variables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.Variable `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.Variable `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

@@ -46,6 +46,8 @@ const (
 	fast4VarChallengeKey   = "challenge_key"
 	fast4VarClientIfindex  = "client_ifindex"
 	fast4VarClientMac      = "client_mac"
+	fast4VarCrcCoarse      = "crc_coarse"
+	fast4VarCrcFine        = "crc_fine"
 	fast4VarDatagramSeed   = "datagram_seed"
 	fast4VarDeferReplies   = "defer_replies"
 	fast4VarDropEcho       = "drop_echo"
@@ -150,6 +152,8 @@ type fast4VariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.VariableSpec `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.VariableSpec `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -249,6 +253,8 @@ type fast4Variables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.Variable `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.Variable `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

@@ -30,6 +30,9 @@ const (
 
 // frameTo builds the frame of a tuple with some payload, addressed to a MAC.
 func frameTo(mac net.HardwareAddr, t flow.Tuple, flags int, payload string) []byte {
+	if t.Proto == flow.SCTP {
+		return withRole(mac, t, flags, payload)
+	}
 	eth, ip := headers(mac, t.Src, t.Dst, layers.IPProtocol(t.Proto))
 	var transport gopacket.SerializableLayer
 	if t.Proto == flow.UDP {
@@ -270,6 +273,12 @@ func checkSums(frame []byte) error {
 	if at.proto == icmpProto {
 		if s := sum(segment); s != 0xffff {
 			return fmt.Errorf("ICMP message sums to %#04x", s)
+		}
+		return nil
+	}
+	if flow.Proto(at.proto) == flow.SCTP {
+		if got, want := binary.LittleEndian.Uint32(segment[8:]), crc32c(segment); got != want {
+			return fmt.Errorf("SCTP checksum %#08x, want %#08x", got, want)
 		}
 		return nil
 	}

@@ -56,6 +56,8 @@ const (
 	lb6VarChallengeKey   = "challenge_key"
 	lb6VarClientIfindex  = "client_ifindex"
 	lb6VarClientMac      = "client_mac"
+	lb6VarCrcCoarse      = "crc_coarse"
+	lb6VarCrcFine        = "crc_fine"
 	lb6VarDatagramSeed   = "datagram_seed"
 	lb6VarDeferReplies   = "defer_replies"
 	lb6VarDropEcho       = "drop_echo"
@@ -172,6 +174,8 @@ type lb6VariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.VariableSpec `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.VariableSpec `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -283,6 +287,8 @@ type lb6Variables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.Variable `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.Variable `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

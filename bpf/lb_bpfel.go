@@ -249,6 +249,8 @@ const (
 	lbVarChallengeKey   = "challenge_key"
 	lbVarClientIfindex  = "client_ifindex"
 	lbVarClientMac      = "client_mac"
+	lbVarCrcCoarse      = "crc_coarse"
+	lbVarCrcFine        = "crc_fine"
 	lbVarDatagramSeed   = "datagram_seed"
 	lbVarDeferReplies   = "defer_replies"
 	lbVarDropEcho       = "drop_echo"
@@ -361,6 +363,8 @@ type lbVariableSpecs struct {
 	ChallengeKey   *ebpf.VariableSpec `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.VariableSpec `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.VariableSpec `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.VariableSpec `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.VariableSpec `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
@@ -464,6 +468,8 @@ type lbVariables struct {
 	ChallengeKey   *ebpf.Variable `ebpf:"challenge_key"`
 	ClientIfindex  *ebpf.Variable `ebpf:"client_ifindex"`
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
+	CrcCoarse      *ebpf.Variable `ebpf:"crc_coarse"`
+	CrcFine        *ebpf.Variable `ebpf:"crc_fine"`
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`

@@ -55,6 +55,7 @@ func testConfig() dataplane.Config {
 	cfg.Services = append(cfg.Services, rangeServices()...)
 	cfg.Services = append(cfg.Services, directServices(directPorts)...)
 	cfg.Services = append(cfg.Services, directServices(tunnelPorts)...)
+	cfg.Services = append(cfg.Services, sctpServices()...)
 	cfg.VIPs = append(cfg.VIPs, dataplane.VIP{Addr: address(unknownVIP).Netip(), Link: "client0"})
 	cfg.SNATPorts = dataplane.PortRange{First: 20000, Last: 20003}
 	cfg.SNATPeer = dataplane.PortRange{First: 20004, Last: 20007}
@@ -195,7 +196,7 @@ func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
 		left := 0 // out by -run
-		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), challengeTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests(directPorts), directTests(tunnelPorts), tunnelTests()} {
+		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), challengeTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests(directPorts), directTests(tunnelPorts), tunnelTests(), sctpTests()} {
 			for _, tt := range tests {
 				left++
 				t.Run(tt.rule, func(t *testing.T) { left--; tt.run(t, s, dropped) })

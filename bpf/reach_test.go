@@ -38,7 +38,13 @@ func (r reach) entries(t rapid.TB, s subject) {
 		}
 		if e.Reply.Unclaimed() {
 			r["direct "+e.State.String()+" "+e.Origin.String()]++
+			if e.Original.Proto == flow.SCTP {
+				r["sctp direct "+e.State.String()+" "+e.Origin.String()]++
+			}
 			return true
+		}
+		if e.Original.Proto == flow.SCTP {
+			r["sctp "+e.State.String()+" "+e.Origin.String()]++
 		}
 		r[e.State.String()+" "+e.Origin.String()]++
 		if e.Original.DstPort >= widePort && e.Origin != flow.Synced {
@@ -78,6 +84,10 @@ var wanted = []string{
 	"direct syn-sent opened", "direct established opened", "direct fin-wait opened", "direct closed opened",
 	"direct unreplied opened", "direct assured opened", "direct syn-sent adopted", "direct established adopted",
 	"direct established synced", "direct fin-wait synced", "direct closed synced",
+	"client0 forward sctp", "backend0 forward sctp",
+	"sctp syn-sent opened", "sctp established opened", "sctp fin-wait opened", "sctp closed opened",
+	"sctp syn-sent adopted", "sctp established adopted", "sctp established synced", "sctp closed synced",
+	"sctp direct syn-sent opened", "sctp direct established opened", "sctp direct fin-wait opened", "sctp direct closed opened",
 	"opened from the pool", "resumed syn-sent adopted", "resumed established adopted",
 	"range tcp opened", "range udp opened", "range tcp adopted",
 	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",

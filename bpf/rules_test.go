@@ -304,7 +304,7 @@ func refuseTests() []packetTest {
 		steps: drop("client0", dataplane.DropNoBackend, fromClient(toVIP(flow.TCP, 40000, emptyPort), syn)),
 	}, {
 		rule: "other protocols, which the host would answer",
-		steps: append(drop("client0", dataplane.DropOtherProto, withIP(fromClient(tcp, syn), 9, 2), withIP(fromClient(tcp, syn), 9, 132)),
+		steps: append(drop("client0", dataplane.DropOtherProto, withIP(fromClient(tcp, syn), 9, 2), withIP(fromClient(tcp, syn), 9, 136)),
 			drop("backend0", dataplane.DropOtherProto, withIP(fromBackend(snatReply(flow.TCP, 40000, 0), ack), 9, 2))...),
 	}, {
 		rule: "headers that contradict themselves or the frame",

@@ -67,7 +67,7 @@ static __always_inline enum drop keep_affinity(struct affinity *a, __s64 now, co
 	struct event *e;
 	long err;
 
-	fresh->word = owned_by(with_origin(ORIGIN_OPENED) | (a->key.proto == IPPROTO_TCP ? STATE_CLOSED : STATE_UNREPLIED),
+	fresh->word = owned_by(with_origin(ORIGIN_OPENED) | (a->key.proto == IPPROTO_UDP ? STATE_UNREPLIED : STATE_CLOSED),
 			       &a->key);
 	fresh->reply.src = reply->src;
 	fresh->reply.sport = reply->sport;

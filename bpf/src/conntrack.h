@@ -253,6 +253,8 @@ static __always_inline __u64 first_word(const struct packet *pkt)
 
 	if (pkt->tuple.proto == IPPROTO_UDP)
 		word |= STATE_UNREPLIED;
+	else if (pkt->tuple.proto == IPPROTO_SCTP)
+		word |= STATE_SYN_SENT;
 	else
 		word |= STATE_SYN_SENT | WORD_EXPECTS << (is_fresh_syn(pkt) ? ORIGINAL : REPLY);
 	return owned_by(word, &pkt->tuple);
@@ -265,17 +267,17 @@ static __always_inline bool is_unearned(const struct conn *conn, const struct pa
 	struct control *c = get_control();
 	__u64 word = word_of(conn);
 
-	return c && c->miss != MISS_GUESS && pkt->tuple.proto == IPPROTO_TCP && (pkt->tcp_flags & TCP_RST) &&
+	return c && c->miss != MISS_GUESS && (pkt->tcp_flags & TCP_RST) &&
 	       state_of(word) == STATE_SYN_SENT && (word & WORD_ORIGIN_MASK) == with_origin(ORIGIN_ADOPTED);
 }
 
 /* A new connection may reuse the tuple of a closed one, with another backend. */
 static __always_inline bool reopens(__u64 word, const struct packet *pkt)
 {
-	return pkt->tuple.proto == IPPROTO_TCP && is_fresh_syn(pkt) && state_of(word) == STATE_CLOSED;
+	return is_fresh_syn(pkt) && state_of(word) == STATE_CLOSED;
 }
 
-/* Whether a reply tells the client that its flow is established: the SYN-ACK, and every
+/* Whether a reply tells the client that its flow is established: the SYN-ACK or INIT ACK, and every
  * datagram of a UDP flow that is not assured yet. User space assures the flow by sending
  * one. */
 static __always_inline bool tells_client(const struct conn *conn, const struct packet *pkt)

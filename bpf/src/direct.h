@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "conntrack.h"
+#include "association.h"
 
 /* Whether the reply tuple is that of a direct flow, or of an affinity: no packet has its
  * destination port. */
@@ -120,6 +120,8 @@ static __always_inline void follow_direct(struct conn *conn, __u64 word, const s
 
 static __always_inline __u64 advance_direct(struct conn *conn, __u64 word, const struct packet *pkt, bool proven)
 {
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return advance_direct_sctp(conn, word, pkt, proven, restarts(word, pkt));
 	if (pkt->tuple.proto == IPPROTO_TCP)
 		follow_direct(conn, word, pkt, proven);
 	return next_direct(word, pkt, proven);
@@ -136,6 +138,8 @@ static __always_inline __u64 first_direct_word(const struct packet *pkt)
  * acknowledged, and less than the largest window after it. */
 static __always_inline bool is_plausible(const struct conn *conn, const struct packet *pkt)
 {
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return has_quoted_tag(conn, pkt, REPLY);
 	return pkt->tuple.proto != IPPROTO_TCP || !(word_of(conn) & WORD_EXPECTS << REPLY) ||
 	       pkt->seq - conn->expected[REPLY] < WINDOW_MAX;
 }

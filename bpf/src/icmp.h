@@ -44,12 +44,21 @@ static __always_inline int answer_echo(struct __sk_buff *skb, const struct packe
 	return answer(skb);
 }
 
+/* How much of a segment an error quotes. More of TCP's header than RFC 792's eight bytes is
+ * needed, because the kernel does not cut off a checksum that it still has to complete. An
+ * INIT is recognised by its initiate tag (RFC 9260 10). */
+static __always_inline __u32 quoted_len(const struct packet *pkt)
+{
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		return sizeof(struct tcphdr);
+	return pkt->tcp_flags & TCP_SYN ? sizeof(struct sctp_header) + sizeof(__be32) : 8;
+}
+
 /* Cuts the packet down to the part that an error quotes, makes room before it, and returns
- * the length of the part. More of TCP's header than RFC 792's eight bytes is needed,
- * because the kernel does not cut off a checksum that it still has to complete. */
+ * the length of the part. */
 static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packet *pkt, struct icmp_error *error)
 {
-	__u32 len = pkt->l4_off - ETH_HLEN + (pkt->tuple.proto == IPPROTO_TCP ? sizeof(struct tcphdr) : 8);
+	__u32 len = pkt->l4_off - ETH_HLEN + quoted_len(pkt);
 
 	if (len > QUOTED_MAX)
 		return 0;
@@ -65,7 +74,8 @@ static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packe
 
 /* The sum of the quoted segment's header, plus its checksum field once more. For a packet
  * from a sender on this machine the kernel completes the checksum when the error leaves:
- * the header then sums to the complement of the field's old value. */
+ * the header then sums to the complement of the field's old value. The sum of SCTP is no part of
+ * this: the kernel never completes it. */
 static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packet *pkt, __u32 *sum)
 {
 	if (pkt->tuple.proto == IPPROTO_TCP) {
@@ -74,6 +84,8 @@ static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packe
 		if (!tcp)
 			return false;
 		*sum = bpf_csum_diff(NULL, 0, (__be32 *)tcp, sizeof(*tcp), tcp->check);
+	} else if (pkt->tuple.proto == IPPROTO_SCTP) {
+		*sum = 0;
 	} else {
 		struct udphdr *udp = header(skb, pkt->l4_off, sizeof(*udp));
 
@@ -125,6 +137,8 @@ static __always_inline bool is_under_way(const struct conn *conn, const struct p
 {
 	__s32 length = conn->expected[direction] - conn->acked[direction];
 
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return has_quoted_tag(conn, pkt, direction);
 	if (pkt->tuple.proto != IPPROTO_TCP || !(word_of(conn) & WORD_EXPECTS << direction))
 		return true;
 	return pkt->seq - conn->acked[direction] <= (__u32)(length > 0 ? length : 0);

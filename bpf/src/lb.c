@@ -42,7 +42,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct packet *p
 				   enum direction direction)
 {
 	if (pkt->more) {
-		if (!remember_datagram(skb, pkt, to, direction))
+		if (!may_be_fragmented(pkt, to) || !remember_datagram(skb, pkt, to, direction))
 			return drop(DROP_FRAGMENT);
 		count_fragment();
 	}
@@ -64,7 +64,7 @@ static __noinline int defer_reply(struct __sk_buff *skb, const struct packet *pk
 		return drop(DROP_MISS);
 	d->to = reversed(original);
 	if (pkt->more) {
-		if (!remember_datagram(skb, pkt, &d->to, REPLY))
+		if (!may_be_fragmented(pkt, &d->to) || !remember_datagram(skb, pkt, &d->to, REPLY))
 			return drop(DROP_FRAGMENT);
 		count_fragment();
 	}
@@ -80,16 +80,16 @@ static __noinline int defer_reply(struct __sk_buff *skb, const struct packet *pk
  * state only with a reply that was sent. */
 static __always_inline int telling_reply(struct __sk_buff *skb, const struct packet *pkt, const struct arrival *a)
 {
-	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
+	bool udp = pkt->tuple.proto == IPPROTO_UDP;
 	int verdict;
 
-	if (tcp)
+	if (!udp)
 		track(a->conn, a->original, a->id, pkt, REPLY);
 	verdict = defer_reply(skb, pkt, a->conn, a->original);
 	if (verdict != NOT_DEFERRED)
 		return verdict;
 	count_deferred(false);
-	if (!tcp)
+	if (udp)
 		track(a->conn, a->original, a->id, pkt, REPLY);
 	count_forwarded(skb, REPLY);
 	return leave(skb, NULL, 0, REPLY);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "crc32c.h"
 #include "direct.h"
 #include "transport.h"
 
@@ -26,6 +27,16 @@ static __always_inline bool age(packet_ctx *ctx)
 	return true;
 }
 
+/* Whether the packet may be the first fragment of several. A CRC cannot be changed for other ports before
+ * the length of the whole is known. Not inlined, like track. */
+__noinline int may_be_fragmented(const struct packet *pkt, const struct tuple *to)
+{
+	if (!pkt || !to)
+		return false;
+	return pkt->tuple.proto != IPPROTO_SCTP || leaves_unchanged(to) ||
+	       (pkt->tuple.sport == to->sport && pkt->tuple.dport == to->dport);
+}
+
 /* Rewrites the packet to the tuple to, and decrements its TTL. */
 static __always_inline bool translate(packet_ctx *ctx, const struct packet *pkt, const struct tuple *to)
 {
@@ -42,5 +53,7 @@ static __always_inline bool translate(packet_ctx *ctx, const struct packet *pkt,
 	readdress(ip, &to->src, &to->dst, addresses);
 	ports->source = to->sport;
 	ports->dest = to->dport;
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return fix_crc(ctx, pkt, (from->sport ^ to->sport) | (__u32)(from->dport ^ to->dport) << 16);
 	return fix_transport_checksum(ctx, pkt, addresses, port_change);
 }

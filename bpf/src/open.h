@@ -91,6 +91,14 @@ static __always_inline void count_opened(const struct packet *pkt)
 		c->adopted++;
 }
 
+/* The sequence numbers of the entry that pkt creates. The state word says which directions are known. */
+static __always_inline void first_numbers(struct conn *conn, const struct packet *pkt, bool direct)
+{
+	conn->expected[ORIGINAL] = direct ? end_of(pkt) : pkt->seq + 1;
+	conn->expected[REPLY] = conn->acked[REPLY] = pkt->ack;
+	conn->acked[ORIGINAL] = pkt->seq;
+}
+
 /* Writes the entry of the packet's flow: a new one, or one in place of an old one. Returns 0 or
  * a negative errno. Not inlined, like track. */
 __noinline int write_entry(const struct packet *pkt, const struct tuple *reply, bool replaces)
@@ -104,9 +112,10 @@ __noinline int write_entry(const struct packet *pkt, const struct tuple *reply, 
 	fresh->word = is_direct(reply) ? first_direct_word(pkt) : first_word(pkt);
 	fresh->reply = *reply;
 	fresh->last_seen = pkt->now;
-	fresh->expected[ORIGINAL] = is_direct(reply) ? end_of(pkt) : pkt->seq + 1; /* the state word says which directions are known */
-	fresh->expected[REPLY] = fresh->acked[REPLY] = pkt->ack;
-	fresh->acked[ORIGINAL] = pkt->seq;
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		first_tags(fresh, pkt);
+	else
+		first_numbers(fresh, pkt, is_direct(reply));
 	e = reserve_event();
 	err = bpf_map_update_elem(&conns, &pkt->tuple, fresh, replaces ? BPF_EXIST : BPF_NOEXIST);
 	if (err)

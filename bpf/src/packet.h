@@ -29,7 +29,7 @@ struct icmp {
 };
 
 enum kind {
-	KIND_SEGMENT, /* of TCP or UDP */
+	KIND_SEGMENT, /* of TCP, UDP or SCTP */
 	KIND_ECHO,    /* an ICMP echo request */
 	KIND_ERROR,   /* an ICMP error about a segment */
 	KIND_FRAGMENT, /* not the first of its datagram */
@@ -38,14 +38,16 @@ enum kind {
 struct packet {
 	struct tuple tuple; /* of KIND_ERROR: the tuple of the reply to the quoted packet */
 	__s64 now;   /* when it arrived */
-	__u32 seq;   /* of TCP, like ack and payload; of KIND_ERROR, of the quoted segment */
+	__u32 seq;   /* of TCP, like ack and payload, or see sctp.h; of KIND_ERROR, of the quoted segment */
 	__u32 ack;
 	__u16 payload;
 	__u16 l4_len;
 	__u8 l4_off; /* 8 bits, so that the verifier knows its bounds after a spill */
 	__u8 inner_l4_off; /* of KIND_ERROR */
 	__u8 fragment_off; /* offset of the IPv6 fragment header; 0 without one */
-	__u8 tcp_flags;
+	__u8 tcp_flags;	/* of SCTP, those with the role of its chunk: see sctp.h */
+	__u8 chunk;	/* the type of SCTP's chunk */
+	__u8 reflected;	/* SCTP's T bit. Not a bool, whose bounds the compiler knows and the verifier does not */
 	__u8 ttl;
 	__u8 kind;	/* of enum kind */
 	bool has_ports; /* the tuple's ports and protocol are set */
@@ -60,6 +62,12 @@ static __always_inline void *header(packet_ctx *ctx, __u32 offset, __u32 len)
 	void *start = (void *)(long)ctx->data + offset;
 
 	return start + len > (void *)(long)ctx->data_end ? NULL : start;
+}
+
+/* The protocols that are balanced. */
+static __always_inline bool is_transport(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
 static __always_inline enum drop parse_tcp(packet_ctx *ctx, struct packet *pkt, __u32 l4_len)
@@ -84,6 +92,8 @@ static __always_inline enum drop parse_udp(packet_ctx *ctx, struct packet *pkt, 
 	return DROP_NONE;
 }
 
+int parse_sctp(packet_ctx *ctx, struct packet *pkt, __u32 l4_len); /* sctp.h */
+
 /* Reads the ports and the rest of the transport header. */
 static __always_inline enum drop parse_segment(packet_ctx *ctx, struct packet *pkt, __u8 proto, __u32 l4_len)
 {
@@ -99,6 +109,8 @@ static __always_inline enum drop parse_segment(packet_ctx *ctx, struct packet *p
 	pkt->has_ports = true;
 	if (proto == IPPROTO_TCP)
 		return parse_tcp(ctx, pkt, l4_len);
+	if (proto == IPPROTO_SCTP)
+		return parse_sctp(ctx, pkt, l4_len);
 	return parse_udp(ctx, pkt, l4_len);
 }
 

@@ -47,7 +47,7 @@ static __always_inline bool moves(const struct conn *conn, const struct packet *
 {
 	__u64 word = word_of(conn);
 
-	if (pkt->tuple.proto == IPPROTO_TCP)
-		return (pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) || state_of(word) == STATE_SYN_SENT;
+	if (pkt->tuple.proto != IPPROTO_UDP)
+		return pkt->chunk == SCTP_COOKIE_ACK || (pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) || state_of(word) == STATE_SYN_SENT;
 	return (direction == REPLY || is_direct(&conn->reply)) && state_of(word) != STATE_ASSURED;
 }

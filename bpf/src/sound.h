@@ -10,7 +10,7 @@
 
 static __always_inline bool is_state_of(__u8 proto, __u32 state)
 {
-	if (proto == IPPROTO_TCP)
+	if (proto != IPPROTO_UDP)
 		return state >= STATE_SYN_SENT && state <= STATE_CLOSED;
 	return state == STATE_UNREPLIED || state == STATE_ASSURED;
 }

@@ -13,15 +13,17 @@
 
 #define SWAP_ATTEMPTS 4
 
-/* Whether the packet's sequence numbers prove its sender. */
+/* Whether the packet's sequence numbers, or its tag, prove its sender. */
 static __always_inline bool proves(const struct conn *conn, __u64 word, const struct packet *pkt, enum direction direction)
 {
-	if (pkt->tuple.proto != IPPROTO_TCP)
+	if (pkt->tuple.proto == IPPROTO_UDP)
 		return false;
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return is_direct(&conn->reply) ? is_proven_direct_sctp(conn, pkt) : is_proven_sctp(conn, pkt, direction);
 	return is_direct(&conn->reply) ? is_proven_direct(conn, word, pkt) : expects(conn, word, direction, pkt->seq);
 }
 
-/* Follows the sequence numbers of the packet, and returns the entry's next word. */
+/* Follows the sequence numbers or tags of the packet, and returns the entry's next word. */
 __noinline __u64 advance(struct conn *conn, __u64 word, const struct packet *pkt, __u32 direction, __u32 proven)
 {
 	enum direction of = direction == ORIGINAL ? ORIGINAL : REPLY;
@@ -32,6 +34,8 @@ __noinline __u64 advance(struct conn *conn, __u64 word, const struct packet *pkt
 		return advance_direct(conn, word, pkt, proven);
 	if (pkt->tuple.proto == IPPROTO_TCP)
 		return advance_tcp(conn, word, pkt, of, proven);
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return advance_sctp(conn, word, pkt, of, proven);
 	return of == REPLY ? with_state(word, STATE_ASSURED) : word;
 }
 
@@ -78,11 +82,10 @@ __noinline int track(struct conn *conn, const struct tuple *original, __u32 id, 
 {
 	enum direction of = direction == ORIGINAL ? ORIGINAL : REPLY;
 	__u64 word = 0, next = 0;
-	bool proven, moved, tcp;
+	bool proven, moved;
 
 	if (!conn || !original || !pkt)
 		return 0;
-	tcp = pkt->tuple.proto == IPPROTO_TCP;
 	proven = proves(conn, word_of(conn), pkt, of);
 	for (int i = 0; i < SWAP_ATTEMPTS; i++) {
 		word = word_of(conn);
@@ -95,9 +98,9 @@ __noinline int track(struct conn *conn, const struct tuple *original, __u32 id, 
 	moved = state_of(next) != state_of(word);
 	if (limited && moved)
 		count_moved_flow(original, state_of(word), state_of(next));
-	if (tcp && is_unproven(next, pkt, of))
+	if (is_unproven(next, pkt, of))
 		count_unproven();
-	else if (moved || !tcp || of == REPLY || !is_fresh_syn(pkt))
+	else if (moved || of == REPLY || !is_fresh_syn(pkt))
 		mark_seen(conn, pkt->now, moved);
 	return 0;
 }

@@ -337,7 +337,7 @@ const (
 	DropTableFull                   // the connection table is full
 	DropMalformed                   // truncated or inconsistent headers
 	DropFragment                    // a fragment whose first one was not seen, or without room in the table
-	DropOtherProto                  // to a VIP, neither TCP nor UDP nor ICMP nor ARP
+	DropOtherProto                  // to a VIP, neither TCP, UDP, SCTP nor ICMP nor ARP
 	DropICMP                        // ICMP without a flow, or of a kind that is not forwarded
 	DropICMPForged                  // an ICMP error about a segment that cannot be in flight (RFC 5927)
 	DropTTL                         // the TTL has expired
@@ -374,7 +374,7 @@ type Counters struct {
 	Dropped    [DropKinds]uint64
 	EventsLost uint64 // flow events lost because the ring buffer was full
 	Evicted    uint64 // entries deleted by Sweep before their timeout, under pressure
-	Resets     uint64 // RSTs to clients of a service without backends
+	Resets     uint64 // RSTs and ABORTs to clients of a service without backends
 	Relayed    uint64 // packets sent on to the peer
 	// Deferred replies were held back. Undeferred ones were forwarded at once instead, because
 	// they were too large or the ring buffer was half full.
@@ -383,7 +383,7 @@ type Counters struct {
 	// dropped for its TTL, its size, or because no backend serves.
 	EchoReplies, ICMPErrors uint64
 	Fragments               uint64 // fragments forwarded
-	Unproven                uint64 // RSTs, FINs and SYNs that were forwarded without a change of state: see docs/conntrack.md
+	Unproven                uint64 // RSTs, FINs and SYNs, and the like of SCTP, that were forwarded without a change of state: see docs/conntrack.md
 	Fast                    Fast
 }
 

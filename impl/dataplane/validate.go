@@ -14,8 +14,8 @@ const MaxServices = 256
 // Validate returns an error if a dataplane cannot work with the service.
 func (s Service) Validate() error {
 	switch {
-	case s.Proto != flow.TCP && s.Proto != flow.UDP:
-		return fmt.Errorf("dataplane: service %q: protocol %s is neither tcp nor udp", s.Name, s.Proto)
+	case !s.Proto.Balanced():
+		return fmt.Errorf("dataplane: service %q: protocol %s is neither tcp, udp nor sctp", s.Name, s.Proto)
 	case !s.Mode.valid():
 		return fmt.Errorf("dataplane: service %q: %s is neither fullnat, dnat, dsr-l2 nor dsr-ipip", s.Name, s.Mode)
 	case !s.Balance.valid():
@@ -171,8 +171,8 @@ func (c Config) Validate() error {
 func ValidateEntry(e *flow.Entry) error {
 	p := e.Original.Proto
 	switch {
-	case p != e.Reply.Proto || p != flow.TCP && p != flow.UDP:
-		return fmt.Errorf("dataplane: entry %s, reply %s: the protocol is not the same TCP or UDP on both sides", e.Original, e.Reply)
+	case p != e.Reply.Proto || !p.Balanced():
+		return fmt.Errorf("dataplane: entry %s, reply %s: the protocol is not the same TCP, UDP or SCTP on both sides", e.Original, e.Reply)
 	case !isOfOneFamily(e):
 		return fmt.Errorf("dataplane: entry %s, reply %s: the addresses are not all of one family", e.Original, e.Reply)
 	case !IsStateOf(p, e.State):
@@ -189,7 +189,7 @@ func ValidateEntry(e *flow.Entry) error {
 
 // IsStateOf reports whether a flow of the protocol can have the state.
 func IsStateOf(p flow.Proto, s flow.State) bool {
-	return s.Valid() && (s <= flow.Closed) == (p == flow.TCP)
+	return s.Valid() && (s <= flow.Closed) == (p != flow.UDP)
 }
 
 func isOfOneFamily(e *flow.Entry) bool {

@@ -42,7 +42,7 @@ func TestConfigValidate(t *testing.T) {
 			c.Services[0].Backends = []dataplane.Backend{{Addr: flow.AddrFrom(netip.MustParseAddr("2001:2::b")), Port: 80}}
 		}},
 		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},
-		{"neither tcp nor udp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},
+		{"neither tcp, udp nor sctp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},
 		{"neither fullnat, dnat, dsr-l2 nor dsr-ipip", func(c *dataplane.Config) { c.Services[0].Mode = 0 }},
 		{"neither rr, maglev nor least-conn", func(c *dataplane.Config) { c.Services[0].Balance = 9 }},
 		{"needs a SNAT address", func(c *dataplane.Config) { c.Services[0].SNAT = flow.Addr{} }},

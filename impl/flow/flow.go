@@ -16,9 +16,16 @@ type Proto uint8
 
 // The protocols that are balanced.
 const (
-	TCP Proto = 6
-	UDP Proto = 17
+	TCP  Proto = 6
+	UDP  Proto = 17
+	SCTP Proto = 132
 )
+
+// Protos are the protocols that are balanced.
+func Protos() []Proto { return []Proto{TCP, UDP, SCTP} }
+
+// Balanced reports whether the protocol is balanced.
+func (p Proto) Balanced() bool { return p == TCP || p == UDP || p == SCTP }
 
 func (p Proto) String() string {
 	switch p {
@@ -26,6 +33,8 @@ func (p Proto) String() string {
 		return "tcp"
 	case UDP:
 		return "udp"
+	case SCTP:
+		return "sctp"
 	}
 	return fmt.Sprintf("proto%d", uint8(p))
 }
@@ -77,7 +86,7 @@ func (s Service) String() string {
 // State is a flow's connection-tracking state, after netfilter's.
 type State uint8
 
-// TCP flows walk SynSent → Established → FinWait → Closed; a RST that its receiver
+// TCP flows, and those of SCTP, walk SynSent → Established → FinWait → Closed; a RST that its receiver
 // would take closes from any state (docs/conntrack.md). UDP flows are Unreplied until the backend answers,
 // or the client of a direct flow sends again, then Assured.
 const (
@@ -106,7 +115,7 @@ func (s State) Valid() bool { return s >= SynSent && s <= Assured }
 type Origin uint8
 
 const (
-	Opened  Origin = iota + 1 // by the flow's first packet (TCP SYN, first UDP datagram)
+	Opened  Origin = iota + 1 // by the flow's first packet (TCP SYN, SCTP INIT, first UDP datagram)
 	Synced                    // received from the peer
 	Adopted                   // by a mid-flow segment that found no entry
 )

@@ -47,7 +47,7 @@ static __always_inline enum drop parse_error(packet_ctx *ctx, struct packet *pkt
 	if (ihl < sizeof(*inner) || l4_len < sizeof(struct icmp) + ihl + 8)
 		return DROP_MALFORMED;
 	if (inner->saddr != pkt->tuple.dst || (inner->frag_off & bpf_htons(IP_OFFSET)) ||
-	    (inner->protocol != IPPROTO_TCP && inner->protocol != IPPROTO_UDP))
+	    !is_transport(inner->protocol))
 		return DROP_ICMP;
 	pkt->tuple.src = inner->daddr;
 	pkt->tuple.proto = inner->protocol;
@@ -91,7 +91,7 @@ static __always_inline enum drop parse_transport(packet_ctx *ctx, struct packet 
 	pkt->l4_off = ETH_HLEN + ihl;
 	if (ip->protocol == IPPROTO_ICMP)
 		return fragment & (IP_OFFSET | IP_MF) ? DROP_FRAGMENT : parse_icmp(ctx, pkt, total - ihl);
-	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
+	if (!is_transport(ip->protocol))
 		return DROP_OTHER_PROTO;
 	if (fragment & IP_OFFSET) {
 		pkt->kind = KIND_FRAGMENT;

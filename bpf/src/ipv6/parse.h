@@ -136,7 +136,7 @@ static __always_inline enum drop parse_error(packet_ctx *ctx, struct packet *pkt
 	}
 	if (l4_len < (__u32)c.off - pkt->l4_off + 8)
 		return DROP_MALFORMED;
-	if (!same_addr(&src, &pkt->tuple.dst) || c.later || (c.next != IPPROTO_TCP && c.next != IPPROTO_UDP))
+	if (!same_addr(&src, &pkt->tuple.dst) || c.later || !is_transport(c.next))
 		return DROP_ICMP;
 	pkt->tuple.src = dst;
 	pkt->tuple.proto = c.next;
@@ -190,7 +190,7 @@ static __always_inline enum drop parse_transport(packet_ctx *ctx, struct packet 
 	}
 	if (c.next == IPPROTO_ICMPV6)
 		return c.more ? DROP_FRAGMENT : parse_icmp(ctx, pkt, end - c.off);
-	if (c.next != IPPROTO_TCP && c.next != IPPROTO_UDP)
+	if (!is_transport(c.next))
 		return DROP_OTHER_PROTO;
 	pkt->more = c.more;
 	return parse_segment(ctx, pkt, c.next, end - c.off);

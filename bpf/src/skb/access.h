@@ -41,6 +41,11 @@ static __always_inline long load_bytes(packet_ctx *ctx, __u32 offset, void *to, 
 	return bpf_skb_load_bytes(ctx, offset, to, len);
 }
 
+static __always_inline long store_bytes(packet_ctx *ctx, __u32 offset, const void *from, __u32 len)
+{
+	return bpf_skb_store_bytes(ctx, offset, (void *)from, len, 0);
+}
+
 /* For a GSO packet, whether one of its segments is too big. */
 static __always_inline bool is_too_big(packet_ctx *ctx, __u32 ifindex, __u32 *mtu)
 {

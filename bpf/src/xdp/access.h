@@ -36,6 +36,11 @@ static __always_inline long load_bytes(packet_ctx *ctx, __u32 offset, void *to, 
 	return bpf_xdp_load_bytes(ctx, offset, to, len);
 }
 
+static __always_inline long store_bytes(packet_ctx *ctx, __u32 offset, const void *from, __u32 len)
+{
+	return bpf_xdp_store_bytes(ctx, offset, (void *)from, len);
+}
+
 static __always_inline bool is_too_big(packet_ctx *ctx, __u32 ifindex, __u32 *mtu)
 {
 	return bpf_check_mtu(ctx, ifindex, mtu, 0, 0) != 0;

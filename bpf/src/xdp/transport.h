@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "crc32c.h"
 #include "header.h"
 
 static __always_inline __sum16 *checksum_of(packet_ctx *ctx, const struct packet *pkt)
@@ -23,12 +24,17 @@ static __always_inline __u32 folded(__u32 sum)
 }
 
 /* Whether a checksum looks like one from a sender on this machine: the sum of the pseudo
- * header, in either form of zero. One of 65,536 complete checksums does too. */
+ * header, in either form of zero. One of 65,536 complete checksums does too. In SCTP it is 0. */
 static __always_inline bool is_partial(packet_ctx *ctx, const struct packet *pkt)
 {
+	struct sctp_header *sctp;
 	__u32 pseudo = folded(pseudo_sum(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.proto, pkt->l4_len));
 	__sum16 *check = checksum_of(ctx, pkt);
 
+	if (pkt->tuple.proto == IPPROTO_SCTP) {
+		sctp = header(ctx, pkt->l4_off, sizeof(*sctp));
+		return !sctp || !sctp->checksum;
+	}
 	return !check || *check == pseudo || (pseudo == 0xffff && !*check);
 }
 

@@ -16,10 +16,11 @@ type conn struct {
 	replySeen bool    // the backend has answered the SYN
 	fin       [2]bool // by direction: a FIN went that way
 	expected  [2]expected
+	echoed    uint32 // the tag of a COOKIE ECHO that the backend has not acknowledged; 0 for none
 }
 
 // expected is the sequence number that a direction's receiver expects next, which is what
-// it has last acknowledged.
+// it has last acknowledged. Of SCTP, seq is the direction's verification tag.
 type expected struct {
 	known      bool
 	seq, acked uint32
@@ -71,13 +72,13 @@ const (
 
 // isFreshSYN reports whether a packet is the first segment of a connection.
 func (p *packet) isFreshSYN() bool {
-	return p.tuple.Proto == flow.TCP && p.flags&(syn|ack|rst|fin) == syn
+	return p.flags&(syn|ack|rst|fin) == syn
 }
 
 // isMidFlow reports whether a segment belongs to an established connection, which it can
 // adopt.
 func (p *packet) isMidFlow() bool {
-	return p.tuple.Proto == flow.TCP && p.flags&(syn|ack|rst) == ack
+	return p.flags&(syn|ack|rst) == ack
 }
 
 // opens reports whether a packet is the first of a flow.
@@ -92,6 +93,8 @@ func (c *conn) next(p *packet, dir direction) {
 		if dir == reply {
 			c.state = flow.Assured
 		}
+	case p.tuple.Proto == flow.SCTP:
+		c.nextSCTP(p, dir)
 	case p.flags&rst != 0:
 		if inOrder || c.refuses(p, dir) {
 			c.state = flow.Closed
@@ -177,6 +180,8 @@ func (c *conn) unproven(p *packet, dir direction) bool {
 // without connections does not get a long timeout.
 func (c *conn) first(p *packet) {
 	switch {
+	case p.tuple.Proto == flow.SCTP:
+		c.firstSCTP(p)
 	case c.isDirect():
 		c.firstDirect(p)
 	case p.tuple.Proto == flow.UDP:
@@ -191,7 +196,7 @@ func (c *conn) first(p *packet) {
 // isUnearned reports whether p is a backend's RST to an unconfirmed flow: it only shows
 // that the flow was adopted to the wrong backend, so its client must not receive it.
 func (d *Dataplane) isUnearned(c *conn, p *packet) bool {
-	return d.miss != dataplane.MissGuess && p.tuple.Proto == flow.TCP && p.flags&rst != 0 &&
+	return d.miss != dataplane.MissGuess && p.flags&rst != 0 &&
 		c.state == flow.SynSent && c.origin == flow.Adopted
 }
 

@@ -17,7 +17,7 @@ type deferred struct {
 }
 
 // tellsClient reports whether a reply tells the client that its flow is established: a SYN-ACK,
-// or a datagram of a UDP flow of which no reply has been sent yet.
+// an INIT ACK, or a datagram of a UDP flow of which no reply has been sent yet.
 func (c *conn) tellsClient(p *packet) bool {
 	if p.tuple.Proto == flow.UDP {
 		return c.state == flow.Unreplied
@@ -34,7 +34,7 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 	}
 	room := len(p.frame)-ethLen <= maxDeferred && len(d.events) < d.host.MaxEvents/2
 	if p.more {
-		if !d.rememberDatagram(p, originalTuple.Reverse(), reply, translated) {
+		if to := originalTuple.Reverse(); !p.mayBeFragmented(to) || !d.rememberDatagram(p, to, reply, translated) {
 			return d.drop(dataplane.DropFragment)
 		}
 		d.counters.Fragments++

@@ -29,6 +29,8 @@ func (c *conn) nextDirect(p *packet) {
 	switch {
 	case p.tuple.Proto == flow.UDP:
 		c.state = flow.Assured
+	case p.tuple.Proto == flow.SCTP:
+		c.nextDirectSCTP(p)
 	case p.flags&syn != 0:
 		c.restart(p)
 	case !c.expected[original].known:

@@ -31,16 +31,19 @@ const noReason = dataplane.DropKinds
 type packet struct {
 	frame    []byte
 	tuple    flow.Tuple
-	l4       int // offset of TCP or UDP
-	flags    byte
+	l4       int  // offset of TCP, UDP or SCTP
+	flags    byte // of SCTP: see role
 	hasPorts bool // the tuple is complete
 	more     bool // the first fragment of several
 	relayed  bool // the peer has sent it on, and this node has no lease
 	// Offset of the IPv6 fragment header; 0 without one.
 	fragmentAt int
-	// For TCP: its numbers and the length of its data. For an ICMP error: seq of the quoted
-	// segment.
+	// For TCP: its numbers and the length of its data. For SCTP: its verification tag, and the
+	// initiate tag of INIT and INIT ACK. For an ICMP error: seq of the quoted segment.
 	seq, ack, payload uint32
+
+	chunk     byte // type of SCTP's chunk
+	reflected bool // SCTP's T bit
 
 	kind    kind
 	innerL4 int // for an ICMP error: offset of the quoted TCP or UDP
@@ -50,7 +53,7 @@ type packet struct {
 type kind uint8
 
 const (
-	segment   kind = iota // TCP or UDP
+	segment   kind = iota // TCP, UDP or SCTP
 	icmpEcho              // an ICMP echo request
 	icmpError             // an ICMP error about a segment; its tuple is that of the segment's replies
 	fragment              // a fragment other than the first
@@ -138,7 +141,7 @@ func (p *packet) parseTransport(dropEcho bool) dataplane.Drop {
 		return dataplane.DropFragment
 	case proto == icmp:
 		return p.parseICMP(segment, dropEcho)
-	case proto != flow.TCP && proto != flow.UDP:
+	case !proto.Balanced():
 		return dataplane.DropOtherProto
 	case fragments&fragmentOffset != 0:
 		p.kind = fragment
@@ -158,6 +161,9 @@ func (p *packet) parseSegment(proto flow.Proto, segment []byte) dataplane.Drop {
 	p.hasPorts = true
 	if proto == flow.TCP {
 		return p.parseTCP(segment)
+	}
+	if proto == flow.SCTP {
+		return p.parseSCTP(segment)
 	}
 	return p.parseUDP(segment)
 }
@@ -206,6 +212,10 @@ func (p *packet) readdress(src, dst flow.Addr) (addresses change) {
 // checksum stays wrong.
 func (p *packet) translate(to flow.Tuple) {
 	segment, addresses := p.frame[p.l4:], p.readdress(to.Src, to.Dst)
+	if to.Proto == flow.SCTP {
+		translateSCTP(p.transport(), to)
+		return
+	}
 	var ports change
 	ports.replace(segment[0:2], []byte{byte(to.SrcPort >> 8), byte(to.SrcPort)})
 	ports.replace(segment[2:4], []byte{byte(to.DstPort >> 8), byte(to.DstPort)})

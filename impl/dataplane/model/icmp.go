@@ -58,7 +58,7 @@ func (p *packet) parseError(inner []byte) dataplane.Drop {
 		return dataplane.DropMalformed
 	}
 	proto := flow.Proto(inner[9])
-	if ipv4At(inner[12:]) != p.tuple.Dst || be16(inner[6:])&fragmentOffset != 0 || proto != flow.TCP && proto != flow.UDP {
+	if ipv4At(inner[12:]) != p.tuple.Dst || be16(inner[6:])&fragmentOffset != 0 || !proto.Balanced() {
 		return dataplane.DropICMP
 	}
 	p.tuple.Src, p.tuple.Proto = ipv4At(inner[16:]), proto
@@ -141,8 +141,11 @@ func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop, mtu int) Ou
 		return out
 	}
 	quoted := p.l4 - ethLen + udpQuoted
-	if p.tuple.Proto == flow.TCP {
+	switch {
+	case p.tuple.Proto == flow.TCP:
 		quoted = p.l4 - ethLen + tcpQuoted
+	case p.tuple.Proto == flow.SCTP && p.flags&syn != 0:
+		quoted = p.l4 - ethLen + initQuoted
 	}
 	f := p.family()
 	message := make([]byte, icmpLen, icmpLen+quoted)
@@ -184,7 +187,7 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 	if how == encapsulated && d.isTooBigInside(p) {
 		return d.drop(dataplane.DropTooBig)
 	}
-	if p.tuple.Proto == flow.TCP && !c.isBelievable(p.seq, 1-dir) {
+	if !c.isBelievable(p, 1-dir) {
 		return d.drop(dataplane.DropICMPForged)
 	}
 	if c.isDirect() {
@@ -199,11 +202,16 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 }
 
 // isBelievable reports whether an error about a segment in a direction may be forwarded.
-func (c *conn) isBelievable(seq uint32, dir direction) bool {
-	if c.isDirect() {
-		return c.isPlausible(seq)
+func (c *conn) isBelievable(p *packet, dir direction) bool {
+	switch {
+	case p.tuple.Proto == flow.UDP:
+		return true
+	case p.tuple.Proto == flow.SCTP:
+		return c.quotes(p.seq, dir)
+	case c.isDirect():
+		return c.isPlausible(p.seq)
 	}
-	return c.expected[dir].isInFlight(seq)
+	return c.expected[dir].isInFlight(p.seq)
 }
 
 // translateError rewrites an error to the flow as its receiver knows it: the quoted packet

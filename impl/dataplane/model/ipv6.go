@@ -97,7 +97,7 @@ func (p *packet) parseTransport6(dropEcho bool) dataplane.Drop {
 		return dataplane.DropFragment
 	case proto == icmpv6:
 		return p.parseICMP6(p.frame[c.at:end], dropEcho)
-	case proto != flow.TCP && proto != flow.UDP:
+	case !proto.Balanced():
 		return dataplane.DropOtherProto
 	}
 	p.more = c.more
@@ -134,7 +134,7 @@ func (p *packet) parseError6(frame []byte) dataplane.Drop {
 		return dataplane.DropMalformed
 	}
 	proto := flow.Proto(c.next)
-	if v6.addr(inner, v6.src) != p.tuple.Dst || c.later || proto != flow.TCP && proto != flow.UDP {
+	if v6.addr(inner, v6.src) != p.tuple.Dst || c.later || !proto.Balanced() {
 		return dataplane.DropICMP
 	}
 	p.tuple.Src, p.tuple.Proto = v6.addr(inner, v6.dst), proto

@@ -241,7 +241,7 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 
 func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction, how leaving) Outcome {
 	if p.more {
-		if !d.rememberDatagram(p, to, dir, how) {
+		if !p.mayBeFragmented(to) || !d.rememberDatagram(p, to, dir, how) {
 			return d.drop(dataplane.DropFragment)
 		}
 		d.counters.Fragments++

@@ -29,8 +29,8 @@ func (d *Dataplane) relay(l link, p *packet) Outcome {
 
 // moves reports whether a packet would change the state of its flow.
 func (c *conn) moves(p *packet, dir direction) bool {
-	if p.tuple.Proto == flow.TCP {
-		return p.flags&(syn|fin|rst) != 0 || c.state == flow.SynSent
+	if p.tuple.Proto != flow.UDP {
+		return p.chunk == chunkCookieAck || p.flags&(syn|fin|rst) != 0 || c.state == flow.SynSent
 	}
 	return (dir == reply || c.isDirect()) && c.state != flow.Assured
 }

@@ -20,13 +20,16 @@ func (d *Dataplane) turnAway(l link, p *packet, s *service) Outcome {
 }
 
 // reset drops a SYN and answers with the RST of a host without a listener (RFC 9293
-// 3.10.7.1). RSTs count against the rate of ICMP errors.
+// 3.10.7.1), or an INIT with an ABORT (RFC 9260 5.1). They count against the rate of ICMP errors.
 func (d *Dataplane) reset(l link, p *packet) Outcome {
 	out := d.drop(dataplane.DropNoBackend)
 	if p.more || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
 		return out
 	}
 	d.counters.Resets++
+	if p.tuple.Proto == flow.SCTP {
+		return p.answerINIT(l)
+	}
 	return p.answerSYN(l, p.seq+p.payload+1, rst|ack) // a SYN counts as one byte
 }
 
@@ -40,4 +43,16 @@ func (p *packet) answerSYN(l link, acknowledged uint32, flags byte) Outcome {
 	binary.BigEndian.PutUint16(tcp[16:], ^sum(append(f.pseudo(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp)), tcp...)))
 	frame := append(slices.Clone(p.frame[:ethLen]), f.header(flow.TCP, p.tuple.Dst, p.tuple.Src, len(tcp))...)
 	return answer(l, append(frame, tcp...))
+}
+
+// answerINIT answers an INIT with an ABORT, which has the tag of the INIT's sender.
+func (p *packet) answerINIT(l link) Outcome {
+	f, sctp := p.family(), make([]byte, sctpLen+chunkLen)
+	binary.BigEndian.PutUint16(sctp, p.tuple.DstPort)
+	binary.BigEndian.PutUint16(sctp[2:], p.tuple.SrcPort)
+	binary.BigEndian.PutUint32(sctp[4:], p.ack)
+	sctp[sctpLen], sctp[sctpLen+3] = chunkAbort, chunkLen
+	binary.LittleEndian.PutUint32(sctp[sctpCRC:], crcOf(sctp))
+	frame := append(slices.Clone(p.frame[:ethLen]), f.header(flow.SCTP, p.tuple.Dst, p.tuple.Src, len(sctp))...)
+	return answer(l, append(frame, sctp...))
 }
