@@ -26,7 +26,7 @@ func (c *capacities) learn(own int, peer uint32) {
 // Warning says what of the peer's configuration endangers the sync, "" where nothing does.
 func (e *Engine) Warning() string {
 	if e.withholds() {
-		return fmt.Sprintf("the peer speaks version %d of the protocol and gets no IPv6 flows: they are lost where it takes over", e.version)
+		return fmt.Sprintf("the peer speaks version %d of the protocol and gets no %s flows: they are lost where it takes over", e.version, e.withheld())
 	}
 	return e.capacity.warning
 }

@@ -21,15 +21,20 @@ func (d *digest) count(hash, sign uint64) {
 	d.entries += uint32(sign)
 }
 
-// digests holds the digest of all flows, and of the IPv6 flows alone.
+// digests holds the digest of all flows, and of those alone that not every version carries: the flows
+// of SCTP, and the other IPv6 flows.
 type digests struct {
-	all, ipv6 digest
+	all, ipv6, sctp digest
 }
 
-func (d *digests) count(hash, sign uint64, is4 bool) {
+// count counts a flow that is carried since a version.
+func (d *digests) count(hash, sign uint64, since byte) {
 	d.all.count(hash, sign)
-	if !is4 {
+	switch since {
+	case versionIPv6:
 		d.ipv6.count(hash, sign)
+	case versionSCTP:
+		d.sctp.count(hash, sign)
 	}
 }
 
@@ -37,6 +42,7 @@ func (d *digests) count(hash, sign uint64, is4 bool) {
 func (d *digests) add(o digests) {
 	d.all.add(o.all)
 	d.ipv6.add(o.ipv6)
+	d.sctp.add(o.sctp)
 }
 
 func (d *digest) add(o digest) {
@@ -44,12 +50,21 @@ func (d *digest) add(o digest) {
 	d.entries += o.entries
 }
 
+func (d *digest) subtract(o digest) {
+	d.sum -= o.sum
+	d.entries -= o.entries
+}
+
 // told is the digest of the flows that a protocol version can carry.
 func (d *digests) told(version byte) digest {
+	told := d.all
 	if version < versionIPv6 {
-		return digest{sum: d.all.sum - d.ipv6.sum, entries: d.all.entries - d.ipv6.entries}
+		told.subtract(d.ipv6)
 	}
-	return d.all
+	if version < versionSCTP {
+		told.subtract(d.sctp)
+	}
+	return told
 }
 
 // hasher hashes tuples and entries. Both nodes of a pair must agree on the key.

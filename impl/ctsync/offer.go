@@ -91,7 +91,7 @@ func (e *Engine) sendOffers() {
 		list := e.scratch[:0]
 		for ; o.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; o.cursor++ {
 			scanned++
-			if s := e.table.at(o.cursor); !s.vacant() && s.gen != e.table.gen {
+			if s := e.table.at(o.cursor); !s.vacant() && s.gen != e.table.gen && e.tells(&s.original) {
 				list = append(list, s.change())
 			}
 		}

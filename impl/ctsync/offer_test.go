@@ -50,6 +50,31 @@ func TestASinkOffersWhatItsSourceLacks(t *testing.T) {
 	}
 }
 
+// A sink does not offer flows that its source cannot carry: such an offer would end the stream.
+func TestASinkOffersWhatItsSourceCanCarry(t *testing.T) {
+	p := newPairOf(t, small, versionSCTP-1)
+	p.master(p.a, 1)
+	p.connect()
+	p.run()
+	p.synced(p.a)
+	p.cut()
+	for i := 1; i <= 20; i++ {
+		p.a.change(mixedOf(i, flow.Established, 11), false)
+	}
+	p.run()
+	p.promote(p.b, 2)
+	p.fill(p.b, 200, 210)
+	p.run()
+	p.demote(p.a)
+	p.a.OfferRest()
+	p.connect()
+	p.run()
+	p.synced(p.b)
+	if p.b.Len() != 26 || p.a.stats.Offered != 16 || p.b.stats.Taken != 16 {
+		t.Errorf("%d flows, %d offered, %d taken, want the source's 10 and the 16 that are not of SCTP", p.b.Len(), p.a.stats.Offered, p.b.stats.Taken)
+	}
+}
+
 // One flow is as much as twenty: a sink with any change beyond the base of its source's term does
 // not resume from there, because a repair would delete the flow.
 func TestASinkOffersASingleFlow(t *testing.T) {

@@ -325,11 +325,8 @@ func (p *pair) sleep(d time.Duration) {
 
 // told returns those of a source's flows that the streams' version can carry.
 func (p *pair) told(flows map[flow.Tuple]flow.Entry) map[flow.Tuple]flow.Entry {
-	if p.version >= versionIPv6 {
-		return flows
-	}
 	told := maps.Clone(flows)
-	maps.DeleteFunc(told, func(t flow.Tuple, _ flow.Entry) bool { return !t.Is4() })
+	maps.DeleteFunc(told, func(t flow.Tuple, _ flow.Entry) bool { return carriedSince(&t) > p.version })
 	return told
 }
 
@@ -409,11 +406,14 @@ func entryOf(i int, state flow.State, backend byte) flow.Entry {
 	}
 }
 
-// mixedOf is entryOf with every third flow of IPv6.
+// mixedOf is entryOf with every third flow of IPv6, and every fifth of SCTP.
 func mixedOf(i int, state flow.State, backend byte) flow.Entry {
 	e := entryOf(i, state, backend)
 	if i%3 == 0 {
 		asIPv6(&e)
+	}
+	if i%5 == 0 {
+		e.Original.Proto, e.Reply.Proto = flow.SCTP, flow.SCTP
 	}
 	return e
 }

@@ -86,7 +86,7 @@ func (t *table) clone() table {
 func (t *table) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(t.used))
 	h.Number(uint64(t.free))
-	for _, d := range []digest{t.all, t.ipv6, t.fresh} {
+	for _, d := range []digest{t.all, t.ipv6, t.sctp, t.fresh} {
 		h.Number(d.sum)
 		h.Number(uint64(d.entries))
 	}
@@ -157,9 +157,9 @@ func (t *table) remove(hash uint64, id uint32) {
 // count adds a slot to the digests that cover it (plus), or takes it away (minus).
 func (t *table) count(hash uint64, s *slot, sign uint64) {
 	h := t.entry(hash, s.reply, s.state)
-	is4 := s.original.Is4()
-	t.buckets[t.bucketOf(hash)].count(h, sign, is4)
-	t.digests.count(h, sign, is4)
+	since := carriedSince(&s.original)
+	t.buckets[t.bucketOf(hash)].count(h, sign, since)
+	t.digests.count(h, sign, since)
 	if s.gen == t.gen {
 		t.fresh.count(h, sign)
 	}

@@ -1,6 +1,7 @@
 package ctsync
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 		p.cut()
 		before := snapshotOf(p.b.Engine)
 		err := p.b.Connected(p.now, version, 0xa1, true, 1)
-		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 5") {
+		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 6") {
 			t.Errorf("version %d: %v", version, err)
 		}
 		if snapshotOf(p.b.Engine) != before {
@@ -68,10 +69,19 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 	}
 }
 
-// A peer of an earlier version gets the IPv4 flows and stays in sync with them through
-// changes, resumption and repair. The source says what it withholds.
-func TestEarlierVersionGetsTheIPv4Flows(t *testing.T) {
-	p := newPairOf(t, small, versionIPv6-1)
+// A peer of an earlier version gets the flows that it can carry, and stays in sync with them
+// through changes, resumption and repair. The source says what it withholds.
+func TestEarlierVersionGetsWhatItCanCarry(t *testing.T) {
+	for version, withheld := range map[byte]string{
+		versionIPv6 - 1: "version 2 of the protocol and gets no IPv6 and SCTP flows",
+		versionSCTP - 1: "version 5 of the protocol and gets no SCTP flows",
+	} {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { getsWhatItCanCarry(t, version, withheld) })
+	}
+}
+
+func getsWhatItCanCarry(t *testing.T, version byte, withheld string) {
+	p := newPairOf(t, small, version)
 	p.master(p.a, 1)
 	for i := range 60 {
 		p.a.change(mixedOf(i, flow.Established, 11), false)
@@ -83,13 +93,14 @@ func TestEarlierVersionGetsTheIPv4Flows(t *testing.T) {
 		p.synced(p.a)
 		for i := range 90 {
 			e := mixedOf(i, 0, 0)
-			if _, held := p.b.flows[e.Original]; held != (e.Original.Is4() && of(i)) {
+			carried := (i%3 != 0 || version >= versionIPv6) && (i%5 != 0 || version >= versionSCTP)
+			if _, held := p.b.flows[e.Original]; held != (carried && of(i)) {
 				t.Errorf("flow %d, %s, at the peer: %v", i, e.Original, held)
 			}
 		}
 	}
 	holds(func(i int) bool { return i < 60 })
-	if w := p.a.Warning(); !strings.Contains(w, "version 2 of the protocol and gets no IPv6 flows") {
+	if w := p.a.Warning(); !strings.Contains(w, withheld) {
 		t.Errorf("the source warns %q", w)
 	}
 	if w := p.b.Warning(); w != "" {
@@ -106,7 +117,7 @@ func TestEarlierVersionGetsTheIPv4Flows(t *testing.T) {
 	p.a.poll(p.now)
 	p.connect()
 	p.run()
-	p.b.change(entryOf(25, flow.FinWait, 12), false) // a stray, so that buckets are repaired
+	p.b.change(entryOf(26, flow.FinWait, 12), false) // a stray, so that buckets are repaired
 	p.run()
 	holds(func(i int) bool { return i >= 20 })
 	if p.a.stats.Snapshots != 1 || p.a.stats.Repairs == 0 {

@@ -11,13 +11,14 @@ import (
 // was agreed on for the stream.
 const (
 	// Version is the newest version.
-	Version = 5
+	Version = 6
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 
 	versionCapacity = 2 // the first in which capacities are told
 	versionIPv6     = 3 // the first that carries IPv6 flows
 	versionOffer    = 5 // the first in which a sink offers what its source lacks
+	versionSCTP     = 6 // the first that carries flows of SCTP
 )
 
 // MaxMessage is the length in bytes that no message exceeds.
@@ -166,7 +167,7 @@ func (r *reader) change(c *change, row bool) {
 	default:
 		r.fail("no such flow state: %d", first)
 	}
-	if p := c.original.Proto; p != flow.TCP && p != flow.UDP {
+	if p := c.original.Proto; !p.Balanced() || p == flow.SCTP && r.version < versionSCTP {
 		r.fail("%s is not balanced", p)
 	}
 }
