@@ -21,9 +21,6 @@ const (
 	SCTP Proto = 132
 )
 
-// Protos are the protocols that are balanced.
-func Protos() []Proto { return []Proto{TCP, UDP, SCTP} }
-
 // Balanced reports whether the protocol is balanced.
 func (p Proto) Balanced() bool { return p == TCP || p == UDP || p == SCTP }
 
@@ -37,6 +34,16 @@ func (p Proto) String() string {
 		return "sctp"
 	}
 	return fmt.Sprintf("proto%d", uint8(p))
+}
+
+// ParseProto is the inverse of Proto.String for the protocols that are balanced.
+func ParseProto(name string) (Proto, bool) {
+	for _, p := range []Proto{TCP, UDP, SCTP} {
+		if p.String() == name {
+			return p, true
+		}
+	}
+	return 0, false
 }
 
 // Service is the stable identity of a balanced service. A flow names its service

@@ -167,7 +167,7 @@ type Sync struct {
 // Service is one balanced service.
 type Service struct {
 	Name    string     `yaml:"name" need:"a name for the service, such as web"`
-	Proto   Proto      `yaml:"proto" need:"tcp or udp"`
+	Proto   Proto      `yaml:"proto" need:"tcp, udp or sctp"`
 	VIP     netip.Addr `yaml:"vip" need:"the address that clients connect to"`
 	Port    Ports      `yaml:"port" need:"the port that clients connect to, a range such as 8000-8999, or any"`
 	Mode    Mode       `yaml:"mode" need:"fullnat, dnat, dsr-l2 or dsr-ipip"`

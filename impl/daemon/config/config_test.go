@@ -197,7 +197,10 @@ func TestMistakes(t *testing.T) {
 		// Scalars.
 		{"unknown policy", "preempt: never", "preempt: allways", 13, `ha.preempt: "allways" is not a policy; use never or after-sync`},
 		{"unknown setting", "gates: on", "gates: maybe", 14, `ha.gates: "maybe" is not a setting; use on`},
-		{"unknown protocol", "proto: udp", "proto: sctp", 34, `services[1].proto: "sctp" is not a protocol; use tcp or udp`},
+		{"unknown protocol", "proto: udp", "proto: dccp", 34, `services[1].proto: "dccp" is not a protocol; use tcp, udp or sctp`},
+		{"an association that moves", "proto: tcp", "proto: sctp\n    check: {on_down: move}", 27, `services[0].check.on_down: "move" is not possible for sctp: no other backend knows the connection; use keep`},
+		{"a check of sctp's port", "proto: tcp", "proto: sctp\n    check: {type: port}", 27, `services[0].check.type: "port" probes no port of sctp; use icmp or script, or tcp, http or grpc with the check.port of a listener beside the service`},
+		{"a check by tcp of sctp's port", "proto: tcp", "proto: sctp\n    check: {type: http}", 27, `services[0].check.port: is missing; the backends' own port is one of sctp, so a check of type http needs another one to probe`},
 		{"unknown mode", "mode: dnat", "mode: tunnel", 37, `services[1].mode: "tunnel" is not a mode; use fullnat, dnat, dsr-l2 or dsr-ipip`},
 		{"unknown balance", "balance: rr", "balance: random", 30, `services[0].balance: "random" is not a way to choose a backend; use rr, maglev or least-conn`},
 		{"no unit", "tx: 50ms", "tx: 50", 5, `bfd.tx: "50" has no unit; write it as 50ms or 50s (RFC 5880 4.1)`},

@@ -31,7 +31,7 @@ type Check struct {
 	SlowStart Duration `yaml:"slow_start,omitempty"`
 
 	// Port is the port to probe; the backend's own if left out. Backends that keep the ports of
-	// a range need one, but for the types icmp and script.
+	// a range, and those of SCTP, need one, but for the types icmp and script.
 	Port uint16 `yaml:"port,omitempty"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
@@ -50,7 +50,7 @@ type Check struct {
 	// OnDown is the handling of the flows of a backend that is down: keep or move.
 	OnDown OnDown `yaml:"on_down,omitempty"`
 	// AllDown is what a new flow meets while no backend serves: silent, it is dropped; refuse, it
-	// is answered with a RST or a port unreachable.
+	// is answered with a RST, an ABORT or a port unreachable.
 	AllDown AllDown `yaml:"all_down,omitempty"`
 }
 
@@ -59,7 +59,7 @@ type CheckType string
 
 const (
 	CheckNone   CheckType = "none"
-	CheckPort   CheckType = "port" // TCP: a connection; UDP: a datagram without a port unreachable, and a ping
+	CheckPort   CheckType = "port" // TCP: a connection; UDP: a datagram without a port unreachable, and a ping; not SCTP
 	CheckTCP    CheckType = "tcp"  // a TCP connection, also to the backend of a UDP service
 	CheckHTTP   CheckType = "http"
 	CheckHTTPS  CheckType = "https"
@@ -95,7 +95,7 @@ type AllDown string
 
 const (
 	AllDownSilent AllDown = "silent" // it is dropped
-	AllDownRefuse AllDown = "refuse" // TCP: a RST; UDP: a port unreachable
+	AllDownRefuse AllDown = "refuse" // TCP: a RST; SCTP: an ABORT; UDP: a port unreachable
 )
 
 func (AllDown) noun() string        { return "a policy" }
@@ -177,8 +177,12 @@ func checkCheck(d *document, at string, s Service) error {
 		return d.fail(at+".slow_start", "%v is out of range; use 0s to %v", c.SlowStart, maxCheckInterval)
 	case c.OnDown == onDownReset:
 		return d.fail(at+".on_down", "%q is not possible: the dataplane resets no connection that is open; use keep, and let clients time out", c.OnDown)
-	case c.OnDown == OnDownMove && s.Proto == TCP:
-		return d.fail(at+".on_down", "%q is not possible for tcp: no other backend knows the connection; use keep", c.OnDown)
+	case c.OnDown == OnDownMove && s.Proto != UDP:
+		return d.fail(at+".on_down", "%q is not possible for %s: no other backend knows the connection; use keep", c.OnDown, s.Proto)
+	case s.Proto == SCTP && c.Type == CheckPort:
+		return d.fail(at+".type", "%q probes no port of sctp; use icmp or script, or tcp, http or grpc with the check.port of a listener beside the service", c.Type)
+	case s.Proto == SCTP && c.Port == 0 && needsPort(c.Type):
+		return d.fail(at+".port", "is missing; the backends' own port is one of sctp, so a check of type %s needs another one to probe", c.Type)
 	case c.Port == 0 && needsPort(c.Type) && s.Backends[0].Port() == 0:
 		return d.fail(at+".port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
 	case c.Type == CheckScript && len(c.Command) == 0:

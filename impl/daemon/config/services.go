@@ -239,11 +239,7 @@ func (c *Config) backends(of func(Mode) bool) (all []netip.Addr) {
 
 // identity returns what packets name the service by.
 func (s Service) identity() flow.Service {
-	id := flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port.First, Last: s.Port.Last, Proto: flow.TCP}
-	if s.Proto == UDP {
-		id.Proto = flow.UDP
-	}
-	return id
+	return flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port.First, Last: s.Port.Last, Proto: s.Proto.flow()}
 }
 
 // Dataplane returns the service's configuration for the dataplane.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"baton/impl/dataplane"
+	"baton/impl/flow"
 )
 
 // Duration is a time.Duration that is written as Go prints it ("50ms").
@@ -189,12 +190,19 @@ func (e Evict) offered() []string { return e.allowed() }
 type Proto string
 
 const (
-	TCP Proto = "tcp"
-	UDP Proto = "udp"
+	TCP  Proto = "tcp"
+	UDP  Proto = "udp"
+	SCTP Proto = "sctp"
 )
 
+// flow returns the protocol's number.
+func (p Proto) flow() flow.Proto {
+	n, _ := flow.ParseProto(string(p))
+	return n
+}
+
 func (Proto) noun() string        { return "a protocol" }
-func (Proto) allowed() []string   { return []string{"tcp", "udp"} }
+func (Proto) allowed() []string   { return []string{"tcp", "udp", "sctp"} }
 func (p Proto) offered() []string { return p.allowed() }
 
 // Mode is how a service's packets are translated.

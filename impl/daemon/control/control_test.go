@@ -234,13 +234,13 @@ func TestDialNamesThePathThatItWasGiven(t *testing.T) {
 }
 
 func TestParseTuple(t *testing.T) {
-	for _, s := range []string{known.String(), "udp 0.0.0.0:0>255.255.255.255:65535"} {
+	for _, s := range []string{known.String(), "udp 0.0.0.0:0>255.255.255.255:65535", "sctp [2001:db8::1]:5>[2001:db8::2]:10"} {
 		got, err := ParseTuple(s)
 		if err != nil || got.String() != s {
 			t.Errorf("ParseTuple(%q) = %v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "tcp", "tcp ", "sctp 1.2.3.4:5>6.7.8.9:10", "tcp 1.2.3.4:5", "tcp 1.2.3.4:5>", "tcp 1.2.3.4:5>6.7.8.9",
+	for _, s := range []string{"", "tcp", "tcp ", "dccp 1.2.3.4:5>6.7.8.9:10", "tcp 1.2.3.4:5", "tcp 1.2.3.4:5>", "tcp 1.2.3.4:5>6.7.8.9",
 		"tcp [::1]:5>6.7.8.9:10", "tcp 1.2.3.4:5>[::1]:10", "tcp 1.2.3.4:70000>6.7.8.9:10"} {
 		if got, err := ParseTuple(s); err == nil {
 			t.Errorf("ParseTuple(%q) = %v, want an error", s, got)

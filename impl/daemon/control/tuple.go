@@ -17,15 +17,11 @@ func ParseTuple(s string) (flow.Tuple, error) {
 	if !ok {
 		return bad("no protocol")
 	}
-	var t flow.Tuple
-	switch name {
-	case flow.TCP.String():
-		t.Proto = flow.TCP
-	case flow.UDP.String():
-		t.Proto = flow.UDP
-	default:
-		return bad("protocol is neither tcp nor udp")
+	proto, ok := flow.ParseProto(name)
+	if !ok {
+		return bad("protocol is neither tcp, udp nor sctp")
 	}
+	t := flow.Tuple{Proto: proto}
 	from, to, ok := strings.Cut(ends, ">")
 	if !ok {
 		return bad("no >")

@@ -119,11 +119,11 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.echo, "dataplane_echo_replies_total", "Pings of a VIP that were answered.")
 	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far, was too big, or found no backend (all_down: refuse).")
 	desc(&c.relayed, "dataplane_relayed_packets_total", "Packets that were sent on to the peer while this node handed the role over.")
-	desc(&c.resets, "dataplane_resets_total", "RSTs sent to clients of a service without a backend that serves (all_down: refuse).")
+	desc(&c.resets, "dataplane_resets_total", "RSTs and ABORTs sent to clients of a service without a backend that serves (all_down: refuse).")
 	desc(&c.evicted, "dataplane_evicted_total", "Entries of flows that nobody had answered, removed before their timeout because the table was under pressure.")
 	desc(&c.deferred, "dataplane_deferred_total", "Replies that were held back until the peer has their flow (sync.defer).")
 	desc(&c.undeferred, "dataplane_undeferred_total", "Replies that were to be held back and were forwarded at once, because they were too large or the ring buffer was half full.")
-	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow that were forwarded and changed no state.")
+	desc(&c.unproven, "dataplane_segments_unproven_total", "RSTs, FINs and SYNs of a flow, or ABORTs, SHUTDOWNs and INITs, that were forwarded and changed no state.")
 	desc(&c.eventsLost, "dataplane_events_lost_total", "Flow events for which there was no room.")
 
 	desc(&c.serving, "service_backends_serving", "Backends of a service that get new flows.", "service")
