@@ -309,17 +309,18 @@ func refuseTests() []packetTest {
 	}, {
 		rule: "headers that contradict themselves or the frame",
 		steps: append(drop("client0", dataplane.DropMalformed,
-			withIP(fromClient(tcp, syn), 0, 0x44),         // IP header of 16 bytes
-			withIP(fromClient(tcp, syn), 2, 0, 19),        // total length below the header's
-			withIP(fromClient(tcp, syn), 2, 0, 40+29+1),   // and beyond the frame
-			withIP(fromClient(tcp, syn), 2, 0, 23),        // no room for ports
-			withIP(fromClient(tcp, syn), 2, 0, 39),        // nor for the TCP header
-			byteAt(fromClient(tcp, syn), 46, 0x40),        // TCP header of 16 bytes
-			byteAt(fromClient(tcp, syn), 46, 0xf0),        // TCP header beyond the segment
-			withIP(fromClient(udp, 0), 2, 0, 27),          // no room for the UDP header
-			byteAt(fromClient(udp, 0), 38, 0, 7),          // UDP length below the header's
-			byteAt(fromClient(udp, 0), 38, 0, 8+29+1),     // and beyond the datagram
-			byteAt(fromClient(tcp, syn), 0, broadcast...), // RFC 1122 3.3.6: unicast address in a broadcast frame
+			withIP(fromClient(tcp, syn), 0, 0x44),                    // IP header of 16 bytes
+			withIP(fromClient(tcp, syn), 2, 0, 19),                   // total length below the header's
+			withIP(fromClient(tcp, syn), 2, 0, 40+29+1),              // and beyond the frame
+			withIP(fromClient(tcp, syn), 2, 0, 23),                   // no room for ports
+			withIP(fromClient(tcp, syn), 2, 0, 39),                   // nor for the TCP header
+			byteAt(fromClient(tcp, syn), 46, 0x40),                   // TCP header of 16 bytes
+			byteAt(fromClient(tcp, syn), 46, 0xf0),                   // TCP header beyond the segment
+			withIP(fromClient(udp, 0), 2, 0, 27),                     // no room for the UDP header
+			withIP(withIP(fromClient(udp, 0), 2, 0, 27), 6, 0x20, 0), // nor in the first of several fragments
+			byteAt(fromClient(udp, 0), 38, 0, 7),                     // UDP length below the header's
+			byteAt(fromClient(udp, 0), 38, 0, 8+29+1),                // and beyond the datagram
+			byteAt(fromClient(tcp, syn), 0, broadcast...),            // RFC 1122 3.3.6: unicast address in a broadcast frame
 		), drop("backend0", dataplane.DropMalformed,
 			byteAt(fromBackend(dnat, ack), 46, 0x40),
 			byteAt(fromBackend(dnat, ack), 0, broadcast...))...),

@@ -87,7 +87,7 @@ static __always_inline enum drop parse_udp(packet_ctx *ctx, struct packet *pkt, 
 {
 	struct udphdr *udp = header(ctx, pkt->l4_off, sizeof(*udp));
 
-	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp) || (bpf_ntohs(udp->len) > l4_len && !pkt->more))
+	if (!udp || l4_len < sizeof(*udp) || bpf_ntohs(udp->len) < sizeof(*udp) || (bpf_ntohs(udp->len) > l4_len && !pkt->more))
 		return DROP_MALFORMED;
 	return DROP_NONE;
 }
