@@ -157,7 +157,7 @@ func (p *pair) compare(*rapid.T) {
 var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	dst := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, vipAddr, unknownVIP, snatAddr, "198.18.0.1"}).Draw(t, "dst")
 	return tuple(
-		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP, flow.SCTP}).Draw(t, "proto"),
+		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.TCP, flow.TCP, flow.UDP, flow.UDP, flow.SCTP}).Draw(t, "proto"), // see associate
 		rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client"),
 		rapid.SampledFrom([]uint16{40000, 40001, 40002, 40000, 40001, 40002, 0}).Draw(t, "sport"), dst,
 		rapid.SampledFrom([]uint16{fullnatPort, dnatPort, maglevPort, affinePort, leastPort, poolPort, limitPort, limitPort, challengePort, challengePort, directPort, directPort, directMaglev, tunnelPort, tunnelPort, tunnelMaglev, resumedPort, emptyPort, unknownPort}).Draw(t, "dport"))
@@ -166,7 +166,7 @@ var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 // replyTuples draws a packet of a backend, whether or not a flow expects it.
 var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	r := tuple(
-		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.UDP, flow.SCTP}).Draw(t, "proto"),
+		rapid.SampledFrom([]flow.Proto{flow.TCP, flow.TCP, flow.UDP, flow.UDP, flow.SCTP}).Draw(t, "proto"),
 		rapid.SampledFrom([]string{backendAddr, secondBackend}).Draw(t, "backend"),
 		rapid.Uint16Range(8079, 8085).Draw(t, "sport"),
 		rapid.SampledFrom([]string{snatAddr, poolAddr, clientAddr, otherClient, vipAddr, "198.18.1.1"}).Draw(t, "dst"),
