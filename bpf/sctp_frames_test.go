@@ -105,6 +105,9 @@ func (p *pair) associate(t *rapid.T) {
 	if e, ok := p.entry(t); ok && e.Original.Proto == flow.SCTP && rapid.Bool().Draw(t, "of a flow") {
 		o = e.Original
 	}
+	if rapid.IntRange(0, 2).Draw(t, "direct") == 0 {
+		o.Dst, o.DstPort = address(vipAddr), directPort
+	}
 	client, backend := uint32(clientTag), uint32(backendTag)
 	if rapid.IntRange(0, 3).Draw(t, "anew") == 0 {
 		client, backend = clientTag2, backendTag2
@@ -122,6 +125,12 @@ func (p *pair) associate(t *rapid.T) {
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "more") {
 		p.chunks(t, o)
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "end") {
+	case 0:
+		p.send("client0", sctpFrame(clientMAC, o, backend, chunk(chunkAbort, 0, "")))
+	case 1:
+		p.answer(o, client, chunk(chunkAbort, 0, ""))
 	}
 }
 
