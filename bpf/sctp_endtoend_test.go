@@ -209,4 +209,3 @@ func associations(t *testing.T) {
 			WithTimeout(ioTimeout).WithPolling(time.Millisecond).Should(gomega.Equal(flow.Closed.String()))
 	})
 }
-
