@@ -165,6 +165,10 @@ func directTests(of directPair) []packetTest {
 		steps: []step{apply(synced), sent(next, acked, rst), sent(next, acked, fin|ack), sent(next, acked, ack), sent(next+1, acked+1, rst|ack)},
 		table: []string{on(r, flow.Established, flow.Synced, 0)},
 	}, {
+		rule:  of.mode.String() + ": nor does the FIN tell them: what continues it is not believed",
+		steps: []step{apply(synced), sent(next, acked, fin|ack), sent(next+length+1, 0, rst), sent(next+length+1, acked+1, fin|ack)},
+		table: []string{on(r, flow.Established, flow.Synced, 0)},
+	}, {
 		rule:   of.mode.String() + ": and then it is",
 		steps:  []step{apply(synced), sent(next, acked, ack), sent(next+length, acked, fin|ack)},
 		table:  []string{on(r, flow.FinWait, flow.Synced, 0)},

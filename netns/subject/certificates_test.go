@@ -3,6 +3,7 @@ package subject
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"baton/impl/daemon/pki"
 	"baton/scenarios/fault"
@@ -29,5 +30,32 @@ func TestCertificatesSayWhatThePeerWillMakeOfThem(t *testing.T) {
 		if _, err := pki.Load(s.of("lb2"), "lb2"); err != nil {
 			t.Errorf("%q: lb2 does not start: %v", c.way, err)
 		}
+	}
+}
+
+// TestAFaultyCertificateThatThePeerTakesIsNoReceipt: the fault has not happened then.
+func TestAFaultyCertificateThatThePeerTakesIsNoReceipt(t *testing.T) {
+	s, err := newSecrets([]string{"lb1", "lb2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	good, _, err := s.authority.IssueUntil("lb2", time.Now().AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt, err := s.judge("lb2", fault.CertForeign, good); err == nil || !strings.Contains(err.Error(), "passes the peer's check") {
+		t.Errorf("%q, %v", receipt, err)
+	}
+	other, err := pki.NewAuthority("another authority")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, _, err := other.IssueUntil("lb2", time.Now().AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt, err := s.judge("lb2", "", foreign); err == nil {
+		t.Errorf("a good certificate that the peer refuses: %q", receipt)
 	}
 }

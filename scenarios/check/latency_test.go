@@ -70,6 +70,9 @@ func TestLatencies(t *testing.T) {
 			t.without(func(e trace.Event) bool { return e.Sync != nil && e.At > ms(4000) })
 		}, map[string]float64{"sync_ms": -1, "sync_entries": -1}},
 		{"from the announcement to the median session's answer", func(*tape) {}, map[string]float64{"unready_ms": 4.9}},
+		{"an announcement to the backends attracts no client", func(t *tape) {
+			t.add(2150, "lb2", trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: "backends", VIP: "198.18.1.100"}})
+		}, map[string]float64{"unready_ms": 4.9}},
 		{"a session that stalls again counts with its first answer", func(t *tape) { t.gap("web", "client1#1", 2180, 2900) },
 			map[string]float64{"unready_ms": 4.9}},
 		{"a session answered before the announcement waits for nothing", func(t *tape) {

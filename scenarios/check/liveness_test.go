@@ -302,6 +302,12 @@ func TestLiveness(t *testing.T) {
 			t.entries(5000, "lb2", 9)
 			t.entries(5500, "lb2", 2)
 		}, Pass, ""},
+		{"sessions that were closed and opened anew meanwhile may have gone", plan.Kept, "", func(t *tape) {
+			for i, open := range []int{2, 0, 2} {
+				t.totals(4400+100*float64(i), trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Sessions: open, Opened: 2 + i})
+			}
+			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
 		{"a follower loses what lives", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 1) }, Fail, "lb2 from 2 to 1 entries"},
 		{"the MASTER loses what lives", plan.Kept, "", func(t *tape) { t.entries(5000, "lb1", 0) }, Fail, "lb1 from 2 to 0 entries"},
 		{"a daemon that ended forgets", plan.Kept, "", func(t *tape) {

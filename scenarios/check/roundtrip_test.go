@@ -35,4 +35,16 @@ func TestNoRoundTripWithoutAnAnswer(t *testing.T) {
 	if v := judged(scenario(t, "always rtt_p99_ms(web) < 3ms", "", ""), tape); v.Verdict == Pass {
 		t.Errorf("a pass without an answer:\n%s", show(v))
 	}
+	tape = crash()
+	tape.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Name == "web" })
+	tape.totals(5900, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Opened: 2, Sent: 9, Received: 9, RTTp99: 2, RTTMax: 2})
+	v := judged(scenario(t, "always rtt_p99_ms(web) < 3ms", "", ""), tape)
+	if _, measured := v.Metrics["rtt_p99_ms"]; measured {
+		t.Errorf("a round trip of totals that are not final: %v", v.Metrics)
+	}
+	for _, c := range v.Checks {
+		if c.Name == "rtt" && c.Verdict == Pass {
+			t.Errorf("a pass of totals that are not final:\n%s", show(v))
+		}
+	}
 }
