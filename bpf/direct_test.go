@@ -157,6 +157,10 @@ func directTests(of directPair) []packetTest {
 		steps: after(in(o, fin|ack, forwarded(o)), later(100*time.Second, sent(7, 0, syn)), sent(8+length, 9, ack)),
 		table: []string{at(flow.Established)}, events: then(at(flow.FinWait), at(flow.SynSent), at(flow.Established)),
 	}, {
+		rule:  of.mode.String() + ": and the FIN of the old one is forgotten: one that proves nothing keeps nothing alive",
+		steps: after(in(o, fin|ack, forwarded(o)), sent(7, 0, syn), sent(8+length, 9, ack), later(time.Second, sent(next+1<<16, 1<<20, fin|ack))),
+		table: []string{on(r, flow.Established, flow.Opened, time.Second)}, events: then(at(flow.FinWait), at(flow.SynSent), at(flow.Established)),
+	}, {
 		rule:  of.mode.String() + ": a SYN that is repeated does not keep a flow that nobody answers",
 		steps: []step{in(o, syn, forwarded(o)), later(30*time.Second, in(o, syn, forwarded(o)))},
 		table: []string{on(r, flow.SynSent, flow.Opened, 30*time.Second)}, events: []string{at(flow.SynSent)},
