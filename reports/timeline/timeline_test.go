@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -106,6 +107,20 @@ func TestATakeoverIsAWaterfall(t *testing.T) {
 	}
 	if len(f.Steps) != len(want) || sum != f.Total || f.Total != 152_000 || math.Abs(shares-1) > 1e-9 {
 		t.Errorf("%d stages, %d µs of %d in all, shares of %v", len(f.Steps), sum, f.Total, shares)
+	}
+}
+
+// TestATakeoverDoesNotCountWhatTellsNothingOfIt: a session waits for its own timer, and a lease that has
+// ended is not the new MASTER's.
+func TestATakeoverDoesNotCountWhatTellsNothingOfIt(t *testing.T) {
+	want := Build(*crash()).Failovers[0]
+	s := crash()
+	s.lease(242, "lb2", 200)
+	at := func(ms int) clock.Instant { return clock.Instant(time.Hour) + clock.Instant(ms*1e6) }
+	s.at(249, "client1", trace.Event{Gap: &trace.Gap{Name: "web", Flow: "client1/1", Proto: "tcp", From: at(97), To: at(249)}})
+	slices.SortStableFunc(*s, func(a, b trace.Event) int { return cmp.Compare(a.At, b.At) })
+	if got := Build(*s).Failovers[0]; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }
 
