@@ -91,6 +91,7 @@ func tcpTests() []packetTest {
 		return line(o, r, s, flow.Opened, dataplane.DefaultTimeouts().Of(s))
 	}
 	handshake := []step{in(o, syn, toBackend), back(r, syn|ack, toClient), in(o, ack, toBackend)}
+	unopened := flow.Entry{Original: toVIP(flow.TCP, 40000, emptyPort), Reply: r, State: flow.Closed, Origin: flow.Synced, Remaining: lifetimes.Closed}
 	established := []string{at(flow.SynSent), at(flow.Established)}
 	after := func(more ...step) []step { return append(slices.Clone(handshake), more...) }
 	then := func(more ...string) []string { return append(slices.Clone(established), more...) }
@@ -144,6 +145,10 @@ func tcpTests() []packetTest {
 		steps: after(back(r, fin|ack, toClient), in(o, syn, toBackend),
 			blindly(77, clientISN+1, back(r, syn|ack, toClient)), blindly(clientISN+1, 78, in(o, ack, toBackend))),
 		table: []string{at(flow.Established)}, events: then(at(flow.FinWait), at(flow.SynSent), at(flow.Established)),
+	}, {
+		rule:  "a closed entry that a SYN cannot reopen, for want of a backend, stays closed",
+		steps: []step{apply(unopened), in(unopened.Original, syn, "drop no-backend"), in(unopened.Original, syn, "drop no-backend")},
+		table: []string{entryLine(unopened)},
 	}, {
 		rule:  "a SYN with ACK reopens nothing",
 		steps: after(in(o, rst, toBackend), in(o, syn|ack, toBackend)),
