@@ -25,6 +25,9 @@ func (n *Node) act(action ha.Action) {
 		n.grant.drop()
 	case ha.Lead:
 		n.stopGiving()
+		if !n.sync.Settled() && n.sync.Len() > 0 { // a snapshot was interrupted: what it wrote may have displaced flows of this node
+			n.reading.ask(n.now)
+		}
 		n.sync.SetSource(n.now, n.epoch)
 		n.emit(Miss{Guess: n.cfg.GatesOff})
 		n.emit(Expire{On: true, Since: n.now})
