@@ -375,7 +375,7 @@ func TestDirectReturn(t *testing.T) {
 		if c.Forwarded[0] < uint64(len(sent)/1500) || c.Forwarded[1] != 0 {
 			t.Errorf("%v packets forwarded, want many to the backend and none back", c.Forwarded)
 		}
-		if fast := c.Fast.Forwarded[0]; (fast > c.Forwarded[0]/2) != (inHook == dataplane.HookXDP && !mode.Encapsulates()) {
+		if fast := c.Fast.Forwarded[0]; (fast > c.Forwarded[0]/2) != (inHook == dataplane.HookXDP) {
 			t.Errorf("%d of %v packets went by XDP", fast, c.Forwarded)
 		}
 		if got := table(t, l.dp); len(got) != 2 || !strings.Contains(got[0], "fin-wait opened") || !strings.Contains(got[1], "assured opened") {

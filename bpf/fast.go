@@ -26,7 +26,9 @@ type fastPath struct {
 	BackendMac *ebpf.Variable `ebpf:"backend_mac"`
 	Generation *ebpf.Variable `ebpf:"generation"`
 	Ranged     *ebpf.Variable `ebpf:"ranged"`
-	Limited    *ebpf.Variable `ebpf:"limited"`
+
+	TunnelSource *ebpf.Variable `ebpf:"tunnel_source"`
+	Limited      *ebpf.Variable `ebpf:"limited"`
 }
 
 // loadFast loads the XDP programs of a family.

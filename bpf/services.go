@@ -117,7 +117,11 @@ func (f *family[A]) setTunnelSource(host model.Host, services []dataplane.Servic
 	if slices.ContainsFunc(services, func(s dataplane.Service) bool { return s.Mode.Encapsulates() }) {
 		source = host.TunnelSource(is4[A]())
 	}
-	return f.objs.TunnelSource.Set(toAddr[A](source))
+	err := f.objs.TunnelSource.Set(toAddr[A](source))
+	if f.xdp != nil {
+		err = errors.Join(err, f.xdp.TunnelSource.Set(toAddr[A](source)))
+	}
+	return err
 }
 
 func (f *family[A]) setGeneration(generation uint32) error {

@@ -25,12 +25,17 @@ __noinline int drop(enum drop reason)
 	return DROPPED;
 }
 
-static __always_inline void count_forwarded(packet_ctx *ctx, enum direction direction)
+static __always_inline void count_packets(enum direction direction, __u32 packets, __u32 bytes)
 {
 	struct counters *c = count();
 
 	if (!c)
 		return;
-	c->forwarded[direction] += packets_in(ctx);
-	c->bytes[direction] += frame_len(ctx);
+	c->forwarded[direction] += packets;
+	c->bytes[direction] += bytes;
+}
+
+static __always_inline void count_forwarded(packet_ctx *ctx, enum direction direction)
+{
+	count_packets(direction, packets_in(ctx), frame_len(ctx));
 }

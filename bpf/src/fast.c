@@ -14,6 +14,7 @@
 
 #include "arrival.h"
 #include "nat.h"
+#include "outer.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -43,20 +44,57 @@ static __always_inline void count_fast(enum direction direction)
 		c->fast[direction]++;
 }
 
+/* Forwards a packet of a flow with an entry in an outer header for the backend. TCX counts up the
+ * ids that a packet without DF needs. */
+static __always_inline int pass_inside(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
+				       const struct tuple *to, __u64 hop)
+{
+	ip_header *inner = header(ctx, ETH_HLEN, sizeof(*inner)), *outer;
+	__u32 mtu = 0, bytes = frame_len(ctx);
+	struct inherited from_inner;
+	struct ethhdr *eth;
+
+	if (!inner)
+		return leave_to_tcx(LEFT_OTHER);
+	from_inner = inherit(inner);
+	if (needs_id(&from_inner) || bpf_check_mtu(ctx, backend_ifindex, &mtu, sizeof(*outer), 0) ||
+	    bpf_xdp_adjust_head(ctx, -(int)sizeof(*outer)))
+		return leave_to_tcx(LEFT_OTHER);
+	track(a->conn, a->original, a->id, pkt, ORIGINAL);
+	if (!a->hop)
+		remember_hop(a->conn, a->stamp, hop, ORIGINAL);
+	eth = header(ctx, 0, sizeof(*eth));
+	outer = header(ctx, ETH_HLEN, sizeof(*outer));
+	inner = header(ctx, ETH_HLEN + sizeof(*outer), sizeof(*inner));
+	if (!eth || !outer || !inner)
+		return drop(DROP_TUNNEL);
+	age_header(inner);
+	write_outer(outer, &from_inner, &to->dst);
+	eth->h_proto = bpf_htons(ETHERTYPE);
+	address_frame(eth, hop & ~HOP_ENCAPSULATED, ORIGINAL);
+	count_packets(ORIGINAL, 1, bytes);
+	count_fast(ORIGINAL);
+	return bpf_redirect(backend_ifindex, 0);
+}
+
 /* Forwards a packet of a flow with an entry. */
 static __always_inline int pass_on(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
 				  enum direction direction)
 {
-	struct tuple to = target_of(a, direction);
 	struct service *svc = a->hop ? NULL : find_service(a->original);
+	struct tuple to = target_of(a, direction); /* before may_follow */
 	struct ethhdr *eth;
 	__u64 hop;
 
-	if ((!a->hop && (!svc || encapsulates(svc, &a->conn->reply))) || (a->hop & HOP_ENCAPSULATED) || may_follow(pkt, a, direction) != DROP_NONE)
+	if ((!a->hop && !svc) || may_follow(pkt, a, direction) != DROP_NONE)
 		return leave_to_tcx(LEFT_OTHER);
+	if (svc && direction == ORIGINAL)
+		encapsulate_for(&to, svc->mode == MODE_DSR_IPIP && leaves_unchanged(&to));
 	hop = a->hop ? a->hop : find_neighbour(ctx, &to, egress(direction));
-	if (hop == HOP_UNKNOWN)
+	if ((hop & ~HOP_ENCAPSULATED) == HOP_UNKNOWN)
 		return leave_to_tcx(LEFT_NEIGHBOUR);
+	if (direction == ORIGINAL && leaving_of(&to) == ENCAPSULATED)
+		return pass_inside(ctx, pkt, a, &to, hop);
 	track(a->conn, a->original, a->id, pkt, direction);
 	if (!a->hop)
 		remember_hop(a->conn, a->stamp, hop, direction);

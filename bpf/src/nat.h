@@ -14,16 +14,20 @@ struct ports {
 };
 
 /* Decrements the TTL, and changes nothing else. */
+static __always_inline void age_header(ip_header *ip)
+{
+	ip_addr src = source_of(ip), dst = destination_of(ip);
+
+	readdress(ip, &src, &dst, 0);
+}
+
 static __always_inline bool age(packet_ctx *ctx)
 {
 	ip_header *ip = header(ctx, ETH_HLEN, sizeof(*ip));
-	ip_addr src, dst;
 
 	if (!ip)
 		return false;
-	src = source_of(ip);
-	dst = destination_of(ip);
-	readdress(ip, &src, &dst, 0);
+	age_header(ip);
 	return true;
 }
 

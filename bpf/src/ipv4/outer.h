@@ -25,6 +25,11 @@ static __always_inline struct inherited inherit(const ip_header *inner)
 	};
 }
 
+static __always_inline bool needs_id(const struct inherited *i)
+{
+	return !i->frag_off;
+}
+
 /* Writes the outer header. Only a packet without DF needs an id (RFC 6864 4.1). */
 static __always_inline void write_outer(ip_header *outer, const struct inherited *i, const ip_addr *to)
 {
@@ -32,7 +37,7 @@ static __always_inline void write_outer(ip_header *outer, const struct inherited
 		.version = 4, .ihl = sizeof(*outer) / 4, .tos = i->tos, .tot_len = bpf_htons(i->len + sizeof(*outer)),
 		.frag_off = i->frag_off, .ttl = TTL_DEFAULT, .protocol = TUNNEL_PROTO, .saddr = tunnel_source, .daddr = *to,
 	};
-	if (!i->frag_off)
+	if (needs_id(i))
 		outer->id = own_id();
 	fix_checksum(&outer->check, header_sum(outer));
 }

@@ -20,6 +20,12 @@ static __always_inline struct inherited inherit(const ip_header *inner)
 	return (struct inherited){ .len = bpf_ntohs(inner->payload_len) + sizeof(*inner), .first = *(const __be32 *)inner };
 }
 
+static __always_inline bool needs_id(const struct inherited *i)
+{
+	(void)i;
+	return false;
+}
+
 static __always_inline void write_outer(ip_header *outer, const struct inherited *i, const ip_addr *to)
 {
 	ip_addr *from = (ip_addr *)&outer->saddr;
