@@ -22,7 +22,7 @@ var idles = []idle{
 	{[]string{KeySNATPorts}, "a service with mode=fullnat", serves(func(s Service) bool { return s.Mode == modeFullNAT })},
 	{[]string{keyChallenge}, "a tcp service", serves(Service.tcp)},
 	{[]string{"timeouts.direct_fin_wait"}, "a tcp service with mode=" + ModeDSRL2 + " or mode=" + ModeDSRIPIP, serves(func(s Service) bool { return s.tcp() && s.Direct() })},
-	{[]string{"timeouts.fin_wait"}, "a tcp service with mode=fullnat or mode=dnat; for those write timeouts.direct_fin_wait",
+	{[]string{"timeouts.fin_wait"}, "a tcp service with mode=fullnat or mode=dnat (for other modes write timeouts.direct_fin_wait)",
 		serves(func(s Service) bool { return s.tcp() && !s.Direct() })},
 	{[]string{"timeouts.syn_sent", "timeouts.established", "timeouts.closed"}, "a tcp service", serves(Service.tcp)},
 	{[]string{"timeouts.unreplied", "timeouts.assured"}, "a udp service", serves(func(s Service) bool { return !s.tcp() })},
