@@ -349,7 +349,13 @@ func (p *pair) fragment(t *rapid.T) {
 
 // adopt meets a flow in its middle, where that is allowed: its first packet is an
 // ACK or a FIN, and the backend goes on with it or says nothing.
-func (p *pair) adopt(t *rapid.T) { p.adoptFlow(t, originals.Draw(t, "original")) }
+func (p *pair) adopt(t *rapid.T) {
+	o := originals.Draw(t, "original")
+	if rapid.IntRange(0, 2).Draw(t, "resumed") == 0 {
+		o.Dst, o.DstPort = address(vipAddr), resumedPort
+	}
+	p.adoptFlow(t, o)
+}
 
 func (p *pair) adoptFlow(t *rapid.T, o flow.Tuple) {
 	if o.Proto == flow.UDP {

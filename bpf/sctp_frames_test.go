@@ -106,7 +106,7 @@ func (p *pair) associate(t *rapid.T) {
 		o = e.Original
 	}
 	if rapid.IntRange(0, 2).Draw(t, "direct") == 0 {
-		o.Dst, o.DstPort = address(vipAddr), directPort
+		o.Dst, o.DstPort = address(vipAddr), rapid.SampledFrom([]uint16{directPort, directPort, tunnelMaglev}).Draw(t, "direct port")
 	}
 	client, backend := uint32(clientTag), uint32(backendTag)
 	if rapid.IntRange(0, 3).Draw(t, "anew") == 0 {

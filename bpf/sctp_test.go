@@ -12,18 +12,20 @@ import (
 )
 
 // keptPort is the port of an SCTP service whose backend has the same one.
-const keptPort = 95
+const keptPort = 97
 
 func sctpServices() []dataplane.Service {
 	direct := labService(flow.SCTP, directPort, dataplane.DSRL2, dataplane.Maglev, directPort)
 	direct.SNAT = flow.Addr{}
+	tunnel := direct
+	tunnel.Port, tunnel.Mode, tunnel.Backends = tunnelMaglev, dataplane.DSRIPIP, []dataplane.Backend{{Addr: address(backendAddr), Port: tunnelMaglev}}
 	return []dataplane.Service{
 		labService(flow.SCTP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080),
 		labService(flow.SCTP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081),
 		labService(flow.SCTP, maglevPort, dataplane.DNAT, dataplane.Maglev, 8083),
 		labService(flow.SCTP, keptPort, dataplane.DNAT, dataplane.RoundRobin, keptPort),
 		affine(labService(flow.SCTP, affinePort, dataplane.DNAT, dataplane.RoundRobin, 8081, 8082)),
-		direct,
+		direct, tunnel,
 	}
 }
 
