@@ -105,6 +105,8 @@ func judgePeerRole(v *view) (bool, why) {
 		return true, because("preempt: immediate")
 	case peer.Role.Holds():
 		return false, why{text: "peer is %s", role: peer.Role}
+	case v.condition == serving && !v.cfg.GatesOff:
+		return false, because("peer serves, as BFD says since its last word on the stream")
 	case !v.outranks:
 		return false, why{text: "peer is %s and ranks above", role: peer.Role}
 	case !v.rankKnown && !v.cfg.GatesOff:

@@ -90,6 +90,8 @@ func judgements() []judgement {
 		{ha.NoMaster, after(free, serves, func(v *view) { v.cfg.Preempt = PreemptImmediate }), true, "preempt: immediate"},
 		{ha.NoMaster, after(free, serves), false, "peer is %s"},
 		{ha.NoMaster, after(live, serves, func(v *view) { v.cfg.Preempt = PreemptImmediate }), false, "peer is %s"},
+		{ha.NoMaster, after(free, func(v *view) { v.condition = serving }), false, "peer serves, as BFD says since its last word on the stream"},
+		{ha.NoMaster, after(free, func(v *view) { v.condition, v.cfg.GatesOff = serving, true }), true, "peer is %s and ranks below"},
 		{ha.NoMaster, live, false, "peer is %s and ranks above"},
 		{ha.NoMaster, after(free, func(v *view) { v.rankKnown = false }), false, "peer is %s and ranks below, but does not know this node's rank yet"},
 		{ha.NoMaster, after(free, func(v *view) { v.confirmed = false }), false, "peer was %s, but has not answered since this node was paused"},
