@@ -129,6 +129,9 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 		addIPv6(t, n, "client0", "198.18.0.1")
 		addIPv6(t, n, "backend0", "198.18.1.1")
 	}
+	if cfg.Defer {
+		routeAll(t, n, "client0") // user space sends a deferred reply to any source
+	}
 	s := &programSubject{t: t, worker: make(chan func()), index: map[string]int{}}
 	t.Cleanup(startWorker(t, n, s.worker))
 	s.inside(func() {
@@ -153,6 +156,23 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 	s.now = s.fakeNow
 	s.reset()
 	return s
+}
+
+// routeAll sends packets to unknown networks to a link.
+func routeAll(t testing.TB, n ns.NetNS, link string) {
+	t.Helper()
+	inside(t, n, func() error {
+		l, err := netlink.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		for _, all := range []net.IPNet{{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}} {
+			if err := netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: &all}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // startWorker runs the functions of a channel on one thread in the namespace.
