@@ -15,8 +15,9 @@ const coreShare = 0.6
 // healCore ends the phase of faults for a core alone, one node and what it tracks, and
 // leaves what else was drawn for ever: the other node down or frozen, or cuts between
 // the two, of a path or of one of its directions. Of what a node loses towards clients and
-// backends only what it tracks may stay: nothing else can make it yield. Where that leaves
-// nothing, something is cut that stays.
+// backends only what it tracks may stay: nothing else can make it yield. A gateway is also a
+// client, and a node that hears neither it nor its peer does not serve: its cut does not stay.
+// Where that leaves nothing, something is cut that stays.
 func (d *drawing) healCore(pair [2]*machine) {
 	side := d.core.Below(2)
 	core, other := pair[side], pair[1-side]
@@ -27,7 +28,7 @@ func (d *drawing) healCore(pair [2]*machine) {
 	at += 2 * time.Second
 	var stay []string
 	for _, cut := range d.cuts {
-		lost := strings.Contains(cut, lab.Clients+" ->") || strings.Contains(cut, "-> "+lab.Backends)
+		lost := strings.Contains(cut, lab.Clients+" ->") || strings.Contains(cut, "-> "+lab.Backends) || d.gateway != "" && strings.HasSuffix(cut, "-> "+d.gateway)
 		if d.core.Chance(0.7) && (!lost || d.tracks && cut == other.name+" -> "+lab.Backends) {
 			stay = append(stay, cut)
 		}
