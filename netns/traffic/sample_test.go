@@ -8,10 +8,7 @@ import (
 )
 
 // asking is an exchange that only counts.
-type asking struct {
-	exchange
-	asked int
-}
+type asking struct{ asked int }
 
 func (a *asking) ask(int, clock.Instant) { a.asked++ }
 
