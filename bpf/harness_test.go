@@ -67,7 +67,7 @@ func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
 		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
 		// See newProgramSubject.
 		Own:       append(ownAddresses(), address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")),
-		Broadcast: broadcastAddresses(), TunnelSources: []flow.Addr{address("198.18.1.1")},
+		Broadcast: broadcastAddresses(), TunnelSources: []flow.Addr{flow.IPv4(198, 18, 1, 1), address("198.18.1.1")},
 	}}
 	s.reset()
 	return s

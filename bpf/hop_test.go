@@ -76,7 +76,7 @@ func TestUnknownNeighboursAreTheKernels(t *testing.T) {
 	}
 	var conn rawConn[ipv4]
 	s.must(s.shared.Conns.Lookup(toTuple[ipv4](o), &conn))
-	if conn.Hop[1]>>16 != 0xffffffffffff {
+	if conn.Hop[1]>>16 != 0xfffffffffffe {
 		t.Errorf("hop %x, want it known to be unknown", conn.Hop[1])
 	}
 }

@@ -472,7 +472,7 @@ func TestTheLabAsJSON(t *testing.T) {
 		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "IPv4", "198.18.0.100", 80, 0, "dnat"}) {
 		t.Errorf("%s", text)
 	}
-	if strings.Contains(string(text), `6"`) {
+	if strings.Contains(string(text), `6":`) {
 		t.Errorf("addresses of a family that no service has:\n%s", text)
 	}
 	six := p.Services[0]

@@ -1,8 +1,10 @@
 package preflight
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/internal/netlab"
@@ -28,6 +30,17 @@ func TestWhyAGatewayDoesNotAnswer(t *testing.T) {
 		}
 		return a
 	}
+	answers := config.Config{Arbiter: arbiter(config.ProbeICMP, "198.18.0.3", "198.18.0.1")}
+	netlab.In(t, node, func() error { // the kernel brings links up behind those of others
+		why := unreached(t.Context(), &answers)
+		for end := time.Now().Add(10 * time.Second); why != "" && time.Now().Before(end); {
+			why = unreached(t.Context(), &answers)
+		}
+		if why != "" {
+			return errors.New(why)
+		}
+		return nil
+	})
 	for name, test := range map[string]struct {
 		arbiter config.Arbiter
 		says    string // "" if it answers
