@@ -279,7 +279,11 @@ func (l *lab) step(n *labNode, in Input) {
 	}
 	asked := n.driver.Asked()
 	n.driver.Step(in)
+	answers := 0
 	for in, ok := n.driver.Next(); ok; in, ok = n.driver.Next() {
+		if answers++; answers > standstill {
+			l.t.Fatalf("at %v %s never rests", l.now, n.id)
+		}
 		if n.holdDone {
 			n.later = append(n.later, in)
 			continue
