@@ -30,7 +30,8 @@ static __always_inline bool encapsulates(const struct service *svc, const struct
 	return svc->mode == MODE_DSR_IPIP && is_direct(reply);
 }
 
-/* Marks a tuple with which a packet leaves. It is no key of a map, so its padding is free. */
+/* Notes in the tuple of a leaving packet whether it is encapsulated. Only keys of maps need zero
+ * padding, and this tuple is none. */
 static __always_inline void encapsulate_for(struct tuple *to, bool encapsulated)
 {
 	to->pad[0] = encapsulated;

@@ -74,8 +74,8 @@ static __always_inline __u32 make_room(struct __sk_buff *skb, const struct packe
 
 /* The sum of the quoted segment's header, plus its checksum field once more. For a packet
  * from a sender on this machine the kernel completes the checksum when the error leaves:
- * the header then sums to the complement of the field's old value. The sum of SCTP is no part of
- * this: the kernel never completes it. */
+ * the header then sums to the complement of the field's old value. The kernel never completes an
+ * SCTP checksum, so SCTP is left out. */
 static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packet *pkt, __u32 *sum)
 {
 	if (pkt->tuple.proto == IPPROTO_TCP) {

@@ -112,8 +112,8 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 }
 
 // A node that is paused between the read of its sockets and its timer learns what time it is before it
-// reads what waited. That is no news of the peer: it claims beside a peer that serves and that it does not
-// hear only as any deaf node does, with notice.
+// reads what waited. A packet that waited says nothing about the peer now. If the peer serves and is not
+// heard, the node signals its claim before it forwards, like every node that hears nothing.
 func TestAPacketThatWaitedBehindTheTimerIsNoNews(t *testing.T) {
 	for _, pause := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second} {
 		l := newPair(t)
