@@ -21,6 +21,7 @@ type connects struct {
 	lastBackend string // backend of the latest answer
 	pace        pacer
 	ports       []*attempt // the latest from each port, if the line's ports are limited
+	turn        turn       // of the source ports, if they are not
 	open        []*attempt // by start; may contain ended ones
 	live        int
 
@@ -30,9 +31,9 @@ type connects struct {
 	ending *ending
 }
 
-func newConnects(l *loop, line *line, from *client, c, clients int, start clock.Instant, r readiness) *connects {
+func newConnects(l *loop, line *line, from *client, c, clients int, free uint16, start clock.Instant, r readiness) *connects {
 	return &connects{readiness: r, loop: l, line: line, client: from, number: c, step: clients,
-		pace: perSecond(start, line.Rate/float64(clients)), ports: make([]*attempt, line.Ports)}
+		pace: perSecond(start, line.Rate/float64(clients)), ports: make([]*attempt, line.Ports), turn: newTurn(free, int(line.number))}
 }
 
 func (g *connects) deadline() clock.Instant {
@@ -115,7 +116,7 @@ type attempt struct {
 	fd      int
 	phase   phase
 	started clock.Instant // intended start
-	port    uint16        // source port, 0 for any
+	port    uint16        // source port, 0 for the next in turn
 	in      [answerLen]byte
 	filled  int
 }
@@ -124,7 +125,10 @@ func (a *attempt) dial() (int, error) {
 	if a.line.Proto == "udp" {
 		return a.owner.loop.dialUDP(a.client, a.line.target, unix.EPOLLOUT, a)
 	}
-	return a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
+	if a.port > 0 {
+		return a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
+	}
+	return a.owner.turn.dial(func(port uint16) (int, error) { return a.owner.loop.dialTCPFrom(a.client, port, a.line.target, a) })
 }
 
 // begin connects. It returns false if the kernel still has the previous connection of the

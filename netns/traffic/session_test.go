@@ -270,7 +270,7 @@ func TestConnectsCountFromWhenTheyWereMeant(t *testing.T) {
 	nowhere := netip.MustParseAddrPort("255.255.255.255:80") // refused by the socket, without a packet
 	line := newLine(0, plan.Traffic{Name: "new", Kind: plan.Connects, Proto: "tcp", Rate: 10}, false, nowhere,
 		&Config{Timeouts: Timeouts{Connect: time.Second}}, func(trace.Event) {})
-	g := newConnects(l, line, &client{name: "client1", namespace: -1}, 0, 1, 0, readiness{onReady: func() {}})
+	g := newConnects(l, line, &client{name: "client1", namespace: -1}, 0, 1, 1024, 0, readiness{onReady: func() {}})
 	g.fire(ms(350))
 	var begun []clock.Instant
 	for _, a := range g.open {

@@ -40,7 +40,7 @@ func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handl
 	// Without it a message waits for the previous one's acknowledgement.
 	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err == nil && port > 0 {
-		err = bindPort(fd, port)
+		err = bindPort(fd, to.Addr(), port)
 	}
 	if err == nil {
 		err = unix.Connect(fd, sockaddr(to))
@@ -55,12 +55,16 @@ func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handl
 	return fd, nil
 }
 
-// bindPort binds a socket to a port that may just have been in use.
-func bindPort(fd int, port uint16) error {
+// bindPort binds a socket, of the family of an address, to a port that may just have been in use.
+func bindPort(fd int, family netip.Addr, port uint16) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err
 	}
-	return unix.Bind(fd, &unix.SockaddrInet4{Port: int(port)})
+	any := netip.IPv4Unspecified()
+	if family.Is6() {
+		any = netip.IPv6Unspecified()
+	}
+	return unix.Bind(fd, sockaddr(netip.AddrPortFrom(any, port)))
 }
 
 // resetOnClose makes a socket close with a RST.

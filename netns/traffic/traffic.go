@@ -246,7 +246,7 @@ func (g *Generator) startShare(line *line, index int, start clock.Instant, r rea
 	on.call(func() {
 		switch {
 		case line.Kind == plan.Connects:
-			made = newConnects(on, line, from, place, of, start, r)
+			made = newConnects(on, line, from, place, of, plan.OwnPort(len(g.cfg.Lines), 0), start, r)
 		case line.Kind == plan.Probe:
 			made, err = newProbe(on, line, from, place, start, r)
 		case line.Kind == plan.Bulk:
