@@ -54,6 +54,10 @@ type Config struct {
 	// long the sink waits before it asks for a new snapshot when repair has failed.
 	// Default 1 s.
 	Resync time.Duration
+
+	// Withhold turns offers off: a sink deletes what its source lacks. Unsafe: it
+	// reproduces the historical bug.
+	Withhold bool
 }
 
 const (

@@ -9,10 +9,14 @@ import (
 
 // What a former MASTER's dataplane still has to say is not hidden from the
 // comparison with the new one, and never overrides it. A flow that the new one lacks is offered
-// to it, if the peer takes offers.
+// to it, if the peer takes offers and the node is to make them.
 func TestStrays(t *testing.T) {
-	for version, flows := range map[uint8]int{versionOffer - 1: 100, Version: 101} {
-		p := newPairOf(t, Config{}, version)
+	for _, c := range []struct {
+		version  uint8
+		withhold bool
+		flows    int
+	}{{versionOffer - 1, false, 100}, {Version, false, 101}, {Version, true, 100}} {
+		p := newPairOf(t, Config{Withhold: c.withhold}, c.version)
 		p.master(p.a, 1)
 		p.fill(p.a, 0, 100)
 		p.connect()
@@ -24,8 +28,8 @@ func TestStrays(t *testing.T) {
 		expect(t, p.b.Engine, false, "")
 		p.run()
 		p.synced(p.a)
-		if p.b.stats.Strays != 3 || p.a.Len() != flows {
-			t.Errorf("version %d: the source has %d flows, want %d: %+v", version, p.a.Len(), flows, p.b.stats)
+		if p.b.stats.Strays != 3 || p.a.Len() != c.flows {
+			t.Errorf("%+v: the source has %d flows: %+v", c, p.a.Len(), p.b.stats)
 		}
 	}
 }

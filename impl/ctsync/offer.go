@@ -63,7 +63,10 @@ func (e *Engine) stray() {
 }
 
 // offersStrays reports whether the sink is to ask for a snapshot in order to offer its strays.
-func (e *Engine) offersStrays() bool { return e.offering.strays && e.version >= versionOffer }
+func (e *Engine) offersStrays() bool { return e.offering.strays && e.offersRest() }
+
+// offersRest reports whether this node offers anything to the peer.
+func (e *Engine) offersRest() bool { return e.version >= versionOffer && !e.cfg.Withhold }
 
 // Apart reports whether this node has changed its table as source, and no peer in sync has
 // acknowledged that.
@@ -71,7 +74,7 @@ func (e *Engine) Apart() bool { return e.apart || e.source && e.pos.seq > e.shar
 
 // beginOffering begins after the first mark of a snapshot, if entries are to be offered.
 func (e *Engine) beginOffering() {
-	if o := &e.offering; o.due && e.version >= versionOffer {
+	if o := &e.offering; o.due && e.offersRest() {
 		o.on, o.cursor = true, 1
 	}
 }

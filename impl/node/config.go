@@ -66,8 +66,8 @@ type Config struct {
 	// Scrub turns scrubbing on: see scrub.go.
 	Scrub bool
 
-	// GatesOff skips HoldDown and InSync, and chooses a backend by guess for a mid-flow
-	// segment without an entry. Unsafe: it reproduces the historical bug.
+	// GatesOff skips HoldDown and InSync, chooses a backend by guess for a mid-flow segment
+	// without an entry, and offers a MASTER no flows. Unsafe: it reproduces the historical bug.
 	GatesOff bool
 	// AnnounceEarly announces before the table is installed and the lease taken. Unsafe.
 	AnnounceEarly bool
@@ -170,7 +170,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 		}
 		n.paths = append(n.paths, path{Path: p, session: session, said: neverSaid})
 	}
-	cfg.Sync.Incarnation = cfg.Incarnation
+	cfg.Sync.Incarnation, cfg.Sync.Withhold = cfg.Incarnation, cfg.GatesOff
 	n.announce.pace, n.announce.random = cfg.Announce.withDefaults(), *rand.NewPCG(cfg.Announce.Seed, 0)
 	n.sync = ctsync.New(cfg.Sync)
 	n.boot(now)

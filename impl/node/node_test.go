@@ -155,6 +155,8 @@ func TestUnsafeNodeSeizesTheRoleWithoutItsTable(t *testing.T) {
 	l.boot("lb1")
 	l.run(100 * time.Millisecond)
 	l.wantRoles("Master", "Backup")
+	l.open("lb2", 1) // its dataplane tells late
+	l.run(time.Second)
 	if len(l.nodes["lb1"].table) != 0 {
 		t.Error("it had the table, so the control proves nothing")
 	}
