@@ -180,6 +180,7 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 			if only = t.From.Text; slices.Contains(lab.KindNames(), strings.ToLower(only)) {
 				only = strings.ToLower(only)
 			}
+		case t.To == nil && ends == nil && b.unknownWord(t.From):
 		case t.To == nil && ends == nil:
 			link = b.second(link, t.From)
 		case t.To != nil && ends == nil:
@@ -218,6 +219,20 @@ var betweenNodes = []string{lab.BFD, lab.Stream}
 func (b *builder) packets(w *word) bool {
 	return slices.Contains(lab.KindNames(), strings.ToLower(w.Text)) ||
 		slices.ContainsFunc(b.plan.Services, func(s Service) bool { return s.Name == w.Text }) && !slices.Contains(links, w.Text)
+}
+
+// unknownWord reports a word that resembles nothing which may stand before the hosts.
+func (b *builder) unknownWord(w *word) bool {
+	kinds := slices.Concat(lab.KindNames(), b.plan.serviceNames())
+	if strings.Contains(w.Text, "-") || slices.Contains(links, w.Text) || Nearest(w.Text, slices.Concat(links, kinds)) != "" {
+		return false
+	}
+	if _, _, host := lab.ParseName(w.Text); host {
+		b.errorf(position(w.Pos), "", "%s is one end of a path; name both: %s<->HOST", w.Text, w.Text)
+		return true
+	}
+	b.errorf(position(w.Pos), "", "unknown link or kind of packets %q: links are %s; kinds are %s", w.Text, strings.Join(links, ", "), strings.Join(kinds, ", "))
+	return true
 }
 
 // second returns link, and reports it if a first link was named already.
