@@ -20,9 +20,8 @@ const (
 	unable            // it cannot serve
 )
 
-// diagOf maps a condition to its diagnostic. A node that could serve sends diagDoubt on
-// paths that are not Up while it doubts its peer: on such paths a Poll may only announce a
-// changed interval.
+// diagOf maps a condition to its diagnostic. A node that could serve sends diagDoubt while it
+// doubts its peer, on paths on which a Poll does not say so.
 var diagOf = [...]bfd.Diag{
 	unknown: neverSaid, serving: bfd.DiagNone, standby: bfd.DiagReverseConcatenatedPathDown, unable: bfd.DiagConcatenatedPathDown,
 }
@@ -141,7 +140,7 @@ func (n *Node) sayCondition() {
 	condition := n.condition()
 	for i := range n.paths {
 		diag := diagOf[condition]
-		if n.doubting && condition == standby && n.paths[i].session.State() != bfd.Up {
+		if n.doubting && condition == standby && !n.paths[i].doubtsByPoll() {
 			diag = diagDoubt
 		}
 		if n.paths[i].say(n.now, diag) {

@@ -168,7 +168,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("node: path %s: %w", p.Name, err)
 		}
-		n.paths = append(n.paths, path{Path: p, session: session, said: neverSaid})
+		n.paths = append(n.paths, path{Path: p, session: session, said: neverSaid, polls: cfg.Arbiter.Validity > 0})
 	}
 	cfg.Sync.Incarnation, cfg.Sync.Withhold = cfg.Incarnation, cfg.GatesOff
 	n.announce.pace, n.announce.random = cfg.Announce.withDefaults(), *rand.NewPCG(cfg.Announce.Seed, 0)

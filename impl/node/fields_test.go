@@ -34,7 +34,7 @@ func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
 		"cfg", "now", "deadline", "view", "told", "kept", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
 		"comparison", "decisions", "gates.why", "gates.since", "adoption.taken", "adoption.entries", "dataplane.Why", "reading.stats", "scrub.stats", "scrub.awaited", "merging.awaited", "deferral.stats", "paths.sending.why", // for people
-		"paths.Path", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
+		"paths.Path", "paths.polls", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err", "arbitration.policy", "arbitration.keeping.alone", "arbitration.keeping.last",
 		"scrub.queued", "strays.queued", // the queue stands for it
 		"deferral.waiting.Deferred",        // names a packet

@@ -161,6 +161,21 @@ func TestOneWayLossWithoutTheArbiter(t *testing.T) {
 	}
 }
 
+// A MASTER that its peer does not hear stops before the arbiter lets the peer serve, even if it is
+// frozen at that moment.
+func TestAnUnheardMasterWithoutTheArbiterStopsBeforeItsPeerClaims(t *testing.T) {
+	for after := time.Duration(0); after < 3*labDetect; after += 2 * time.Millisecond {
+		l := newPair(t, keepServing)
+		l.remote["lb1"] = true
+		l.run(2 * labValidity)
+		l.drop("lb1", true)
+		l.dropSync["lb1"] = true
+		l.run(after)
+		l.freeze("lb1")
+		l.run(time.Second) // the lab fails a test in which both forward
+	}
+}
+
 // The price of the policy: a MASTER that reaches nobody forwards at the same time as a peer
 // that the arbiter lets act alone, until it hears from either.
 func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
@@ -185,5 +200,19 @@ func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
 		l.until(labValidity/2+1100*time.Millisecond, name+": one stops", func() bool { return l.forwarders() == 1 })
 		l.undecided, l.divided = false, false
 		l.leaseHolds("lb2", 3*time.Second)
+	}
+}
+
+// The crash of the BACKUP costs no outage soon after a partition either, when the sessions have
+// just come Up.
+func TestTheEndOfTheBackupAfterAPartitionCostsNothing(t *testing.T) {
+	for offset := time.Duration(0); offset < 2*time.Second; offset += 7 * time.Millisecond {
+		l := newKeeping(t)
+		l.part(true)
+		l.run(labDetect + labHold)
+		l.part(false)
+		l.run(offset)
+		l.crash("lb2")
+		l.leaseHolds("lb1", 3*time.Second)
 	}
 }

@@ -22,6 +22,8 @@ type path struct {
 	// proven is the latest instant for which the peer has heard a packet that left then or
 	// later.
 	proven clock.Instant
+	// polls: both nodes poll at all times, because they have an arbiter.
+	polls bool
 }
 
 func (p *path) fingerprint(h *fingerprint.Hash) {
