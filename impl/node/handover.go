@@ -14,6 +14,7 @@ type yielding struct {
 	barrier  uint64
 	draining bool
 	drained  bool
+	failed   bool          // the last drain failed
 	drainAt  clock.Instant // earliest time of the next drain
 }
 
@@ -23,6 +24,7 @@ func (y *yielding) fingerprint(h *fingerprint.Hash) {
 	h.Number(y.barrier)
 	h.Flag(y.draining)
 	h.Flag(y.drained)
+	h.Flag(y.failed)
 	h.Instant(y.drainAt)
 }
 
@@ -54,15 +56,20 @@ type yieldInput struct {
 	stream      bool          // the sync stream is up
 	acked       uint64        // the last change that the peer has applied
 	leaving     bool
+	// able: this node could serve on. unread: its dataplane could not be read.
+	able, unread bool
 }
 
-// outcome returns the event that ends the handover, if there is one yet.
+// outcome returns the event that ends the handover, if there is one yet. Nobody forwards during a
+// handover, so a node that could serve does not wait for a failed call to be repeated.
 func (y *yielding) outcome(in yieldInput) (ha.Event, bool) {
 	switch {
 	case in.paused > y.began:
 		return ha.LeaseExpired, true
 	case y.drained && in.stream && in.acked >= y.barrier:
 		return ha.HandedOver, true
+	case in.able && (y.failed || in.unread):
+		return ha.HandoverFailed, true
 	case in.stream && in.now < y.deadline:
 		return 0, false
 	case in.leaving:
@@ -87,7 +94,7 @@ func (n *Node) drain() {
 // drained takes the answer to a drain. After a failed drain, or if events were lost, the peer may lack a
 // change.
 func (n *Node) drained(failure string) {
-	n.yield.draining = false
+	n.yield.draining, n.yield.failed = false, failure != ""
 	switch {
 	case failure != "":
 		n.yield.drainAt = n.now.Add(n.reading.fail(failure))
@@ -106,6 +113,7 @@ func (n *Node) checkYielded() {
 	n.drain()
 	event, ended := n.yield.outcome(yieldInput{
 		now: n.now, paused: n.paused, stream: n.stream.up, acked: n.sync.Acked(), leaving: n.leaving.asked,
+		able: n.able(), unread: !n.reading.done() && n.reading.streak > 0,
 	})
 	if ended {
 		n.raise(event)
