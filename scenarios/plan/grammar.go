@@ -225,7 +225,7 @@ type faultLine struct {
 // faultWords are the operands of a verb.
 type faultWords struct {
 	Amount  *quantity `parser:"@@?"`
-	Targets []*target `parser:"( @@ (',' | 'and')? )*"`
+	Targets []*target `parser:"( @@ (',' | 'and' (?! Arrow))? )*"`
 	Command *quoted   `parser:"@@?"`
 	As      *word     `parser:"( 'as' @@ )?"`
 	Via     *word     `parser:"( 'via' @@ )?"`
@@ -247,13 +247,18 @@ type repeatLine struct {
 	Every *quantity `parser:"'every' @@ '{'"`
 }
 
-// target is a host, a link, or a direction.
+// target is a host, a link, a service, or a direction. Only a word with an arrow may be one of
+// reserved.
 type target struct {
 	Pos   lexer.Position
-	From  *word  `parser:"(?! 'via' | 'as' | 'from' | 'every' | 'for' | 'or' | Word ('=' | ':')) @@"`
+	From  *word  `parser:"(?! ('via' | 'as' | 'from' | 'every' | 'for' | 'or' | 'and') (?! Arrow) | Word ('=' | ':')) @@"`
 	Arrow string `parser:"( @Arrow"`
 	To    *word  `parser:"  @@ )?"`
 }
+
+// reserved are the words that no target can be, since they begin or separate other operands of a
+// fault. No service may have such a name.
+var reserved = []string{"via", "as", "from", "every", "for", "or", "and"}
 
 // lookahead is how many tokens the parser may read to choose an alternative.
 const lookahead = 6

@@ -187,9 +187,7 @@ func (l *linter) services() {
 			}
 		}
 		l.pools(s)
-		if slices.Contains(append(lab.KindNames(), links...), s.Name) {
-			l.errorf(s.Pos, s.Name, "", "service %q: selectors use that word for a link or a kind of packets; use another name", s.Name)
-		}
+		l.serviceName(s)
 		vip, err := netip.ParseAddr(s.VIP)
 		if err != nil {
 			continue // reported

@@ -1,6 +1,25 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"baton/scenarios/lab"
+)
+
+// serviceName refuses names that a fault reads as something else: cut NAME lb1->client1, flood syn
+// NAME from client1.
+func (l *linter) serviceName(s Service) {
+	_, _, host := lab.ParseName(s.Name)
+	switch {
+	case slices.Contains(append(lab.KindNames(), links...), s.Name):
+		l.errorf(s.Pos, s.Name, "", "service %q: selectors use that word for a link or a kind of packets; use another name", s.Name)
+	case slices.Contains(reserved, s.Name):
+		l.errorf(s.Pos, s.Name, "", "service %q: that is a word of the language; use another name, such as %s1", s.Name, s.Name)
+	case host:
+		l.errorf(s.Pos, s.Name, "", "service %q: that is the name of a host; use another name", s.Name)
+	}
+}
 
 // SameNames reports every plan with the name of an earlier one: their results would have the
 // same folder.

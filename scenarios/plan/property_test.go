@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,14 +18,64 @@ import (
 
 // Generators of plans that can be written down, whether they make sense or not.
 
+// aName is any name, or a word that the language has a use for itself.
 func aName() *rapid.Generator[string] {
-	return rapid.Custom(func(t *rapid.T) string {
-		name := rapid.StringMatching(`[a-z][a-z0-9_]{0,6}(-[a-z0-9]{1,3})?`).Draw(t, "name")
-		for slices.Contains([]string{"and", "via", "is", "not", "in", "within", "throughout"}, name) {
-			name += "x"
+	return rapid.OneOf(rapid.StringMatching(`[a-z][a-z0-9_]{0,6}(-[a-z0-9]{1,3})?`), rapid.SampledFrom(languageWords()))
+}
+
+// aTarget is a name that may stand alone among the operands of a fault.
+func aTarget() *rapid.Generator[string] {
+	return aName().Filter(func(name string) bool { return !slices.Contains(reserved, name) })
+}
+
+// languageWords are the words that the grammar matches, that lines begin with, or that suggestions
+// name.
+func languageWords() []string {
+	words := slices.Concat(directiveWords(), fault.Words(), exprNames, roles, named, kinds, protocols, links, lab.KindNames(), fault.FloodKindNames(), CheckNames())
+	for _, d := range directives {
+		words = append(words, d.words...)
+	}
+	for _, literal := range regexp.MustCompile(`"([a-z][a-z-]*)"`).FindAllStringSubmatch(grammar.String(), -1) {
+		words = append(words, literal[1])
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// A service may have any word of the language for its name, unless a fault that names the service
+// would be read as another one: then its line is refused.
+func TestNoServiceHasANameThatFaultsReadAsSomethingElse(t *testing.T) {
+	words := languageWords()
+	if len(words) < 100 {
+		t.Fatalf("only %d words: %v", len(words), words)
+	}
+	hosts := []string{"lb1", "client1", "backend2", "client9"}
+	for _, name := range append(words, hosts...) {
+		text := "scenario s\ntopo pair\nservice " + name + " udp 198.18.0.100:53\n@0s wait lb1 is Master within 1s\n" +
+			"@1s lose 5% " + name + " client1->lb1 for 1s\n@3s flood udp " + name + " from client1 rate=10/s for 1s\n@5s end\n"
+		p, found := Check("t.scn", []byte(text))
+		refused := slices.ContainsFunc(found, func(d Diagnostic) bool {
+			return d.Pos == Pos{File: d.Pos.File, Line: 3, Column: 9} && strings.Contains(d.Message, "use another name")
+		})
+		var said []string
+		for _, s := range p.Steps {
+			switch {
+			case s.Fault == nil || s.Verb == fault.Heal:
+			case s.Fault.On != nil:
+				said = append(said, s.Fault.On.String())
+			default:
+				said = append(said, s.Fault.To)
+			}
 		}
-		return name
-	})
+		if read := slices.Equal(said, []string{name + " client1->lb1", name}); !refused && !read {
+			t.Errorf("service %q is accepted, but the faults are on %q: %v", name, said, found)
+		} else if refused && read && slices.Contains(reserved, name) {
+			t.Errorf("service %q is refused, but every fault reads it right", name)
+		}
+		if slices.Contains(hosts, name) && !refused {
+			t.Errorf("service %q has the name of a host, and is accepted: %v", name, found)
+		}
+	}
 }
 
 func aTime() *rapid.Generator[time.Duration] {
@@ -311,7 +362,7 @@ func aFault(verb fault.Verb) *rapid.Generator[*Fault] {
 			f.Hosts = rapid.SampledFrom(hosts).Draw(t, "hosts")
 			f.Args = someArgs(verb, f).Draw(t, "args")
 		case verb.On == fault.Senders:
-			f.Hosts, f.To, f.Time = []string{"client1"}, aName().Draw(t, "to"), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
+			f.Hosts, f.To, f.Time = []string{"client1"}, aTarget().Draw(t, "to"), rapid.SampledFrom([]time.Duration{time.Millisecond, time.Minute}).Draw(t, "time")
 			f.Flood = rapid.SampledFrom(fault.FloodKindNames()).Draw(t, "flood")
 			f.Args = []Arg{{fault.KeyRate, rapid.SampledFrom([]string{"1/s", "2000/s", "10mbit"}).Draw(t, "rate")}}
 		case verb.On == fault.Programs:
