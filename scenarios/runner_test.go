@@ -218,7 +218,7 @@ func TestAJobStoresWhatItsWorldLacksAsASkip(t *testing.T) {
 
 // TestAScenarioOfAnotherWorldIsASkip: the skip has a reason, and nothing is executed.
 func TestAScenarioOfAnotherWorldIsASkip(t *testing.T) {
-	p := parse(t, "scenario x\nalways masters <= 1\n[netns] @0s wait lb1 is Master\n[netns] @1s end\n")
+	p := parse(t, "scenario x\nservice web tcp 198.18.0.100:80\nalways masters <= 1\n[netns] @0s wait lb1 is Master\n[netns] @1s end\n")
 	w := &scripted{}
 	job := Job{Plan: p, World: plan.Sim, Dir: t.TempDir(), NewWorld: func(s Stage) (World, error) {
 		w.recorder = s.Recorder
@@ -249,10 +249,10 @@ func (unable) Refuses(f plan.Fault) string {
 // TestAnImpossibleFaultIsASkip: the skip names reason and line, before anything starts.
 func TestAnImpossibleFaultIsASkip(t *testing.T) {
 	w := &scripted{}
-	job := Job{Plan: parse(t, "scenario x\nalways masters <= 1\n@1s kill lb1\n@2s crash lb2\n@3s end\n"), World: plan.Sim, Dir: t.TempDir(),
+	job := Job{Plan: parse(t, "scenario x\nservice web tcp 198.18.0.100:80\nalways masters <= 1\n@1s kill lb1\n@2s crash lb2\n@3s end\n"), World: plan.Sim, Dir: t.TempDir(),
 		NewWorld: func(s Stage) (World, error) { w.recorder = s.Recorder; return unable{w}, nil }}
 	verdict, err := job.Execute(t.Context())
-	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) != 1 || !strings.Contains(verdict.Reasons[0], ":4:5: crash lb2: its machines have no power switch") {
+	if err != nil || verdict.Verdict != Skip || len(verdict.Reasons) != 1 || !strings.Contains(verdict.Reasons[0], ":5:5: crash lb2: its machines have no power switch") {
 		t.Errorf("verdict %+v, error %v; want a skip with its reason", verdict, err)
 	}
 	if len(w.calls) > 0 {

@@ -51,7 +51,7 @@ func BenchmarkPair(b *testing.B) {
 		{name: "everypacket", traffic: "traffic web sessions tcp count=200 every=100ms\ntraffic probe probe udp rate=1000/s\n", every: true},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			p, err := plan.Parse("bench.scn", []byte(fullPair+bench.traffic+"@0s end\n"))
+			p, err := plan.Parse("bench.scn", []byte(fullPair+bench.traffic+"@1s end\n"))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -36,7 +36,7 @@ traffic probe probe udp service=dns rate=100/s
 // out runs the load in the world of a chaos line; none is a calm world.
 func out(t *testing.T, line string) *outing {
 	t.Helper()
-	p, err := plan.Parse("outing.scn", []byte(load+line+"\n@0s end\n"))
+	p, err := plan.Parse("outing.scn", []byte(load+line+"\n@1s end\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // settled is the world of the load after five seconds: one MASTER, sessions open.
 func settled(t *testing.T, edit ...func(*World)) *outing {
 	t.Helper()
-	p, err := plan.Parse("hosts.scn", []byte(load+"@0s end\n"))
+	p, err := plan.Parse("hosts.scn", []byte(load+"@1s end\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

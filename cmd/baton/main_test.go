@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,9 +49,13 @@ func baton(t *testing.T, args ...string) ran {
 	return ran{command.ProcessState.ExitCode(), out.String(), errout.String()}
 }
 
-// scenario writes a scenario file named x.scn and returns its path.
+// scenario writes a scenario file named x.scn and returns its path. A service follows the lines
+// unless they have one.
 func scenario(t *testing.T, lines string) string {
 	t.Helper()
+	if !strings.Contains(lines, "service ") {
+		lines += "service web tcp 198.18.0.100:80\n"
+	}
 	file := filepath.Join(t.TempDir(), "x.scn")
 	if err := os.WriteFile(file, []byte("scenario x\n"+lines), 0o644); err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func (t *tape) directions(target string) (found []trace.Direction) {
 		}
 		return found
 	}
-	p, problems := plan.Check("cut.scn", []byte("scenario s\n@1s cut "+target+"\n@2s end\n"))
+	p, problems := plan.Check("cut.scn", []byte("scenario s\nservice web tcp 198.18.0.100:80\n@1s cut "+target+"\n@2s end\n"))
 	if len(problems.Errors(true)) > 0 {
 		panic(problems)
 	}

@@ -147,7 +147,7 @@ func TestNoMoreFlowsThanThereArePorts(t *testing.T) {
 		"count=3000000": "[netns]",
 		"count=100000\ntraffic b flows udp service=dns count=1300000": "[netns]",
 	} {
-		_, found := Check("s.scn", []byte("scenario s\nservice dns udp 198.18.0.100:53\ntraffic a flows udp "+line+"\nalways masters <= 1\n@0s end\n"))
+		_, found := Check("s.scn", []byte("scenario s\nservice dns udp 198.18.0.100:53\ntraffic a flows udp "+line+"\nalways masters <= 1\n@1s end\n"))
 		errs := found.Errors(true)
 		if want == "" && len(errs) > 0 || want != "" && (len(errs) == 0 || !strings.Contains(errs[0].String(), want)) {
 			t.Errorf("%s: %v, want %q", line, errs, want)

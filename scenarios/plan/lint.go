@@ -35,6 +35,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	l.settings()
 	l.targets()
 	l.services()
+	l.empty()
 	l.idleSettings()
 	l.traffic()
 	l.chaosLines()

@@ -347,7 +347,7 @@ func TestWhichFramesAreKept(t *testing.T) {
 		"[netns] on-failure capture backends, sync\n":                 {{"backends", "sync"}, {"clients"}},
 		"on-failure capture sync\n[sim] on-failure capture clients\n": {{"sync"}, {"sync", "clients"}},
 	} {
-		p, err := Parse("x.scn", []byte("scenario x\n@1s end\n"+lines))
+		p, err := Parse("x.scn", []byte("scenario x\nservice web tcp 198.18.0.100:80\n@1s end\n"+lines))
 		if err != nil {
 			t.Errorf("%s: %v", lines, err)
 			continue

@@ -17,7 +17,7 @@ traffic  low sessions tcp count=1 service=media
 traffic  high sessions tcp count=1 service=media port=8999
 traffic  again connects tcp every=20ms service=media port=8999
 traffic  pages connects tcp every=20ms service=web
-@0s      end
+@1s      end
 `)
 	for i, want := range [][]uint16{{8000, 8999}, {1}, {80}} {
 		if diff := cmp.Diff(want, PortsOf(p.Services[i], p.Traffic)); diff != "" {

@@ -12,6 +12,7 @@ func TestTrackedHosts(t *testing.T) {
 topo pair clients=1 backends=2
 config lb1 track.targets=backends
 config lb2 track.targets=client1 track.every=50ms track.misses=9
+service web tcp 198.18.0.100:80
 @1s end
 `)
 	for node, want := range map[string][]string{"lb1": {"backend1", "backend2"}, "lb2": {"client1"}} {
@@ -22,7 +23,7 @@ config lb2 track.targets=client1 track.every=50ms track.misses=9
 	if got := p.Track(Sim); got != 500*time.Millisecond {
 		t.Errorf("a host is lost within %v, want 10 probes of 50ms", got)
 	}
-	if got := mustParse(t, "scenario x\n@1s end\n").Targets(Sim, "lb1"); got != nil {
+	if got := mustParse(t, "scenario x\nservice web tcp 198.18.0.100:80\n@1s end\n").Targets(Sim, "lb1"); got != nil {
 		t.Errorf("tracks %v without being told to", got)
 	}
 }

@@ -64,7 +64,7 @@ always   rst == 0
 }
 
 func TestANameMayHaveItsValues(t *testing.T) {
-	names, _ := expanded(t, "scenario $how-of-lb1-then\nfor how in crash, kill\nfor where in lb1->lb2 lb2->lb1 lb1<->lb2\nalways masters <= 1\n@1s $how lb1\n@2s cut $where via sync\n@3s end\n", nil)
+	names, _ := expanded(t, "scenario $how-of-lb1-then\nfor how in crash, kill\nfor where in lb1->lb2 lb2->lb1 lb1<->lb2\nservice web tcp 198.18.0.100:80\nalways masters <= 1\n@1s $how lb1\n@2s cut $where via sync\n@3s end\n", nil)
 	if want := "crash-of-lb1-then-lb1-to-lb2 crash-of-lb1-then-lb2-to-lb1 crash-of-lb1-then-lb1-and-lb2 " +
 		"kill-of-lb1-then-lb1-to-lb2 kill-of-lb1-then-lb2-to-lb1 kill-of-lb1-then-lb1-and-lb2"; strings.Join(names, " ") != want {
 		t.Errorf("scenarios %q, want %s", names, want)

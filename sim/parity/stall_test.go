@@ -44,7 +44,7 @@ func TestAStallBeforeADifference(t *testing.T) {
 			t.Errorf("%s: the host stood still for %v, want %v\n%s", name, v.Stalled, test.stalled, v)
 		}
 	}
-	lease := "scenario x\ntopo pair\nconfig bfd.tx=50ms bfd.mult=3\ntolerate stall %s\n@0s end\n"
+	lease := "scenario x\nservice web tcp 198.18.0.100:80\nconfig bfd.tx=50ms bfd.mult=3\ntolerate stall %s\n@0s end\n"
 	for tolerate, want := range map[string]time.Duration{"250ms": 75 * time.Millisecond, "50ms": 50 * time.Millisecond} {
 		p, err := plan.Parse("x.scn", fmt.Appendf(nil, lease, tolerate))
 		if err != nil {
