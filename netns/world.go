@@ -182,6 +182,7 @@ const probeGap = 5 * time.Millisecond
 func (w *World) StartTraffic(ctx context.Context) error {
 	guests := [lab.Families][]netip.Addr{lab.IPv4.Guests(), lab.IPv6.Guests()}
 	cfg := traffic.Config{Run: uint64(hostclock.Now()), Seed: w.cfg.Seed, Record: w.record, Services: w.echoed(), Guests: guests, GapUDP: probeGap}
+	cfg.Timeouts.Late = w.plan.Tolerate
 	cfg.Probed = slices.ContainsFunc(lab.Nodes(), func(node string) bool { return w.plan.ProbesBackends(plan.Netns, node) })
 	for _, t := range w.plan.Traffic {
 		if t.Guard.In(plan.Netns) {

@@ -3,6 +3,7 @@ package reports
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,9 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 			a.failed = append(a.failed, c)
 		}
 	}
-	slices.SortStableFunc(a.failed, func(x, y check.Check) int { return cmp.Compare(failedAt(x), failedAt(y)) })
+	slices.SortStableFunc(a.failed, func(x, y check.Check) int {
+		return cmp.Compare(failedAt(x), failedAt(y))
+	})
 	sentences = a.sentences()
 	if len(sentences) == 0 && len(v.Reasons) > 0 {
 		sentences = []string{v.Reasons[0] + a.counted(v.Reasons[0])}
@@ -89,7 +92,7 @@ func (a answering) led() (cause.Cause, bool) {
 			return found, true
 		}
 	}
-	if a.failed[0].Failed == nil {
+	if a.failed[0].Failed == nil || a.failed[0].Name == plan.CheckLoad {
 		return cause.Cause{}, false
 	}
 	c := a.failed[0]
@@ -329,10 +332,14 @@ func (a answering) at(t clock.Instant) string {
 	return fmt.Sprintf("%+.3f s", t.Sub(a.start).Seconds())
 }
 
-// failedAt orders failures without a time last.
+// failedAt orders failures without a time last, and a load that was not offered first: nothing else
+// that was measured counts then.
 func failedAt(c check.Check) clock.Instant {
-	if c.Failed == nil {
-		return clock.Instant(1<<63 - 1)
+	switch {
+	case c.Name == plan.CheckLoad:
+		return math.MinInt64
+	case c.Failed == nil:
+		return math.MaxInt64
 	}
 	return c.Failed.From
 }

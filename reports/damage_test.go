@@ -1,11 +1,13 @@
 package reports
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/reports/load"
 	"baton/scenarios/check"
 )
 
@@ -35,5 +37,23 @@ func TestTheAnswerLeadsWithTheLargestClusterOfDamage(t *testing.T) {
 	}
 	if got := a.damaged(damages[1], claim); got != "" {
 		t.Errorf("without a lost session: %q", got)
+	}
+}
+
+// A load that was not offered comes first, whatever else is undecided, and no node is to blame.
+func TestTheAnswerLeadsWithTheLoadThatWasNotOffered(t *testing.T) {
+	events := []trace.Event{
+		{At: 1, Kind: trace.KindMeta, Meta: &trace.Meta{}},
+		{At: 2, Node: "lb1", Kind: trace.KindDied, Died: &trace.Died{Why: "signal 9"}},
+		{At: 3, Kind: trace.KindStep, Step: &trace.Step{Phase: "begin"}},
+	}
+	v := check.Verdict{Verdict: check.Inconclusive, Checks: []check.Check{
+		{Name: "gap", Verdict: check.Inconclusive, Detail: "gap(p) < 50ms over …", Failed: &check.Span{From: 3, To: 4}},
+		{Name: "load", Verdict: check.Inconclusive, Detail: "the generator did not offer the load of the scenario: of 9 messages of p, 5 began more than 100ms late", Failed: &check.Span{From: 5, To: 6}},
+	}}
+	sentences, _ := answer(&load.Run{Events: events}, v)
+	want := []string{"load: the generator did not offer the load of the scenario: of 9 messages of p, 5 began more than 100ms late.", "Not decided either: gap from +0.000 s."}
+	if !slices.Equal(sentences, want) {
+		t.Errorf("%q, want %q", sentences, want)
 	}
 }

@@ -287,6 +287,14 @@ func (s *scan) totalsField(x *Totals, key []byte) {
 		x.Sample = s.int()
 	case "verified":
 		x.Verified = s.int()
+	case "meant":
+		x.Meant = s.unsigned()
+	case "late":
+		x.Late = s.unsigned()
+	case "unstarted":
+		x.Unstarted = s.unsigned()
+	case "latest_ms":
+		x.Latest = s.float()
 	case "rtt_p50_ms":
 		x.RTTp50 = s.float()
 	case "rtt_p99_ms":
@@ -383,6 +391,8 @@ func (s *scan) stallField(x *Stall, key []byte) {
 	switch string(key) {
 	case "took":
 		x.Took = s.duration()
+	case "line":
+		x.Line = s.string()
 	default:
 		s.bad = true
 	}

@@ -292,11 +292,18 @@ type Totals struct {
 	Bytes    uint64 `json:"bytes"` // received
 	// Of idle flows: how many are in the sample, and how many of these answered when they
 	// were asked last.
-	Sample   int     `json:"sample,omitempty"`
-	Verified int     `json:"verified,omitempty"`
-	RTTp50   float64 `json:"rtt_p50_ms,omitempty"`
-	RTTp99   float64 `json:"rtt_p99_ms,omitempty"`
-	RTTMax   float64 `json:"rtt_max_ms,omitempty"`
+	Sample   int `json:"sample,omitempty"`
+	Verified int `json:"verified,omitempty"`
+	// What the generator owed: how many messages or connections it meant to send or open by
+	// now, how many of these later than the plan tolerates, how many never, because this machine
+	// had no port or file for them, and by how much the latest was late.
+	Meant     uint64  `json:"meant,omitempty"`
+	Late      uint64  `json:"late,omitempty"`
+	Unstarted uint64  `json:"unstarted,omitempty"`
+	Latest    float64 `json:"latest_ms,omitempty"`
+	RTTp50    float64 `json:"rtt_p50_ms,omitempty"`
+	RTTp99    float64 `json:"rtt_p99_ms,omitempty"`
+	RTTMax    float64 `json:"rtt_max_ms,omitempty"`
 	// Latency has the round trips since the totals before, by stretches.
 	Latency []Latency `json:"latency,omitempty"`
 	// Began and Ended are set of a line that starts or stops at a time of the scenario.
@@ -360,9 +367,19 @@ type Forwarder struct {
 	Frames uint64        `json:"frames,omitempty"`
 }
 
-// Stall says that the host did not schedule a watchdog for Took longer than asked.
+// Stall says that the host did not schedule a watchdog for Took longer than asked, or that the
+// generator of a line of traffic acted so much later than it meant to.
 type Stall struct {
-	Took Dur `json:"took"`
+	Took Dur    `json:"took"`
+	Line string `json:"line,omitempty"` // whose generator was behind
+}
+
+// Of says who was late: the host stood still, or a generator was behind.
+func (s Stall) Of() string {
+	if s.Line != "" {
+		return "the generator of " + s.Line + " was behind"
+	}
+	return "the host stood still"
 }
 
 // Missed says that the trace lacks Count records of a kind. What it does not hold may be

@@ -54,7 +54,10 @@ func (g *bulk) live() (n int) {
 func (g *bulk) fire(now clock.Instant) {
 	g.ready() // bulk opens nothing in advance
 	if len(g.all) > 0 {
-		g.beat.due(now, forever, func(_ clock.Instant, n int64) { g.portion(int(n%int64(len(g.all))), now) })
+		g.beat.due(now, forever, func(intended clock.Instant, n int64) {
+			g.portion(int(n%int64(len(g.all))), now)
+			g.loop.acted(g.line, intended)
+		})
 	}
 	if g.ending == nil {
 		return

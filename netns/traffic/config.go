@@ -26,6 +26,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.GapUDP, 20*time.Millisecond)
 	setDefault(&c.Timeouts.Connect, 3*time.Second)
 	setDefault(&c.Timeouts.Drain, 5*time.Second)
+	setDefault(&c.Timeouts.Late, plan.DefaultTolerate)
 	lines := make([]plan.Traffic, len(c.Lines))
 	for i, t := range c.Lines {
 		if t.Kind == plan.Probe && t.Rate == 0 {

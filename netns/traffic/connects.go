@@ -1,6 +1,9 @@
 package traffic
 
 import (
+	"errors"
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
@@ -59,7 +62,10 @@ func (g *connects) fire(now clock.Instant) {
 		return
 	}
 	g.ready() // connects opens nothing in advance
-	g.pace.due(now, forever, func(intended clock.Instant, n int64) { g.attempt(intended, n, now) })
+	g.pace.due(now, forever, func(intended clock.Instant, n int64) {
+		g.attempt(intended, n, now)
+		g.loop.acted(g.line, intended)
+	})
 }
 
 // attempt starts a connection, unless its port is still in use.
@@ -131,12 +137,13 @@ func (a *attempt) dial() (int, error) {
 	return a.owner.turn.dial(func(port uint16) (int, error) { return a.owner.loop.dialTCPFrom(a.client, port, a.line.target, a) })
 }
 
-// begin connects. It returns false if the kernel still has the previous connection of the
-// port.
+// begin connects. It returns false if this machine has no port or file for it, which is not the
+// fault of the pair.
 func (a *attempt) begin(now clock.Instant) bool {
 	fd, err := a.dial()
-	if a.port > 0 && err == unix.EADDRNOTAVAIL {
+	if slices.ContainsFunc(exhausted, func(one error) bool { return errors.Is(err, one) }) {
 		a.phase = ended
+		a.line.count(func(t *trace.Totals) { t.Unstarted++ })
 		return false
 	}
 	a.owner.live++
@@ -145,6 +152,10 @@ func (a *attempt) begin(now clock.Instant) bool {
 	}
 	return true
 }
+
+// exhausted are the errors of a connect for which this machine lacks something. A port is not
+// available if its previous connection is still known to the kernel.
+var exhausted = []error{unix.EADDRNOTAVAIL, unix.EADDRINUSE, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}
 
 func (a *attempt) ready(now clock.Instant, events uint32) {
 	switch a.phase {

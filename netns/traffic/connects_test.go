@@ -2,11 +2,13 @@ package traffic_test
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"baton/impl/trace"
 	"baton/scenarios/plan"
 )
 
@@ -39,6 +41,26 @@ var _ = Describe("connects", func() {
 			}
 		}, SpecTimeout(time.Minute))
 	}
+
+	It("for which this machine has no port did not begin, and did not fail", func(ctx SpecContext) {
+		n, r := newNetwork(), &recording{}
+		line := connectsLine(100)
+		line.Closer, line.Ports = plan.CloseReset, 2
+		var other net.Listener // has one of the two ports
+		Expect(n.client.Do(func() (err error) {
+			other, err = net.Listen("tcp4", fmt.Sprint(":", plan.OwnPort(0, 1)))
+			return err
+		})).To(Succeed())
+		DeferCleanup(other.Close)
+		g := start(ctx, n.config(r, line))
+		Eventually(func() uint64 { return lineOf(g, 0)().Unstarted }).Within(20 * time.Second).Should(BeNumerically(">=", 20))
+		stop(ctx, g)
+		total := r.final("new")
+		Expect(total.Failed).To(BeZero(), "%+v", total)
+		Expect(total.Sent).NotTo(BeZero(), "%+v", total)
+		Expect(total.Meant).To(BeNumerically(">=", total.Unstarted+total.Sent), "%+v", total)
+		Expect(r.traffic("new", trace.TrafficFailed)).To(BeEmpty())
+	}, SpecTimeout(time.Minute))
 
 	It("whose port is not answered give it up, and take it again", func(ctx SpecContext) {
 		n, r := newNetwork(), &recording{}

@@ -95,6 +95,17 @@ func (l *line) count(f func(*trace.Totals)) {
 	f(&l.totals)
 }
 
+// acted counts an action by how much later it was done than meant.
+func (l *line) acted(by time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.totals.Meant++
+	if by > l.timeouts.Late {
+		l.totals.Late++
+	}
+	l.totals.Latest = max(l.totals.Latest, float64(by.Microseconds())/1000)
+}
+
 func (l *line) sent() {
 	l.mu.Lock()
 	l.totals.Sent++

@@ -3,6 +3,7 @@ package traffic
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/clock/boottime"
+	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
 )
 
@@ -30,8 +32,9 @@ type loop struct {
 	stopping           bool
 	finished           chan struct{}
 
-	latest atomic.Int64 // maximum lateness of a wake-up, ns
-	late   func(time.Duration, clock.Instant)
+	latest atomic.Int64  // maximum lateness of a wake-up, ns
+	told   clock.Instant // lateness before this instant has been reported
+	late   func(trace.Stall, clock.Instant)
 	tid    atomic.Int64
 	buf    [64 << 10]byte // for reads; valid within one handler call
 }
@@ -65,10 +68,10 @@ type source struct {
 	owner      string // machine that owns the socket, "" for the loop's own
 }
 
-// newLoop prepares a loop; run runs it. late is called when a wake-up came at least
-// noteworthyLateness after its deadline.
-func newLoop(late func(time.Duration, clock.Instant)) (*loop, error) {
-	l := &loop{epoll: -1, timer: -1, wake: -1, namespace: -1, armed: clock.Never, late: late,
+// newLoop prepares a loop; run runs it. late is called when a wake-up or an action came at least
+// noteworthyLateness after its time.
+func newLoop(late func(trace.Stall, clock.Instant)) (*loop, error) {
+	l := &loop{epoll: -1, timer: -1, wake: -1, namespace: -1, armed: clock.Never, told: math.MinInt64, late: late,
 		posted: make(chan func(), 64), finished: make(chan struct{})}
 	var err error
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -209,7 +212,7 @@ func (l *loop) run() {
 	}
 }
 
-// noteworthyLateness is the lateness from which a wake-up is reported.
+// noteworthyLateness is the lateness from which a wake-up or an action is reported.
 const noteworthyLateness = 10 * time.Millisecond
 
 // tick fires what is due and returns the next deadline.
@@ -228,9 +231,25 @@ func (l *loop) noteLateness(by time.Duration, now clock.Instant) {
 	if int64(by) > l.latest.Load() {
 		l.latest.Store(int64(by))
 	}
-	if by >= noteworthyLateness && l.late != nil {
-		l.late(by, now)
+	l.report(trace.Stall{Took: trace.Dur(by)}, now)
+}
+
+// report reports lateness, unless a report has covered the instant from which it counts. A loop
+// that never catches up therefore reports each stretch of time once.
+func (l *loop) report(s trace.Stall, now clock.Instant) {
+	if took := time.Duration(s.Took); took >= noteworthyLateness && l.late != nil && now.Add(-took) >= l.told {
+		l.told = now
+		l.late(s, now)
 	}
+}
+
+// acted counts an action of a line that was meant for an instant and has just been done. Only here
+// does a loop notice that it is behind if it never sleeps, or if an action itself takes long.
+func (l *loop) acted(on *line, intended clock.Instant) {
+	now := hostclock.Now()
+	by := now.Sub(intended)
+	on.acted(by)
+	l.report(trace.Stall{Took: trace.Dur(by), Line: on.Name}, now)
 }
 
 // arm sets the timer. If the instant has passed, it sets nothing and returns true. A

@@ -89,7 +89,10 @@ func (p *probe) fire(now clock.Instant) {
 	if now.Sub(p.pace.start) > p.line.timeouts.Connect {
 		p.readiness.ready() // unanswered; the checks judge that
 	}
-	p.pace.due(now, forever, func(intended clock.Instant, seq int64) { p.send(intended, uint64(seq)) })
+	p.pace.due(now, forever, func(intended clock.Instant, seq int64) {
+		p.send(intended, uint64(seq))
+		p.loop.acted(p.line, intended)
+	})
 }
 
 // send sends one probe. Its error (an unreachable host, a full queue) is ignored: it shows

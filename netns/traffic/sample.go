@@ -48,7 +48,10 @@ func newSample(g *idleFlows, start clock.Instant) *sample {
 
 func (s *sample) fire(now clock.Instant) {
 	if len(s.of) > 0 {
-		s.beat.due(now, forever, func(intended clock.Instant, n int64) { s.ask(s.of[n%int64(len(s.of))], intended) })
+		s.beat.due(now, forever, func(intended clock.Instant, n int64) {
+			s.ask(s.of[n%int64(len(s.of))], intended)
+			s.flows.guests.loop.acted(s.flows.line, intended)
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/netns/internal/hostclock"
 	"baton/scenarios/plan"
 )
 
@@ -300,18 +301,44 @@ func TestProbeTellsAnOutageThatLasts(t *testing.T) {
 // TestALateLoopSaysSo: measurements of a late loop prove little.
 func TestALateLoopSaysSo(t *testing.T) {
 	var told []time.Duration
-	l, err := newLoop(func(by time.Duration, _ clock.Instant) { told = append(told, by) })
+	l, err := newLoop(func(s trace.Stall, _ clock.Instant) { told = append(told, time.Duration(s.Took)) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.release)
-	for _, by := range []time.Duration{time.Millisecond, noteworthyLateness - 1, noteworthyLateness, time.Second, 5 * time.Millisecond} {
-		l.noteLateness(by, ms(0))
+	for i, by := range []time.Duration{time.Millisecond, noteworthyLateness - 1, noteworthyLateness, time.Second, 5 * time.Millisecond} {
+		l.noteLateness(by, ms(2000*i))
 	}
 	if len(told) != 2 || told[0] != noteworthyLateness || told[1] != time.Second {
 		t.Errorf("told %v", told)
 	}
 	if worst := time.Duration(l.latest.Load()); worst != time.Second {
 		t.Errorf("worst %v", worst)
+	}
+}
+
+// TestALoopThatNeverSleepsSaysSo: its timer is never late, since it is never set. Each stretch of
+// lateness is told once, however many messages were late in it, and each late message is counted.
+func TestALoopThatNeverSleepsSaysSo(t *testing.T) {
+	var told []trace.Stall
+	l, err := newLoop(func(s trace.Stall, _ clock.Instant) { told = append(told, s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.release)
+	web := &line{Traffic: plan.Traffic{Name: "web"}, timeouts: Timeouts{Late: 100 * time.Millisecond}}
+	start := hostclock.Now().Add(-time.Second)
+	for n := range 1000 { // meant one each millisecond, and all of them sent now
+		l.acted(web, start.Add(time.Duration(n)*time.Millisecond))
+	}
+	got := web.totals
+	if got.Meant != 1000 || got.Late < 890 || got.Late > 930 || got.Latest < 1000 || got.Latest > 1100 {
+		t.Errorf("totals %+v, want 900 of 1000 late, by up to a second", got)
+	}
+	if len(told) != 1 || told[0].Line != "web" || time.Duration(told[0].Took) < time.Second {
+		t.Errorf("told %+v, want the second once", told)
+	}
+	if l.acted(web, l.told-clock.Instant(time.Second)); len(told) != 1 {
+		t.Errorf("told %+v: the last counts from before the first was told", told)
 	}
 }

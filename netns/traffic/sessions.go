@@ -70,7 +70,9 @@ func (g *sessions) fire(now clock.Instant) {
 	}
 	if g.beats {
 		g.beat.due(now, forever, func(intended clock.Instant, n int64) {
-			g.all[n%int64(len(g.all))].send(intended, now)
+			s := g.all[n%int64(len(g.all))]
+			s.send(intended, now)
+			s.loop.acted(s.line, intended)
 		})
 	}
 	if g.opening == 0 {

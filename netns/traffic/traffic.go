@@ -57,6 +57,9 @@ type Timeouts struct {
 	// Drain is how long Stop waits for outstanding answers. Default 5 s. A session that is
 	// still unanswered then is lost.
 	Drain time.Duration
+	// Late is how much later than meant something may be sent before the totals count it as
+	// late. Default: what a scenario tolerates of the host.
+	Late time.Duration
 }
 
 // Config configures a generator.
@@ -352,10 +355,9 @@ func (g *Generator) writeTotals() {
 	}
 }
 
-// late is called when a loop woke late: the host stalled, and measurements around that
-// instant prove nothing.
-func (g *Generator) late(by time.Duration, now clock.Instant) {
-	g.record(trace.Event{At: now, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(by)}})
+// late is called when a loop woke or acted late: measurements around that instant prove nothing.
+func (g *Generator) late(s trace.Stall, now clock.Instant) {
+	g.record(trace.Event{At: now, Kind: trace.KindStall, Stall: &s})
 }
 
 // namespaceOf opens the network namespace of a host.

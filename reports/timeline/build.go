@@ -103,7 +103,7 @@ func (b *builder) take(e trace.Event) {
 		took := time.Duration(e.Stall.Took)
 		l := b.lane(Stalls, "", "")
 		l.Spans = append(l.Spans, Span{From: at - At(took.Microseconds()), To: at, State: "stall", Tone: Warn,
-			What: fmt.Sprintf("the host stood still for %v", short(took))})
+			What: fmt.Sprintf("%s for %v", e.Stall.Of(), short(took))})
 	case e.Role != nil:
 		b.role(at, e.Node, e.Role)
 	case e.Gate != nil:

@@ -103,6 +103,9 @@ var excusedByStall = map[string]bool{
 	"sessions": true, "connects_failed": true, "role_changes": true, "masters": true, plan.Served: true, plan.Rests: true,
 }
 
+// measuredByTraffic lists those of them that count from when a generator meant to send.
+var measuredByTraffic = map[string]bool{"gap": true, "sessions": true, "connects_failed": true}
+
 // excusedWithoutLease lists the further checks that a stall can break if the subject has no
 // lease. During a stall both of its nodes can become MASTER, and what each then adds to its
 // table stays apart.

@@ -9,12 +9,12 @@ import (
 	"baton/scenarios/plan"
 )
 
-// implicit judges the claims of every scenario: the trace is complete, the faults took hold,
-// each flow of the traffic was answered without corruption, nothing was left behind, and no
+// implicit judges the claims of every scenario: the trace is complete, the generators offered
+// their load in time, the faults took hold, each flow of the traffic was answered without corruption, nothing was left behind, and no
 // node ended by itself. diedCheck comes before the checks of faults and traffic, since a dead
 // node ends the run and causes their failures.
 func (r *run) implicit() []finding {
-	found := []finding{r.traceCheck(), r.diedCheck(), r.faultCheck(), r.trafficCheck()}
+	found := []finding{r.traceCheck(), r.diedCheck(), r.loadCheck(), r.faultCheck(), r.trafficCheck()}
 	for _, name := range []string{"corrupt", "unanswered"} {
 		if len(r.totals(name, "")) > 0 && !r.states(name) {
 			c, _ := plan.Implied(name)

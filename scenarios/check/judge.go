@@ -20,7 +20,8 @@ import (
 //     long as the claim's allowance or as the time by which it was missed, whichever is less.
 //     Several stalls explain it if they add up to the missed time. A stall explains any
 //     other failed claim if it is longer than the plan tolerates, and also later failures of a
-//     subject without a lease (see excusedWithoutLease);
+//     subject without a lease (see excusedWithoutLease). A generator that was behind explains
+//     likewise what it measures;
 //   - INCONCLUSIVE if a check could not be judged, failed with such an explanation, or passed
 //     in a window with a stall that is longer than the plan tolerates;
 //   - SKIP if the subject reports nothing that the scenario's claims need;
@@ -82,7 +83,11 @@ func (r *run) doubted(f finding) finding {
 	case !excusedByStall[f.Name]:
 		return f
 	}
-	for _, s := range r.stalls {
+	stalls := r.stalls
+	if measuredByTraffic[f.Name] {
+		stalls = slices.Concat(stalls, r.lags)
+	}
+	for _, s := range stalls {
 		if f.enough == 0 && s.took <= r.plan.Tolerate || s.took < f.enough {
 			continue
 		}
@@ -126,7 +131,7 @@ func (f finding) firstFailed() *Span {
 }
 
 func (r *run) stalled(s stall) string {
-	return fmt.Sprintf("the host stood still for %s at %s", short(s.took), r.at(s.from))
+	return fmt.Sprintf("%s for %s at %s", trace.Stall{Line: s.line}.Of(), short(s.took), r.at(s.from))
 }
 
 // stoodStill sums the stalls of the host in the windows. Stalls that several threads saw

@@ -24,6 +24,7 @@ type run struct {
 	window                               // from the first step to the end of the run
 	trafficBegin           clock.Instant // the end of the waits at 0s
 	stalls                 []stall
+	lags                   []stall // of generators
 	// unproven has the faults that left no receipt, in the order of the steps.
 	unproven []unproven
 	begun    []trace.Event // the begins of faults
@@ -41,10 +42,11 @@ type run struct {
 	stretches  []stretch
 }
 
-// stall is a time in which the host stood still.
+// stall is a time in which the host stood still, or a generator was behind.
 type stall struct {
 	window
 	took time.Duration
+	line string // whose generator was behind, "" for the host
 }
 
 // unproven is a fault without a receipt.
@@ -85,7 +87,12 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 			r.proofs[e.Fault.ID] = *e.Fault
 		case e.Stall != nil:
 			took := time.Duration(e.Stall.Took)
-			r.stalls = append(r.stalls, stall{window{e.At.Add(-took), e.At}, took})
+			s := stall{window{e.At.Add(-took), e.At}, took, e.Stall.Line}
+			if s.line == "" {
+				r.stalls = append(r.stalls, s)
+			} else {
+				r.lags = append(r.lags, s)
+			}
 		}
 	}
 	r.unshown = r.notShown()

@@ -55,6 +55,7 @@ const (
 	CheckOutput  = "output"  // conditions such as "output(fetch) contains "done""
 	CheckWait    = "wait"    // the waits
 	CheckTraffic = "traffic" // every line of traffic got answers
+	CheckLoad    = "load"    // every line of traffic was offered in time
 	CheckTrace   = "trace"   // the trace is complete
 	CheckFaults  = "faults"  // every fault left its receipt
 	CheckLeaks   = "leaks"   // nothing was left behind

@@ -42,7 +42,7 @@ func hostOf(netns []trace.Event) host {
 		switch {
 		case e.Step != nil && e.Step.Phase == "begin":
 			h.began[e.Step.Text] = append(h.began[e.Step.Text], e.At)
-		case e.Stall != nil:
+		case e.Stall != nil && e.Stall.Line == "":
 			h.stalls = append(h.stalls, pause{e.At, time.Duration(e.Stall.Took)})
 		}
 	}
