@@ -28,7 +28,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping ndisc6:/usr/bin/ndisc6 \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer generate doctor install package clean
+.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer bench-defer-latency generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' -v out=$(OUT)/times/ '/^[a-z-]+:.*## / {last = ""; if ((getline last < (out $$1)) > 0) last = "; last time here: " last; \
@@ -212,6 +212,11 @@ bench-defer: told-bench-defer bin/baton ## what sync.defer saves and costs: ten 
 	  $(SUDO) bin/baton run --world $(or $(WORLD),netns) --seed $$i --keep none --set sync.defer=$$defer --out $(OUT)/defer/$$defer/$$i \
 	    scenarios/bench/young-flows.scn || [ $$defer = none ] || code=1; done; done; \
 	bin/baton compare $(OUT)/defer/none $(OUT)/defer/established || [ $$? != 2 ] || code=2; exit $$code
+	$(DONE)
+
+bench-defer-latency: told-bench-defer-latency bin/baton ## what sync.defer adds to a connection at 50, 500 and 1,500 a second, stage by stage, beside a TLS round trip; two minutes, FOR=10s each
+	@$(GO) build -o bin/deferbench ./netns/deferbench/cmd/deferbench
+	@$(SUDO) bin/deferbench -for $(if $(filter file,$(origin FOR)),10s,$(FOR))
 	$(DONE)
 
 bench-bfd: told-bench-bfd bin/baton ## how punctual the nodes' BFD is beside FRR's, idle, loaded and under a flood of Polls; FOR=120s each
