@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"unsafe"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"baton/impl/flow"
@@ -77,12 +80,20 @@ type deferral struct {
 	socket4, socket6 int
 
 	packets, bytes uint64 // sent so far
+
+	doorbell   *ringbuf.Reader
+	descriptor int // of the doorbell
+	ring       ringbuf.Record
 }
 
-// openDeferral opens the sockets, in the calling thread's network namespace.
-func openDeferral(link string, ipv6 bool) (*deferral, error) {
-	d := &deferral{waiting: make(map[uint64]waitingReply)}
+// openDeferral opens the doorbell, and the sockets in the calling thread's network namespace.
+func openDeferral(link string, ipv6 bool, doorbell *ebpf.Map) (*deferral, error) {
+	d := &deferral{waiting: make(map[uint64]waitingReply), descriptor: doorbell.FD()}
 	var err error
+	if d.doorbell, err = ringbuf.NewReader(doorbell); err != nil {
+		return nil, fmt.Errorf("bpf: open the doorbell of deferred replies: %w", err)
+	}
+	d.doorbell.SetDeadline(time.Unix(1, 0)) // in the past: reading never blocks
 	if d.socket4, err = rawSocket(unix.AF_INET, link); err == nil && ipv6 {
 		d.socket6, err = rawSocket(unix.AF_INET6, link)
 	}
@@ -90,6 +101,25 @@ func openDeferral(link string, ipv6 bool) (*deferral, error) {
 		return nil, errors.Join(fmt.Errorf("bpf: open the socket of deferred replies on %s: %w", link, err), d.close())
 	}
 	return d, nil
+}
+
+// Doorbell implements dataplane.Dataplane.
+func (d *Dataplane) Doorbell() int {
+	if d.deferral == nil {
+		return -1
+	}
+	return d.deferral.descriptor
+}
+
+// Rung implements dataplane.Dataplane. It empties the doorbell before the caller reads the
+// events, so what comes meanwhile rings again.
+func (d *Dataplane) Rung() bool { return d.deferral != nil && d.deferral.rung() }
+
+func (d *deferral) rung() (rung bool) {
+	for d.doorbell.AvailableBytes() > 0 && d.doorbell.ReadInto(&d.ring) == nil {
+		rung = true
+	}
+	return rung
 }
 
 // repliesUnderWay bounds the packets that wait for neighbours. The kernel keeps a packet for a host that does
@@ -109,7 +139,7 @@ func (d *deferral) close() error {
 	if d == nil {
 		return nil
 	}
-	var errs []error
+	errs := []error{d.doorbell.Close()}
 	for _, fd := range []*int{&d.socket4, &d.socket6} {
 		if *fd > 0 {
 			errs = append(errs, unix.Close(*fd))

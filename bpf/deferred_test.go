@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"baton/impl/dataplane"
@@ -61,6 +62,9 @@ func (p *pair) events(which int) (lines []string) {
 	})
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if s.Rung() {
+		lines = append(lines, "the doorbell has rung")
 	}
 	return lines
 }
@@ -136,13 +140,16 @@ func checkDeferred(t *testing.T, s subject, proto flow.Proto) {
 			t.Errorf("%s: the flow is %v (%v), want %v", proto, e.State, err, want)
 		}
 	}
+	checkDoorbell(t, s, false, "before the flow")
 	send("client0", fromClient(original, opens), "forward "+forwardedAs(t, s, original).String())
+	checkDoorbell(t, s, true, "for a flow whose reply will be deferred")
 	e, _, err := s.Lookup(original)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, answer := forwarded(), fromBackend(e.Reply, answers)
 	send("backend0", answer, "defer")
+	checkDoorbell(t, s, true, "for a deferred reply")
 	send("backend0", answer, "defer")
 	if got := forwarded(); got != before {
 		t.Errorf("%s: %d replies count as forwarded before they are", proto, got-before)
@@ -159,6 +166,7 @@ func checkDeferred(t *testing.T, s subject, proto flow.Proto) {
 	if len(kinds) != 3 || kinds[0] != 0 || kinds[1] == 0 || kinds[2] <= kinds[1] {
 		t.Fatalf("%s: events of deferred replies %v, want the flow's and then two", proto, kinds)
 	}
+	checkDoorbell(t, s, true, "after the events were read, which does not answer it")
 	s.Discard(kinds[1:2])
 	if err := s.Release(kinds[1:]); err != nil {
 		t.Fatal(err)
@@ -174,7 +182,79 @@ func checkDeferred(t *testing.T, s subject, proto flow.Proto) {
 	state(flow.SynSent)
 	send("client0", fromClient(original, ack), "forward "+e.Reply.Reverse().String())
 	state(flow.Established)
+	checkDoorbell(t, s, false, "for a change that no client waits for")
 	send("backend0", fromBackend(e.Reply, ack|psh), "forward "+original.Reverse().String())
+}
+
+// checkDoorbell checks whether the doorbell has rung, and that its descriptor says the same
+// before and is not readable afterwards.
+func checkDoorbell(t *testing.T, s subject, want bool, when string) {
+	t.Helper()
+	readable := func() bool {
+		if s.Doorbell() < 0 {
+			return false
+		}
+		fds := []unix.PollFd{{Fd: int32(s.Doorbell()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, 0); err != nil {
+			t.Fatal(err)
+		}
+		return fds[0].Revents != 0
+	}
+	if _, programs := s.(*programSubject); programs && readable() != want {
+		t.Errorf("the doorbell's descriptor is readable %t: %v, want %v", !want, when, want)
+	}
+	if got := s.Rung(); got != want {
+		t.Errorf("the doorbell has rung %v %s, want %v", got, when, want)
+	}
+	if readable() || s.Rung() {
+		t.Errorf("the doorbell rings on %s", when)
+	}
+}
+
+// TestNobodyWaitsForEventsWithoutDeferral.
+func TestNobodyWaitsForEventsWithoutDeferral(t *testing.T) {
+	for _, s := range []subject{newModelSubject(t, testConfig()), newProgramSubject(t, testConfig())} {
+		if err := s.Lease(origin + 1e12); err != nil {
+			t.Fatal(err)
+		}
+		original := toVIP(flow.TCP, 40000, dnatPort)
+		if got, _ := fate(t, s, "client0", (&conversation{}).number(t, s, "client0", fromClient(original, syn))); got != "forward "+forwardedAs(t, s, original).String() {
+			t.Errorf("the flow's SYN: %s", got)
+		}
+		if s.Doorbell() != -1 || s.Rung() {
+			t.Errorf("%T: the doorbell is %d and has rung %v", s, s.Doorbell(), s.Rung())
+		}
+	}
+}
+
+// TestAFullDoorbellHasRung, and rings again once it is answered.
+func TestAFullDoorbellHasRung(t *testing.T) {
+	s := newProgramSubject(t, deferringConfig())
+	if err := s.Lease(origin + 1e12); err != nil {
+		t.Fatal(err)
+	}
+	original := toVIP(flow.UDP, 40000, dnatPort)
+	fate(t, s, "client0", fromClient(original, 0))
+	e, _, err := s.Lookup(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deferred := func() {
+		t.Helper()
+		if got, _ := fate(t, s, "backend0", fromBackend(e.Reply, 0)); got != "defer" {
+			t.Fatalf("the reply: %s", got)
+		}
+		if _, err := s.Poll(dataplane.AllPending, func(flow.Event) {}); err != nil { // which makes room
+			t.Fatal(err)
+		}
+	}
+	const rings = 4096 / 16 // each with its header
+	for range 2 * rings {
+		deferred()
+	}
+	checkDoorbell(t, s, true, "when it is full")
+	deferred()
+	checkDoorbell(t, s, true, "after it was full")
 }
 
 // forwardedAs is what the first packet of a dnat flow to one backend is forwarded as.

@@ -44,6 +44,7 @@ type objects struct {
 	Control  *ebpf.Map `ebpf:"control"`
 	Counters *ebpf.Map `ebpf:"counters"`
 	Events   *ebpf.Map `ebpf:"events"`
+	Doorbell *ebpf.Map `ebpf:"doorbell"`
 
 	ClientMac      *ebpf.Variable `ebpf:"client_mac"`
 	BackendMac     *ebpf.Variable `ebpf:"backend_mac"`
@@ -57,9 +58,9 @@ type objects struct {
 	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 
-// shared returns the maps that the families share: lease, counters and event ring.
+// shared returns the maps that the families share: lease, counters, event ring and its doorbell.
 func (o *objects) shared() map[string]*ebpf.Map {
-	return map[string]*ebpf.Map{lbMapControl: o.Control, lbMapCounters: o.Counters, lbMapEvents: o.Events}
+	return map[string]*ebpf.Map{lbMapControl: o.Control, lbMapCounters: o.Counters, lbMapEvents: o.Events, lbMapDoorbell: o.Doorbell}
 }
 
 func (o *objects) close() error {
@@ -68,7 +69,7 @@ func (o *objects) close() error {
 		errs = append(errs, p.Close())
 	}
 	for _, m := range []*ebpf.Map{o.Conns, o.Replies, o.Fragments, o.Services, o.Ranges, o.BackendTables, o.LoadTables, o.DnatBackends, o.DnatRanges, o.Members, o.Refusals, o.FlowCounts, o.Validated, o.Addresses, o.Batch,
-		o.Control, o.Counters, o.Events} {
+		o.Control, o.Counters, o.Events, o.Doorbell} {
 		errs = append(errs, m.Close())
 	}
 	return errors.Join(errs...)

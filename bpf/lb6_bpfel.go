@@ -25,6 +25,7 @@ const (
 	lb6MapDeferring      = "deferring"
 	lb6MapDnatBackends   = "dnat_backends"
 	lb6MapDnatRanges     = "dnat_ranges"
+	lb6MapDoorbell       = "doorbell"
 	lb6MapEvents         = "events"
 	lb6MapFlowCounts     = "flow_counts"
 	lb6MapFragments      = "fragments"
@@ -144,6 +145,7 @@ type lb6MapSpecs struct {
 	Deferring     *ebpf.MapSpec `ebpf:"deferring"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	DnatRanges    *ebpf.MapSpec `ebpf:"dnat_ranges"`
+	Doorbell      *ebpf.MapSpec `ebpf:"doorbell"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
@@ -227,6 +229,7 @@ type lb6Maps struct {
 	Deferring     *ebpf.Map `ebpf:"deferring"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
+	Doorbell      *ebpf.Map `ebpf:"doorbell"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
@@ -256,6 +259,7 @@ func (m *lb6Maps) Close() error {
 		m.Deferring,
 		m.DnatBackends,
 		m.DnatRanges,
+		m.Doorbell,
 		m.Events,
 		m.FlowCounts,
 		m.Fragments,

@@ -222,6 +222,7 @@ const (
 	lbMapDeferring      = "deferring"
 	lbMapDnatBackends   = "dnat_backends"
 	lbMapDnatRanges     = "dnat_ranges"
+	lbMapDoorbell       = "doorbell"
 	lbMapEvents         = "events"
 	lbMapFlowCounts     = "flow_counts"
 	lbMapFragments      = "fragments"
@@ -337,6 +338,7 @@ type lbMapSpecs struct {
 	Deferring     *ebpf.MapSpec `ebpf:"deferring"`
 	DnatBackends  *ebpf.MapSpec `ebpf:"dnat_backends"`
 	DnatRanges    *ebpf.MapSpec `ebpf:"dnat_ranges"`
+	Doorbell      *ebpf.MapSpec `ebpf:"doorbell"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	FlowCounts    *ebpf.MapSpec `ebpf:"flow_counts"`
 	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
@@ -416,6 +418,7 @@ type lbMaps struct {
 	Deferring     *ebpf.Map `ebpf:"deferring"`
 	DnatBackends  *ebpf.Map `ebpf:"dnat_backends"`
 	DnatRanges    *ebpf.Map `ebpf:"dnat_ranges"`
+	Doorbell      *ebpf.Map `ebpf:"doorbell"`
 	Events        *ebpf.Map `ebpf:"events"`
 	FlowCounts    *ebpf.Map `ebpf:"flow_counts"`
 	Fragments     *ebpf.Map `ebpf:"fragments"`
@@ -441,6 +444,7 @@ func (m *lbMaps) Close() error {
 		m.Deferring,
 		m.DnatBackends,
 		m.DnatRanges,
+		m.Doorbell,
 		m.Events,
 		m.FlowCounts,
 		m.Fragments,

@@ -214,7 +214,7 @@ func (d *Dataplane) start() (err error) {
 		return err
 	}
 	if d.cfg.Defer {
-		if d.deferral, err = openDeferral(d.cfg.ClientLink, d.cfg.HasIPv6()); err != nil {
+		if d.deferral, err = openDeferral(d.cfg.ClientLink, d.cfg.HasIPv6(), d.shared.Doorbell); err != nil {
 			return err
 		}
 	}

@@ -79,7 +79,7 @@ static __always_inline enum drop keep_affinity(struct affinity *a, __s64 now, co
 	e = reserve_event();
 	err = bpf_map_update_elem(&conns, &a->key, fresh, kept ? BPF_EXIST : BPF_NOEXIST);
 	if (!err) {
-		submit_event(e, &a->key, &fresh->reply, fresh->word);
+		submit_event(e, &a->key, &fresh->reply, fresh->word, 0);
 		return DROP_NONE;
 	}
 	discard_event(e);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "conntrack.h"
+#include "doorbell.h"
 #include "hop.h"
 
 #define DEFERRED_MAX 2048	/* maximum bytes of a deferred packet: bpf.deferredMax */
@@ -77,7 +78,10 @@ static __always_inline bool put_deferred(struct __sk_buff *skb, struct deferred 
 	size = offsetof(struct deferred, packet) + len;
 	if (size < DEFERRED_MIN)
 		size = DEFERRED_MIN;
-	return !bpf_ringbuf_output(&events, d, size, 0);
+	if (bpf_ringbuf_output(&events, d, size, BPF_RB_NO_WAKEUP))
+		return false;
+	ring_doorbell();
+	return true;
 }
 
 static __always_inline void count_deferred(bool deferred)

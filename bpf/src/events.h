@@ -32,7 +32,7 @@ static __always_inline void discard_event(struct event *e)
 }
 
 static __always_inline void submit_event(struct event *e, const struct tuple *original, const struct tuple *reply,
-					 __u64 word)
+					 __u64 word, __u64 wakeup)
 {
 	if (!e)
 		return;
@@ -41,5 +41,5 @@ static __always_inline void submit_event(struct event *e, const struct tuple *or
 	e->state = word & WORD_STATE_MASK;
 	e->origin = (word & WORD_ORIGIN_MASK) >> WORD_ORIGIN_SHIFT;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wakeup);
 }

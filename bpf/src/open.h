@@ -8,6 +8,7 @@
 #include "affinity.h"
 #include "claim.h"
 #include "direct.h"
+#include "doorbell.h"
 #include "events.h"
 
 /* A packet that needs an entry. */
@@ -104,6 +105,7 @@ static __always_inline void first_numbers(struct conn *conn, const struct packet
 __noinline int write_entry(const struct packet *pkt, const struct tuple *reply, bool replaces)
 {
 	struct conn *fresh = pkt && reply ? TAKE_ROOM(struct conn, conn) : NULL;
+	bool rings = defer_replies && reply && !is_direct(reply); /* a reply will wait for the event */
 	struct event *e;
 	long err;
 
@@ -118,11 +120,14 @@ __noinline int write_entry(const struct packet *pkt, const struct tuple *reply, 
 		first_numbers(fresh, pkt, is_direct(reply));
 	e = reserve_event();
 	err = bpf_map_update_elem(&conns, &pkt->tuple, fresh, replaces ? BPF_EXIST : BPF_NOEXIST);
-	if (err)
+	if (err) {
 		discard_event(e);
-	else
-		submit_event(e, &pkt->tuple, reply, fresh->word);
-	return err;
+		return err;
+	}
+	submit_event(e, &pkt->tuple, reply, fresh->word, rings ? BPF_RB_NO_WAKEUP : 0);
+	if (rings)
+		ring_doorbell();
+	return 0;
 }
 
 /* Inserts the entry for the claimed tuple. */

@@ -54,7 +54,7 @@ __noinline int move(struct conn *conn, const struct tuple *original, __u64 word,
 		discard_event(e);
 		return false;
 	}
-	submit_event(e, original, &conn->reply, next);
+	submit_event(e, original, &conn->reply, next, 0);
 	return true;
 }
 

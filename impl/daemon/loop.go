@@ -97,6 +97,10 @@ func (l *loop) turn() error {
 	l.receive()
 	l.urgent()
 	l.stepAnswers()
+	if l.dp.Rung() {
+		l.readAwaited()
+		l.stepAnswers()
+	}
 	l.work()
 	return nil
 }

@@ -89,6 +89,42 @@ func TestTheHeartbeatComesBetweenPollsOfAFlood(t *testing.T) {
 	}
 }
 
+// TestEventsThatClientsWaitForAreReadAtOnce: all of them, with other work in between. Others
+// wait for watchEvents.
+func TestEventsThatClientsWaitForAreReadAtOnce(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	const n = 2*maxEvents + 10
+	left := func() int { return len(b.dp.events) }
+	for i := range n {
+		b.dp.add(flow.Event{Entry: entry(i)})
+	}
+	b.poller.Wake()
+	if b.mustTurn(t); left() != n {
+		t.Fatalf("%d events were read for which nobody waits", n-left())
+	}
+	b.dp.rung = true
+	b.poller.Wake()
+	for i, want := range []int{n - 2*maxEvents, 0} { // the first turn reads, then does what is queued
+		if b.mustTurn(t); left() != want {
+			t.Fatalf("after turn %d %d events are left, want %d", i+1, left(), want)
+		}
+	}
+}
+
+// TestEventsThatCannotBeReadAreNotReadAgainAtOnce: watchEvents does, after a pause.
+func TestEventsThatCannotBeReadAreNotReadAgainAtOnce(t *testing.T) {
+	b := newBench(t, every(2*time.Millisecond, 3))
+	b.dp.add(flow.Event{Entry: entry(1)})
+	b.dp.pollFails, b.dp.rung = errors.New("planted"), true
+	for range 3 {
+		b.poller.Wake()
+		b.mustTurn(t)
+	}
+	if failed := b.failures.snapshot()["poll"]; failed != 1 {
+		t.Errorf("the events were read %d times, want once", failed)
+	}
+}
+
 func TestApplyIsAnsweredWithItsFailure(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.dp.fail = errors.New("table full")

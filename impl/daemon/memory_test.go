@@ -26,6 +26,7 @@ type memory struct {
 	open       int           // flows to open once the lease is held
 	fail       error         // what Apply returns
 	hold       chan struct{} // Dump and Sweep wait until it is closed
+	rung       bool          // a reply was deferred
 	stuck      bool          // Poll never returns
 	onLease    func()        // called once before a lease is written
 	toBeSwept  []flow.Entry
@@ -45,6 +46,16 @@ var _ dataplane.Dataplane = (*memory)(nil)
 // No reply is deferred here.
 func (m *memory) Release([]uint64) error { return nil }
 func (m *memory) Discard([]uint64)       {}
+func (m *memory) Doorbell() int          { return -1 }
+
+// Rung tells of replies that a test deferred.
+func (m *memory) Rung() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rung := m.rung
+	m.rung = false
+	return rung
+}
 
 func newMemory() *memory {
 	return &memory{refused: entryService, table: map[flow.Tuple]flow.Entry{}, pending: make(chan struct{}, 1), closed: make(chan struct{})}

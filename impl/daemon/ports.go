@@ -130,6 +130,14 @@ func (l *loop) pollEvents() (more bool, err error) {
 	return l.readEvents(maxEvents, l.driver.Flows)
 }
 
+// readAwaited reads the events that clients wait for, one input at a time. They do not wait
+// for watchEvents.
+func (l *loop) readAwaited() {
+	if more, err := l.pollEvents(); more && err == nil {
+		l.inbox.call(l.readAwaited)
+	}
+}
+
 // readEvents passes at most limit pending flow events to take and reports whether more are
 // pending. An event that could not be read is lost.
 func (l *loop) readEvents(limit int, take func([]flow.Event)) (more bool, err error) {

@@ -144,6 +144,9 @@ func (d *daemon) openDataplane(identity *pki.Identity) (err error) {
 		d.loop.dp = faulty.Wrap(d.loop.dp, cmp.Or(cfg.MaxFlows, dataplane.DefaultMaxFlows))
 	}
 	d.onClose(d.closeDataplane)
+	if bell := d.loop.dp.Doorbell(); bell >= 0 {
+		return d.loop.poller.Add(bell)
+	}
 	return nil
 }
 

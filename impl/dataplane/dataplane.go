@@ -450,6 +450,12 @@ type Dataplane interface {
 	// none that happens after the call began, so that it ends however fast flows open. more
 	// reports whether further events are pending.
 	Poll(limit int, f func(flow.Event)) (more bool, err error)
+	// Doorbell returns a descriptor that is readable until Rung answers it; -1 if replies are
+	// not deferred.
+	Doorbell() int
+	// Rung reports whether since the last call a reply was deferred, or a flow opened whose
+	// reply will be. Unless a Poll has taken them, their events are pending.
+	Rung() bool
 	// Release sends deferred replies to their clients in the order of the ids, and moves
 	// their UDP flows to Assured, so that further replies are not deferred. An error means
 	// that some of them did not leave; none is deferred any more.

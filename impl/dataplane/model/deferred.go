@@ -48,6 +48,7 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 		return d.leave(p, reply)
 	}
 	d.counters.Deferred++
+	d.rung = true
 	d.lastDeferred++
 	id := d.lastDeferred
 	d.deferred[id] = deferred{originalTuple, slices.Clone(p.frame)}
@@ -82,6 +83,16 @@ func (d *Dataplane) Deferred() map[uint64][]byte {
 		frames[id] = r.frame
 	}
 	return frames
+}
+
+// Doorbell implements dataplane.Dataplane: the model has no descriptors.
+func (d *Dataplane) Doorbell() int { return -1 }
+
+// Rung implements dataplane.Dataplane.
+func (d *Dataplane) Rung() bool {
+	rung := d.rung
+	d.rung = false
+	return rung
 }
 
 // Release implements dataplane.Dataplane. Host.Send gets the frames.

@@ -73,6 +73,7 @@ type Dataplane struct {
 	closed       bool
 
 	deferred     map[uint64]deferred // by id
+	rung         bool                // see Rung
 	lastDeferred uint64
 
 	walk []flow.Tuple // what Walk has yet to pass

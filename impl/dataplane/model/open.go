@@ -39,6 +39,7 @@ func (d *Dataplane) open(p *packet, s *service, old *conn) (*conn, dataplane.Dro
 	d.countOpened(p.tuple, s, old != nil)
 	d.conns[p.tuple] = c
 	d.emit(p.tuple, c)
+	d.rung = d.rung || d.cfg.Defer && !c.isDirect()
 	return c, noReason
 }
 
