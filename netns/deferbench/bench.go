@@ -53,6 +53,7 @@ type Row struct {
 	Failed               int // connections
 	Stages               []Stages
 	Floor                []time.Duration // TLS round trips; nil with deferral
+	CPU                  time.Duration   // of both nodes while measured
 }
 
 // Result is the result of a benchmark.
@@ -124,6 +125,10 @@ func (o Options) measure(ctx context.Context, rate int, deferred bool) (row Row,
 	if err := world.Until(ctx, world.Now().Add(settling), nil); err != nil {
 		return row, err
 	}
+	before, err := cpu(world)
+	if err != nil {
+		return row, err
+	}
 	taps.take()
 	if deferred {
 		err = world.Until(ctx, world.Now().Add(o.Duration), nil)
@@ -134,6 +139,11 @@ func (o Options) measure(ctx context.Context, rate int, deferred bool) (row Row,
 		return row, err
 	}
 	row.Stages = divide(taps.take())
+	after, err := cpu(world)
+	if err != nil {
+		return row, err
+	}
+	row.CPU = after - before
 	if err := world.StopTraffic(ctx); err != nil {
 		return row, err
 	}

@@ -65,6 +65,18 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
+func TestParseCPU(t *testing.T) {
+	got, err := parseCPU("17 (a (b) c) S 1 17 17 0 -1 4194560 1 2 3 4 120 35 7 8 20 0 9 0 1 2 3")
+	if err != nil || got != 1550*time.Millisecond {
+		t.Errorf("CPU time %v (%v), want 1.55s", got, err)
+	}
+	for _, bad := range []string{"", "17 (a) S 1", "17 (a) S 1 17 17 0 -1 4194560 1 2 3 4 x 35 7"} {
+		if _, err := parseCPU(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
 func TestBadOptions(t *testing.T) {
 	good := Options{Rates: []int{50}, Duration: time.Second}
 	if err := good.Validate(); err != nil {

@@ -11,13 +11,14 @@ import (
 // Write prints the results, a row for each rate with and without deferral.
 func (r Result) Write(w io.Writer) error {
 	fmt.Fprintf(w, "%v a row, %d cores with generator, nodes and backends. Microseconds; an answer is a connection with its first echo.\n"+
+		"CPU: of both nodes' processes, for each connection.\n"+
 		"held: the SYN-ACK in the MASTER. stream: from the SYN to a frame of the stream; peer: from there to its answer; release: from there to the SYN-ACK.\n",
 		r.Duration, runtime.NumCPU())
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "connects/s\tdefer\tanswer p50\tp99\tfailed\tSYN-ACKs\theld p50\tp99\tstream\tpeer\trelease\tTLS p50\tp99\t")
+	fmt.Fprintln(table, "connects/s\tdefer\tanswer p50\tp99\tfailed\tSYN-ACKs\tCPU\theld p50\tp99\tstream\tpeer\trelease\tTLS p50\tp99\t")
 	for _, row := range r.Rows {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\t%s\t%s", row.Rate, map[bool]string{false: "none", true: "established"}[row.Deferred],
-			us(row.AnswerP50), us(row.AnswerP99), row.Failed, len(row.Stages), row.stage(0.5, held), row.stage(0.99, held))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s", row.Rate, map[bool]string{false: "none", true: "established"}[row.Deferred],
+			us(row.AnswerP50), us(row.AnswerP99), row.Failed, len(row.Stages), us(row.CPU/time.Duration(len(row.Stages))), row.stage(0.5, held), row.stage(0.99, held))
 		if row.Deferred {
 			fmt.Fprintf(table, "\t%s\t%s\t%s\t\t\t\n", row.stage(0.5, sent), row.stage(0.5, peer), row.stage(0.5, released))
 			continue

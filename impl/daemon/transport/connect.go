@@ -61,7 +61,12 @@ func (t *Transport) dial(ctx context.Context) (*tls.Conn, End) {
 	if err != nil {
 		return nil, failed(Unreachable, "dial", err)
 	}
-	conn := tls.Client(raw, t.tls)
+	under, err := newWire(raw)
+	if err != nil {
+		raw.Close()
+		return nil, failed(Unreachable, "dial", err)
+	}
+	conn := tls.Client(under, t.tls)
 	err = t.handshake(ctx, conn)
 	if err == nil {
 		err = t.awaitAccept(conn)
@@ -122,7 +127,11 @@ func (t *Transport) acceptLoop(ctx context.Context) {
 }
 
 func (t *Transport) accept(ctx context.Context, raw net.Conn) error {
-	conn := tls.Server(raw, t.tls)
+	under, err := newWire(raw)
+	if err != nil {
+		return err
+	}
+	conn := tls.Server(under, t.tls)
 	if err := t.handshake(ctx, conn); err != nil {
 		return err
 	}

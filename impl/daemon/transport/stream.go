@@ -6,21 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // stream is one established connection: a writer that empties a queue, and a reader that
-// calls the handler.
+// calls the handler. A small frame does not pass the queue if that is empty.
 type stream struct {
 	id    uint64
 	conn  *tls.Conn
+	wire  *wire // below conn
 	limit Config
 
-	queue  chan []byte
-	queued atomic.Int64 // bytes queued or being written
+	queue   chan []byte
+	queued  atomic.Int64  // bytes queued or being written
+	writing sync.Mutex    // held by who writes to conn
+	kept    chan struct{} // the wire has kept something, which the writer flushes
 
 	once sync.Once
 	done chan struct{} // closed by finish
@@ -31,7 +33,9 @@ type stream struct {
 const maxFrames = 1 << 14
 
 func newStream(id uint64, conn *tls.Conn, cfg Config) *stream {
-	return &stream{id: id, conn: conn, limit: cfg, queue: make(chan []byte, maxFrames), done: make(chan struct{})}
+	under := conn.NetConn().(*wire)
+	under.detach()
+	return &stream{id: id, conn: conn, wire: under, limit: cfg, queue: make(chan []byte, maxFrames), kept: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // farewellLimit is how long a reset stream may take to send its reason.
@@ -71,13 +75,16 @@ func (s *stream) ended() bool {
 	}
 }
 
-// send queues a frame; it does not block.
+// send writes a frame at once or queues it; it does not block.
 func (s *stream) send(payload []byte) {
 	if s.ended() {
 		return
 	}
 	if len(payload) > s.limit.MaxFrame {
 		s.leave(End{EndedHere, fmt.Sprintf("a frame of %d bytes is longer than %d", len(payload), s.limit.MaxFrame)})
+		return
+	}
+	if s.sendNow(payload) {
 		return
 	}
 	if n := s.queued.Add(int64(len(payload))); n > int64(s.limit.MaxQueued) {
@@ -91,6 +98,34 @@ func (s *stream) send(payload []byte) {
 	}
 }
 
+// maxNow is the longest payload that its sender writes. A longer one costs more time to encrypt than
+// the writer needs to wake up.
+const maxNow = 4 << 10
+
+// sendNow writes a frame if it is small and nothing is before it. Somebody waits for such a
+// frame, and the writer would have to wake up first.
+func (s *stream) sendNow(payload []byte) (sent bool) {
+	if len(payload) > maxNow || s.queued.Load() > 0 || !s.writing.TryLock() {
+		return false
+	}
+	defer s.writing.Unlock()
+	if s.wire.full() {
+		return false
+	}
+	frame := append(appendHeader(make([]byte, 0, headerLen+len(payload)), len(payload)), payload...)
+	if _, err := s.conn.Write(frame); err != nil {
+		s.close(End{Lost, "write: " + portless(err)})
+		return true
+	}
+	if s.wire.full() {
+		select {
+		case s.kept <- struct{}{}:
+		default: // the writer has not taken the last one yet
+		}
+	}
+	return true
+}
+
 // write writes the queue to the connection. Queued frames are written together.
 func (s *stream) write() {
 	w := bufio.NewWriterSize(s.conn, 64<<10)
@@ -100,14 +135,12 @@ func (s *stream) write() {
 		case <-s.done:
 			s.sayFarewell(w)
 			return
-		case payload := <-s.queue:
-			_, _ = w.Write(appendHeader(header[:0], len(payload)))
-			_, err := w.Write(payload)
-			if len(s.queue) == 0 && err == nil {
-				err = w.Flush()
+		case <-s.kept:
+			if !s.wrote(s.flushWire()) {
+				return
 			}
-			if err != nil {
-				s.close(End{Lost, "write: " + portless(err)})
+		case payload := <-s.queue:
+			if !s.wrote(s.writeFrame(w, header[:0], payload)) {
 				return
 			}
 			s.queued.Add(-int64(len(payload)))
@@ -115,12 +148,43 @@ func (s *stream) write() {
 	}
 }
 
+// wrote reports whether a write has succeeded, and closes the stream if not.
+func (s *stream) wrote(err error) bool {
+	if err != nil {
+		s.close(End{Lost, "write: " + portless(err)})
+	}
+	return err == nil
+}
+
+// writeFrame writes a frame, and flushes unless another one is queued.
+func (s *stream) writeFrame(w *bufio.Writer, header, payload []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_, _ = w.Write(appendHeader(header, len(payload)))
+	_, err := w.Write(payload)
+	if len(s.queue) == 0 && err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		return err
+	}
+	return s.wire.flush()
+}
+
+func (s *stream) flushWire() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.wire.flush()
+}
+
 // sayFarewell sends the reason. It then reads until the peer has closed: closing a
 // connection with unread data resets it, and the reason would be lost.
 func (s *stream) sayFarewell(w *bufio.Writer) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	_, _ = w.Write(appendFarewell(nil, s.end.Why))
-	if w.Flush() == nil {
-		_ = s.conn.NetConn().(*net.TCPConn).CloseWrite()
+	if w.Flush() == nil && s.wire.flush() == nil {
+		_ = s.wire.CloseWrite()
 	}
 }
 

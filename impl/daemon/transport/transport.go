@@ -138,8 +138,8 @@ func (t *Transport) Run(ctx context.Context) {
 	t.streams.Wait()
 }
 
-// Send queues one frame on the stream with the given id, and drops it if that is no longer
-// the current stream. The payload is not copied.
+// Send writes one frame on the stream with the given id or queues it, and drops it if that is
+// no longer the current stream. The payload is not copied.
 func (t *Transport) Send(id uint64, payload []byte) {
 	if s := t.current.Load(); s != nil && s.id == id {
 		s.send(payload)
