@@ -14,7 +14,7 @@ import (
 const module = "baton/"
 
 // leaves may be imported by every package.
-var leaves = []string{"impl/clock", "impl/trace", "impl/flow", "impl/fingerprint"}
+var leaves = []string{"impl/clock", "impl/trace", "impl/flow", "impl/sctp", "impl/fingerprint"}
 
 // mayImport lists, for each package (or folder, with "/..."), the packages of
 // this module that it may import besides the leaves, directly or not. The most
@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"impl/clock":           {},
 	"impl/clock/boottime":  {},
 	"impl/flow":            {},
+	"impl/sctp":            {},
 	"impl/fingerprint/...": {},
 	"impl/trace":           {},
 	"impl/bfd":             {},

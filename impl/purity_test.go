@@ -14,7 +14,7 @@ import (
 // pure lists the packages that read no clock, start no goroutine, draw from no
 // global source of randomness and let no map's order reach an output.
 var pure = []string{
-	"impl/arbiter", "impl/catalog", "impl/clock", "impl/flow", "impl/trace", "impl/bfd", "impl/ha", "impl/ctsync", "impl/node", "impl/driver",
+	"impl/arbiter", "impl/catalog", "impl/clock", "impl/flow", "impl/sctp", "impl/trace", "impl/bfd", "impl/ha", "impl/ctsync", "impl/node", "impl/driver",
 	"impl/dataplane", "impl/dataplane/model", "impl/dataplane/maglev", "impl/health", "scenarios/lab", "scenarios/fault", "scenarios/metric", "scenarios/capability", "scenarios/plan", "scenarios/check", "scenarios/coverage", "scenarios/link", "scenarios/latency", "scenarios/summary",
 	"reports/timeline", "reports/cause",
 	"sim", "sim/explore", "sim/parity", "sim/shrink",

@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/dataplane"
 	"baton/impl/flow"
+	"baton/impl/sctp"
 )
 
 // turnAway handles a flow whose service has no backend.
@@ -47,12 +48,7 @@ func (p *packet) answerSYN(l link, acknowledged uint32, flags byte) Outcome {
 
 // answerINIT answers an INIT with an ABORT, which has the tag of the INIT's sender.
 func (p *packet) answerINIT(l link) Outcome {
-	f, sctp := p.family(), make([]byte, sctpLen+chunkLen)
-	binary.BigEndian.PutUint16(sctp, p.tuple.DstPort)
-	binary.BigEndian.PutUint16(sctp[2:], p.tuple.SrcPort)
-	binary.BigEndian.PutUint32(sctp[4:], p.ack)
-	sctp[sctpLen], sctp[sctpLen+3] = chunkAbort, chunkLen
-	binary.LittleEndian.PutUint32(sctp[sctpCRC:], crcOf(sctp))
-	frame := append(slices.Clone(p.frame[:ethLen]), f.header(flow.SCTP, p.tuple.Dst, p.tuple.Src, len(sctp))...)
-	return answer(l, append(frame, sctp...))
+	abort := sctp.Packet{SrcPort: p.tuple.DstPort, DstPort: p.tuple.SrcPort, Tag: p.ack, Chunk: chunkAbort}.Marshal()
+	frame := append(slices.Clone(p.frame[:ethLen]), p.family().header(flow.SCTP, p.tuple.Dst, p.tuple.Src, len(abort))...)
+	return answer(l, append(frame, abort...))
 }

@@ -2,34 +2,34 @@ package model
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 
 	"baton/impl/dataplane"
 	"baton/impl/flow"
+	"baton/impl/sctp"
 )
 
-// Types of chunks (RFC 9260 3.2, RFC 8260 2.1).
+// Types of chunks.
 const (
-	chunkData             = 0
-	chunkInit             = 1
-	chunkInitAck          = 2
-	chunkAbort            = 6
-	chunkShutdown         = 7
-	chunkShutdownAck      = 8
-	chunkCookieEcho       = 10
-	chunkCookieAck        = 11
-	chunkShutdownComplete = 14
-	chunkIData            = 64
+	chunkData             = sctp.Data
+	chunkInit             = sctp.Init
+	chunkInitAck          = sctp.InitAck
+	chunkAbort            = sctp.Abort
+	chunkShutdown         = sctp.Shutdown
+	chunkShutdownAck      = sctp.ShutdownAck
+	chunkCookieEcho       = sctp.CookieEcho
+	chunkCookieAck        = sctp.CookieAck
+	chunkShutdownComplete = sctp.ShutdownComplete
+	chunkIData            = sctp.IData
 )
 
 const (
-	sctpLen     = 12
-	chunkLen    = 4
-	initLen     = 20
-	sctpCRC     = 8  // offset of the checksum
-	initQuoted  = 20 // bytes of an INIT in an error: its receiver knows it by its initiate tag (RFC 9260 10)
-	maxChunks   = 4  // chunks of a packet that are looked at
-	reflectedAs = 1  // the T bit: the tag is that of the other direction (RFC 9260 8.5.1)
+	sctpLen     = sctp.HeaderLen
+	chunkLen    = sctp.ChunkLen
+	initLen     = sctp.InitLen
+	sctpCRC     = sctp.ChecksumAt
+	initQuoted  = 20             // bytes of an INIT in an error: its receiver knows it by its initiate tag (RFC 9260 10)
+	maxChunks   = 4              // chunks of a packet that are looked at
+	reflectedAs = sctp.Reflected // the T bit
 )
 
 // role returns the flags of the TCP segment that has the role of a chunk. A SYN begins an
@@ -95,26 +95,17 @@ func (p *packet) readBundled(chunks []byte) {
 	}
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// crcOf returns the checksum that an SCTP packet should have.
-func crcOf(segment []byte) uint32 {
-	c := crc32.Update(0, castagnoli, segment[:sctpCRC])
-	c = crc32.Update(c, castagnoli, make([]byte, 4))
-	return crc32.Update(c, castagnoli, segment[sctpLen:])
-}
-
 // translateSCTP writes the ports. A wrong checksum differs from the right one as much as before, so
 // that the receiver still detects a corrupt packet. A checksum of 0 stays: its sender left it to the
 // device, or the two ends use none (RFC 9653).
 func translateSCTP(segment []byte, to flow.Tuple) {
 	check := segment[sctpCRC:sctpLen]
 	written := binary.LittleEndian.Uint32(check)
-	wrong := written ^ crcOf(segment)
+	wrong := written ^ sctp.Checksum(segment)
 	binary.BigEndian.PutUint16(segment, to.SrcPort)
 	binary.BigEndian.PutUint16(segment[2:], to.DstPort)
 	if written != 0 {
-		binary.LittleEndian.PutUint32(check, wrong^crcOf(segment))
+		binary.LittleEndian.PutUint32(check, wrong^sctp.Checksum(segment))
 	}
 }
 
