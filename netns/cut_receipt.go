@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"baton/impl/flow"
+	"baton/impl/sctp"
 	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 
@@ -107,7 +108,7 @@ func arpQuestion(mac net.HardwareAddr, sender, target flow.Addr) []byte {
 
 // ipTestPacket builds the IP packet of a test frame, EtherType included.
 func ipTestPacket(source, target flow.Addr, m lab.Match) []byte {
-	payload := make([]byte, map[uint8]int{lab.ProtoTCP: tcpEnd - ipEnd, lab.ProtoUDP: udpEnd - ipEnd}[m.Proto])
+	payload := make([]byte, map[uint8]int{lab.ProtoTCP: tcpEnd - ipEnd, lab.ProtoUDP: udpEnd - ipEnd, lab.ProtoSCTP: sctp.HeaderLen}[m.Proto])
 	switch m.Proto {
 	case lab.ProtoUDP:
 		binary.BigEndian.PutUint16(payload[4:], uint16(len(payload)))

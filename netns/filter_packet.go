@@ -35,9 +35,9 @@ func packetOf(frame []byte) (p lab.Packet) {
 	return p
 }
 
-// portsOf parses the ports and flags of TCP and UDP.
+// portsOf parses the ports and flags of the protocols that have ports.
 func portsOf(p *lab.Packet, b []byte) {
-	if p.Proto != lab.ProtoTCP && p.Proto != lab.ProtoUDP || len(b) < portsEnd-ipEnd {
+	if p.Proto != lab.ProtoTCP && p.Proto != lab.ProtoUDP && p.Proto != lab.ProtoSCTP || len(b) < portsEnd-ipEnd {
 		return
 	}
 	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])

@@ -263,6 +263,7 @@ func readPorts(end int16, family string) asm.Instructions {
 		asm.Instructions{
 			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
 			asm.JEq.Imm(asm.R2, lab.ProtoUDP, ports),
+			asm.JEq.Imm(asm.R2, lab.ProtoSCTP, ports),
 			asm.JNE.Imm(asm.R2, lab.ProtoTCP, "known"),
 			asm.Mov.Imm(asm.R2, 0).WithSymbol(ports),
 		},

@@ -32,6 +32,8 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 		"web6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Addrs: [lab.MaxAddrs]flow.Addr{flow.AddrFrom(netip.MustParseAddr("2001:2::101")), vip6}},
 		"syn6":  {Class: lab.ClassIPv6, Proto: lab.ProtoTCP, Port: 80, Opens: true},
 		"dns6":  {Class: lab.ClassIPv6, Proto: lab.ProtoUDP, Port: 80},
+		"gw":    {Class: lab.ClassIPv4, Proto: lab.ProtoSCTP, Port: 80},
+		"gw6":   {Class: lab.ClassIPv6, Proto: lab.ProtoSCTP, Port: 80},
 		"vip6":  {Class: lab.IP, Addrs: [lab.MaxAddrs]flow.Addr{vip6, vip}},
 		"asked": {Class: lab.ClassARP, Addrs: [lab.MaxAddrs]flow.Addr{vip}},
 	}

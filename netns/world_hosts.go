@@ -28,6 +28,7 @@ func (w *World) crashHost(ctx context.Context, host string) (string, error) {
 	if err := h.destroySockets(); err != nil {
 		return "", noReceipt("crash %s: %w", host, err)
 	}
+	w.traffic.Forget(host)
 	sockets, err := w.traffic.Halt(host)
 	if err != nil {
 		return "", noReceipt("crash %s: %w", host, err)

@@ -35,6 +35,10 @@ func (w *World) receiveAtBackend(p *packet) {
 		}
 		return
 	}
+	if p.tuple.Proto == flow.SCTP {
+		w.receiveChunk(h, p)
+		return
+	}
 	w.receiveSegment(h, p)
 }
 

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"baton/impl/clock"
+	"baton/impl/flow"
 	"baton/impl/trace"
 	"baton/scenarios/plan"
 )
@@ -19,7 +20,7 @@ const (
 // maxOutstanding bounds the messages of one session that have no echo yet.
 const maxOutstanding = 1024
 
-// conn is a TCP connection of a client: a session, an idle flow, or one short
+// conn is a TCP connection or an SCTP association of a client: a session, an idle flow, or one short
 // connection of a connects line.
 type conn struct {
 	endpoint
@@ -59,6 +60,10 @@ func (g *generator) connect(number int) *conn {
 	}
 	e := g.w.queue.push(g.w.now.Add(connectTime), evConnect)
 	e.stamp = uint64(id)
+	if c.tuple.Proto == flow.SCTP {
+		c.endpoint.associate(g.w.now, (*clients)(g.w), tagFrom(uint64(isn)))
+		return c
+	}
 	c.endpoint.open(g.w.now, (*clients)(g.w), isn)
 	return c
 }

@@ -22,7 +22,7 @@ func (w *World) generatorsOf(h *host) []*generator {
 	return slices.DeleteFunc(slices.Clone(w.generators), func(g *generator) bool { return g.client != h.index })
 }
 
-// ownedConns are the TCP connections that have a port of a client.
+// ownedConns are the connections and associations that have a port of a client.
 func (w *World) ownedConns(h *host) []*conn {
 	var found []*conn
 	for _, from := range h.sources {
@@ -241,7 +241,7 @@ func (g *generator) resume() {
 	if g.beats {
 		g.beat.skip(w.now)
 	}
-	if g.line.Proto == "tcp" {
+	if g.line.Proto != plan.UDP {
 		for _, id := range g.all {
 			c := w.conns.at(id)
 			c.stall.end = w.now

@@ -128,7 +128,7 @@ func (w *World) interferes(until clock.Instant) bool {
 // exchange computes a session's message, its echo and the acknowledgement of
 // that, if nothing can interfere.
 func (w *World) exchange(c *conn) bool {
-	if c.server == 0 || len(c.waits) > 0 || c.una != c.end || c.closing || !c.way.open(w, c.host, c.gen.line.service.vip) {
+	if c.server == 0 || c.assoc != nil || len(c.waits) > 0 || c.una != c.end || c.closing || !c.way.open(w, c.host, c.gen.line.service.vip) {
 		return false
 	}
 	s := w.servers.at(c.server - 1)

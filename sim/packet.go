@@ -5,6 +5,7 @@ import (
 
 	"baton/impl/dataplane/model"
 	"baton/impl/flow"
+	"baton/impl/sctp"
 	"baton/scenarios/lab"
 )
 
@@ -26,9 +27,10 @@ type packet struct {
 	origin   uint8 // the host that made it
 	backend  uint8 // that made the payload of an answer
 	length   uint16
-	seq, ack uint32
+	seq, ack uint32 // of SCTP the TSN of the data, and the one expected next
 	tag      uint32 // the flow that the payload belongs to
 	relayed  bool   // sent on by a load balancer to the other
+	chunk    chunk  // of SCTP
 }
 
 // salt tells packets that leave a host at one instant apart.
@@ -42,7 +44,7 @@ func (p *packet) seen() lab.Packet {
 	}
 }
 
-// size is the length of the packet's frame, taking UDP's header for as long as TCP's.
+// size is the length of the packet's frame, taking every header for as long as TCP's.
 func (p *packet) size() int {
 	return etherLen + ipLens[familyOf(p.tuple.Dst)] + tcpLen + int(p.length)
 }
@@ -71,6 +73,8 @@ const (
 	ip6Len   = 40
 	tcpLen   = 20
 	udpLen   = 8
+
+	maxHeader = sctp.HeaderLen + sctp.InitLen
 )
 
 // ipLens are the lengths of the families' headers.
@@ -88,12 +92,15 @@ type frameBuffer [etherLen + ip6Len + tcpLen + maxSegment]byte
 func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	family := familyOf(p.tuple.Dst)
 	length := tcpLen + int(p.length)
-	if p.tuple.Proto == flow.UDP {
+	switch p.tuple.Proto {
+	case flow.UDP:
 		length = udpLen
+	case flow.SCTP:
+		length = p.chunk.packetLen(p.length)
 	}
 	start := etherLen + ipLens[family]
 	b := buf[:start+length]
-	clear(b[:min(len(b), start+tcpLen)])
+	clear(b[:min(len(b), start+maxHeader)])
 	copy(b, to[:])
 	if p.relayed {
 		from := macOf(p.link, p.from)
@@ -103,8 +110,12 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	l4 := b[start:]
 	l4[0], l4[1] = byte(p.tuple.SrcPort>>8), byte(p.tuple.SrcPort)
 	l4[2], l4[3] = byte(p.tuple.DstPort>>8), byte(p.tuple.DstPort)
-	if p.tuple.Proto == flow.UDP {
+	switch p.tuple.Proto {
+	case flow.UDP:
 		l4[5] = udpLen
+		return b
+	case flow.SCTP:
+		p.chunk.write(l4)
 		return b
 	}
 	binary.BigEndian.PutUint32(l4[4:], p.seq)
@@ -168,9 +179,13 @@ func translated(b []byte) (t flow.Tuple) {
 	return t
 }
 
-// answers has a packet be the dataplane's answer to it: a RST. Hosts here read no ICMP.
+// answers has a packet be the dataplane's answer to it: a RST or an ABORT. Hosts here read no ICMP.
 func (p *packet) answers(b []byte) bool {
-	if p.tuple.Proto != flow.TCP {
+	switch p.tuple.Proto {
+	case flow.TCP:
+	case flow.SCTP:
+		return p.aborts(b)
+	default:
 		return false
 	}
 	tcp := b[len(b)-tcpLen:]

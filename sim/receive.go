@@ -38,9 +38,19 @@ func (w *World) receiveAtClient(p *packet) {
 	}
 }
 
-// refuse answers a TCP segment of no connection with a RST (RFC 9293 3.10.7.1).
+// refuse answers a TCP segment of no connection with a RST (RFC 9293 3.10.7.1), and a packet of
+// no association with an ABORT.
 func (w *World) refuse(p *packet) {
-	if p.tuple.Proto != flow.TCP || p.flags&rst != 0 {
+	switch p.tuple.Proto {
+	case flow.TCP:
+		w.refuseSegment(p)
+	case flow.SCTP:
+		w.refuseChunk(p)
+	}
+}
+
+func (w *World) refuseSegment(p *packet) {
+	if p.flags&rst != 0 {
 		return
 	}
 	answer := packet{tuple: p.tuple.Reverse(), flags: rst, link: p.link, from: p.to, origin: p.to, seq: p.ack, tag: p.tag}
@@ -51,6 +61,11 @@ func (w *World) refuse(p *packet) {
 			answer.ack++
 		}
 	}
+	w.sendBack(p, answer)
+}
+
+// sendBack sends a packet as the answer to another.
+func (w *World) sendBack(p *packet, answer packet) {
 	if p.link == onBackends {
 		w.reply(answer)
 		return

@@ -64,6 +64,7 @@ type endpoint struct {
 
 	deadline clock.Instant // when the retransmission timer runs out; Never while it is off
 	timerAt  clock.Instant // of the event that is scheduled; Never if none is
+	assoc    *association  // of SCTP, nil for TCP
 	// mayChallenge is from when on another challenge may be sent.
 	mayChallenge clock.Instant
 }
@@ -71,7 +72,7 @@ type endpoint struct {
 // disowns reports whether a segment belongs to no connection, or to one of which nobody
 // will read what it carries.
 func (e *endpoint) disowns(p *packet) bool {
-	if e.orphan && p.length > 0 {
+	if e.orphan && p.length > 0 && e.assoc == nil {
 		e.forget()
 	}
 	return e.state == tcpClosed
@@ -133,6 +134,9 @@ func (e *endpoint) send(s stack, flags uint8, seq uint32, length int) {
 	if flags&ack != 0 {
 		p.ack = e.rcv
 	}
+	if e.assoc != nil {
+		e.assoc.complete(&p)
+	}
 	s.output(e, p)
 }
 
@@ -150,6 +154,10 @@ func (e *endpoint) close(now clock.Instant, s stack) {
 
 // flush sends what has not been sent yet.
 func (e *endpoint) flush(now clock.Instant, s stack) {
+	if e.assoc != nil {
+		e.assoc.flush(e, now, s)
+		return
+	}
 	if e.state != tcpEstablished || e.recovering {
 		return
 	}
@@ -183,11 +191,14 @@ func (e *endpoint) arm(now clock.Instant, s stack) {
 }
 
 func (e *endpoint) restart(now clock.Instant, s stack) {
-	rto := rtoMin
-	if e.state == tcpSynSent || e.state == tcpSynReceived {
+	rto, most := rtoMin, rtoMax
+	switch {
+	case e.assoc != nil:
+		rto, most = rtoSCTP, rtoMaxSCTP
+	case e.state == tcpSynSent || e.state == tcpSynReceived:
 		rto = rtoSYN
 	}
-	e.wakeAt(s, now.Add(min(rto<<e.backoff, rtoMax)))
+	e.wakeAt(s, now.Add(min(rto<<e.backoff, most)))
 }
 
 // wakeAt sets the retransmission timer.
@@ -203,7 +214,7 @@ func (e *endpoint) wakeAt(s stack, at clock.Instant) {
 // timer is called when the retransmission timer has run out.
 func (e *endpoint) timer(now clock.Instant, s stack) {
 	e.timerAt = clock.Never
-	if e.backoff++; e.backoff > retries[e.state] {
+	if e.backoff++; e.backoff > e.retries() {
 		e.forget()
 		s.reset(e, "connection timed out")
 		return
@@ -212,8 +223,19 @@ func (e *endpoint) timer(now clock.Instant, s stack) {
 	e.restart(now, s)
 }
 
+func (e *endpoint) retries() uint8 {
+	if e.assoc != nil {
+		return retriesSCTP[e.state]
+	}
+	return retries[e.state]
+}
+
 // repeat sends the oldest unacknowledged segment again.
 func (e *endpoint) repeat(s stack) {
+	if e.assoc != nil {
+		e.assoc.repeat(e, s)
+		return
+	}
 	switch e.state {
 	case tcpSynSent:
 		e.send(s, syn, e.una, 0)
@@ -240,6 +262,9 @@ func (e *endpoint) repeat(s stack) {
 // receive takes a segment.
 func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 	switch {
+	case e.assoc != nil:
+		e.assoc.receive(e, now, s, p)
+		return
 	case p.flags&rst != 0:
 		e.receiveRST(now, s, p)
 		return

@@ -139,12 +139,8 @@ func (w *World) addServices() error {
 		if err != nil {
 			return fmt.Errorf("sim: service %s: %w", s.Name, err)
 		}
-		proto := flow.TCP
-		if s.Proto == "udp" {
-			proto = flow.UDP
-		}
 		w.services = append(w.services, service{Service: s, vip: w.vipIndex(addr, onClients),
-			id: flow.Service{VIP: addr, Port: s.Port, Last: s.Last, Proto: proto}})
+			id: s.ID()})
 	}
 	for _, s := range w.services { // behind the services' own
 		family := familyOf(s.id.VIP)

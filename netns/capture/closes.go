@@ -1,11 +1,14 @@
 package capture
 
-import "baton/impl/flow"
+import (
+	"baton/impl/flow"
+	"baton/impl/sctp"
+)
 
 // closes tracks how connections end at an edge. Once each end has acknowledged the other's
 // FIN, both have received everything, and a RST does no harm. TCP itself sends one when a
 // late segment meets a closed socket (RFC 9293 3.10.7.1), which happens when a busy machine
-// reorders an ACK and a FIN. Such a RST says nothing about the system under test; an
+// reorders an ACK and a FIN. SCTP's ABORT is taken as its RST. Such a RST says nothing about the system under test; an
 // earlier one does.
 //
 // An ended connection is remembered until a SYN opens another one with its tuple.
@@ -44,6 +47,18 @@ func (c closes) follow(f *frame) {
 	if ends != nil && f.flags&tcpACK != 0 {
 		other := &ends[1-from]
 		other.acked = other.acked || other.fin && int32(f.ack-other.next) >= 0
+	}
+}
+
+// followChunk processes a packet of SCTP. A SHUTDOWN ACK answers the other end's SHUTDOWN, so both have
+// received everything (RFC 9260 9.2).
+func (c closes) followChunk(f *frame) {
+	connection, _ := direction(f.tuple)
+	switch f.chunk {
+	case sctp.Init:
+		delete(c, connection)
+	case sctp.ShutdownAck:
+		c[connection] = &[2]ending{{acked: true}, {acked: true}}
 	}
 }
 

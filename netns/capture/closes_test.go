@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"baton/impl/flow"
+	"baton/impl/sctp"
 	"baton/impl/trace"
 	"baton/scenarios/lab"
 )
@@ -20,6 +22,34 @@ var script = map[string]frame{
 	"server FIN":  {flags: tcpACK | tcpFIN, seq: 5000, next: 5001, ack: 1065},
 	"server fin":  {flags: tcpACK | tcpFIN, seq: 5000, next: 5001, ack: 1000},
 	"server ACK":  {flags: tcpACK, seq: 5000, next: 5000, ack: 1065},
+}
+
+// An ABORT harms unless the association has been shut down (RFC 9260 9.2).
+func TestAnABORTHarmsUntilTheAssociationIsShutDown(t *testing.T) {
+	tuple := webTuple
+	tuple.Proto = flow.SCTP
+	for _, tt := range []struct {
+		sent []uint8
+		over bool
+	}{
+		{[]uint8{sctp.Data, sctp.Sack}, false},
+		{[]uint8{sctp.Data, sctp.Shutdown}, false},
+		{[]uint8{sctp.Shutdown, sctp.ShutdownAck}, true},
+		{[]uint8{sctp.Shutdown, sctp.ShutdownAck, sctp.ShutdownComplete}, true},
+		{[]uint8{sctp.Shutdown, sctp.ShutdownAck, sctp.Init, sctp.InitAck}, false},
+	} {
+		c := closes{}
+		for i, chunk := range tt.sent {
+			f := frame{kind: frameSCTP, tuple: tuple, chunk: chunk}
+			if i%2 == 1 {
+				f.tuple = tuple.Reverse()
+			}
+			c.followChunk(&f)
+		}
+		if c.over(tuple) != tt.over || c.over(tuple.Reverse()) != tt.over {
+			t.Errorf("after chunks %v an association is over: %v", tt.sent, c.over(tuple))
+		}
+	}
 }
 
 func TestARSTHarmsUntilBothEndsHaveAcknowledgedTheOthersFIN(t *testing.T) {

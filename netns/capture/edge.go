@@ -109,9 +109,12 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 			}
 			c.pairing.add(c.sighting(e, f, at))
 		}
-	case f.kind == frameTCP || f.kind == frameUDP:
-		if f.kind == frameTCP {
+	case f.kind == frameTCP || f.kind == frameUDP || f.kind == frameSCTP:
+		switch f.kind {
+		case frameTCP:
 			e.closes.follow(f)
+		case frameSCTP:
+			e.closes.followChunk(f)
 		}
 		node := c.owner(f.src)
 		if l := e.track(f.tuple.Src); l != nil && c.lbs[node] {

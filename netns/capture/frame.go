@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"baton/impl/flow"
+	"baton/impl/sctp"
 	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
 )
@@ -23,6 +24,7 @@ const (
 	frameNeighbours           // ARP, and neighbour solicitations and advertisements
 	frameTCP
 	frameUDP
+	frameSCTP
 	frameAdvert
 )
 
@@ -31,11 +33,12 @@ const (
 type frame struct {
 	kind     frameKind
 	src, dst mac
-	tuple    flow.Tuple // TCP, UDP
+	tuple    flow.Tuple // TCP, UDP, SCTP
 	ipID     uint16
-	seq, ack uint32 // TCP
+	seq, ack uint32 // TCP; seq is the verification tag of SCTP
 	next     uint32 // TCP: the sequence number after the segment
 	flags    uint8
+	chunk    uint8 // SCTP: the first one, or an ABORT behind it
 	// senderIP and targetIP are the protocol addresses of an ARP packet; for a neighbour
 	// advertisement the target and, unless unsolicited, the destination; for a solicitation
 	// the source and the target.
@@ -68,8 +71,10 @@ const (
 	tcpMinWords = 5  // of 4 bytes, in a TCP header
 )
 
-// rst reports whether the frame is a TCP segment with RST set.
-func (f *frame) rst() bool { return f.kind == frameTCP && f.flags&tcpRST != 0 }
+// rst reports whether the frame is a TCP segment with RST set, or an ABORT of SCTP.
+func (f *frame) rst() bool {
+	return f.kind == frameTCP && f.flags&tcpRST != 0 || f.kind == frameSCTP && f.chunk == sctp.Abort
+}
 
 // gratuitous reports whether the frame is a gratuitous ARP (RFC 5227 3), request or reply,
 // or an unsolicited neighbour advertisement.
@@ -164,7 +169,7 @@ func (f *frame) parseNeighbours(src, dst flow.Addr, message []byte) {
 	}
 }
 
-// parseTransport parses TCP and UDP; length is the full length of the segment.
+// parseTransport parses TCP, UDP and SCTP; length is the full length of the segment.
 func (f *frame) parseTransport(proto flow.Proto, src, dst flow.Addr, segment []byte, length int) {
 	if len(segment) < portsLen {
 		return
@@ -180,6 +185,10 @@ func (f *frame) parseTransport(proto flow.Proto, src, dst flow.Addr, segment []b
 		if f.flags&tcpFIN != 0 {
 			f.next++
 		}
+	case proto == flow.SCTP && min(len(segment), length) >= sctp.HeaderLen+sctp.ChunkLen:
+		f.kind = frameSCTP
+		f.seq = binary.BigEndian.Uint32(segment[4:])
+		f.chunk = chunkOf(segment[sctp.HeaderLen:min(len(segment), length)])
 	default:
 		return
 	}
@@ -188,6 +197,22 @@ func (f *frame) parseTransport(proto flow.Proto, src, dst flow.Addr, segment []b
 		SrcPort: binary.BigEndian.Uint16(segment), DstPort: binary.BigEndian.Uint16(segment[2:]),
 		Proto: proto,
 	}
+}
+
+// chunkOf returns the first chunk of a packet, or an ABORT behind it. Data comes last (RFC 9260 6.10).
+func chunkOf(chunks []byte) uint8 {
+	first := chunks[0]
+	for len(chunks) >= sctp.ChunkLen && chunks[0] != sctp.Data && chunks[0] != sctp.IData {
+		if chunks[0] == sctp.Abort {
+			return sctp.Abort
+		}
+		length := int(binary.BigEndian.Uint16(chunks[2:])+3) &^ 3
+		if length < sctp.ChunkLen || length > len(chunks) {
+			break
+		}
+		chunks = chunks[length:]
+	}
+	return first
 }
 
 func addrOf(a flow.Addr) netip.Addr { return a.Netip() }

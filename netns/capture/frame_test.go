@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"baton/impl/flow"
+	"baton/impl/sctp"
 )
 
 // build serialises layers by an implementation that is not ours.
@@ -80,6 +82,35 @@ func TestSegmentsAreRead(t *testing.T) {
 	want.Proto = flow.UDP
 	if f, ok := parseFrame(udp); !ok || f.kind != frameUDP || f.tuple != want {
 		t.Errorf("datagram: %+v", f)
+	}
+}
+
+// An ABORT is seen behind other control chunks, and data never is one.
+func TestAnABORTIsRead(t *testing.T) {
+	want := webTuple
+	want.Proto = flow.SCTP
+	sctpFrame := func(chunks ...[]byte) []byte {
+		p := sctp.Packet{SrcPort: want.SrcPort, DstPort: want.DstPort, Tag: 7}.Marshal()[:sctp.HeaderLen]
+		return build(t, ether(layers.EthernetTypeIPv4), ipv4(layers.IPProtocolSCTP, 0), gopacket.Payload(bytes.Join(append([][]byte{p}, chunks...), nil)))
+	}
+	abort, sack, data := []byte{sctp.Abort, 0, 0, 4}, []byte{sctp.Sack, 0, 0, 6, 1, 1, 0, 0}, []byte{sctp.Data, 3, 0, 8, sctp.Abort, 0, 0, 4}
+	for _, tt := range []struct {
+		frame []byte
+		chunk uint8
+	}{
+		{sctpFrame(abort), sctp.Abort},
+		{sctpFrame(sack, abort), sctp.Abort},
+		{sctpFrame(sack, data), sctp.Sack},
+		{sctpFrame(data, abort), sctp.Data},
+		{sctpFrame([]byte{sctp.Sack, 0, 0, 0}, abort), sctp.Sack},
+	} {
+		f, ok := parseFrame(tt.frame)
+		if !ok || f.kind != frameSCTP || f.tuple != want || f.seq != 7 || f.chunk != tt.chunk || f.rst() != (tt.chunk == sctp.Abort) {
+			t.Errorf("%x: %+v", tt.frame, f)
+		}
+	}
+	if f, ok := parseFrame(sctpFrame()); !ok || f.kind != frameOther {
+		t.Errorf("without a chunk: %+v", f)
 	}
 }
 

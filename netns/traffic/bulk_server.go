@@ -24,7 +24,7 @@ type bulkServer struct {
 
 func (s *bulkServer) ready(_ clock.Instant, events uint32) {
 	if events&unix.EPOLLOUT != 0 {
-		if _, err := s.out.flush(s.fd); err != nil {
+		if _, err := s.out.flush(kernelStream(s.fd)); err != nil {
 			s.drop(s.fd)
 			return
 		}
@@ -53,7 +53,7 @@ func (s *bulkServer) move() {
 	for !s.ask.up && s.payload.count < s.ask.size && len(s.out.waiting) == 0 {
 		b := s.loop.buf[:min(portion, s.ask.size-s.payload.count)]
 		s.payload.next(b)
-		if _, err := s.out.write(s.fd, b); err != nil {
+		if _, err := s.out.write(kernelStream(s.fd), b); err != nil {
 			s.drop(s.fd)
 			return
 		}
@@ -62,7 +62,7 @@ func (s *bulkServer) move() {
 		s.reported = true
 		var b [reportLen]byte
 		s.payload.putReport(b[:], s.name)
-		if _, err := s.out.write(s.fd, b[:]); err != nil {
+		if _, err := s.out.write(kernelStream(s.fd), b[:]); err != nil {
 			s.drop(s.fd)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/scenarios/lab"
@@ -67,13 +68,12 @@ func (c *Config) check() error {
 }
 
 func checkLine(t plan.Traffic) error {
-	protos := map[string]string{plan.Sessions: "tcp", plan.Connects: "tcp or udp", plan.Probe: "udp", plan.Flows: "tcp or udp", plan.Bulk: "tcp"}
-	want, known := protos[t.Kind]
+	protos := plan.Protocols(t.Kind)
 	switch {
-	case !known:
+	case len(protos) == 0:
 		return fmt.Errorf("kind %q is none of sessions, connects, probe, flows, bulk", t.Kind)
-	case t.Proto != want && (want != "tcp or udp" || (t.Proto != "tcp" && t.Proto != "udp")):
-		return fmt.Errorf("%s over %q, want %s", t.Kind, t.Proto, want)
+	case !slices.Contains(protos, t.Proto):
+		return fmt.Errorf("%s over %q, want %s", t.Kind, t.Proto, strings.Join(protos, " or "))
 	case t.Kind == plan.Bulk && (t.Rate <= 0 || t.Size < 1):
 		return fmt.Errorf("%d bytes at %v bits per second", t.Size, t.Rate)
 	case (t.Kind == plan.Sessions || t.Kind == plan.Flows || t.Kind == plan.Bulk) && (t.Count < 1 || t.Count > most(t)):
@@ -127,11 +127,11 @@ func (c *Config) served() (services []plan.Service) {
 
 // responds reports whether a line has TCP flows without sockets.
 func (c *Config) responds() bool {
-	return slices.ContainsFunc(c.Lines, func(t plan.Traffic) bool { return t.Kind == plan.Flows && t.Proto == "tcp" })
+	return slices.ContainsFunc(c.Lines, func(t plan.Traffic) bool { return t.Kind == plan.Flows && t.Proto == plan.TCP })
 }
 
 // descriptors returns how many files the lines may have open at once. Both ends of every
-// TCP connection are in this process.
+// connection are in this process.
 func (c *Config) descriptors() int {
 	n := 16 * (len(c.Clients) + 1)
 	for _, t := range c.Lines {
@@ -144,7 +144,7 @@ func (c *Config) descriptors() int {
 			n += 2 * len(c.Clients)
 		default:
 			n += t.Count
-			if t.Proto == "tcp" {
+			if t.Proto != plan.UDP {
 				n += t.Count
 			}
 		}

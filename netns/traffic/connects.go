@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// connects generates one client's share of a line of short TCP connections: connect, one
+// connects generates one client's share of a line of short connections: connect, one
 // echo, close. The rate does not depend on their outcome. Times count from the intended
 // start.
 type connects struct {
@@ -128,13 +128,16 @@ type attempt struct {
 }
 
 func (a *attempt) dial() (int, error) {
-	if a.line.Proto == "udp" {
+	if a.line.Proto == plan.UDP {
 		return a.owner.loop.dialUDP(a.client, a.line.target, unix.EPOLLOUT, a)
 	}
-	if a.port > 0 {
-		return a.owner.loop.dialTCPFrom(a.client, a.port, a.line.target, a)
+	from := func(port uint16) (int, error) {
+		return dialers[a.line.Proto](a.owner.loop, a.client, port, a.line.target, a)
 	}
-	return a.owner.turn.dial(func(port uint16) (int, error) { return a.owner.loop.dialTCPFrom(a.client, port, a.line.target, a) })
+	if a.port > 0 {
+		return from(a.port)
+	}
+	return a.owner.turn.dial(from)
 }
 
 // begin connects. It returns false if this machine has no port or file for it, which is not the
@@ -157,6 +160,8 @@ func (a *attempt) begin(now clock.Instant) bool {
 // available if its previous connection is still known to the kernel.
 var exhausted = []error{unix.EADDRNOTAVAIL, unix.EADDRINUSE, unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}
 
+func (a *attempt) stream() stream { return a.owner.loop.stream(a.fd) }
+
 func (a *attempt) ready(now clock.Instant, events uint32) {
 	switch a.phase {
 	case ended:
@@ -170,13 +175,13 @@ func (a *attempt) ready(now clock.Instant, events uint32) {
 
 // connected sends the request, which always fits into a new socket's buffer.
 func (a *attempt) connected(now clock.Instant) {
-	err := socketError(a.fd)
+	err := a.stream().Failure()
 	if err == nil {
 		a.phase = established
-		a.local = localAddr(a.fd)
+		a.local = a.stream().Local()
 		var b [requestLen]byte
 		putRequest(b[:], stamp{run: a.line.run, flow: a.line.wire(a.number), intended: a.started, last: a.line.Closer == plan.CloseServer})
-		_, err = unix.Write(a.fd, b[:])
+		_, err = a.stream().Write(b[:])
 	}
 	if err == nil {
 		err = a.owner.loop.watch(a.fd, unix.EPOLLIN)
@@ -189,7 +194,7 @@ func (a *attempt) connected(now clock.Instant) {
 }
 
 func (a *attempt) read(now clock.Instant) {
-	n, err := unix.Read(a.fd, a.in[a.filled:])
+	n, err := a.stream().Read(a.in[a.filled:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 	case err != nil && a.phase == closing:
@@ -221,7 +226,7 @@ func (a *attempt) answered(now clock.Instant) {
 		a.line.received(max(a.started, a.owner.resumed), now)
 		a.noteBackend(now, string(backend))
 	}
-	if a.line.Proto == "udp" {
+	if a.line.Proto == plan.UDP {
 		a.succeed()
 		a.owner.loop.drop(a.fd)
 		return
@@ -230,11 +235,11 @@ func (a *attempt) answered(now clock.Instant) {
 	switch a.line.Closer {
 	case plan.CloseServer:
 	case plan.CloseReset:
-		_ = resetOnClose(a.fd) // on error it closes with a FIN
+		a.stream().Reset()
 		a.succeed()
 		a.owner.loop.drop(a.fd)
 	default:
-		_ = unix.Shutdown(a.fd, unix.SHUT_WR) // the next read returns its error
+		a.stream().Shutdown()
 	}
 }
 
@@ -261,11 +266,11 @@ func (a *attempt) giveUp(now clock.Instant) {
 	default:
 		return
 	}
-	if a.line.Proto == "udp" {
+	if a.line.Proto == plan.UDP {
 		a.owner.loop.drop(a.fd)
 	}
 	if a.port > 0 { // the port is needed again
-		_ = resetOnClose(a.fd)
+		a.stream().Reset()
 		a.owner.loop.drop(a.fd)
 	}
 }

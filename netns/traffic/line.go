@@ -11,6 +11,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/netns/internal/sctpstack"
 	"baton/scenarios/latency"
 	"baton/scenarios/plan"
 )
@@ -46,7 +47,7 @@ const (
 
 func newLine(number int, t plan.Traffic, affine bool, target netip.AddrPort, cfg *Config, record func(trace.Event)) *line {
 	threshold := cfg.GapTCP
-	if t.Proto == "udp" {
+	if t.Proto == plan.UDP {
 		threshold = cfg.GapUDP
 	}
 	var senders []int
@@ -154,7 +155,8 @@ func (l *line) traceTotals(now clock.Instant, final bool) trace.Totals {
 // client is a host that generates load.
 type client struct {
 	name      string
-	namespace int // file descriptor of its network namespace
+	namespace int              // file descriptor of its network namespace
+	sctp      *sctpstack.Stack // nil if no service is SCTP
 }
 
 // flowID identifies one flow of a line in the trace: its client and its number within the

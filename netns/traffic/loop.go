@@ -66,6 +66,7 @@ type source struct {
 	events     uint32
 	watched    bool   // false after forget
 	owner      string // machine that owns the socket, "" for the loop's own
+	socket     closer // nil for one of the kernel
 }
 
 // newLoop prepares a loop; run runs it. late is called when a wake-up or an action came at least
@@ -130,9 +131,13 @@ func (l *loop) watch(fd int, events uint32) error {
 
 // drop closes a registered descriptor, which also removes it from epoll.
 func (l *loop) drop(fd int) {
-	l.sources[fd].handler = nil
+	var s closer = kernelStream(fd)
+	if other := l.sources[fd].socket; other != nil {
+		s = other
+	}
+	l.sources[fd].handler, l.sources[fd].socket = nil, nil
 	l.sources[fd].generation++
-	_ = unix.Close(fd)
+	s.Close()
 }
 
 // post runs f on the loop. It returns false once the loop has ended.

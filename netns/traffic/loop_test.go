@@ -91,7 +91,7 @@ func TestOutboxKeepsOrderWhenTheSocketIsFull(t *testing.T) {
 	for i := range 1000 {
 		b := bytes.Repeat([]byte{byte(i)}, requestLen)
 		want = append(want, b...)
-		blocked, err := o.write(fds[0], b)
+		blocked, err := o.write(kernelStream(fds[0]), b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestOutboxKeepsOrderWhenTheSocketIsFull(t *testing.T) {
 			t.Fatalf("after %d of %d bytes: %v", len(got), len(want), err)
 		}
 		got = append(got, buf[:n]...)
-		if _, err := o.flush(fds[0]); err != nil {
+		if _, err := o.flush(kernelStream(fds[0])); err != nil {
 			t.Fatal(err)
 		}
 	}

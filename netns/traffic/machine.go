@@ -78,7 +78,7 @@ func (g *Generator) Serve(machine string) (started int, err error) {
 		if b.Host.Name() != machine {
 			continue
 		}
-		opened, err := b.listen(&g.cfg)
+		opened, err := b.listen(&g.cfg, g.stacks[machine])
 		for _, l := range opened {
 			s := g.serversOf(b, l.proto)
 			s.loop.call(func() { err = errors.Join(err, s.serve(l)) })
@@ -91,7 +91,7 @@ func (g *Generator) Serve(machine string) (started int, err error) {
 // serversOf returns a backend's servers of a protocol.
 func (g *Generator) serversOf(b Backend, proto string) *servers {
 	on := g.streams
-	if proto == "udp" {
+	if proto == plan.UDP {
 		on = g.probes
 	}
 	return &servers{loop: on, name: b.Host.Name()}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/netns/internal/sctpstack"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -29,12 +30,18 @@ type listener struct {
 	// For segmentProto: the raw sockets of the answers and the services' addresses.
 	out [lab.Families]int
 	at  []netip.AddrPort
+	// For SCTP: the listener, whose descriptor fd is.
+	sctp *sctpstack.Listener
 }
 
 // segmentProto stands for TCP without sockets: see responder.
 const segmentProto = "segments"
 
 func (l listener) close() {
+	if l.sctp != nil {
+		l.sctp.Close()
+		return
+	}
 	fds := []int{l.fd}
 	if l.proto == segmentProto {
 		fds = append(fds, l.out[:]...)
@@ -48,7 +55,7 @@ func (l listener) close() {
 
 // listen opens the listening sockets of all services on a backend, inside its namespace,
 // and a responder's sockets if there are TCP flows without sockets.
-func (b Backend) listen(c *Config) (opened []listener, err error) {
+func (b Backend) listen(c *Config, stack *sctpstack.Stack) (opened []listener, err error) {
 	if name := b.Host.Name(); len(name) > nameLen {
 		return nil, fmt.Errorf("traffic: backend name %q is longer than %d bytes", name, nameLen)
 	}
@@ -61,18 +68,15 @@ func (b Backend) listen(c *Config) (opened []listener, err error) {
 			} else {
 				taken[key] = true
 			}
-			kind := unix.SOCK_STREAM
-			if s.Proto == "udp" {
-				kind = unix.SOCK_DGRAM
-			}
-			fd, err := listen(kind, at)
+			l, err := listeners[s.Proto](at, stack)
 			if err != nil {
 				return fmt.Errorf("%w (backend %s, %s)", err, b.Host.Name(), s.Proto)
 			}
-			opened = append(opened, listener{proto: s.Proto, fd: fd})
-			if c.responds() && s.Proto == "tcp" {
+			l.proto = s.Proto
+			opened = append(opened, l)
+			if c.responds() && s.Proto == plan.TCP {
 				tcp = append(tcp, at)
-				if err := attachFilter(fd, notMarked()); err != nil {
+				if err := attachFilter(l.fd, notMarked()); err != nil {
 					return fmt.Errorf("traffic: leave marked segments to the responder: %w", err)
 				}
 			}
@@ -107,6 +111,28 @@ func (b Backend) listen(c *Config) (opened []listener, err error) {
 	return opened, nil
 }
 
+// listeners open the listening socket of each protocol, in the thread's namespace.
+var listeners = map[string]func(at netip.AddrPort, stack *sctpstack.Stack) (listener, error){
+	plan.TCP: func(at netip.AddrPort, _ *sctpstack.Stack) (listener, error) {
+		return listenKernel(unix.SOCK_STREAM, at)
+	},
+	plan.UDP: func(at netip.AddrPort, _ *sctpstack.Stack) (listener, error) {
+		return listenKernel(unix.SOCK_DGRAM, at)
+	},
+	plan.SCTP: func(at netip.AddrPort, stack *sctpstack.Stack) (listener, error) {
+		l, err := stack.Listen(at)
+		if err != nil {
+			return listener{fd: -1}, err
+		}
+		return listener{fd: l.FD(), sctp: l}, nil
+	},
+}
+
+func listenKernel(kind int, at netip.AddrPort) (listener, error) {
+	fd, err := listen(kind, at)
+	return listener{fd: fd}, err
+}
+
 // at returns the addresses and ports at which a backend serves a service: its own address, or the
 // VIP if it answers clients directly. Nodes that probe such a backend do so at its own address.
 func (b Backend) at(s plan.Service, probed bool) (all []netip.AddrPort, err error) {
@@ -126,10 +152,12 @@ func (b Backend) at(s plan.Service, probed bool) (all []netip.AddrPort, err erro
 // serve registers a listening socket of a backend.
 func (s *servers) serve(l listener) error {
 	switch l.proto {
-	case "udp":
+	case plan.UDP:
 		return s.add(l.fd, &udpServer{servers: s, fd: l.fd})
 	case segmentProto:
 		return s.respond(l)
+	case plan.SCTP:
+		return s.loop.addSCTP(s.name, l.sctp, &sctpServer{servers: s, Listener: l.sctp})
 	}
 	return s.add(l.fd, &tcpServer{servers: s, fd: l.fd})
 }
@@ -169,7 +197,7 @@ type echo struct {
 
 func (e *echo) ready(_ clock.Instant, events uint32) {
 	if events&unix.EPOLLOUT != 0 {
-		blocked, err := e.out.flush(e.fd)
+		blocked, err := e.out.flush(e.loop.stream(e.fd))
 		if err != nil || ((e.closed || e.last) && !blocked) {
 			e.drop(e.fd)
 			return
@@ -194,7 +222,7 @@ func (e *echo) become(a ask, rest []byte) {
 }
 
 func (e *echo) read() {
-	n, err := unix.Read(e.fd, e.loop.buf[:])
+	n, err := e.loop.stream(e.fd).Read(e.loop.buf[:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return
@@ -224,7 +252,7 @@ func (e *echo) read() {
 		}
 		e.last = string(e.block[:4]) == lastMagic
 		putAnswer(e.block[:], e.name)
-		if blocked, err = e.out.write(e.fd, e.block[:]); err != nil {
+		if blocked, err = e.out.write(e.loop.stream(e.fd), e.block[:]); err != nil {
 			e.drop(e.fd)
 			return
 		}

@@ -24,7 +24,7 @@ const (
 // skips messages until an echo comes.
 const maxOutstanding = 1024
 
-// session is one long-lived TCP connection of a sessions line.
+// session is one long-lived connection of a sessions line.
 type session struct {
 	flowID
 	loop  *loop
@@ -50,12 +50,14 @@ type session struct {
 // open begins to connect; intended is the scheduled instant.
 func (s *session) open(intended, now clock.Instant) {
 	s.started = intended
-	fd, err := s.loop.dialTCP(s.client, s.line.target, s)
+	fd, err := dialers[s.line.Proto](s.loop, s.client, 0, s.line.target, s)
 	s.fd = fd
 	if err != nil {
 		s.fail(now, err.Error())
 	}
 }
+
+func (s *session) stream() stream { return s.loop.stream(s.fd) }
 
 func (s *session) ready(now clock.Instant, events uint32) {
 	switch {
@@ -74,11 +76,11 @@ func (s *session) ready(now clock.Instant, events uint32) {
 }
 
 func (s *session) connected(now clock.Instant) {
-	if err := socketError(s.fd); err != nil {
+	if err := s.stream().Failure(); err != nil {
 		s.fail(now, err.Error())
 		return
 	}
-	s.local = localAddr(s.fd)
+	s.local = s.stream().Local()
 	s.become(established)
 	s.line.count(func(t *trace.Totals) { t.Opened++; t.Sessions++ })
 	_ = s.loop.watch(s.fd, unix.EPOLLIN)
@@ -97,7 +99,7 @@ func (s *session) send(intended, now clock.Instant) {
 	s.next++
 	s.unacked = append(s.unacked, intended)
 	s.line.sent()
-	blocked, err := s.out.write(s.fd, b[:])
+	blocked, err := s.out.write(s.stream(), b[:])
 	if err != nil {
 		s.lose(now, err.Error())
 	} else if blocked {
@@ -107,7 +109,7 @@ func (s *session) send(intended, now clock.Instant) {
 
 // flush sends what waits. It returns false when the session has ended.
 func (s *session) flush(now clock.Instant) bool {
-	blocked, err := s.out.flush(s.fd)
+	blocked, err := s.out.flush(s.stream())
 	if err != nil {
 		s.lose(now, err.Error())
 		return false
@@ -122,7 +124,7 @@ func (s *session) flush(now clock.Instant) bool {
 }
 
 func (s *session) read(now clock.Instant) {
-	n, err := unix.Read(s.fd, s.loop.buf[:])
+	n, err := s.stream().Read(s.loop.buf[:])
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		return
@@ -212,7 +214,7 @@ func (s *session) end() {
 	s.ending = true
 	if s.phase == established && (len(s.unacked) == 0 || s.line.Half && len(s.out.waiting) == 0) {
 		s.become(closing)
-		_ = unix.Shutdown(s.fd, unix.SHUT_WR) // the next read returns its error
+		s.stream().Shutdown()
 	}
 }
 
@@ -327,11 +329,11 @@ func (s *session) finish(now clock.Instant, why string) {
 // torn down.
 func discard(l *loop, fd int, events uint32) {
 	if events&unix.EPOLLOUT != 0 && events&(unix.EPOLLERR|unix.EPOLLHUP) == 0 {
-		_ = unix.Shutdown(fd, unix.SHUT_WR)
+		l.stream(fd).Shutdown()
 		_ = l.watch(fd, unix.EPOLLIN)
 		return
 	}
-	n, err := unix.Read(fd, l.buf[:])
+	n, err := l.stream(fd).Read(l.buf[:])
 	if n == 0 || (err != nil && err != unix.EAGAIN && err != unix.EINTR) {
 		l.drop(fd)
 	}

@@ -21,15 +21,8 @@ func openSocket(kind int, of netip.AddrPort) (int, error) {
 	return fd, nil
 }
 
-// dialTCP begins to connect from a client and registers the socket with h. The socket
-// becomes writable when the connect has finished.
-func (l *loop) dialTCP(from *client, to netip.AddrPort, h handler) (int, error) {
-	return l.dialTCPFrom(from, 0, to, h)
-}
-
-// dialTCPFrom is dialTCP from a source port, 0 for any. The port may be that of a
-// connection that has just ended.
-func (l *loop) dialTCPFrom(from *client, port uint16, to netip.AddrPort, h handler) (int, error) {
+// dialTCP begins to connect; see dialers. The socket becomes writable when the connect has finished.
+func (l *loop) dialTCP(from *client, port uint16, to netip.AddrPort, h handler) (int, error) {
 	if err := l.enter(from.namespace); err != nil {
 		return -1, err
 	}
@@ -156,12 +149,12 @@ type outbox struct{ waiting []byte }
 
 // write sends b after the buffered bytes. blocked means that bytes wait for the socket to
 // become writable.
-func (o *outbox) write(fd int, b []byte) (blocked bool, err error) {
+func (o *outbox) write(s stream, b []byte) (blocked bool, err error) {
 	if len(o.waiting) > 0 {
 		o.waiting = append(o.waiting, b...)
 		return true, nil
 	}
-	n, err := unix.Write(fd, b)
+	n, err := s.Write(b)
 	if err == unix.EAGAIN {
 		n, err = 0, nil
 	}
@@ -173,11 +166,11 @@ func (o *outbox) write(fd int, b []byte) (blocked bool, err error) {
 }
 
 // flush sends the buffered bytes.
-func (o *outbox) flush(fd int) (blocked bool, err error) {
+func (o *outbox) flush(s stream) (blocked bool, err error) {
 	b := o.waiting
 	o.waiting = o.waiting[:0]
 	if len(b) == 0 {
 		return false, nil
 	}
-	return o.write(fd, b)
+	return o.write(s, b)
 }

@@ -32,6 +32,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
+	"baton/netns/internal/sctpstack"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -90,14 +91,15 @@ type Config struct {
 type Generator struct {
 	cfg      Config
 	lines    []*line
-	streams  *loop // TCP; UDP flows
+	streams  *loop // TCP; SCTP; UDP flows
 	probes   *loop // probes, and the UDP servers that answer them
 	clients  []*client
 	ended    sync.WaitGroup // counts the ending generators
 	events   chan trace.Event
-	recorded chan struct{} // closed once all events are recorded
-	drops    uint64        // of the host at the start
-	ticking  chan struct{} // closed to end writeTotals
+	recorded chan struct{}               // closed once all events are recorded
+	drops    uint64                      // of the host at the start
+	stacks   map[string]*sctpstack.Stack // by host; none if no service is SCTP
+	ticking  chan struct{}               // closed to end writeTotals
 	ticked   chan struct{}
 
 	mu     sync.Mutex // guards what follows against concurrent faults
@@ -115,7 +117,7 @@ func New(cfg Config) (*Generator, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096), absent: map[string]bool{},
+	g := &Generator{cfg: cfg, events: make(chan trace.Event, 4096), absent: map[string]bool{}, stacks: map[string]*sctpstack.Stack{},
 		recorded: make(chan struct{}), ticking: make(chan struct{}), ticked: make(chan struct{})}
 	for i, t := range cfg.Lines {
 		service, target, err := cfg.target(t)
@@ -153,7 +155,7 @@ func (g *Generator) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g.clients = append(g.clients, &client{name: host.Name(), namespace: namespace})
+		g.clients = append(g.clients, &client{name: host.Name(), namespace: namespace, sctp: g.stacks[host.Name()]})
 	}
 	return g.open(ctx)
 }
@@ -162,6 +164,9 @@ func (g *Generator) Start(ctx context.Context) error {
 // a raised priority: it needs a few percent of a CPU, and must be punctual while hundreds
 // of sessions recover from a takeover.
 func (g *Generator) startLoops() error {
+	if err := g.openStacks(); err != nil {
+		return err
+	}
 	streams, err := newLoop(g.late)
 	if err != nil {
 		return err
@@ -174,7 +179,7 @@ func (g *Generator) startLoops() error {
 	probes.raised = true
 	g.streams, g.probes = streams, probes
 	for _, b := range g.cfg.Backends {
-		opened, err := b.listen(&g.cfg)
+		opened, err := b.listen(&g.cfg, g.stacks[b.Host.Name()])
 		for _, l := range opened {
 			err = errors.Join(err, g.serversOf(b, l.proto).serve(l))
 		}
@@ -320,6 +325,7 @@ func (g *Generator) Close() {
 		for _, l := range g.loops() {
 			l.stop()
 		}
+		g.closeStacks()
 		for _, c := range g.clients {
 			_ = unix.Close(c.namespace)
 		}

@@ -30,7 +30,7 @@ func (t *transfer) size() uint64 { return uint64(t.line.Size) }
 func (t *transfer) begin(now clock.Instant) {
 	t.started, t.moved = now, now
 	t.line.count(func(totals *trace.Totals) { totals.Sent++; totals.Sessions++ })
-	fd, err := t.owner.loop.dialTCP(t.client, t.line.target, t)
+	fd, err := t.owner.loop.dialTCP(t.client, 0, t.line.target, t)
 	if t.fd = fd; err == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffered)
 	}
@@ -65,7 +65,7 @@ func (t *transfer) connected(now clock.Instant) {
 		t.phase, t.local, t.moved = established, localAddr(t.fd), now
 		var b [requestLen]byte
 		ask{transferID: t.payload.transferID, size: t.size(), up: t.line.Up}.put(b[:])
-		_, err = t.out.write(t.fd, b[:])
+		_, err = t.out.write(kernelStream(t.fd), b[:])
 	}
 	if err != nil {
 		t.fail(now, err.Error())
@@ -91,7 +91,7 @@ func (t *transfer) move(now clock.Instant) {
 	for t.line.Up && t.payload.count < t.allowance(now) && len(t.out.waiting) == 0 {
 		b := t.owner.loop.buf[:min(uint64(len(t.owner.loop.buf)), t.allowance(now)-t.payload.count)]
 		t.payload.next(b)
-		if _, err := t.out.write(t.fd, b); err != nil {
+		if _, err := t.out.write(kernelStream(t.fd), b); err != nil {
 			t.fail(now, err.Error())
 			return
 		}
@@ -124,7 +124,7 @@ func (t *transfer) mayRead(now clock.Instant) bool {
 }
 
 func (t *transfer) flush(now clock.Instant) {
-	if _, err := t.out.flush(t.fd); err != nil {
+	if _, err := t.out.flush(kernelStream(t.fd)); err != nil {
 		t.fail(now, err.Error())
 		return
 	}

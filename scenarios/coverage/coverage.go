@@ -92,12 +92,12 @@ func role(s *check.State, host string) string {
 	return n.Role
 }
 
-// running lists the phases that the TCP traffic is in, by what it has opened so far.
+// running lists the phases that the traffic with connections is in, by what it has opened so far.
 // Traffic runs before the first fault.
 func running(p *plan.Plan, world string, opened map[string]int) []string {
 	var now []string
 	for _, t := range p.Traffic {
-		if t.Proto != "tcp" || !t.Guard.In(world) {
+		if t.Proto == plan.UDP || !t.Guard.In(world) {
 			continue
 		}
 		switch t.Kind {

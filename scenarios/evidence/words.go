@@ -9,6 +9,8 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
+
+	"baton/impl/sctp"
 )
 
 // reader describes frames. It reuses its layers for each frame.
@@ -40,6 +42,9 @@ func (r *reader) describe(data []byte) string {
 		return fmt.Sprintf("%d bytes", len(data))
 	}
 	from, to, payload := r.ends()
+	if words, ok := r.describeSCTP(from, to); ok {
+		return words
+	}
 	switch r.decoded[len(r.decoded)-1] {
 	case layers.LayerTypeTCP:
 		length := payload - int(r.tcp.DataOffset)*4
@@ -70,6 +75,22 @@ func (r *reader) ends() (from, to net.IP, payload int) {
 		return r.ip6.SrcIP, r.ip6.DstIP, int(r.ip6.Length)
 	}
 	return r.ip.SrcIP, r.ip.DstIP, int(r.ip.Length) - int(r.ip.IHL)*4
+}
+
+// describeSCTP describes a packet of SCTP by its first chunk.
+func (r *reader) describeSCTP(from, to net.IP) (words string, ok bool) {
+	segment := r.ip.Payload
+	switch r.decoded[len(r.decoded)-1] {
+	case layers.LayerTypeIPv4:
+		ok = r.ip.Protocol == layers.IPProtocolSCTP
+	case layers.LayerTypeIPv6:
+		ok, segment = r.ip6.NextHeader == layers.IPProtocolSCTP, r.ip6.Payload
+	}
+	if !ok {
+		return "", false
+	}
+	p, ok := sctp.Parse(segment)
+	return fmt.Sprintf("sctp %s>%s %s tag %#x len %d", at(from, p.SrcPort), at(to, p.DstPort), sctp.Name(p.Chunk), p.Tag, len(p.Value)), ok
 }
 
 func at(ip net.IP, port uint16) string { return net.JoinHostPort(ip.String(), strconv.Itoa(int(port))) }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
+
+	"baton/impl/sctp"
 )
 
 var (
@@ -42,11 +44,15 @@ func TestFramesAreDescribed(t *testing.T) {
 		return six(layers.IPProtocolICMPv6, &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(kind, 0)}, message)
 	}
 	segment := &layers.TCP{SrcPort: 80, DstPort: 46794, Seq: 17, Ack: 4, RST: true, ACK: true}
+	abort := gopacket.Payload(sctp.Packet{SrcPort: 5000, DstPort: 46794, Tag: 7, Chunk: sctp.Abort}.Marshal())
 	long := frame(t, &ether, over(layers.IPProtocolTCP), &layers.TCP{SrcPort: 80, DstPort: 46794, PSH: true}, gopacket.Payload(make([]byte, 900)))
 	for want, data := range map[string][]byte{
 		"tcp 198.18.0.100:80>198.18.0.11:46794 RST,ACK seq 17 ack 4 len 0":   frame(t, &ether, over(layers.IPProtocolTCP), segment),
 		"tcp 198.18.0.100:80>198.18.0.11:46794 PSH seq 0 ack 0 len 900":      long[:256],
 		"udp 198.18.0.100:53>198.18.0.11:9999 len 5":                         frame(t, &ether, over(layers.IPProtocolUDP), &layers.UDP{SrcPort: 53, DstPort: 9999}, gopacket.Payload("hello")),
+		"sctp 198.18.0.100:5000>198.18.0.11:46794 ABORT tag 0x7 len 0":       frame(t, &ether, over(layers.IPProtocolSCTP), abort),
+		"sctp [2001:2::100]:5000>[2001:2::11]:46794 ABORT tag 0x7 len 0":     six(layers.IPProtocolSCTP, abort),
+		"sctp 198.18.0.100>198.18.0.11":                                      frame(t, &ether, over(layers.IPProtocolSCTP), gopacket.Payload(make([]byte, 5))),
 		"arp announces 198.18.0.100 at 02:ba:70:00:01:01":                    arp(layers.ARPRequest, net.IP{198, 18, 0, 100}),
 		"arp asks for 198.18.0.11, for 198.18.0.100":                         arp(layers.ARPRequest, net.IP{198, 18, 0, 11}),
 		"arp tells 198.18.0.11 that 198.18.0.100 is at 02:ba:70:00:01:01":    arp(layers.ARPReply, net.IP{198, 18, 0, 11}),

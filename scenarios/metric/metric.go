@@ -22,8 +22,8 @@ const (
 
 // Kinds of traffic, which yield metrics.
 const (
-	Sessions = "sessions" // long-lived TCP sessions that echo numbered, checksummed messages
-	Connects = "connects" // short TCP connections at a rate: connect, one echo, close; of UDP: one query, one answer
+	Sessions = "sessions" // long-lived connections that echo numbered, checksummed messages
+	Connects = "connects" // short connections at a rate: connect, one echo, close; of UDP: one query, one answer
 	Probe    = "probe"    // one UDP flow that is echoed at a rate
 	Flows    = "flows"    // many idle flows, to fill the table
 	Bulk     = "bulk"     // TCP transfers of many bytes, one after the other, each with a checksum
@@ -87,7 +87,7 @@ var metrics = []Metric{
 	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
 	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that forward at one time: their lease allows it, or frames on the wire show it"},
 	{Name: "rst", Now: true, Check: "rst", Of: Kinds(), Grows: true, Title: "RST", Rank: 6, Summary: true, Least: leastCount,
-		Doc: "TCP segments with RST on the links of clients and backends; a forwarded one counts on both. A RST after both ends have acknowledged the other's FIN is only noted; one by which a client answers a challenge (`limits.syn_challenge`) counts"},
+		Doc: "TCP segments with RST, and ABORTs of SCTP, on the links of clients and backends; a forwarded one counts on both. A RST after both ends have acknowledged the other's FIN, and an ABORT after a SHUTDOWN ACK, is only noted; one by which a client answers a challenge (`limits.syn_challenge`) counts"},
 	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
 		Doc: "established sessions that failed before their end, and idle flows of the sample that were reset or had no answer at the end. The simulator closes every idle TCP flow at the end, and counts all that fail"},
 	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: Kinds(), Grows: true, Least: leastCount,

@@ -260,11 +260,7 @@ func misplaced(k ChaosKey) string {
 
 func (b *builder) service(s *serviceLine, guard Guard) {
 	svc := Service{Name: s.Name.Text, Mode: modeFullNAT, Balance: "rr", Guard: guard, Pos: position(s.Name.Pos)}
-	if s.Proto.Text == "sctp" {
-		b.errorf(position(s.Proto.Pos), "", "no traffic of a scenario is sctp, so it has no service of it: the programs' own tests in bpf run associations")
-	} else {
-		svc.Proto, _ = b.pick(s.Proto, "protocol", protocols)
-	}
+	svc.Proto, _ = b.pick(s.Proto, "protocol", protocols)
 	vip, err := netip.ParseAddr(strings.Trim(s.VIP.Host, "[]"))
 	if err != nil {
 		b.errorf(position(s.VIP.Pos), "", "%q is not an IP address", s.VIP.Host)

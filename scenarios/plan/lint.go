@@ -206,16 +206,19 @@ func (l *linter) traffic() {
 				l.errorf(t.Pos, t.Name, "", "a second traffic %q; the first is %s", t.Name, other.Pos)
 			}
 		}
-		if t.Kind == Connects && t.Proto == "udp" && (t.Ports > 0 || t.Closer != "") {
+		if t.Kind == Connects && t.Proto == UDP && (t.Ports > 0 || t.Closer != "") {
 			l.errorf(t.Pos, t.Proto, "", "traffic %q: each udp query has its own source port and no connection to close", t.Name)
-		} else if t.Kind == Connects && t.Ports > 0 && t.Closer == "" {
+		} else if t.Kind == Connects && t.Proto == TCP && t.Ports > 0 && t.Closer == "" {
 			l.errorf(t.Pos, "ports", "", "traffic %q: a client that closes first keeps a port for %s after each connection; use close=server or close=reset",
 				t.Name, formatDuration(timeWait))
 		}
-		if t.Rebind > 0 && t.Proto == "tcp" {
+		if t.Rebind > 0 && t.Proto == TCP {
 			l.errorf(t.Pos, "rebind", "", "traffic %q: a TCP connection cannot change its source port; use flows udp", t.Name)
 		} else if every := t.SampleEvery(); t.Rebind > 0 && t.Rebind < every {
 			l.errorf(t.Pos, "rebind", "", "traffic %q: each flow sends a request every %s; rebind must not be shorter", t.Name, formatDuration(every))
+		}
+		if t.Half && t.Proto == SCTP {
+			l.errorf(t.Pos, closeHalf, "", "traffic %q: SCTP has no half-closed state (RFC 9260 1.4); leave close out", t.Name)
 		}
 		if t.Sample > t.Count {
 			l.errorf(t.Pos, "sample", "", "traffic %q: the sample of %d is larger than its %d flows; lower it, or leave it out for up to %d", t.Name, t.Sample, t.Count, DefaultSample)

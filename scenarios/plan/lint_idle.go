@@ -21,11 +21,11 @@ var idles = []idle{
 	{[]string{"sync.defer_limit"}, keyDefer + "=" + deferEstablished, set(keyDefer)},
 	{[]string{KeySNATPorts}, "a service with mode=fullnat", serves(func(s Service) bool { return s.Mode == modeFullNAT })},
 	{[]string{keyChallenge}, "a tcp service", serves(Service.tcp)},
-	{[]string{"timeouts.direct_fin_wait"}, "a tcp service with mode=" + ModeDSRL2 + " or mode=" + ModeDSRIPIP, serves(func(s Service) bool { return s.tcp() && s.Direct() })},
-	{[]string{"timeouts.fin_wait"}, "a tcp service with mode=fullnat or mode=dnat (for other modes write timeouts.direct_fin_wait)",
-		serves(func(s Service) bool { return s.tcp() && !s.Direct() })},
-	{[]string{"timeouts.syn_sent", "timeouts.established", "timeouts.closed"}, "a tcp service", serves(Service.tcp)},
-	{[]string{"timeouts.unreplied", "timeouts.assured"}, "a udp service", serves(func(s Service) bool { return !s.tcp() })},
+	{[]string{"timeouts.direct_fin_wait"}, "a tcp or sctp service with mode=" + ModeDSRL2 + " or mode=" + ModeDSRIPIP, serves(func(s Service) bool { return s.connects() && s.Direct() })},
+	{[]string{"timeouts.fin_wait"}, "a tcp or sctp service with mode=fullnat or mode=dnat (for other modes write timeouts.direct_fin_wait)",
+		serves(func(s Service) bool { return s.connects() && !s.Direct() })},
+	{[]string{"timeouts.syn_sent", "timeouts.established", "timeouts.closed"}, "a tcp or sctp service", serves(Service.connects)},
+	{[]string{"timeouts.unreplied", "timeouts.assured"}, "a udp service", serves(func(s Service) bool { return !s.connects() })},
 	{[]string{"track.every", "track.misses"}, "track.targets or " + keyGateway, set("track.targets", keyGateway)},
 	{[]string{"check.interval", "check.timeout", "check.rise", "check.fall", "check.jitter"}, keyCheck + "=port", set(keyCheck)},
 	{[]string{keyPolicy}, keyArbiter, set(keyArbiter)},
@@ -48,7 +48,10 @@ func set(keys ...string) func(*Plan, string, string) bool {
 	}
 }
 
-func (s Service) tcp() bool { return s.Proto == "tcp" }
+func (s Service) tcp() bool { return s.Proto == TCP }
+
+// connects reports whether the service's flows are opened and closed.
+func (s Service) connects() bool { return s.Proto != UDP }
 
 // idleSettings warns of settings that have no effect in any world in which they are made.
 func (l *linter) idleSettings() {

@@ -25,14 +25,12 @@ func (p *Plan) Match(only, link string) lab.Match {
 		return lab.Match{}
 	}
 	s := p.Services[i]
-	m := lab.Match{Class: lab.IPOf(s.Family()), Proto: protoNumber[s.Proto], Port: s.Port}
+	m := lab.Match{Class: lab.IPOf(s.Family()), Proto: uint8(protocolOf(s.Proto)), Port: s.Port}
 	if vip, err := netip.ParseAddr(s.VIP); err == nil && link == lab.Clients {
 		m.Addrs[0] = flow.AddrFrom(vip) // behind the node its packets have the backends' addresses
 	}
 	return m
 }
-
-var protoNumber = map[string]uint8{"tcp": lab.ProtoTCP, "udp": lab.ProtoUDP}
 
 // vips returns the VIPs on the clients' side and those on the backends' side.
 func (p *Plan) vips() (addrs [lab.MaxAddrs]flow.Addr) {

@@ -95,7 +95,7 @@ type Setting struct {
 // Service is a balanced service.
 type Service struct {
 	Name    string
-	Proto   string // tcp, udp
+	Proto   string // tcp, udp, sctp
 	VIP     string
 	Port    uint16
 	Last    uint16 // of a range of ports that begins with Port; 0 for Port alone
@@ -164,7 +164,7 @@ func (s Service) Target() string {
 // ID returns the service as nodes know it.
 func (s Service) ID() flow.Service {
 	vip, _ := netip.ParseAddr(s.VIP)
-	return flow.Service{VIP: flow.AddrFrom(vip), Port: s.Port, Last: s.Last, Proto: flow.Proto(protoNumber[s.Proto])}
+	return flow.Service{VIP: flow.AddrFrom(vip), Port: s.Port, Last: s.Last, Proto: protocolOf(s.Proto)}
 }
 
 // PortOf returns the port of a service to which a line of traffic goes.

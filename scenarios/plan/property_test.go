@@ -138,7 +138,7 @@ func aTraffic() *rapid.Generator[Traffic] {
 	return rapid.Custom(func(t *rapid.T) Traffic {
 		tr := Traffic{Name: aName().Draw(t, "name"), Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
 			Service: aName().Draw(t, "service"), Guard: aGuard().Draw(t, "guard"), Client: rapid.SampledFrom([]string{"", "client1"}).Draw(t, "client")}
-		tr.Proto = rapid.SampledFrom(tr.protocols()).Draw(t, "proto")
+		tr.Proto = rapid.SampledFrom(Protocols(tr.Kind)).Draw(t, "proto")
 		switch tr.Kind {
 		case Sessions:
 			tr.Count = rapid.IntRange(1, maxCount).Draw(t, "count")

@@ -101,8 +101,8 @@ func (b *builder) traffic(line *trafficLine, guard Guard) {
 			return
 		}
 	}
-	if !slices.Contains(t.protocols(), t.Proto) {
-		b.errorf(position(words[len(words)-1].Pos), t.protocols()[0], "%s cannot be %s", t.Kind, t.Proto)
+	if !slices.Contains(Protocols(t.Kind), t.Proto) {
+		b.errorf(position(words[len(words)-1].Pos), Protocols(t.Kind)[0], "%s cannot be %s", t.Kind, t.Proto)
 	}
 	b.trafficArgs(&t, line.Args)
 	b.plan.Traffic = append(b.plan.Traffic, t)
@@ -188,20 +188,9 @@ func (b *builder) both(args []*pair, one, other string) bool {
 // Sends reports whether the line comes from a client.
 func (t Traffic) Sends(client string) bool { return t.Client == "" || t.Client == client }
 
-// protocols lists the protocols of this kind of traffic, the default first.
-func (t Traffic) protocols() []string {
-	switch t.Kind {
-	case Probe:
-		return []string{"udp"}
-	case Flows, Connects:
-		return []string{"tcp", "udp"}
-	}
-	return []string{"tcp"}
-}
-
 // defaults sets the keys that the line left out.
 func (t *Traffic) defaults() {
-	t.Proto = t.protocols()[0]
+	t.Proto = Protocols(t.Kind)[0]
 	switch t.Kind {
 	case Sessions:
 		t.Count, t.Every = DefaultSessions, DefaultEvery

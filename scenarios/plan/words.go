@@ -20,7 +20,6 @@ var nodes = lab.Nodes()
 
 var (
 	roles     = []string{"Init", "Backup", "Claiming", "Master", "Yielding", "Fault"}
-	protocols = []string{"tcp", "udp"}
 	modes     = []string{modeFullNAT, "dnat", ModeDSRL2, ModeDSRIPIP}
 	balances  = []string{"least-conn", "maglev", "rr"}
 	kinds     = metric.Kinds()
