@@ -50,8 +50,9 @@ var _ = Describe("associations", func() {
 		Expect(r.traffic("web", trace.TrafficLost)).To(And(HaveLen(20), HaveEach(And(HaveField("Why", "connection reset by peer"), HaveField("Backend", "backend1")))))
 		flows := map[string]bool{}
 		for _, e := range captured {
-			Expect(e.RST.Sender).To(Equal("backend2"))
-			flows[e.RST.Flow] = true
+			if e.RST.Sender == "backend2" { // the client has forgotten them too, and aborts on a late SACK of backend1
+				flows[e.RST.Flow] = true
+			}
 		}
 		Expect(flows).To(HaveLen(20))
 	}, SpecTimeout(time.Minute))
