@@ -34,8 +34,11 @@ func (p *process) receive(in *packet) {
 		return
 	}
 	sent.relayed = false
-	if out.Link == name && !sent.answers(out.Frame) {
-		return
+	if out.Link == name {
+		if !sent.answers(out.Frame) {
+			return
+		}
+		sent.origin = p.index
 	}
 	p.forward(sent, &out)
 }

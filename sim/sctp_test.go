@@ -111,3 +111,30 @@ func TestBackendsThatEndTheirAssociations(t *testing.T) {
 		t.Errorf("after their end %d are lost, %d of them closed, %d connects fail, %d ABORTs", long.Lost, closed, brief.Failed, n)
 	}
 }
+
+// While no backend serves, the dataplane answers an INIT with an ABORT.
+func TestAssociationsAreRefusedWhileNoBackendServes(t *testing.T) {
+	p, err := plan.Parse("s.scn", []byte(`scenario s
+topo     pair clients=1 backends=2
+config   check.type=port check.interval=100ms check.timeout=50ms check.fall=1 check.all_down=refuse
+service  gw sctp 198.18.0.100:5000 mode=dnat
+traffic  new connects sctp rate=100/s
+@0s      wait lb1 is Master and lb2 insync within 3s
+@1s      crash backend1
+         crash backend2
+@4s      end
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, events := execute(t, p, sim.Config{Seed: 1})
+	refused := 0
+	for _, e := range events {
+		if e.Traffic != nil && e.Traffic.Event == trace.TrafficFailed && e.Traffic.Why == "connection reset by peer" {
+			refused++
+		}
+	}
+	if n := aborts(events, "lb1"); n < 200 || refused != n {
+		t.Errorf("%d connects were refused by %d ABORTs of the MASTER", refused, n)
+	}
+}

@@ -116,7 +116,7 @@ var Keys = []Key{
 	{Name: "track.targets", Default: noTargets, Hosts: true, quantity: trackable, Doc: "hosts that the node must reach: `backends`, `clients`, or a host such as `backend1`. If one does not answer, the gate Reachable closes"},
 	{Name: "track.every", Default: "100ms", quantity: span(10*time.Millisecond, time.Minute), Doc: "time between two probes of a target"},
 	{Name: "track.misses", Default: "3", quantity: whole(1, 255), Doc: "after so many unanswered probes in a row a target is lost; after as many answers it is reached again"},
-	{Name: keyCheck, Default: checkNone, Values: []string{checkNone, "port"}, Doc: "whether backends are probed. `port` opens a TCP connection; for udp it pings the host, and an ICMP port unreachable is a failure"},
+	{Name: keyCheck, Default: checkNone, Values: []string{checkNone, "port"}, Doc: "whether backends are probed. `port` opens a TCP connection, or sends an SCTP INIT, which an ABORT refuses; for udp it pings the host, and an ICMP port unreachable is a failure"},
 	{Name: "check.interval", Default: "1s", quantity: span(10*time.Millisecond, time.Hour), Doc: "time between two probes of a backend"},
 	{Name: "check.timeout", Default: "500ms", quantity: span(time.Millisecond, time.Hour), Doc: "how long a probe may take: at most half of the interval"},
 	{Name: "check.rise", Default: "2", quantity: whole(1, 255), Doc: "answers in a row that bring a backend up"},

@@ -1,4 +1,4 @@
-// Package checker runs single health checks of backends: a TCP connection, an HTTP request,
+// Package checker runs single health checks of backends: a TCP connection, an SCTP INIT, an HTTP request,
 // a gRPC health check, a ping, a datagram without a port unreachable in return, a script.
 // Package health counts the results and decides. A check always ends with its context, even
 // if the backend or the script hangs.
@@ -40,8 +40,8 @@ func (c *Checker) Probe(ctx context.Context, s config.Service, backend netip.Add
 		at = netip.AddrPortFrom(backend.Addr(), s.Check.Port)
 	}
 	kind := s.Check.Type
-	if kind == config.CheckPort && s.Proto == config.TCP {
-		kind = config.CheckTCP
+	if of, known := portChecks[s.Proto]; known && kind == config.CheckPort {
+		kind = of
 	}
 	err := c.probe(ctx, kind, s, at, backend)
 	if err != nil && ctx.Err() != nil {
@@ -50,10 +50,15 @@ func (c *Checker) Probe(ctx context.Context, s config.Service, backend netip.Add
 	return brief(err)
 }
 
+// portChecks are the checks of a service's own port by another type than port.
+var portChecks = map[config.Proto]config.CheckType{config.TCP: config.CheckTCP, config.SCTP: config.CheckSCTP}
+
 func (c *Checker) probe(ctx context.Context, kind config.CheckType, s config.Service, at, backend netip.AddrPort) error {
 	switch kind {
 	case config.CheckTCP:
 		return connect(ctx, at)
+	case config.CheckSCTP:
+		return initiate(ctx, at)
 	case config.CheckPort:
 		return c.datagram(ctx, at)
 	case config.CheckHTTP, config.CheckHTTPS:

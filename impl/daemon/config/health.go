@@ -15,7 +15,7 @@ import (
 // Check is how the backends of a service are probed, and how failures are handled. A service
 // inherits the keys that it leaves out from the file's check.
 type Check struct {
-	// Type is none, port, tcp, http, https, grpc, grpcs, icmp or script.
+	// Type is none, port, tcp, sctp, http, https, grpc, grpcs, icmp or script.
 	Type CheckType `yaml:"type,omitempty"`
 	// Interval is the time between two probes of a backend.
 	Interval Duration `yaml:"interval,omitempty"`
@@ -31,7 +31,7 @@ type Check struct {
 	SlowStart Duration `yaml:"slow_start,omitempty"`
 
 	// Port is the port to probe; the backend's own if left out. Backends that keep the ports of
-	// a range, and those of SCTP, need one, but for the types icmp and script.
+	// a range need one, but for the types icmp and script; those of SCTP also but for port and sctp.
 	Port uint16 `yaml:"port,omitempty"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
@@ -59,8 +59,9 @@ type CheckType string
 
 const (
 	CheckNone   CheckType = "none"
-	CheckPort   CheckType = "port" // TCP: a connection; UDP: a datagram without a port unreachable, and a ping; not SCTP
+	CheckPort   CheckType = "port" // TCP: a connection; UDP: a datagram without a port unreachable, and a ping; SCTP: an INIT
 	CheckTCP    CheckType = "tcp"  // a TCP connection, also to the backend of a UDP service
+	CheckSCTP   CheckType = "sctp" // an SCTP INIT, which an INIT ACK answers
 	CheckHTTP   CheckType = "http"
 	CheckHTTPS  CheckType = "https"
 	CheckGRPC   CheckType = "grpc"  // grpc.health.v1
@@ -71,7 +72,7 @@ const (
 
 func (CheckType) noun() string { return "a check" }
 func (CheckType) allowed() []string {
-	return []string{"none", "port", "tcp", "http", "https", "grpc", "grpcs", "icmp", "script"}
+	return []string{"none", "port", "tcp", "sctp", "http", "https", "grpc", "grpcs", "icmp", "script"}
 }
 func (c CheckType) offered() []string { return c.allowed() }
 
@@ -179,9 +180,7 @@ func checkCheck(d *document, at string, s Service) error {
 		return d.fail(at+".on_down", "%q is not possible: the dataplane resets no connection that is open; use keep, and let clients time out", c.OnDown)
 	case c.OnDown == OnDownMove && s.Proto != UDP:
 		return d.fail(at+".on_down", "%q is not possible for %s: no other backend knows the connection; use keep", c.OnDown, s.Proto)
-	case s.Proto == SCTP && c.Type == CheckPort:
-		return d.fail(at+".type", "%q probes no port of sctp; use icmp or script, or tcp, http or grpc with the check.port of a listener beside the service", c.Type)
-	case s.Proto == SCTP && c.Port == 0 && needsPort(c.Type):
+	case s.Proto == SCTP && c.Port == 0 && needsPort(c.Type) && c.Type != CheckPort && c.Type != CheckSCTP:
 		return d.fail(at+".port", "is missing; the backends' own port is one of sctp, so a check of type %s needs another one to probe", c.Type)
 	case c.Port == 0 && needsPort(c.Type) && s.Backends[0].Port() == 0:
 		return d.fail(at+".port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
