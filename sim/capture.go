@@ -4,6 +4,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 )
 
 // capture watches the edges, as package netns/capture does: which load balancer
@@ -11,7 +12,9 @@ import (
 type capture struct {
 	// lanes, by VIP; the last is that of dnat packets at the backend edge, which
 	// keep their client's address.
-	lanes []edgeLane
+	lanes      []edgeLane
+	challenges lab.Challenges
+	answers    int // RSTs that answered challenges
 }
 
 type edgeLane struct {
@@ -25,8 +28,16 @@ func (c *capture) see(w *World, p *packet) {
 	if p.from < 2 && !p.relayed {
 		c.carried(w, c.laneOf(w, p), p.from, w.now)
 	}
-	if p.flags&rst != 0 {
+	segment := lab.Segment{Tuple: p.tuple, ByNode: p.from < 2, SYN: p.flags&syn != 0, ACK: p.flags&ack != 0, FIN: p.flags&fin != 0,
+		Seq: p.seq, Ack: p.ack, Payload: p.length > 0}
+	mayChallenge := p.tuple.Proto == flow.TCP && p.link == onClients
+	switch {
+	case p.flags&rst != 0 && mayChallenge && c.challenges.Answers(segment):
+		c.answers++
+	case p.flags&rst != 0:
 		c.reset(w, p)
+	case mayChallenge:
+		c.challenges.Sees(segment, w.now)
 	}
 }
 
@@ -63,8 +74,11 @@ func (c *capture) turn(w *World, lane int, node uint8, at clock.Instant) {
 	w.record(trace.Event{At: at, Node: w.hosts[node].name, Kind: trace.KindForwarder, Forwarder: f})
 }
 
-// end records the last turn of each lane.
+// end records the last turn of each lane, and how many RSTs were not counted.
 func (c *capture) end(w *World) {
+	if c.answers > 0 {
+		w.record(trace.Event{At: w.now, Kind: trace.KindNote, Note: lab.ChallengesAnswered(c.answers)})
+	}
 	for i, l := range c.lanes {
 		if l.frames > 0 {
 			c.turn(w, i, l.node, l.last)

@@ -12,7 +12,8 @@
 // balancer's own connections to backends (health checks) are not recorded. A RST that a
 // load balancer only forwards is recorded at both edges, with the host that made it as its
 // origin. A RST of a connection whose ends have acknowledged each other's FIN is only
-// counted, in a note; see closes.
+// counted, in a note; see closes. So is one that answers the challenge of a SYN; see
+// lab.Challenges.
 //
 // Package netns calls it. It needs CAP_NET_RAW in the namespaces of the edges.
 package capture
@@ -33,6 +34,7 @@ import (
 	"baton/impl/flow"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios/lab"
 )
 
 // Host is a network namespace with a name. Do runs f on a thread inside it.
@@ -242,7 +244,7 @@ func (c *Capture) run() {
 		}
 		if stopping {
 			c.endTracks()
-			c.noteLate()
+			c.noteUncounted()
 			c.recordLoss()
 			return
 		}
@@ -268,12 +270,16 @@ func (c *Capture) endTracks() {
 	}
 }
 
-// noteLate records the number of RSTs that came after the end of their connections.
-func (c *Capture) noteLate() {
+// noteUncounted records how many RSTs were not counted, because they came after the end of their
+// connections, or answered a challenge.
+func (c *Capture) noteUncounted() {
 	for _, e := range c.edges {
 		if e.late > 0 {
 			c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote,
 				Note: fmt.Sprintf("%d RSTs at the %s edge after both ends had acknowledged the other's FIN: not counted", e.late, e.Name)})
+		}
+		if e.answers > 0 {
+			c.cfg.Record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: lab.ChallengesAnswered(e.answers)})
 		}
 	}
 }

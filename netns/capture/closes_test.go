@@ -92,9 +92,51 @@ func TestARSTHarmsUntilBothEndsHaveAcknowledgedTheOthersFIN(t *testing.T) {
 			}
 		}
 		events = nil
-		c.noteLate()
+		c.noteUncounted()
 		if noted := len(events) == 1 && strings.HasPrefix(events[0].Note, "2 RSTs at the clients edge"); noted != tt.over {
 			t.Errorf("RSTs %s: noted: %+v", tt.rule, events)
+		}
+	}
+}
+
+// Only the RST that answers a challenge is noted and not recorded: not one of another number, and not
+// one of a connection that has opened since.
+func TestARSTThatAnswersAChallengeIsNoted(t *testing.T) {
+	challenge := frame{flags: tcpACK, ack: 700}
+	for _, tt := range []struct {
+		rule     string
+		before   []frame // from lb1
+		rst      frame
+		recorded bool
+	}{
+		{"its number", []frame{challenge}, frame{flags: tcpRST, seq: 700}, false},
+		{"another number", []frame{challenge}, frame{flags: tcpRST, seq: 701}, true},
+		{"an ACK of its connection", []frame{{flags: tcpACK, seq: 5000, next: 5000, ack: 700}}, frame{flags: tcpRST, seq: 700}, true},
+		{"an open connection", []frame{challenge, {flags: tcpSYN | tcpACK, seq: 4999, next: 4999, ack: 1000}}, frame{flags: tcpRST, seq: 700}, true},
+	} {
+		var events []trace.Event
+		c := &Capture{owners: map[mac]string{lb1MAC: "lb1", clientMAC: "client1"}, lbs: map[string]bool{"lb1": true},
+			cfg: Config{Ports: []uint16{80}, Record: func(e trace.Event) { events = append(events, e) }}}
+		for _, name := range []string{lab.Clients, lab.Backends} {
+			e := &edge{Edge: Edge{Name: name, VIPs: []netip.Addr{addrOf(vipAddr)}}, closes: closes{}, tracks: []*forwarderTrack{{}, {}}}
+			c.edges = []*edge{e}
+			for _, f := range tt.before {
+				f.kind, f.src, f.dst, f.tuple = frameTCP, lb1MAC, clientMAC, webTuple
+				c.look(e, &f, 1, ms(1))
+			}
+			f := tt.rst
+			f.kind, f.src, f.dst, f.tuple = frameTCP, clientMAC, lb1MAC, webTuple.Reverse()
+			before := len(c.pairing.waiting)
+			c.look(e, &f, 1, ms(2))
+			recorded := len(c.pairing.waiting) > before
+			if want := tt.recorded || name != lab.Clients; recorded != want {
+				t.Errorf("a RST of %s, at the %s edge: recorded %v, want %v", tt.rule, name, recorded, want)
+			}
+			events = nil
+			c.noteUncounted()
+			if noted := len(events) == 1 && events[0].Note == lab.ChallengesAnswered(1); noted == recorded {
+				t.Errorf("a RST of %s: noted %+v", tt.rule, events)
+			}
 		}
 	}
 }

@@ -19,7 +19,9 @@ type edge struct {
 	stamps      hostclock.Translator
 	floods      flood
 	closes      closes
-	late        int               // RSTs of connections that had ended
+	late        int // RSTs of connections that had ended
+	challenges  lab.Challenges
+	answers     int               // RSTs that answered challenges
 	lost        uint64            // frames lost because the ring was full
 	lossUnknown error             // why the number of lost frames is unknown
 	tracks      []*forwarderTrack // one for each VIP, then one for the forwarded prefixes
@@ -107,12 +109,19 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 				e.late++
 				return
 			}
+			if e.Name == lab.Clients && e.challenges.Answers(c.segment(f)) {
+				e.answers++
+				return
+			}
 			c.pairing.add(c.sighting(e, f, at))
 		}
 	case f.kind == frameTCP || f.kind == frameUDP || f.kind == frameSCTP:
 		switch f.kind {
 		case frameTCP:
 			e.closes.follow(f)
+			if e.Name == lab.Clients {
+				e.challenges.Sees(c.segment(f), at)
+			}
 		case frameSCTP:
 			e.closes.followChunk(f)
 		}
@@ -126,6 +135,13 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 			}
 		}
 	}
+}
+
+// segment returns what tells a challenge and its answer.
+func (c *Capture) segment(f *frame) lab.Segment {
+	s := lab.Segment{Tuple: f.tuple, ByNode: c.lbs[c.owner(f.src)], SYN: f.flags&tcpSYN != 0, ACK: f.flags&tcpACK != 0, FIN: f.flags&tcpFIN != 0, Seq: f.seq, Ack: f.ack}
+	s.Payload = !s.SYN && !s.FIN && f.next != f.seq
+	return s
 }
 
 // lookNeighbours records who announces a VIP on the clients' side.

@@ -87,7 +87,7 @@ var metrics = []Metric{
 	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
 	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that forward at one time: their lease allows it, or frames on the wire show it"},
 	{Name: "rst", Now: true, Check: "rst", Of: Kinds(), Grows: true, Title: "RST", Rank: 6, Summary: true, Least: leastCount,
-		Doc: "TCP segments with RST, and ABORTs of SCTP, on the links of clients and backends; a forwarded one counts on both. A RST after both ends have acknowledged the other's FIN, and an ABORT after a SHUTDOWN ACK, is only noted; one by which a client answers a challenge (`limits.syn_challenge`) counts"},
+		Doc: "TCP segments with RST, and ABORTs of SCTP, on the links of clients and backends; a forwarded one counts on both. A RST after both ends have acknowledged the other's FIN, and an ABORT after a SHUTDOWN ACK, is only noted, and so is a RST by which a client answers a challenge (`limits.syn_challenge`)"},
 	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
 		Doc: "established sessions that failed before their end, and idle flows of the sample that were reset or had no answer at the end. The simulator closes every idle TCP flow at the end, and counts all that fail"},
 	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: Kinds(), Grows: true, Least: leastCount,

@@ -359,7 +359,6 @@ func (l *linter) measurable(c Cond, g Guard) {
 		m, _ := metric.Of(c.Compare.Metric)
 		l.measured(m, c, g)
 		l.certain(c, g)
-		l.answersCount(c, g)
 	case c.Output != nil:
 		l.ran(c, c.Output.Program, g)
 	case c.Named == Sticky:

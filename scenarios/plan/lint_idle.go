@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"baton/scenarios/lab"
-	"baton/scenarios/metric"
 )
 
 // idle is a rule for configuration keys that have no effect without something else.
@@ -82,19 +81,5 @@ func (l *linter) effective(s Setting, rule idle) bool {
 func (l *linter) pools(s Service) {
 	if s.SNAT > 0 && s.Mode != modeFullNAT {
 		l.errorf(s.Pos, "snat", "", "service %q: snat has no effect with mode=%s, which keeps the client's address; leave it out, or use mode=%s", s.Name, s.Mode, modeFullNAT)
-	}
-}
-
-// answersCount warns of a claim that no RST is seen, if clients answer challenges by RSTs.
-func (l *linter) answersCount(c Cond, g Guard) {
-	m, _ := metric.Of(c.Compare.Metric)
-	if m.Name != "rst" || len(l.Control) > 0 || c.Compare.Op != "==" || !c.Compare.Value.zero() {
-		return
-	}
-	for _, s := range l.Config {
-		if s.Key == keyChallenge && s.Value != "0" && meet(s.Guard, g) {
-			l.warn(c.Pos, "", "%s will be false once a client is challenged: it answers by a RST (%s, %s); claim lost == 0 and connects_failed == 0 instead", c, keyChallenge, s.Pos)
-			return
-		}
 	}
 }

@@ -94,21 +94,3 @@ func TestSNATAddressesNeedFullNAT(t *testing.T) {
 		}
 	}
 }
-
-// TestLintWarnsThatAnswersToChallengesAreRSTs, which a claim of none would count.
-func TestLintWarnsThatAnswersToChallengesAreRSTs(t *testing.T) {
-	const warning = "warning: rst == 0 will be false once a client is challenged"
-	for lines, warned := range map[string]bool{
-		"config limits.syn_challenge=5\nalways rst == 0\n":               true,
-		"config limits.syn_challenge=5\nalways rst <= 10\n":              false,
-		"config limits.syn_challenge=5\nalways lost == 0\n":              false,
-		"config limits.syn_challenge=0\nalways rst == 0\n":               false,
-		"[sim] config limits.syn_challenge=5\n[netns] always rst == 0\n": false,
-		"config limits.syn_challenge=5\ncontrol rst\n":                   false,
-	} {
-		_, found := Check("w.scn", []byte(preamble+lines+"@1s crash lb1\n@9s end\n"))
-		if got := strings.Contains(found.Error(), warning); got != warned {
-			t.Errorf("%q: %v", lines, found)
-		}
-	}
-}

@@ -111,7 +111,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.topology(unsafe)
 	d.services(func(of string) *sim.Random { return sim.NewRandom(seed, "campaign/"+of) })
 	d.load(gentle)
-	d.limits(sim.NewRandom(seed, "campaign/limits"), gentle)
+	d.limits(sim.NewRandom(seed, "campaign/limits"))
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
 	d.gatewayArbiter(sim.NewRandom(seed, "campaign/gateway"), weather, gentle)
 	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), sim.NewRandom(seed, "campaign/policy"), &weather, gentle)

@@ -15,15 +15,15 @@ const openAtOnce = 400
 
 // limits draws one limit, from a stream of its own. Each is reached by a flood, by backends that do not
 // answer, or by connections whose end no node hears; what has no answer is forgotten before the end of the
-// case. A challenge makes clients send RSTs, so that a gentle case, which counts them, challenges floods alone.
-func (d *drawing) limits(draw *sim.Random, gentle bool) {
+// case.
+func (d *drawing) limits(draw *sim.Random) {
 	key := pickOf(draw, "flows", "source_flows", "embryonic", "source_embryonic", challenge)
 	most, few := openAtOnce+draw.Below(openAtOnce), 1+draw.Below(50)
 	forgotten := draw.Between(time.Second, 5*time.Second).Truncate(time.Millisecond)
 	if !draw.Chance(limitShare) {
 		return
 	}
-	if key == challenge && !gentle {
+	if key == challenge {
 		most = few
 	}
 	d.line("config limits.%s=%d timeouts.syn_sent=%s", key, most, forgotten)
