@@ -10,7 +10,7 @@ import (
 
 // nodeKinds are the event kinds that a node may write about itself.
 var nodeKinds = []trace.Kind{trace.KindRole, trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce,
-	trace.KindReplica, trace.KindLoop, trace.KindLeak, trace.KindMissed, trace.KindNote}
+	trace.KindReplica, trace.KindLoop, trace.KindRefused, trace.KindLeak, trace.KindMissed, trace.KindNote}
 
 // recordFrom records the events that a node writes to its trace. Events of other nodes or
 // other kinds, such as faults, are dropped with a note.

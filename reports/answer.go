@@ -52,7 +52,7 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	}
 	led, found := a.led()
 	if found && len(sentences) > 0 {
-		sentences[0] = fmt.Sprintf("At %s, %s: %s", a.at(led.At), led.What, sentences[0])
+		sentences[0] = fmt.Sprintf("At %s, %s%s: %s", a.at(led.At), led.What, a.many(), sentences[0])
 	}
 	for i, sentence := range sentences {
 		if text := []rune(sentence); len(text) > sentenceMost {
@@ -100,6 +100,8 @@ func (a answering) led() (cause.Cause, bool) {
 	switch c.Name {
 	case "gap":
 		harm.Kind = cause.Silence
+	case "connects_failed":
+		harm.Kind = cause.Turned
 	case plan.CheckRole:
 		harm.Kind, harm.Node = cause.Waiting, nodeIn(c.Detail)
 	case plan.CheckInSync:
@@ -108,6 +110,17 @@ func (a answering) led() (cause.Cause, bool) {
 		harm.Kind = cause.Apart
 	}
 	return cause.Of(a.events, harm)
+}
+
+// many says how many new flows were refused, if that is the cause.
+func (a answering) many() string {
+	if len(a.failed) == 0 || a.failed[0].Name != "connects_failed" || a.failed[0].Failed == nil {
+		return ""
+	}
+	if n := cause.Refused(a.events, cause.Harm{From: a.failed[0].Failed.From, To: a.failed[0].Failed.To}); n > 0 {
+		return fmt.Sprintf(", %d times", n)
+	}
+	return ""
 }
 
 // counted describes the damage to clients in a control that was not caught.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/node"
 	"baton/impl/trace"
 )
@@ -47,7 +48,26 @@ func (p *process) tellLoop() {
 	}
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLoop,
 		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late, Replies: int(ended - l.replies)}})
+	p.tellRefused()
 	p.loop = loop{since: p.w.now, replies: ended}
+}
+
+// tellRefused puts on record which new flows the dataplane has refused since it was last asked.
+func (p *process) tellRefused() {
+	if p.dataplane == nil {
+		return
+	}
+	counts, err := p.dataplane.Refused()
+	if err != nil {
+		return
+	}
+	for _, s := range p.w.services {
+		counts[s.id].Since(p.turned[s.id], func(why dataplane.Drop, count uint64) {
+			p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindRefused,
+				Refused: &trace.Refused{Service: s.Name, Why: why.String(), Count: count}})
+		})
+	}
+	p.turned = counts
 }
 
 // guarded lets the core run. One that gives up on itself takes its daemon along.

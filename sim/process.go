@@ -37,15 +37,16 @@ type process struct {
 	powered   bool   // the host runs
 	peers     [len(pathLinks)]peerEntry
 	frozen    bool
-	freezes   uint64            // how often it was frozen
-	ration    *ration           // nil: it gets all of the processor
-	core      *node.Node        // nil until the daemon has come so far
-	driver    *driver.Driver    // of the core
-	dataplane *model.Dataplane  // the dataplane; nil without a daemon, unless it is pinned
-	table     *faulty.Dataplane // what the daemon has of it
-	version   uint64            // of the dataplane's contents, unique over all of them
-	leased    clock.Instant     // up to which the dataplane forwards, by the host's clock; 0: not at all
-	until     clock.Instant     // the same in true time
+	freezes   uint64                              // how often it was frozen
+	ration    *ration                             // nil: it gets all of the processor
+	core      *node.Node                          // nil until the daemon has come so far
+	driver    *driver.Driver                      // of the core
+	dataplane *model.Dataplane                    // the dataplane; nil without a daemon, unless it is pinned
+	table     *faulty.Dataplane                   // what the daemon has of it
+	turned    map[flow.Service]dataplane.Refusals // counts of the dataplane that are on record
+	version   uint64                              // of the dataplane's contents, unique over all of them
+	leased    clock.Instant                       // up to which the dataplane forwards, by the host's clock; 0: not at all
+	until     clock.Instant                       // the same in true time
 	role      string
 	refused   string // why a change of role was refused last
 	lost      uint64 // flow events that the dataplane has dropped, as seen so far
@@ -227,7 +228,8 @@ func (p *process) clear() {
 	if p.until > p.w.now {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
 	}
-	p.dataplane = nil
+	p.tellRefused()
+	p.dataplane, p.turned = nil, nil
 	p.changed()
 	p.setLease(0)
 }

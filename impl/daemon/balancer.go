@@ -13,6 +13,7 @@ import (
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/dataplane"
+	"baton/impl/flow"
 	"baton/impl/health"
 	"baton/impl/node"
 )
@@ -254,6 +255,18 @@ func (b *balancer) describe() []control.Service {
 		services[i] = s
 	}
 	return services
+}
+
+// nameOf returns the name of a service, or what it is if it has none.
+func (b *balancer) nameOf(service flow.Service) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.pools {
+		if p.service.Dataplane().Service == service {
+			return p.service.Name
+		}
+	}
+	return service.String()
 }
 
 // serviceAlarms returns an alarm for each service without a serving backend.

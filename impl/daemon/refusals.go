@@ -15,6 +15,8 @@ type refusals struct {
 	mu   sync.Mutex
 	seen map[string]refused // by protocol, VIP and port
 	used map[string]dataplane.PortUse
+	// tell is told what has grown since the previous counts.
+	tell func(service flow.Service, why dataplane.Drop, count uint64)
 }
 
 // refused counts the refused flows of one service.
@@ -50,6 +52,9 @@ func (r *refusals) note(counts map[flow.Service]dataplane.Refusals, used map[flo
 	r.seen = make(map[string]refused, len(counts))
 	for service, n := range counts {
 		is := was[service.String()]
+		if r.tell != nil && was != nil { // the first counts may be those of an earlier process
+			n.Since(is.Refusals, func(why dataplane.Drop, count uint64) { r.tell(service, why, count) })
+		}
 		if n.NoPort > is.NoPort {
 			is.port = now
 		}

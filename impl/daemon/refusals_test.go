@@ -122,3 +122,18 @@ func TestRefusalsStartAgainWithTheirService(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedFlowsAreToldOnce: what a pin kept from an earlier process is not told again, and each
+// later refusal is told once, by its reason.
+func TestRefusedFlowsAreToldOnce(t *testing.T) {
+	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
+	told := map[dataplane.Drop]uint64{}
+	r := refusals{tell: func(_ flow.Service, why dataplane.Drop, count uint64) { told[why] += count }}
+	for _, counts := range []dataplane.Refusals{{SourceLimit: 7}, {SourceLimit: 7}, {SourceLimit: 9, TableFull: 1}, {SourceLimit: 9, TableFull: 1}, {SourceLimit: 2}} {
+		r.note(map[flow.Service]dataplane.Refusals{web: counts}, nil, time.Unix(1000, 0))
+	}
+	// The last counts are those of a service that was made anew.
+	if want := map[dataplane.Drop]uint64{dataplane.DropSourceLimit: 4, dataplane.DropTableFull: 1}; !maps.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}

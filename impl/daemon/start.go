@@ -30,6 +30,7 @@ import (
 	"baton/impl/daemon/transport"
 	"baton/impl/dataplane"
 	"baton/impl/dataplane/faulty"
+	"baton/impl/flow"
 	"baton/impl/node"
 	"baton/impl/trace"
 )
@@ -254,6 +255,10 @@ func (d *daemon) openBalancer() (err error) {
 		return err
 	}
 	d.onClose(d.checker.Close)
+	d.loop.refusals.tell = func(service flow.Service, why dataplane.Drop, count uint64) {
+		d.loop.recorder.Event(trace.Event{At: d.loop.now(), Node: d.cfg.Node, Kind: trace.KindRefused,
+			Refused: &trace.Refused{Service: d.balancer.nameOf(service), Why: why.String(), Count: count}})
+	}
 	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.note, func(in node.Decided) { d.loop.inbox.post(in) })
 	d.loop.out.leads, d.loop.out.balancer, d.loop.out.edits = d.balancer.leaveAll, d.balancer, d.edits
 	return nil

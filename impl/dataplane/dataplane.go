@@ -392,6 +392,25 @@ type Refusals struct {
 	NoBackend, NoPort, TableFull, ServiceLimit, SourceLimit, Challenged uint64
 }
 
+// Since calls tell with the counts that have grown since an earlier time, in a fixed order. They
+// start again when a service is re-created.
+func (r Refusals) Since(before Refusals, tell func(why Drop, count uint64)) {
+	for _, n := range []struct {
+		why         Drop
+		now, before uint64
+	}{
+		{DropNoBackend, r.NoBackend, before.NoBackend}, {DropNoPort, r.NoPort, before.NoPort}, {DropTableFull, r.TableFull, before.TableFull},
+		{DropServiceLimit, r.ServiceLimit, before.ServiceLimit}, {DropSourceLimit, r.SourceLimit, before.SourceLimit}, {DropChallenged, r.Challenged, before.Challenged},
+	} {
+		switch {
+		case n.now > n.before:
+			tell(n.why, n.now-n.before)
+		case n.now < n.before && n.now > 0:
+			tell(n.why, n.now)
+		}
+	}
+}
+
 // Dataplane forwards packets. Its methods are called from one goroutine, except that
 // another may be in Wait, and a third in Dump or Sweep, which take time in proportion to
 // the table. During those two, Apply, Delete and SetServices are not called.

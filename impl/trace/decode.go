@@ -92,6 +92,9 @@ func (s *scan) event(x *Event, key []byte) {
 	case "loop":
 		x.Loop = once(s, x.Loop)
 		s.object(func(key []byte) { s.loopField(x.Loop, key) })
+	case "refused":
+		x.Refused = once(s, x.Refused)
+		s.object(func(key []byte) { s.refusedField(x.Refused, key) })
 	case "loss":
 		x.Loss = once(s, x.Loss)
 		s.object(func(key []byte) { s.lossField(x.Loss, key) })

@@ -422,6 +422,19 @@ func (s *scan) replicaField(x *Replica, key []byte) {
 	}
 }
 
+func (s *scan) refusedField(x *Refused, key []byte) {
+	switch string(key) {
+	case "service":
+		x.Service = s.string()
+	case "why":
+		x.Why = s.string()
+	case "count":
+		x.Count = s.unsigned()
+	default:
+		s.bad = true
+	}
+}
+
 func (s *scan) loopField(x *Loop, key []byte) {
 	switch string(key) {
 	case "for":

@@ -38,6 +38,7 @@ const (
 	KindStall     Kind = "stall"     // the host itself stood still: measurements around it prove nothing
 	KindReplica   Kind = "replica"   // digest of a node's connection table
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
+	KindRefused   Kind = "refused"   // a node's dataplane refused new flows
 	KindLoss      Kind = "loss"      // packets were lost on a link, by plan or not
 	KindProgram   Kind = "program"   // a program that the scenario ran has ended
 	KindDied      Kind = "died"      // a node's process ended that nobody had ended
@@ -73,6 +74,7 @@ type Event struct {
 	Stall     *Stall     `json:"stall,omitempty"`
 	Replica   *Replica   `json:"replica,omitempty"`
 	Loop      *Loop      `json:"loop,omitempty"`
+	Refused   *Refused   `json:"refused,omitempty"`
 	Loss      *Loss      `json:"loss,omitempty"`
 	Program   *Program   `json:"program,omitempty"`
 	Died      *Died      `json:"died,omitempty"`
@@ -406,6 +408,14 @@ type Loop struct {
 	Late   int `json:"late,omitempty"` // idle ones after which the core wanted another at once
 	// Replies are the deferred replies whose wait ended. Each may have needed a timer.
 	Replies int `json:"replies,omitempty"`
+}
+
+// Refused says how many new flows of a service the dataplane has refused for one reason since the
+// event before. It is written about once a second.
+type Refused struct {
+	Service string `json:"service"` // its name
+	Why     string `json:"why"`     // the reason of the drops: service-limit, table-full …
+	Count   uint64 `json:"count"`
 }
 
 // Died is the end of a node's process that nobody had asked for.

@@ -42,6 +42,7 @@ const (
 	Apart                // the pair did not converge
 	Mixed                // a flow got the answer to another flow
 	Uncaught             // a control's bug did no damage
+	Turned               // new connections failed
 )
 
 // Of returns the cause of a harm, or false if the trace does not show one.

@@ -27,6 +27,8 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 		return apart(events, harm)
 	case Mixed:
 		return mixed(events, harm)
+	case Turned:
+		return refused(events, harm)
 	}
 	return Cause{}, false
 }

@@ -104,6 +104,8 @@ func (b *builder) take(e trace.Event) {
 		l := b.lane(Stalls, "", "")
 		l.Spans = append(l.Spans, Span{From: at - At(took.Microseconds()), To: at, State: "stall", Tone: Warn,
 			What: fmt.Sprintf("%s for %v", e.Stall.Of(), short(took))})
+	case e.Refused != nil:
+		b.mark(Damage, e.Refused.Service, "", Mark{At: at, Tone: Warn, What: fmt.Sprintf("%s refused %d new flows of %s: %s", e.Node, e.Refused.Count, e.Refused.Service, e.Refused.Why)})
 	case e.Role != nil:
 		b.role(at, e.Node, e.Role)
 	case e.Gate != nil:

@@ -52,7 +52,7 @@ const (
 	Connects  = "connects"  // of a traffic line; curves: connects a second, opened and failed
 	Latency   = "latency"   // of a traffic line; trips: percentiles of the round trips
 	Gaps      = "gaps"      // of a traffic line; spans: flows that waited for an answer
-	Damage    = "damage"    // of a traffic line; marks: sessions lost, moved, corrupt; connects failed
+	Damage    = "damage"    // of a traffic line; marks: sessions lost, moved, corrupt; connects failed; of a service: new flows refused
 )
 
 // Lane is one row of the axis.

@@ -1,0 +1,58 @@
+package cause
+
+import (
+	"fmt"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// reasons says of each reason of a refused flow, as docs/trace.md names it, what refused it.
+var reasons = map[string]string{
+	"no-backend":    "it had no backend that takes new flows",
+	"no-port":       "no SNAT port was free (snat_pool, snat_ports)",
+	"table-full":    "the table was full (max_flows)",
+	"service-limit": "the service was at its limit (limits.flows, limits.embryonic)",
+	"source-limit":  "their source was at its limit (limits.source_flows, limits.source_embryonic)",
+}
+
+// A connect fails some seconds after the refusal of its first SYN, and refusals are told once a
+// second.
+const (
+	patience = 5 * time.Second
+	telling  = 1500 * time.Millisecond
+)
+
+// refusal is what was refused by a node, and why.
+type refusal struct{ node, service, why string }
+
+// refused finds the refusal of most new flows around the failure of a connect. A challenged SYN is
+// not refused for good.
+func refused(events []trace.Event, harm Harm) (Cause, bool) {
+	most, at, count := refusals(events, harm)
+	return Cause{at, most.node, fmt.Sprintf("%s refused new flows of %s, because %s", most.node, most.service, reasons[most.why])}, count > 0
+}
+
+// Refused counts what the cause of a Turned harm refused.
+func Refused(events []trace.Event, harm Harm) uint64 {
+	_, _, count := refusals(events, harm)
+	return count
+}
+
+func refusals(events []trace.Event, harm Harm) (most refusal, at clock.Instant, count uint64) {
+	counts, first := map[refusal]uint64{}, map[refusal]clock.Instant{}
+	for _, e := range events {
+		if e.Refused == nil || reasons[e.Refused.Why] == "" || e.At < harm.From.Add(-patience) || e.At > harm.To.Add(telling) {
+			continue
+		}
+		r := refusal{e.Node, e.Refused.Service, e.Refused.Why}
+		if counts[r] == 0 {
+			first[r] = e.At
+		}
+		if counts[r] += e.Refused.Count; counts[r] > counts[most] {
+			most = r
+		}
+	}
+	return most, first[most], counts[most]
+}

@@ -1,0 +1,40 @@
+package cause
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// A connect that failed is explained by what its node refused most around that time. A challenge
+// refuses nobody, and what was refused at another time explains nothing.
+func TestARefusedConnectIsTold(t *testing.T) {
+	second := func(n float64) clock.Instant { return clock.Instant(n * float64(time.Second)) }
+	refusal := func(at float64, node, why string, count uint64) trace.Event {
+		return trace.Event{At: second(at), Node: node, Kind: trace.KindRefused, Refused: &trace.Refused{Service: "web", Why: why, Count: count}}
+	}
+	const limit = "lb1 refused new flows of web, because their source was at its limit (limits.source_flows"
+	for _, test := range []struct {
+		name   string
+		events []trace.Event
+		says   string
+		count  uint64
+	}{
+		{"a limit", []trace.Event{refusal(7.5, "lb1", "source-limit", 11), refusal(8.5, "lb1", "source-limit", 20)}, limit, 31},
+		{"the most of several", []trace.Event{refusal(7.5, "lb1", "table-full", 3), refusal(8, "lb1", "source-limit", 4)}, limit, 4},
+		{"of one node", []trace.Event{refusal(7.5, "lb2", "source-limit", 3), refusal(8, "lb1", "source-limit", 4)}, limit, 4},
+		{"a full table", []trace.Event{refusal(8, "lb2", "table-full", 1)}, "lb2 refused new flows of web, because the table was full (max_flows)", 1},
+		{"a challenge", []trace.Event{refusal(8, "lb1", "challenged", 9)}, "", 0},
+		{"long before", []trace.Event{refusal(2, "lb1", "source-limit", 9)}, "", 0},
+		{"long after", []trace.Event{refusal(13, "lb1", "source-limit", 9)}, "", 0},
+	} {
+		harm := Harm{Kind: Turned, From: second(10), To: second(11)}
+		found, ok := Of(test.events, harm)
+		if ok != (test.says != "") || !strings.HasPrefix(found.What, test.says) || Refused(test.events, harm) != test.count {
+			t.Errorf("%s: %+v, %v, %d times", test.name, found, ok, Refused(test.events, harm))
+		}
+	}
+}
