@@ -1,0 +1,75 @@
+package sim
+
+import (
+	"testing"
+
+	"baton/impl/sctp"
+)
+
+// associatedEndpoint is a client's end that was established at epoch.
+func associatedEndpoint() (*endpoint, *wire) {
+	const mine, peer = 1001, 5001
+	e, w := &endpoint{unit: requestLen}, &wire{}
+	e.associate(epoch, w, mine)
+	for _, kind := range []uint8{sctp.InitAck, sctp.CookieAck} {
+		e.receive(epoch, w, &packet{chunk: chunk{kind: kind, tag: mine, initiate: peer}})
+	}
+	w.sent = nil
+	return e, w
+}
+
+// A packet with another tag than the association's is discarded (RFC 9260 8.5); an ABORT may have the tag
+// of the other direction instead (8.5.1).
+func TestAnAssociationChecksTags(t *testing.T) {
+	for _, tt := range []struct {
+		chunk chunk
+		ends  bool
+	}{
+		{chunk{kind: sctp.Abort, tag: 1001}, true},
+		{chunk{kind: sctp.Abort, tag: 5001, reflected: true}, true},
+		{chunk{kind: sctp.Abort, tag: 5001}, false},
+		{chunk{kind: sctp.Abort, tag: 1001, reflected: true}, false},
+		{chunk{kind: sctp.Abort, tag: 7}, false},
+	} {
+		e, w := associatedEndpoint()
+		if e.state != tcpEstablished {
+			t.Fatal("not established")
+		}
+		e.receive(epoch, w, &packet{chunk: tt.chunk})
+		if ended := w.why == "connection reset by peer"; ended != tt.ends {
+			t.Errorf("%+v ends the association: %v", tt.chunk, ended)
+		}
+	}
+	e, w := associatedEndpoint()
+	e.receive(epoch, w, &packet{chunk: chunk{kind: sctp.Data, tag: 7}, length: answerLen, seq: e.rcv})
+	if w.received != 0 || len(w.sent) != 0 {
+		t.Errorf("data with another tag: %d bytes, %d answers", w.received, len(w.sent))
+	}
+}
+
+// Three SACKs that report a hole have it filled at once (RFC 9260 7.2.4); else the timer does.
+func TestAHoleIsFilledAfterThreeReports(t *testing.T) {
+	e, w := associatedEndpoint()
+	e.write(epoch, w, 4)
+	lost := w.sent[0]
+	w.sent = nil
+	for reports := 1; reports <= missesUntilRepeat; reports++ {
+		e.receive(epoch, w, &packet{chunk: chunk{kind: sctp.Sack, tag: 1001}, ack: lost.seq})
+		if repeated := len(w.sent) > 0; repeated != (reports == missesUntilRepeat) {
+			t.Errorf("after %d reports it was repeated: %v", reports, repeated)
+		}
+	}
+	if w.sent[0].seq != lost.seq || w.sent[0].chunk.kind != sctp.Data || w.sent[0].chunk.tag != 5001 {
+		t.Errorf("repeated %+v", w.sent[0])
+	}
+}
+
+// An association is given up after Association.Max.Retrans timeouts, from RTO.Min on (RFC 9260 16).
+func TestAnAssociationThatIsNotAnsweredEnds(t *testing.T) {
+	e, w := associatedEndpoint()
+	e.write(epoch, w, 1)
+	waits := runOut(e, w, epoch)
+	if len(waits) != int(retriesSCTP[tcpEstablished])+1 || waits[0] != rtoSCTP || waits[1] != 2*rtoSCTP || waits[len(waits)-1] != rtoMaxSCTP {
+		t.Errorf("waits %v", waits)
+	}
+}
