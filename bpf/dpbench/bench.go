@@ -91,13 +91,26 @@ func openBaton(l *lab, hook dataplane.Hook) (func() error, error) {
 	}
 	flooded := service
 	flooded.Name, flooded.Port, flooded.Limits.SYNChallenge = "flooded", floodedPort, 1
+	associated, tunnelled := service, service
+	associated.Name, associated.Port, associated.Proto = "gw", sctpPort, flow.SCTP
+	tunnelled.Name, tunnelled.Port, tunnelled.Mode, tunnelled.SNAT = "direct", tunnelPort, dataplane.DSRIPIP, flow.Addr{}
+	tunnelled.Backends = nil
+	for _, b := range backends {
+		tunnelled.Backends = append(tunnelled.Backends, dataplane.Backend{Addr: b, Port: tunnelPort})
+	}
 	for i := range uint16(many) {
-		o := flow.Tuple{Proto: flow.TCP, Src: client, SrcPort: 1024 + i, Dst: vip, DstPort: servicePort}
-		r := flow.Tuple{Proto: flow.TCP, Src: backends[0], SrcPort: backendPort, Dst: snat, DstPort: 1024 + i}
-		known = append(known, flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour})
+		add := func(o, r flow.Tuple) {
+			known = append(known, flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour})
+		}
+		for _, s := range []dataplane.Service{service, associated} {
+			add(flow.Tuple{Proto: s.Proto, Src: client, SrcPort: 1024 + i, Dst: vip, DstPort: s.Port},
+				flow.Tuple{Proto: s.Proto, Src: backends[0], SrcPort: backendPort, Dst: snat, DstPort: 1024 + i})
+		}
+		o := flow.Tuple{Proto: flow.TCP, Src: client, SrcPort: 1024 + i, Dst: vip, DstPort: tunnelPort}
+		add(o, flow.DirectReply(o, backends[0]))
 	}
 	d, err := bpf.Open(dataplane.Config{
-		ClientLink: "client0", BackendLink: "backend0", Services: []dataplane.Service{service, flooded},
+		ClientLink: "client0", BackendLink: "backend0", Services: []dataplane.Service{service, flooded, associated, tunnelled},
 		SNATPorts: dataplane.PortRange{First: 1024, Last: 65535}, Timeouts: dataplane.DefaultTimeouts(), Hook: hook,
 	})
 	if err != nil {
@@ -118,16 +131,19 @@ func openBaton(l *lab, hook dataplane.Hook) (func() error, error) {
 }
 
 func rows() []*row {
-	original := source{link: "client0", from: clients, to: vip, port: servicePort, flags: ack, flows: 1}
+	original := source{link: "client0", from: clients, to: vip, proto: flow.TCP, port: servicePort, flags: ack, flows: 1}
 	plain := original
 	plain.to = backends[0]
-	reply := source{link: "backend0", from: backends[0], to: snat, port: backendPort, flags: ack, flows: 1, replies: true}
+	reply := source{link: "backend0", from: backends[0], to: snat, proto: flow.TCP, port: backendPort, flags: ack, flows: 1, replies: true}
 	missing := original
 	missing.from[1]++ // of a client that has no flow
 	opening := original
 	opening.flags, opening.flows = syn, freshFlows
 	flood := opening
 	flood.port, flood.flows = floodedPort, many
+	association, associationReply, tunnel, tunnelOpening := original, reply, original, opening
+	association.proto, association.port, associationReply.proto = flow.SCTP, sctpPort, flow.SCTP
+	tunnel.port, tunnelOpening.port = tunnelPort, tunnelPort
 	spread := func(s source) source { s.flows = many; return s }
 	return []*row{
 		{name: "drop", way: dropWay, from: original, lands: true},
@@ -143,6 +159,12 @@ func rows() []*row {
 		{name: "baton miss", way: batonWay, from: missing},
 		{name: "baton, new flow", way: batonWay, from: opening, fresh: true, lands: true},
 		{name: "baton, SYN challenged", way: batonWay, from: flood, lands: true}, // the answer
+		{name: "baton sctp, 1 flow", way: batonWay, from: association, lands: true},
+		{name: "baton sctp, 10,000 flows", way: batonWay, from: spread(association), lands: true},
+		{name: "baton sctp reply, 1 flow", way: batonWay, from: associationReply, lands: true},
+		{name: "baton dsr-ipip, 1 flow", way: batonWay, from: tunnel, lands: true},
+		{name: "baton dsr-ipip, 10,000 flows", way: batonWay, from: spread(tunnel), lands: true},
+		{name: "baton dsr-ipip, new flow", way: batonWay, from: tunnelOpening, fresh: true, lands: true},
 		{name: "XDP drop", way: wireDropWay, from: original, lands: true},
 		{name: "XDP bare redirect", way: wireRedirectWay, from: original, lands: true},
 		{name: "nft NAT from the wire, 1 flow", way: wireNftWay, from: original, lands: true},
@@ -154,6 +176,10 @@ func rows() []*row {
 		{name: "baton xdp reply, 1 flow", way: wireXDPWay, from: reply, lands: true},
 		{name: "baton xdp reply, 10,000 flows", way: wireXDPWay, from: spread(reply), lands: true},
 		{name: "baton xdp miss", way: wireXDPWay, from: missing},
+		{name: "baton xdp sctp, 1 flow", way: wireXDPWay, from: association, lands: true},
+		{name: "baton xdp sctp, 10,000 flows", way: wireXDPWay, from: spread(association), lands: true},
+		{name: "baton xdp dsr-ipip, 1 flow", way: wireXDPWay, from: tunnel, lands: true},
+		{name: "baton xdp dsr-ipip, 10,000 flows", way: wireXDPWay, from: spread(tunnel), lands: true},
 		{name: "baton xdp, new flow", way: wireXDPWay, from: opening, fresh: true, lands: true},
 	}
 }

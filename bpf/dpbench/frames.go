@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"baton/impl/flow"
+	"baton/impl/sctp"
 )
 
 // TCP flags.
@@ -19,6 +20,7 @@ type source struct {
 	link    string // by which they come in
 	from    flow.Addr
 	to      flow.Addr
+	proto   flow.Proto
 	port    uint16 // of the service, or with replies of the backend
 	flags   byte
 	flows   uint32
@@ -28,11 +30,12 @@ type source struct {
 const frameLen = 64
 
 // pattern is the frame of no flow: without its port, and with the sums of what is
-// there in place of the checksums.
+// there in place of the checksums. The CRC of SCTP is wrong, and stays as wrong as it is: that costs
+// the dataplane as much as a right one.
 func (s source) pattern(mac net.HardwareAddr) (f [frameLen]byte) {
 	copy(f[0:], mac)
 	copy(f[6:], net.HardwareAddr{2, 0, 0, 0, 0, 99})
-	copy(f[12:], []byte{8, 0, 0x45, 0, 0, frameLen - 14, 0, 7, 0, 0, 64, byte(flow.TCP)})
+	copy(f[12:], []byte{8, 0, 0x45, 0, 0, frameLen - 14, 0, 7, 0, 0, 64, byte(s.proto)})
 	copy(f[26:], s.from.Bytes())
 	copy(f[30:], s.to.Bytes())
 	at := 36
@@ -40,8 +43,12 @@ func (s source) pattern(mac net.HardwareAddr) (f [frameLen]byte) {
 		at = 34
 	}
 	binary.BigEndian.PutUint16(f[at:], s.port)
-	f[46], f[47], f[48] = 0x50, s.flags, 2
 	copy(f[54:], "ten bytes.")
+	if s.proto == flow.SCTP {
+		copy(f[38:], []byte{0, 0, 0, 7, 1, 2, 3, 4, sctp.Data, 3, 0, frameLen - 46})
+	} else {
+		f[46], f[47], f[48] = 0x50, s.flags, 2
+	}
 	pseudo := sum(f[26:54]) + uint32(flow.TCP) + frameLen - 34 + sum(f[54:])
 	binary.NativeEndian.PutUint16(f[50:], swapped(fold(pseudo)))
 	binary.NativeEndian.PutUint16(f[24:], swapped(fold(sum(f[14:34]))))

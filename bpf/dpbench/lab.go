@@ -30,6 +30,8 @@ var (
 const (
 	servicePort = 80
 	floodedPort = servicePort + 1 // of a service that challenges everybody
+	sctpPort    = servicePort + 2
+	tunnelPort  = servicePort + 3 // of a service by dsr-ipip
 	backendPort = 8080
 )
 
