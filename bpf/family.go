@@ -56,6 +56,7 @@ type objects struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
+	PortTurns      *ebpf.Variable `ebpf:"port_turns"`
 }
 
 // shared returns the maps that the families share: lease, counters, event ring and its doorbell.
@@ -82,6 +83,7 @@ type tables interface {
 	objects() *objects
 	// fast returns the XDP programs; nil if there are none.
 	fast() *fastPath
+	beginTurns(snatTurn uint64) error
 	// suffix marks the family in the names of pinned objects.
 	suffix() string
 	// has reports whether an address belongs to the family.
@@ -146,6 +148,7 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 		lbVarSnatFirst:     cfg.SNATPorts.First,
 		lbVarDatagramSeed:  cfg.DatagramSeed,
 		lbVarSnatSeed:      cfg.SNATSeed,
+		lbVarSnatTurns:     cfg.SNATTurn != 0,
 		lbVarSnatCount:     uint32(cfg.SNATPorts.Len()),
 		lbVarSnatPeerFirst: cfg.SNATPeer.First,
 		lbVarSnatPeerCount: uint32(cfg.SNATPeer.Len()),
@@ -187,7 +190,7 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	f.dnatBackends = newMirror[rawEndpoint[A], uint32](f.objs.DnatBackends)
 	f.dnatRanges = newMirror[rawPortKey[A], uint32](f.objs.DnatRanges)
 	f.addresses = newMirror[A, uint32](f.objs.Addresses)
-	if err := f.batch.open(f.objs.Batch); err != nil {
+	if err := errors.Join(f.batch.open(f.objs.Batch), f.beginTurns(cfg.SNATTurn)); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	return f, nil

@@ -66,6 +66,7 @@ const (
 	fast6VarSnatPeerCount  = "snat_peer_count"
 	fast6VarSnatPeerFirst  = "snat_peer_first"
 	fast6VarSnatSeed       = "snat_seed"
+	fast6VarSnatTurns      = "snat_turns"
 	fast6VarTunnelSource   = "tunnel_source"
 )
 
@@ -173,6 +174,7 @@ type fast6VariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
@@ -276,6 +278,7 @@ type fast6Variables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 

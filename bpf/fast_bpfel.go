@@ -65,6 +65,7 @@ const (
 	fast4VarSnatPeerCount  = "snat_peer_count"
 	fast4VarSnatPeerFirst  = "snat_peer_first"
 	fast4VarSnatSeed       = "snat_seed"
+	fast4VarSnatTurns      = "snat_turns"
 	fast4VarTunnelSource   = "tunnel_source"
 )
 
@@ -171,6 +172,7 @@ type fast4VariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
@@ -272,6 +274,7 @@ type fast4Variables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 

@@ -247,6 +247,9 @@ func (s *programSubject) reset() {
 	s.must(s.Delete(all))
 	_, err := s.Poll(dataplane.AllPending, func(flow.Event) {})
 	s.must(err)
+	for _, f := range s.families {
+		s.must(f.beginTurns(s.cfg.SNATTurn))
+	}
 	if d := s.deferral; d != nil {
 		clear(d.waiting)
 		d.packets, d.bytes = 0, 0

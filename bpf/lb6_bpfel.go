@@ -71,6 +71,7 @@ const (
 	lb6VarLimited        = "limited"
 	lb6VarPeerBackendMac = "peer_backend_mac"
 	lb6VarPeerClientMac  = "peer_client_mac"
+	lb6VarPortTurns      = "port_turns"
 	lb6VarRanged         = "ranged"
 	lb6VarRelayUntil     = "relay_until"
 	lb6VarSnatCount      = "snat_count"
@@ -78,6 +79,7 @@ const (
 	lb6VarSnatPeerCount  = "snat_peer_count"
 	lb6VarSnatPeerFirst  = "snat_peer_first"
 	lb6VarSnatSeed       = "snat_seed"
+	lb6VarSnatTurns      = "snat_turns"
 	lb6VarTunnelSource   = "tunnel_source"
 )
 
@@ -190,6 +192,7 @@ type lb6VariableSpecs struct {
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	PortTurns      *ebpf.VariableSpec `ebpf:"port_turns"`
 	Ranged         *ebpf.VariableSpec `ebpf:"ranged"`
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
@@ -197,6 +200,7 @@ type lb6VariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
@@ -305,6 +309,7 @@ type lb6Variables struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	PortTurns      *ebpf.Variable `ebpf:"port_turns"`
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
@@ -312,6 +317,7 @@ type lb6Variables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 

@@ -264,6 +264,7 @@ const (
 	lbVarLimited        = "limited"
 	lbVarPeerBackendMac = "peer_backend_mac"
 	lbVarPeerClientMac  = "peer_client_mac"
+	lbVarPortTurns      = "port_turns"
 	lbVarRanged         = "ranged"
 	lbVarRelayUntil     = "relay_until"
 	lbVarSnatCount      = "snat_count"
@@ -271,6 +272,7 @@ const (
 	lbVarSnatPeerCount  = "snat_peer_count"
 	lbVarSnatPeerFirst  = "snat_peer_first"
 	lbVarSnatSeed       = "snat_seed"
+	lbVarSnatTurns      = "snat_turns"
 	lbVarTunnelSource   = "tunnel_source"
 )
 
@@ -379,6 +381,7 @@ type lbVariableSpecs struct {
 	Limited        *ebpf.VariableSpec `ebpf:"limited"`
 	PeerBackendMac *ebpf.VariableSpec `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.VariableSpec `ebpf:"peer_client_mac"`
+	PortTurns      *ebpf.VariableSpec `ebpf:"port_turns"`
 	Ranged         *ebpf.VariableSpec `ebpf:"ranged"`
 	RelayUntil     *ebpf.VariableSpec `ebpf:"relay_until"`
 	SnatCount      *ebpf.VariableSpec `ebpf:"snat_count"`
@@ -386,6 +389,7 @@ type lbVariableSpecs struct {
 	SnatPeerCount  *ebpf.VariableSpec `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
 }
 
@@ -486,6 +490,7 @@ type lbVariables struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	PeerBackendMac *ebpf.Variable `ebpf:"peer_backend_mac"`
 	PeerClientMac  *ebpf.Variable `ebpf:"peer_client_mac"`
+	PortTurns      *ebpf.Variable `ebpf:"port_turns"`
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	RelayUntil     *ebpf.Variable `ebpf:"relay_until"`
 	SnatCount      *ebpf.Variable `ebpf:"snat_count"`
@@ -493,6 +498,7 @@ type lbVariables struct {
 	SnatPeerCount  *ebpf.Variable `ebpf:"snat_peer_count"`
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
+	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
 	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 }
 

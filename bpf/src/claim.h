@@ -12,6 +12,8 @@
 #include "maps.h"
 
 #define PORT_ATTEMPTS 64
+#define TURN_ATTEMPTS 8 /* of them in turn. The rest are drawn: ports in use may be neighbours */
+#define TURNS 1024
 
 static __always_inline bool is_claim_of(const struct tuple *reply, const struct tuple *original)
 {
@@ -34,20 +36,19 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 	return is_claim_of(reply, original) ? -EALREADY : -EEXIST;
 }
 
-/* The SNAT ports of a node. */
-struct half {
-	__u16 first; /* host byte order */
-	__u32 count;
-};
+/* The position in the SNAT ports at which the next flow tries, by the hash of its backend's address
+ * and port. User space fills in where each begins. Not a map, whose key would need stack. */
+__u64 port_turns[TURNS];
 
 /* A search for a SNAT port. */
 struct search {
 	struct tuple *reply;
 	const struct tuple *original;
 	const struct service *svc;
-	struct half half;
 	__u64 hash;
-	long err; /* of the last claim */
+	__u64 *turn; /* NULL if the ports are not taken in turn */
+	int err;     /* of the last claim */
+	bool of_peer; /* among the peer's ports */
 };
 
 /* Claims reply with the i-th SNAT address and port that a flow with the hash tries. Returns 1 to
@@ -55,24 +56,39 @@ struct search {
 static long claim_port(__u32 i, void *context)
 {
 	struct search *s = context;
+	__u32 count = s->of_peer ? snat_peer_count : snat_count;
 	__u64 drawn = mix64(s->hash + i);
 	__u32 at = (__u32)(drawn >> 32) % s->svc->addresses;
 
-	s->reply->dport = bpf_htons(s->half.first + drawn % s->half.count);
+	if (s->turn && i < TURN_ATTEMPTS) {
+		drawn = __sync_fetch_and_add(s->turn, 1);
+		at = drawn / count % s->svc->addresses;
+	}
+	s->reply->dport = bpf_htons((s->of_peer ? snat_peer_first : snat_first) + drawn % count);
 	s->reply->dst = s->svc->snat[at & (SNAT_MAX - 1)];
 	s->err = claim_reply(s->reply, s->original);
 	return s->err != -EEXIST;
 }
 
+/* Returns the turn of the backend of reply. Each port rests for as long as possible before its
+ * next flow: the backend may still have the connection of the last one (RFC 6056 3.3.4). */
+static __always_inline __u64 *turn_of(struct tuple *reply)
+{
+	__builtin_memset(&reply->dst, 0, sizeof(reply->dst)); /* what is hashed is the backend's */
+	reply->dport = 0;
+	return &port_turns[hash_tuple(reply) & (TURNS - 1)];
+}
+
 /* Claims reply with the first free port of the flow's probe sequence, at any of the
- * service's addresses. With bpf_loop the verifier checks one iteration for all. */
+ * service's addresses. With bpf_loop the verifier checks one iteration for all. The peer can
+ * resume flows of maglev, and must know the order in which they tried their ports. */
 static __noinline long claim_snat_port(struct tuple *reply, const struct tuple *original, const struct service *svc,
 				       bool of_peer)
 {
-	struct search s = { .reply = reply, .original = original, .svc = svc, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST };
+	struct search s = { .reply = reply, .original = original, .svc = svc, .hash = hash_tuple(original) ^ snat_seed, .err = -EEXIST, .of_peer = of_peer };
 
-	s.half.first = of_peer ? snat_peer_first : snat_first;
-	s.half.count = of_peer ? snat_peer_count : snat_count;
+	if (snat_turns && svc->balance != BALANCE_MAGLEV)
+		s.turn = turn_of(reply);
 	bpf_loop(PORT_ATTEMPTS, claim_port, &s, 0);
 	return s.err;
 }

@@ -22,6 +22,7 @@ const volatile __u32 snat_count;
 const volatile __u16 snat_peer_first; /* the same of the peer */
 const volatile __u32 snat_peer_count; /* 0: its flows cannot be resumed */
 const volatile __u64 snat_seed;
+const volatile bool snat_turns; /* services other than maglev's take their ports in turn, see claim.h */
 const volatile __u64 datagram_seed; /* the first id of datagrams with fragments */
 const volatile __u64 challenge_key[2]; /* see challenge.h */
 const volatile bool fake_clock; /* tests set the time */

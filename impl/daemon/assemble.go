@@ -4,6 +4,7 @@ import (
 	"cmp"
 	crypto "crypto/rand"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -63,6 +64,7 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 func dataplaneConfig(c *config.Config, identity *pki.Identity) dataplane.Config {
 	cfg := c.Dataplane()
 	cfg.SNATSeed, cfg.DatagramSeed = identity.SNATSeed(), rand.Uint64()
+	cfg.SNATTurn = 1 + rand.Uint64N(math.MaxUint64)
 	if c.HA.Gates == config.GatesOff {
 		cfg.SNATSeed = rand.Uint64() // its guesses are guesses, as in the nodes whose bug it shows
 	}

@@ -50,6 +50,9 @@ func TestTheSeedsOfADataplane(t *testing.T) {
 		if other.SNATSeed != last.SNATSeed {
 			t.Errorf("two starts order the SNAT ports by %x and %x", other.SNATSeed, last.SNATSeed)
 		}
+		if other.SNATTurn == last.SNATTurn || other.SNATTurn == 0 {
+			t.Errorf("two starts take the SNAT ports in turn from %x and %x", other.SNATTurn, last.SNATTurn)
+		}
 		if other.DatagramSeed == last.DatagramSeed || other.ChallengeKey[0] == last.ChallengeKey[0] || other.ChallengeKey[1] == last.ChallengeKey[1] {
 			t.Errorf("two starts drew the same: %x %x, %x %x", other.DatagramSeed, other.ChallengeKey, last.DatagramSeed, last.ChallengeKey)
 		}

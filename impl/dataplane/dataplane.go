@@ -262,6 +262,10 @@ type Config struct {
 	// SNATSeed orders the ports that a flow tries. Clients must not know it, since the port is
 	// a part of what protects a connection from blind attacks (RFC 6056).
 	SNATSeed uint64
+	// SNATTurn is where the ports begin that services other than maglev's take in turn, for each
+	// backend apart. A node draws a new one at each start: backends may still have connections
+	// of an earlier process. 0: their flows try the ports in an order of their own, as maglev's do.
+	SNATTurn uint64
 	// DatagramSeed is the first id of the datagrams that leave in fragments with a SNAT address.
 	// A node draws a new one at each start: fragments of an earlier process may be on their way.
 	DatagramSeed uint64

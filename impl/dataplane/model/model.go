@@ -73,6 +73,7 @@ type Dataplane struct {
 	closed       bool
 
 	deferred     map[uint64]deferred // by id
+	turns        [2]portTurns        // IPv4, IPv6
 	rung         bool                // see Rung
 	lastDeferred uint64
 
@@ -116,6 +117,7 @@ func New(cfg dataplane.Config, host Host) (*Dataplane, error) {
 		fragments: make(map[datagramKey]*datagram), flowCounts: make(dataplane.FlowCounts),
 		validated: make(map[dataplane.FlowCounter]clock.Instant), deferred: make(map[uint64]deferred),
 		errors: map[*family]*icmpRate{v4: {}, v6: {}},
+		turns:  [2]portTurns{PortTurns(cfg.SNATTurn), PortTurns(cfg.SNATTurn)},
 	}
 	if err := d.SetServices(cfg.Services, cfg.VIPs); err != nil {
 		return nil, err

@@ -96,9 +96,13 @@ func (d *Dataplane) claim(p *packet, s *service, b dataplane.Backend) (flow.Tupl
 	if !p.opens() && d.miss == dataplane.MissAdopt {
 		half = d.cfg.SNATPeer // the peer opened it, and tried the ports in this order
 	}
+	turn := d.turnOf(s, &claim)
 	for i := range PortAttempts {
 		claim.DstPort = SNATPort(half, hash, i)
 		claim.Dst = addresses[SNATAddress(len(addresses), hash, i)]
+		if turn != nil && i < turnAttempts {
+			claim.DstPort, claim.Dst = takeTurn(turn, half, addresses)
+		}
 		if reason := d.tryClaim(claim, t); reason != dataplane.DropNoPort {
 			return claim, reason
 		}

@@ -1,0 +1,18 @@
+package bpf
+
+import (
+	"fmt"
+
+	"baton/impl/dataplane/model"
+)
+
+// beginTurns writes where each backend's turn among the SNAT ports begins.
+func (f *family[A]) beginTurns(snatTurn uint64) error {
+	if snatTurn == 0 {
+		return nil
+	}
+	if err := f.objs.PortTurns.Set(model.PortTurns(snatTurn)); err != nil {
+		return fmt.Errorf("bpf: write the turns of SNAT ports: %w", err)
+	}
+	return nil
+}
