@@ -217,7 +217,7 @@ func TestEveryCallThatFailsIsToldOf(t *testing.T) {
 	effects := map[Call]node.Effect{
 		SendBFD: &node.SendBFD{}, Lease: &node.Lease{Until: 9}, Apply: node.Apply{ID: 1}, SetMiss: node.Miss{},
 		Drain: node.Drain{ID: 2}, Dump: node.Dump{ID: 3}, Announce: node.Announce{}, Keep: node.Keep{}, Walk: node.Walk{ID: 4},
-		Examine: node.Examine{ID: 5}, Heal: node.Heal{ID: 6}, Merge: node.Merge{ID: 7}, Relay: node.Relay{Until: 9},
+		Examine: node.Examine{ID: 5}, Heal: node.Heal{ID: 6}, Merge: node.Merge{ID: 7}, Relay: &node.Relay{Until: 9},
 		PeerMAC: node.PeerMAC{}, SendReplies: node.SendReplies{IDs: []uint64{8}},
 	}
 	for c := range Calls {

@@ -55,7 +55,7 @@ func (d *Driver) do(e node.Effect) {
 		d.ports.DropReplies(e.IDs)
 	case node.Announce:
 		_ = d.failed(Announce, d.ports.Announce(e))
-	case node.Relay:
+	case *node.Relay:
 		_ = d.failed(Relay, d.ports.Relay(e.Until))
 	case node.PeerMAC:
 		_ = d.failed(PeerMAC, d.ports.PeerMAC(e.Link, e.MAC))

@@ -245,7 +245,8 @@ type (
 		VIPs  int
 	}
 
-	// Relay forwards packets of a VIP that arrive without a lease to the peer until an instant.
+	// Relay forwards packets of a VIP that arrive without a lease to the peer until an instant, 0
+	// to stop. A node that hears a MASTER repeats it with each packet.
 	Relay struct{ Until clock.Instant }
 
 	// PeerMAC is the peer's hardware address on one of this node's service links, zero if the
@@ -301,7 +302,7 @@ func (Examine) effect()     {}
 func (Heal) effect()        {}
 func (Merge) effect()       {}
 func (Announce) effect()    {}
-func (Relay) effect()       {}
+func (*Relay) effect()      {}
 func (PeerMAC) effect()     {}
 func (SendReplies) effect() {}
 func (DropReplies) effect() {}

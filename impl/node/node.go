@@ -394,6 +394,7 @@ func (n *Node) settle() {
 	n.tellDecisions()
 	n.followDecisions()
 	n.sayCondition()
+	n.relayToMaster()
 	n.checkLeaving()
 	n.sendDeferred()
 	n.keep()

@@ -398,6 +398,17 @@ func (n *Node) listenWait() clock.Instant {
 	return min(n.awake, n.now.Add(longest-leaseLength(longest)))
 }
 
+// heardFor returns how long a share of the detection time lasts since the peer was last heard, on any
+// path that is Up.
+func (ps paths) heardFor(share float64) (until clock.Instant) {
+	for i := range ps {
+		if p := &ps[i]; p.session.State() == bfd.Up {
+			until = max(until, p.came.Add(time.Duration(share*float64(p.session.DetectionTime()))))
+		}
+	}
+	return until
+}
+
 // lastHeard is when the peer was last heard, on any path or on the stream.
 func (n *Node) lastHeard() clock.Instant {
 	last := n.stream.heard

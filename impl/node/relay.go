@@ -3,12 +3,13 @@ package node
 import (
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
+	"baton/impl/ha"
 )
 
-// relaying covers clients' packets that reach this node while it hands the role over: its
-// dataplane forwards them to the peer, which uses the entries that it has. This node either
-// forwards a packet with its lease or relays it. So a peer that forwards relayed packets is
-// not a second forwarder.
+// relaying covers packets of a VIP that reach this node without a lease: while it hands the role
+// over, and later from hosts that have not heard the MASTER's announcement. Its dataplane
+// forwards them to the peer. This node either forwards a packet with its lease or relays it. So
+// a peer that forwards relayed packets is not a second forwarder.
 type relaying struct {
 	peer  [serviceLinks]MAC // hardware addresses of the peer's service links, as the peer sent them
 	until clock.Instant     // packets are relayed until then; 0 for never
@@ -27,23 +28,39 @@ func (r *relaying) fingerprint(h *fingerprint.Hash) {
 	h.Instant(r.until)
 }
 
-// relayLimit is how long packets are relayed, counted from the start of a handover: the
-// longest handover plus the validity of a grant. By then hosts have heard the new MASTER's
-// announcement, or this node has taken the role back.
+// relayLimit is how long packets are relayed from the start of a handover: the longest handover
+// plus the validity of a grant. By then this node hears a MASTER, or has taken the role back.
 const relayLimit = yieldLimit + grantLimit
 
+// relayShare is the part of the peer's detection time for which a node relays after it has heard a
+// MASTER. The lease that the MASTER renewed with that packet lasts longer, so it forwards what is
+// relayed under its lease. Mult 3: the lease ends at least 1.7 intervals after the packet.
+const relayShare = 0.5
+
 // startRelay relays packets from the end of the lease.
-func (n *Node) startRelay() {
-	n.relaying.until = n.now.Add(relayLimit)
-	n.emit(Relay{Until: n.relaying.until})
-}
+func (n *Node) startRelay() { n.relayUntil(n.now.Add(relayLimit)) }
 
 // stopRelay stops relaying when this node forwards again.
 func (n *Node) stopRelay() {
-	if n.relaying.until != 0 {
-		n.relaying.until = 0
-		n.emit(Relay{})
+	if n.relaying.until > n.now {
+		n.relayUntil(0)
 	}
+	n.relaying.until = 0
+}
+
+// relayToMaster relays packets while a MASTER is heard.
+func (n *Node) relayToMaster() {
+	if n.role.Holds() || !n.live() || n.peer.state.Role != ha.Master {
+		return
+	}
+	if until := n.paths.heardFor(relayShare); until > max(n.now, n.relaying.until) {
+		n.relayUntil(until)
+	}
+}
+
+func (n *Node) relayUntil(until clock.Instant) {
+	n.relaying.until = until
+	n.emitRelay(until)
 }
 
 // learnPeer takes the hardware addresses that the peer sent.

@@ -76,3 +76,54 @@ func TestNoAddressesFromAnEarlierVersion(t *testing.T) {
 		}
 	}
 }
+
+// A BACKUP relays as long as it hears a MASTER, and never beyond the MASTER's lease.
+func TestTheBackupRelaysUnderTheMastersLease(t *testing.T) {
+	for offset := time.Duration(0); offset < labTx; offset += time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second + offset)
+		lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+		for range 200 {
+			l.run(time.Millisecond)
+			if lb2.relay <= l.now || lb1.relay != 0 {
+				t.Fatalf("at %v lb2 relays until %v and lb1 until %v", l.now, lb2.relay, lb1.relay)
+			}
+		}
+		l.freeze("lb1")
+		l.run(labDetect)
+		if lb2.relay > lb1.lease {
+			t.Errorf("after a freeze %v into an interval lb2 relays until %v, and the lease of lb1 ends at %v", offset, lb2.relay, lb1.lease)
+		}
+	}
+}
+
+// After a takeover nobody relays: the new MASTER forwards, and the former one does not run. Once it
+// is back it relays for hosts that have not heard of the takeover.
+func TestAFormerMasterRelaysOnceItIsBack(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.crash("lb1")
+	masterWithin(l, "lb2", 2*labDetect)
+	if lb2 := l.nodes["lb2"]; lb2.relay > l.now {
+		t.Errorf("lb2 is MASTER and relays until %v", lb2.relay)
+	}
+	l.boot("lb1")
+	l.run(time.Second)
+	if lb1 := l.nodes["lb1"]; lb1.relay <= l.now {
+		t.Errorf("lb1 is %s and relays until %v", l.role("lb1"), lb1.relay)
+	}
+}
+
+// A node whose peer has not the role does not relay.
+func TestNobodyRelaysWithoutAMaster(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	l.boot("lb2")
+	l.run(labHold * 4 / 5)
+	l.wantRoles("Backup", "Backup")
+	for id, n := range l.nodes {
+		if n.relay != 0 {
+			t.Errorf("%s relays until %v", id, n.relay)
+		}
+	}
+}

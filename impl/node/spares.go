@@ -6,10 +6,11 @@ import (
 )
 
 // spares are returned effects of the heartbeat: packets, renewals of the lease and
-// their events. A node whose effects are returned allocates nothing per packet.
+// their events, and of relaying. A node whose effects are returned allocates nothing per packet.
 type spares struct {
 	packets []*SendBFD
 	leases  []*Lease
+	relays  []*Relay
 	traces  []*Trace // each with a trace.Lease
 }
 
@@ -23,6 +24,8 @@ func (n *Node) Release(effects []Effect) {
 			n.spares.packets = append(n.spares.packets, e)
 		case *Lease:
 			n.spares.leases = append(n.spares.leases, e)
+		case *Relay:
+			n.spares.relays = append(n.spares.relays, e)
 		case *Trace:
 			if e.Event.Kind == trace.KindLease {
 				n.spares.traces = append(n.spares.traces, e)
@@ -66,5 +69,14 @@ func (n *Node) emitLease(id uint64, until clock.Instant) {
 		e = &Lease{}
 	}
 	e.ID, e.Until = id, until
+	n.emit(e)
+}
+
+func (n *Node) emitRelay(until clock.Instant) {
+	e := takeSpare(&n.spares.relays)
+	if e == nil {
+		e = &Relay{}
+	}
+	e.Until = until
 	n.emit(e)
 }
