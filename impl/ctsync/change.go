@@ -20,7 +20,7 @@ func (c change) deleted() bool { return c.state == 0 }
 // acceptable reports whether the peer would take the change for a possible one.
 func (c change) acceptable() bool {
 	p := c.original.Proto
-	return p.Balanced() && (c.deleted() || c.state.Valid() && c.reply.Proto == p)
+	return p.Balanced() && (c.deleted() || c.state.Valid() && c.reply.Proto == p && (!c.isAcross() || c.reply.Unclaimed()))
 }
 
 // changeBy converts an event, and reports whether it makes sense.

@@ -22,9 +22,9 @@ func (d *digest) count(hash, sign uint64) {
 }
 
 // digests holds the digest of all flows, and of those alone that not every version carries: the flows
-// of SCTP, and the other IPv6 flows.
+// that go across families, the other ones of SCTP, and the other IPv6 flows.
 type digests struct {
-	all, ipv6, sctp digest
+	all, ipv6, sctp, across digest
 }
 
 // count counts a flow that is carried since a version.
@@ -35,6 +35,8 @@ func (d *digests) count(hash, sign uint64, since byte) {
 		d.ipv6.count(hash, sign)
 	case versionSCTP:
 		d.sctp.count(hash, sign)
+	case versionAcross:
+		d.across.count(hash, sign)
 	}
 }
 
@@ -43,6 +45,7 @@ func (d *digests) add(o digests) {
 	d.all.add(o.all)
 	d.ipv6.add(o.ipv6)
 	d.sctp.add(o.sctp)
+	d.across.add(o.across)
 }
 
 func (d *digest) add(o digest) {
@@ -64,6 +67,9 @@ func (d *digests) told(version byte) digest {
 	if version < versionSCTP {
 		told.subtract(d.sctp)
 	}
+	if version < versionAcross {
+		told.subtract(d.across)
+	}
 	return told
 }
 
@@ -84,10 +90,11 @@ func (k hasher) entry(original uint64, reply flow.Tuple, state flow.State) uint6
 // key away.
 func (k hasher) check() uint32 { return uint32(mix(mix(k.key)^0x6261746f6e) >> 32) }
 
-// absorb hashes the addresses of a tuple: one word for IPv4, two per address for IPv6.
+// absorb hashes the addresses of a tuple: one word for IPv4, two per address for IPv6 and across
+// families.
 func absorb(h uint64, t *flow.Tuple) uint64 {
 	src, dst := &t.Src, &t.Dst
-	if t.Is4() {
+	if src.Is4() && dst.Is4() {
 		return mix(h ^ (uint64(order.Uint32(src[12:]))<<32 | uint64(order.Uint32(dst[12:]))))
 	}
 	h = mix(mix(h^order.Uint64(src[:8])) ^ order.Uint64(src[8:]))

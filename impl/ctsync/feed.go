@@ -325,7 +325,7 @@ func (e *Engine) sendRows() {
 		list := e.scratch[:0]
 		for ; f.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; f.cursor++ {
 			scanned++
-			if s := e.table.at(f.cursor); !s.vacant() && e.tells(&s.original) && !s.newer(version{e.table.gen, f.since}) {
+			if s := e.table.at(f.cursor); !s.vacant() && e.tells(s) && !s.newer(version{e.table.gen, f.since}) {
 				list = append(list, s.change())
 			}
 		}
@@ -349,7 +349,7 @@ func (e *Engine) sendRepairs() {
 		m := rows{bucket: f.repairs[0], first: true}
 		list := e.scratch[:0]
 		e.table.walkBucket(int(m.bucket), func(_ uint32, s *slot) {
-			if e.tells(&s.original) {
+			if e.tells(s) {
 				list = append(list, s.change())
 			}
 		})

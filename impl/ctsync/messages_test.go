@@ -48,6 +48,10 @@ func samples(version byte) map[string][]byte {
 		row := changeOf(mixedOf(10, flow.Established, 11))
 		all["rows of SCTP"] = appendChanges((&rows{place: here, index: 2, seq: 9, bucket: noBucket, count: 1}).encode(version), []change{row})
 	}
+	if version >= versionAcross {
+		row, row6 := changeOf(mixedOf(7, flow.Established, 11)), changeOf(mixedOf(21, flow.Established, 11))
+		all["delta across families"] = appendChanges((&delta{place: here, first: 7, head: 9, count: 2}).encode(version), []change{row, row6})
+	}
 	if version >= versionOffer {
 		all["offer"] = appendChanges((&offer{place: here, index: 2, count: 1}).encode(version), []change{row})
 		all["worked"] = (&worked{place: here, index: 2}).encode(version)
@@ -115,7 +119,7 @@ func result(err error, encode func() []byte) ([]byte, error) {
 }
 
 // versions lists what is spoken.
-var versions = []byte{1, 2, 3, 4, 5, 6}
+var versions = []byte{1, 2, 3, 4, 5, 6, 7}
 
 // The wire format of a protocol version does not change, since its release: what a node
 // of an earlier version has written still reads as what it meant.
@@ -136,6 +140,9 @@ func TestWireFormat(t *testing.T) {
 			}
 			if version >= versionSCTP {
 				names = append(names, "rows of SCTP")
+			}
+			if version >= versionAcross {
+				names = append(names, "delta across families")
 			}
 			for _, name := range names {
 				fmt.Fprintf(&got, "%s\n%s\n", name, hex.Dump(all[name]))

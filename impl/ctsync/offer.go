@@ -94,7 +94,7 @@ func (e *Engine) sendOffers() {
 		list := e.scratch[:0]
 		for ; o.cursor <= e.table.used && len(list) < e.cfg.BatchEntries && scanned < scanStep; o.cursor++ {
 			scanned++
-			if s := e.table.at(o.cursor); !s.vacant() && s.gen != e.table.gen && e.tells(&s.original) {
+			if s := e.table.at(o.cursor); !s.vacant() && s.gen != e.table.gen && e.tells(s) {
 				list = append(list, s.change())
 			}
 		}

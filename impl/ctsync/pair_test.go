@@ -326,7 +326,7 @@ func (p *pair) sleep(d time.Duration) {
 // told returns those of a source's flows that the streams' version can carry.
 func (p *pair) told(flows map[flow.Tuple]flow.Entry) map[flow.Tuple]flow.Entry {
 	told := maps.Clone(flows)
-	maps.DeleteFunc(told, func(t flow.Tuple, _ flow.Entry) bool { return carriedSince(&t) > p.version })
+	maps.DeleteFunc(told, func(t flow.Tuple, e flow.Entry) bool { return carriedSince(&t, &e.Reply) > p.version })
 	return told
 }
 
@@ -406,7 +406,8 @@ func entryOf(i int, state flow.State, backend byte) flow.Entry {
 	}
 }
 
-// mixedOf is entryOf with every third flow of IPv6, and every fifth of SCTP.
+// mixedOf is entryOf with every third flow of IPv6, every fifth of SCTP, and every seventh, and of
+// backend 12 every eleventh, with a backend of the other family.
 func mixedOf(i int, state flow.State, backend byte) flow.Entry {
 	e := entryOf(i, state, backend)
 	if i%3 == 0 {
@@ -415,7 +416,19 @@ func mixedOf(i int, state flow.State, backend byte) flow.Entry {
 	if i%5 == 0 {
 		e.Original.Proto, e.Reply.Proto = flow.SCTP, flow.SCTP
 	}
+	if i%7 == 0 || i%11 == 0 && backend == 12 {
+		e.Reply = flow.DirectReply(e.Original, otherFamily(e.Reply.Src))
+	}
 	return e
+}
+
+// otherFamily returns the address of the other family with the same last bytes.
+func otherFamily(a flow.Addr) flow.Addr {
+	if !a.Is4() {
+		return flow.IPv4From([4]byte(a[12:]))
+	}
+	copy(a[:], []byte{0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0})
+	return a
 }
 
 // asIPv6 gives a flow IPv6 addresses with the same last bytes.

@@ -194,7 +194,7 @@ func TestViolationsAtTheSink(t *testing.T) {
 	}{
 		{"nothing", func(p *puppet) []byte { return nil }, "length 0 < 2"},
 		{"unknown type", func(p *puppet) []byte { return []byte{0x7f, 1} }, "no such message type: 0x7f"},
-		{"another version", func(p *puppet) []byte { return (&mark{place: p.place}).encode(VersionMin) }, "mark: protocol version 1 on a stream of version 6"},
+		{"another version", func(p *puppet) []byte { return (&mark{place: p.place}).encode(VersionMin) }, "mark: protocol version 1 on a stream of version 7"},
 		{"too long", func(p *puppet) []byte { return append(p.mark(), make([]byte, MaxMessage)...) }, "length"},
 		{"short", func(p *puppet) []byte { m := p.mark(); return m[:len(m)-1] }, "mark: 1 bytes missing"},
 		{"long", func(p *puppet) []byte { return append(p.mark(), 0) }, "mark: 1 bytes too many"},
@@ -210,7 +210,7 @@ func TestViolationsAtTheSink(t *testing.T) {
 		{"gap", func(p *puppet) []byte { return p.delta(4, set(5, flow.Closed)) }, "delta: change 4, expected 3"},
 		{"repetition", func(p *puppet) []byte { return p.delta(2, set(5, flow.Closed)) }, "delta: change 2, expected 3"},
 		{"no changes", func(p *puppet) []byte { return p.delta(3) }, "no changes"},
-		{"bad state", func(p *puppet) []byte { return p.delta(3, set(5, 77)) }, "no such flow state: 77"},
+		{"bad state", func(p *puppet) []byte { return p.delta(3, set(5, 61)) }, "no such flow state: 61"},
 		{"bad state behind good ones", func(p *puppet) []byte {
 			return p.delta(3, set(5, flow.Closed), set(6, 9))
 		}, "no such flow state: 9"},

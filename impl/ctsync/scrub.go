@@ -104,7 +104,7 @@ func (t *table) isSound(bucket int) bool {
 			return false
 		}
 		s := t.at(c.slot())
-		sum.count(t.entry(hash, s.reply, s.state), plus, carriedSince(&s.original))
+		sum.count(t.entry(hash, s.reply, s.state), plus, carriedSince(&s.original, &s.reply))
 	}
 	return sum == b.digests && (bucket != 0 || t.total() == t.digests)
 }
@@ -136,7 +136,7 @@ func (t *table) rebuild(bucket int) {
 		switch known := t.find(hash, s.original); {
 		case known == 0 && t.bucketOf(hash) == bucket:
 			b.place(newCell(hash, id))
-			b.count(t.entry(hash, s.reply, s.state), plus, carriedSince(&s.original))
+			b.count(t.entry(hash, s.reply, s.state), plus, carriedSince(&s.original, &s.reply))
 		case known != id:
 			t.vacate(id)
 		}

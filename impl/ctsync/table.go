@@ -86,7 +86,7 @@ func (t *table) clone() table {
 func (t *table) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(t.used))
 	h.Number(uint64(t.free))
-	for _, d := range []digest{t.all, t.ipv6, t.sctp, t.fresh} {
+	for _, d := range []digest{t.all, t.ipv6, t.sctp, t.across, t.fresh} {
 		h.Number(d.sum)
 		h.Number(uint64(d.entries))
 	}
@@ -157,7 +157,7 @@ func (t *table) remove(hash uint64, id uint32) {
 // count adds a slot to the digests that cover it (plus), or takes it away (minus).
 func (t *table) count(hash uint64, s *slot, sign uint64) {
 	h := t.entry(hash, s.reply, s.state)
-	since := carriedSince(&s.original)
+	since := carriedSince(&s.original, &s.reply)
 	t.buckets[t.bucketOf(hash)].count(h, sign, since)
 	t.digests.count(h, sign, since)
 	if s.gen == t.gen {

@@ -92,7 +92,7 @@ func TestTableIsAMap(t *testing.T) {
 func TestDigestCovers(t *testing.T) {
 	k := hasher{}
 	of := func(e flow.Entry) uint64 { return k.entry(k.tuple(e.Original), e.Reply, e.State) }
-	for _, base := range []flow.Entry{entryOf(1, flow.Established, 11), mixedOf(3, flow.Established, 11)} {
+	for _, base := range []flow.Entry{entryOf(1, flow.Established, 11), mixedOf(3, flow.Established, 11), mixedOf(7, flow.Established, 11), mixedOf(21, flow.Established, 11)} {
 		edits := map[string]func(*flow.Entry){
 			"client":       func(e *flow.Entry) { e.Original.Src[15]++ },
 			"client port":  func(e *flow.Entry) { e.Original.SrcPort++ },
@@ -100,6 +100,7 @@ func TestDigestCovers(t *testing.T) {
 			"VIP port":     func(e *flow.Entry) { e.Original.DstPort++ },
 			"protocol":     func(e *flow.Entry) { e.Original.Proto = flow.UDP },
 			"backend":      func(e *flow.Entry) { e.Reply.Src[15]++ },
+			"backend net":  func(e *flow.Entry) { e.Reply.Src[2]++ },
 			"backend port": func(e *flow.Entry) { e.Reply.SrcPort++ },
 			"SNAT address": func(e *flow.Entry) { e.Reply.Dst[15]++ },
 			"SNAT port":    func(e *flow.Entry) { e.Reply.DstPort++ },

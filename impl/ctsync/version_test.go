@@ -60,7 +60,7 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 		p.cut()
 		before := snapshotOf(p.b.Engine)
 		err := p.b.Connected(p.now, version, 0xa1, true, 1)
-		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 6") {
+		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 7") {
 			t.Errorf("version %d: %v", version, err)
 		}
 		if snapshotOf(p.b.Engine) != before {
@@ -73,8 +73,9 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 // through changes, resumption and repair. The source says what it withholds.
 func TestEarlierVersionGetsWhatItCanCarry(t *testing.T) {
 	for version, withheld := range map[byte]string{
-		versionIPv6 - 1: "version 2 of the protocol and gets no IPv6 and SCTP flows",
-		versionSCTP - 1: "version 5 of the protocol and gets no SCTP flows",
+		versionIPv6 - 1:   "version 2 of the protocol and gets no IPv6 and SCTP and cross-family flows",
+		versionSCTP - 1:   "version 5 of the protocol and gets no SCTP and cross-family flows",
+		versionAcross - 1: "version 6 of the protocol and gets no cross-family flows",
 	} {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { getsWhatItCanCarry(t, version, withheld) })
 	}
@@ -93,7 +94,7 @@ func getsWhatItCanCarry(t *testing.T, version byte, withheld string) {
 		p.synced(p.a)
 		for i := range 90 {
 			e := mixedOf(i, 0, 0)
-			carried := (i%3 != 0 || version >= versionIPv6) && (i%5 != 0 || version >= versionSCTP)
+			carried := (i%3 != 0 || version >= versionIPv6) && (i%5 != 0 || version >= versionSCTP) && (i%7 != 0 || version >= versionAcross)
 			if _, held := p.b.flows[e.Original]; held != (carried && of(i)) {
 				t.Errorf("flow %d, %s, at the peer: %v", i, e.Original, held)
 			}
@@ -133,6 +134,27 @@ func getsWhatItCanCarry(t *testing.T, version byte, withheld string) {
 	p.same()
 	if w := p.a.Warning(); w != "" {
 		t.Errorf("the source still warns %q", w)
+	}
+}
+
+// A flow that goes across families from a change on is gone at a peer that cannot carry that.
+func TestAFlowThatGoesAcrossFamiliesIsDeletedAtAnEarlierPeer(t *testing.T) {
+	p := newPairOf(t, small, versionAcross-1)
+	p.master(p.a, 1)
+	p.connect()
+	before, after := mixedOf(22, flow.Established, 11), mixedOf(22, flow.SynSent, 12)
+	p.a.change(before, false)
+	p.run()
+	p.synced(p.a)
+	if _, held := p.b.flows[before.Original]; !held {
+		t.Fatalf("%s is not at the peer", before.Original)
+	}
+	p.a.change(after, false)
+	p.run()
+	p.synced(p.a)
+	p.same()
+	if e, held := p.b.flows[before.Original]; held || p.a.stats.Repairs > 0 {
+		t.Errorf("the peer holds %v, after %d repairs", e, p.a.stats.Repairs)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // was agreed on for the stream.
 const (
 	// Version is the newest version.
-	Version = 6
+	Version = 7
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 
@@ -19,6 +19,7 @@ const (
 	versionIPv6     = 3 // the first that carries IPv6 flows
 	versionOffer    = 5 // the first in which a sink offers what its source lacks
 	versionSCTP     = 6 // the first that carries flows of SCTP
+	versionAcross   = 7 // the first that carries flows whose backend is of the other family
 )
 
 // MaxMessage is the length in bytes that no message exceeds.
@@ -55,8 +56,11 @@ const (
 	rowLen6   = 1 + 2*flow.TupleLen6 + 4
 )
 
-// ipv6 is set in the state byte of a change with IPv6 tuples.
-const ipv6 = 0x80
+// Bits of the state byte of a change.
+const (
+	ipv6   = 0x80 // the tuples are of IPv6
+	across = 0x40 // the backend is of the other family, and the reply tuple has IPv4 addresses in their mapped form
+)
 
 // order is the byte order of every field.
 var order = binary.BigEndian
@@ -73,11 +77,15 @@ func appendChange(b []byte, c *change) []byte {
 	if !c.original.Is4() {
 		first |= ipv6
 	}
-	b = flow.AppendTuple(append(b, first), c.original)
-	if c.deleted() {
-		return b
+	if !c.isAcross() {
+		b = flow.AppendTuple(append(b, first), c.original)
+		if c.deleted() {
+			return b
+		}
+		return order.AppendUint32(flow.AppendTuple(b, c.reply), c.remaining)
 	}
-	return order.AppendUint32(flow.AppendTuple(b, c.reply), c.remaining)
+	b = flow.AppendTuple(append(b, first|across), c.original)
+	return order.AppendUint32(flow.AppendTuple6(b, c.reply), c.remaining)
 }
 
 func appendBool(b []byte, v bool) []byte {
@@ -155,12 +163,22 @@ func (r *reader) change(c *change, row bool) {
 		first &^= ipv6
 		length = flow.TupleLen6
 	}
+	goesAcross := first&across != 0 && r.version >= versionAcross
+	if goesAcross {
+		first &^= across
+	}
 	*c = change{state: flow.State(first)}
 	switch {
-	case c.deleted() && !row:
+	case c.deleted() && !row && !goesAcross:
 		c.original = r.tuple(length)
 	case c.state.Valid():
-		c.original, c.reply, c.remaining = r.tuple(length), r.tuple(length), r.uint32()
+		c.original = r.tuple(length)
+		if goesAcross {
+			c.reply = r.replyAcross(&c.original)
+		} else {
+			c.reply = r.tuple(length)
+		}
+		c.remaining = r.uint32()
 		if c.reply.Proto != c.original.Proto {
 			r.fail("%s replies by %s", c.original, c.reply)
 		}
@@ -181,6 +199,19 @@ func (r *reader) tuple(length int) (t flow.Tuple) {
 	t = flow.TupleFrom(b)
 	if is4 := length == flow.TupleLen4; t.Src.Is4() != is4 || t.Dst.Is4() != is4 {
 		r.fail("%s is marked as an IPv6 flow", t)
+	}
+	return t
+}
+
+// replyAcross reads the reply tuple of a flow whose backend is of the other family.
+func (r *reader) replyAcross(original *flow.Tuple) (t flow.Tuple) {
+	b := r.take(flow.TupleLen6)
+	if b == nil {
+		return t
+	}
+	t = flow.TupleFrom(b)
+	if !isAcross(original, &t) || t.Dst.Is4() != original.Is4() || !t.Unclaimed() {
+		r.fail("%s replies by %s, which is marked as across families", original, t)
 	}
 	return t
 }
