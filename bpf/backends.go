@@ -18,6 +18,7 @@ type backendTables[A addr] struct {
 	outer *ebpf.Map
 	built map[uint32]dataplane.Service // the service whose table is at an index
 	loads loads[A]                     // of the services balanced by least-conn
+	ends  *tunnelEnds
 }
 
 // place is the index and size of a service's table. A service without backends has no table
@@ -53,7 +54,7 @@ func (b *backendTables[A]) write(services []dataplane.Service, named map[rawServ
 		if len(free) == 0 {
 			return nil, errors.New("bpf: set backends: no place for another table")
 		}
-		m, err := newBackendTable[A](slots)
+		m, err := newBackendTable[A](slots, b.ends)
 		if err != nil {
 			return nil, fmt.Errorf("bpf: backends of service %s: %w", s.Name, err)
 		}
@@ -61,7 +62,7 @@ func (b *backendTables[A]) write(services []dataplane.Service, named map[rawServ
 		inner, keys, fds, free = append(inner, m), append(keys, free[0]), append(fds, uint32(m.FD())), free[1:]
 		b.built[places[i].index] = s
 		if s.Balance == dataplane.LeastConn {
-			if err := b.loads.add(places[i].index, s, has); err != nil {
+			if err := b.loads.add(places[i].index, s, has, b.ends); err != nil {
 				return nil, fmt.Errorf("bpf: loads of service %s: %w", s.Name, err)
 			}
 			loaded = append(loaded, places[i].index)
@@ -93,7 +94,14 @@ func (b *backendTables[A]) free(named map[rawServiceKey[A]]rawService[A]) []uint
 
 // newBackendTable makes an inner map. It writes through mapped memory instead of system
 // calls, which fills a Maglev table 50 times as fast as a batch update.
-func newBackendTable[A addr](slots []dataplane.Backend) (*ebpf.Map, error) {
+func newBackendTable[A addr](slots []dataplane.Backend, ends *tunnelEnds) (*ebpf.Map, error) {
+	raw := make([]rawBackend[A], len(slots))
+	for i, slot := range slots {
+		var err error
+		if raw[i], err = toBackend[A](slot, ends); err != nil {
+			return nil, err
+		}
+	}
 	size := uint32(unsafe.Sizeof(rawBackend[A]{}))
 	m, err := ebpf.NewMap(&ebpf.MapSpec{
 		Type: ebpf.Array, Flags: unix.BPF_F_INNER_MAP | unix.BPF_F_MMAPABLE, KeySize: 4, ValueSize: size, MaxEntries: uint32(len(slots)),
@@ -107,8 +115,8 @@ func newBackendTable[A addr](slots []dataplane.Backend) (*ebpf.Map, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map memory: %w", err), m.Close())
 	}
-	for i, slot := range slots {
-		*(*rawBackend[A])(unsafe.Pointer(&memory[i*stride])) = toBackend[A](slot)
+	for i := range raw {
+		*(*rawBackend[A])(unsafe.Pointer(&memory[i*stride])) = raw[i]
 	}
 	if err := unix.Munmap(memory); err != nil {
 		return nil, errors.Join(err, m.Close())

@@ -42,7 +42,7 @@ func (f *family[A]) deferred(sample []byte) (e flow.Event, packet []byte, ok boo
 	}
 	state := flow.State(r.State)
 	e.Entry = flow.Entry{
-		Original: fromTuple(&r.Original), Reply: fromTuple(&r.Reply),
+		Original: fromTuple(&r.Original), Reply: f.fromReply(&r.Reply),
 		State: state, Origin: flow.Origin(r.Origin), Remaining: f.lifetime(&r.Original, &r.Reply, state),
 	}
 	return e, sample[start : start+int(r.Len)], true

@@ -52,6 +52,17 @@ func TestProgramsFollowTheModelOverXDPAndIPv6(t *testing.T) {
 	programsFollowTheModel(t, testConfig(), []string{"client0 drop checksum"})
 }
 
+// With the backends of mode dsr-ipip in the other family, too.
+func TestProgramsFollowTheModelAcrossFamilies(t *testing.T) {
+	overXDP(t)
+	acrossFamilies(t)
+	t.Run("IPv4 in IPv6", func(t *testing.T) { programsFollowTheModel(t, testConfig(), nil) })
+	t.Run("IPv6 in IPv4", func(t *testing.T) {
+		overIPv6(t)
+		programsFollowTheModel(t, testConfig(), []string{"client0 drop checksum"})
+	})
+}
+
 func programsFollowTheModel(t *testing.T, cfg dataplane.Config, unknown []string) {
 	reached := reach{}
 	programs := newProgramSubject(t, cfg)

@@ -43,9 +43,20 @@ func directServices(of directPair) (all []dataplane.Service) {
 	} {
 		s.SNAT = flow.Addr{}
 		s.Backends = append(s.Backends, dataplane.Backend{Addr: address(secondBackend), Port: s.Port})
+		for i, b := range []string{backendAddr, secondBackend} {
+			s.Backends[i].Addr = of.backend(b)
+		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// backend returns the address of a backend.
+func (of directPair) backend(addr string) flow.Addr {
+	if of.mode.Encapsulates() {
+		return tunnelAddress(addr)
+	}
+	return address(addr)
 }
 
 // choice is the backend that Maglev chooses for toVIP.
@@ -57,7 +68,7 @@ func (of directPair) choice(sport uint16) flow.Addr {
 // leaves returns the fate of a packet that is described so, for a backend.
 func (of directPair) leaves(description string, backend flow.Addr) string {
 	if of.mode.Encapsulates() {
-		return fmt.Sprintf("tunnel %s by %s>%s", description, address("198.18.1.1"), backend)
+		return fmt.Sprintf("tunnel %s by %s>%s", description, tunnelAddress("198.18.1.1"), backend)
 	}
 	return description
 }
@@ -65,12 +76,12 @@ func (of directPair) leaves(description string, backend flow.Addr) string {
 // directTests: flows whose backends answer directly, so that the node sees the client alone.
 func directTests(of directPair) []packetTest {
 	o, other, udp := toVIP(flow.TCP, 40000, of.rr), toVIP(flow.TCP, 40001, of.rr), toVIP(flow.UDP, 40000, of.rr)
-	r := flow.DirectReply(o, address(backendAddr))
-	udpReply := flow.DirectReply(udp, address(backendAddr))
+	r := flow.DirectReply(o, of.backend(backendAddr))
+	udpReply := flow.DirectReply(udp, of.backend(backendAddr))
 	m := toVIP(flow.TCP, 40000, of.maglev)
 	n := flow.DirectReply(m, of.choice(40000))
 	to := func(backend string) func(flow.Tuple) string {
-		return func(t flow.Tuple) string { return of.leaves("forward "+t.String(), address(backend)) }
+		return func(t flow.Tuple) string { return of.leaves("forward "+t.String(), of.backend(backend)) }
 	}
 	forwarded, toSecond, toChosen := to(backendAddr), to(secondBackend), func(t flow.Tuple) string { return of.leaves("forward "+t.String(), n.Src) }
 	life := func(s flow.State) time.Duration {
@@ -109,12 +120,12 @@ func directTests(of directPair) []packetTest {
 		frame := withNumbers(frameTo(peerMAC, o.Reverse(), ack, payload), seq, 0)
 		return step{link: "client0", frame: errorFrame(clientMAC, address(routerAddr), kind, code, frame, quoted), blind: true, want: want}
 	}
-	toldBackend := of.leaves(fmt.Sprintf("forward icmp %d/%d %s>%s about %s", kind, code, address(routerAddr), address(vipAddr), o.Reverse()), address(backendAddr))
+	toldBackend := of.leaves(fmt.Sprintf("forward icmp %d/%d %s>%s about %s", kind, code, address(routerAddr), address(vipAddr), o.Reverse()), of.backend(backendAddr))
 	return []packetTest{{
 		rule:   of.mode.String() + ": the client's ACK establishes, round robin takes turns, nothing is claimed",
 		steps:  after(in(other, syn, toSecond(other))),
-		table:  []string{at(flow.Established), line(other, flow.DirectReply(other, address(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)},
-		events: then(line(other, flow.DirectReply(other, address(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)),
+		table:  []string{at(flow.Established), line(other, flow.DirectReply(other, of.backend(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)},
+		events: then(line(other, flow.DirectReply(other, of.backend(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)),
 	}, {
 		rule:  of.mode.String() + ": what a backend sends through the host is the host's",
 		steps: after(back(o.Reverse(), syn|ack, "pass"), back(r, ack, "pass")),
@@ -134,8 +145,8 @@ func directTests(of directPair) []packetTest {
 	}, {
 		rule:   of.mode.String() + ": a RST at the next number closes, and a SYN then opens anew with a new choice",
 		steps:  after(sent(next, 0, rst), in(o, syn, toSecond(o))),
-		table:  []string{line(o, flow.DirectReply(o, address(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)},
-		events: then(at(flow.Closed), line(o, flow.DirectReply(o, address(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)),
+		table:  []string{line(o, flow.DirectReply(o, of.backend(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)},
+		events: then(at(flow.Closed), line(o, flow.DirectReply(o, of.backend(secondBackend)), flow.SynSent, flow.Opened, 60*time.Second)),
 	}, {
 		rule:  of.mode.String() + ": a RST or FIN that has neither number ends nothing and keeps nothing alive",
 		steps: after(later(time.Second, sent(next+1, 0, rst)), sent(next-1, acked+1, rst|ack), sent(next+1<<16, acked-1, fin|ack), sent(0, acked, rst)),
@@ -250,11 +261,12 @@ func (s *programSubject) addressed(o flow.Tuple, mac net.HardwareAddr) (n int) {
 // A backend behind a gateway gets nothing unless its packets are encapsulated: the gateway would
 // take the VIP for the node's. An outer header names the backend.
 func TestDirectPacketsAndGateways(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	eachTunnel(t, func(t *testing.T) {
 		cfg, far, gateway := testConfig(), "198.18.9.11", net.HardwareAddr{2, 0, 0, 0, 8, 1}
 		for i := range cfg.Services {
 			if cfg.Services[i].Mode.Direct() {
-				cfg.Services[i].Backends = []dataplane.Backend{{Addr: address(far), Port: cfg.Services[i].Port}}
+				pair := directPair{mode: cfg.Services[i].Mode}
+				cfg.Services[i].Backends = []dataplane.Backend{{Addr: pair.backend(far), Port: cfg.Services[i].Port}}
 			}
 		}
 		s := newProgramSubject(t, cfg)
@@ -262,7 +274,9 @@ func TestDirectPacketsAndGateways(t *testing.T) {
 			link, err := net.InterfaceByName("backend0")
 			s.must(err)
 			s.neighbour(link, gateway, backendAddr)
-			s.must(netlink.RouteAdd(&netlink.Route{Dst: hostNet(address(far).Netip()), Gw: address(backendAddr).Netip().AsSlice(), LinkIndex: s.index["backend0"]}))
+			for _, of := range []func(string) flow.Addr{address, tunnelAddress} {
+				s.must(netlink.RouteReplace(&netlink.Route{Dst: hostNet(of(far).Netip()), Gw: of(backendAddr).Netip().AsSlice(), LinkIndex: s.index["backend0"]}))
+			}
 		})
 		s.must(s.Lease(clock.Never))
 		if n := s.addressed(toVIP(flow.TCP, 40000, directPort), gateway); n > 0 {
@@ -281,7 +295,7 @@ func newDirectLab(t *testing.T, mode dataplane.Mode, backend string) *lab {
 	direct := func(proto flow.Proto) dataplane.Service {
 		s := labService(proto, directPort, mode, dataplane.RoundRobin, directPort)
 		s.SNAT = flow.Addr{}
-		s.Backends[0].Addr = address(backend)
+		s.Backends[0].Addr = directPair{mode: mode}.backend(backend)
 		return s
 	}
 	l := newLab(t, labConfig(direct(flow.TCP), direct(flow.UDP)))
@@ -389,6 +403,19 @@ func eachDirectWay(t *testing.T, f func(*testing.T, dataplane.Mode)) {
 	for _, mode := range []dataplane.Mode{dataplane.DSRL2, dataplane.DSRIPIP} {
 		t.Run(mode.String(), func(t *testing.T) { eachWay(t, func(t *testing.T) { f(t, mode) }) })
 	}
+	t.Run(dataplane.DSRIPIP.String()+" across families", func(t *testing.T) {
+		acrossFamilies(t)
+		eachWay(t, func(t *testing.T) { f(t, dataplane.DSRIPIP) })
+	})
+}
+
+// eachTunnel runs a test over both families and both hooks, with backends of either family.
+func eachTunnel(t *testing.T, f func(*testing.T)) {
+	t.Run("of the VIP's family", func(t *testing.T) { eachWay(t, f) })
+	t.Run("across families", func(t *testing.T) {
+		acrossFamilies(t)
+		eachWay(t, f)
+	})
 }
 
 // eachWay runs a test over both families and both hooks.

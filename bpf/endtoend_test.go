@@ -34,7 +34,7 @@ func newLab(t *testing.T, cfg dataplane.Config) *lab {
 	l := &lab{client: newNamespace(t), lb: newNamespace(t), backend: newNamespace(t)}
 	wire(t, l.lb, "client0", "198.18.0.1/24", l.client, "eth0", clientAddr+"/24")
 	wire(t, l.lb, "backend0", "198.18.1.1/24", l.backend, "eth0", backendAddr+"/24")
-	if inIPv6 {
+	if inIPv6 || inAcross {
 		addIPv6(t, l.lb, "client0", "198.18.0.1")
 		addIPv6(t, l.client, "eth0", clientAddr)
 		addIPv6(t, l.lb, "backend0", "198.18.1.1")

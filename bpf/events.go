@@ -66,7 +66,7 @@ func (f *family[A]) event(sample []byte) (flow.Event, bool) {
 	e := (*rawEvent[A])(unsafe.Pointer(&sample[0]))
 	state := flow.State(e.State)
 	return flow.Event{Entry: flow.Entry{
-		Original: fromTuple(&e.Original), Reply: fromTuple(&e.Reply),
+		Original: fromTuple(&e.Original), Reply: f.fromReply(&e.Reply),
 		State: state, Origin: flow.Origin(e.Origin), Remaining: f.lifetime(&e.Original, &e.Reply, state),
 	}}, true
 }

@@ -55,8 +55,9 @@ type objects struct {
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
-	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
 	PortTurns      *ebpf.Variable `ebpf:"port_turns"`
+	TunnelSource4  *ebpf.Variable `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.Variable `ebpf:"tunnel_source6"`
 }
 
 // shared returns the maps that the families share: lease, counters, event ring and its doorbell.
@@ -81,6 +82,8 @@ func (o *objects) close() error {
 // of an IPv4 entry.
 type tables interface {
 	objects() *objects
+	// pinned returns the maps of pinnedTables.
+	pinned() []*ebpf.Map
 	// fast returns the XDP programs; nil if there are none.
 	fast() *fastPath
 	beginTurns(snatTurn uint64) error
@@ -111,6 +114,7 @@ type tables interface {
 // family implements tables.
 type family[A addr] struct {
 	objs      objects
+	ends      *tunnelEnds // of IPv4; nil of IPv6
 	xdp       *fastPath
 	batch     batchBuffer[A]
 	walker    walker[A]
@@ -170,17 +174,17 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 		spec.programs.Maps[lbMapEvents].MaxEntries = opts.eventRing
 	}
 	f := &family[A]{timeouts: cfg.Timeouts, half: cfg.SNATPorts, evicts: !cfg.KeepEmbryonic}
-	if err := spec.programs.LoadAndAssign(&f.objs, &ebpf.CollectionOptions{MapReplacements: maps}); err != nil {
+	if err := f.load(spec.programs, maps); err != nil {
 		return nil, fmt.Errorf("bpf: load programs: %w", err)
 	}
 	if spec.fast != nil {
 		var err error
-		if f.xdp, err = loadFast(spec.fast, constants, &f.objs); err != nil {
+		if f.xdp, err = loadFast(spec.fast, constants, &f.objs, f.ends); err != nil {
 			return nil, errors.Join(err, f.close())
 		}
 	}
 	f.backends = backendTables[A]{
-		outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service),
+		outer: f.objs.BackendTables, built: make(map[uint32]dataplane.Service), ends: f.ends,
 		loads: loads[A]{outer: f.objs.LoadTables, tables: make(map[uint32]*loadTable[A])},
 	}
 	f.services = newMirror[rawServiceKey[A], rawService[A]](f.objs.Services)
@@ -196,6 +200,26 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	return f, nil
 }
 
+// load loads the programs and maps of the family.
+func (f *family[A]) load(spec *ebpf.CollectionSpec, maps map[string]*ebpf.Map) (err error) {
+	with := &ebpf.CollectionOptions{MapReplacements: maps}
+	if !is4[A]() {
+		return spec.LoadAndAssign(&f.objs, with)
+	}
+	var all struct {
+		*objects
+		TunnelEnds *ebpf.Map `ebpf:"tunnel_ends"`
+	}
+	all.objects = &f.objs
+	if err := spec.LoadAndAssign(&all, with); err != nil {
+		return err
+	}
+	if f.ends, err = openTunnelEnds(all.TunnelEnds); err != nil {
+		return errors.Join(err, all.TunnelEnds.Close(), f.objs.close())
+	}
+	return nil
+}
+
 // setConstants sets the constants of programs before loading.
 func setConstants(spec *ebpf.CollectionSpec, constants map[string]any) error {
 	for name, value := range constants {
@@ -209,6 +233,14 @@ func setConstants(spec *ebpf.CollectionSpec, constants map[string]any) error {
 func (f *family[A]) evictions() uint64 { return f.evicted.Load() }
 
 func (f *family[A]) objects() *objects { return &f.objs }
+
+func (f *family[A]) pinned() []*ebpf.Map {
+	all := []*ebpf.Map{f.objs.Conns, f.objs.Replies}
+	if f.ends != nil {
+		all = append(all, f.ends.kernel)
+	}
+	return all
+}
 
 func (f *family[A]) fast() *fastPath { return f.xdp }
 
@@ -229,5 +261,5 @@ func is4[A addr]() bool {
 }
 
 func (f *family[A]) close() error {
-	return errors.Join(f.batch.close(), f.backends.loads.close(), f.xdp.close(), f.objs.close())
+	return errors.Join(f.batch.close(), f.backends.loads.close(), f.xdp.close(), f.ends.close(), f.objs.close())
 }

@@ -27,12 +27,13 @@ type fastPath struct {
 	Generation *ebpf.Variable `ebpf:"generation"`
 	Ranged     *ebpf.Variable `ebpf:"ranged"`
 
-	TunnelSource *ebpf.Variable `ebpf:"tunnel_source"`
-	Limited      *ebpf.Variable `ebpf:"limited"`
+	TunnelSource4 *ebpf.Variable `ebpf:"tunnel_source4"`
+	TunnelSource6 *ebpf.Variable `ebpf:"tunnel_source6"`
+	Limited       *ebpf.Variable `ebpf:"limited"`
 }
 
-// loadFast loads the XDP programs of a family.
-func loadFast(spec *ebpf.CollectionSpec, constants map[string]any, with *objects) (*fastPath, error) {
+// loadFast loads the XDP programs of a family. ends is nil for IPv6.
+func loadFast(spec *ebpf.CollectionSpec, constants map[string]any, with *objects, ends *tunnelEnds) (*fastPath, error) {
 	if err := setConstants(spec, constants); err != nil {
 		return nil, err
 	}
@@ -40,6 +41,9 @@ func loadFast(spec *ebpf.CollectionSpec, constants map[string]any, with *objects
 		lbMapConns: with.Conns, lbMapReplies: with.Replies, lbMapServices: with.Services, lbMapRanges: with.Ranges, lbMapAddresses: with.Addresses,
 		lbMapDnatBackends: with.DnatBackends, lbMapDnatRanges: with.DnatRanges, lbMapFragments: with.Fragments, lbMapFlowCounts: with.FlowCounts,
 		lbMapControl: with.Control, lbMapCounters: with.Counters, lbMapEvents: with.Events,
+	}
+	if ends != nil {
+		shared[lbMapTunnelEnds] = ends.kernel
 	}
 	for name, m := range shared {
 		spec.Maps[name].MaxEntries = m.MaxEntries()

@@ -67,7 +67,8 @@ const (
 	fast6VarSnatPeerFirst  = "snat_peer_first"
 	fast6VarSnatSeed       = "snat_seed"
 	fast6VarSnatTurns      = "snat_turns"
-	fast6VarTunnelSource   = "tunnel_source"
+	fast6VarTunnelSource4  = "tunnel_source4"
+	fast6VarTunnelSource6  = "tunnel_source6"
 )
 
 // loadFast6 returns the embedded CollectionSpec for fast6.
@@ -175,7 +176,8 @@ type fast6VariableSpecs struct {
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.VariableSpec `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.VariableSpec `ebpf:"tunnel_source6"`
 }
 
 // fast6Objects contains all objects after they have been loaded into the kernel.
@@ -279,7 +281,8 @@ type fast6Variables struct {
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.Variable `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.Variable `ebpf:"tunnel_source6"`
 }
 
 // fast6Programs contains all programs after they have been loaded into the kernel.

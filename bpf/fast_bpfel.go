@@ -35,6 +35,7 @@ const (
 	fast4MapReplies        = "replies"
 	fast4MapRoomCountKey   = "room_count_key"
 	fast4MapServices       = "services"
+	fast4MapTunnelEnds     = "tunnel_ends"
 	fast4MapValidated      = "validated"
 	fast4ProgFastBackend   = "fast_backend"
 	fast4ProgFastClient    = "fast_client"
@@ -66,7 +67,8 @@ const (
 	fast4VarSnatPeerFirst  = "snat_peer_first"
 	fast4VarSnatSeed       = "snat_seed"
 	fast4VarSnatTurns      = "snat_turns"
-	fast4VarTunnelSource   = "tunnel_source"
+	fast4VarTunnelSource4  = "tunnel_source4"
+	fast4VarTunnelSource6  = "tunnel_source6"
 )
 
 // loadFast4 returns the embedded CollectionSpec for fast4.
@@ -138,6 +140,7 @@ type fast4MapSpecs struct {
 	Replies       *ebpf.MapSpec `ebpf:"replies"`
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
+	TunnelEnds    *ebpf.MapSpec `ebpf:"tunnel_ends"`
 	Validated     *ebpf.MapSpec `ebpf:"validated"`
 }
 
@@ -173,7 +176,8 @@ type fast4VariableSpecs struct {
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.VariableSpec `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.VariableSpec `ebpf:"tunnel_source6"`
 }
 
 // fast4Objects contains all objects after they have been loaded into the kernel.
@@ -215,6 +219,7 @@ type fast4Maps struct {
 	Replies       *ebpf.Map `ebpf:"replies"`
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	Services      *ebpf.Map `ebpf:"services"`
+	TunnelEnds    *ebpf.Map `ebpf:"tunnel_ends"`
 	Validated     *ebpf.Map `ebpf:"validated"`
 }
 
@@ -239,6 +244,7 @@ func (m *fast4Maps) Close() error {
 		m.Replies,
 		m.RoomCountKey,
 		m.Services,
+		m.TunnelEnds,
 		m.Validated,
 	)
 }
@@ -275,7 +281,8 @@ type fast4Variables struct {
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.Variable `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.Variable `ebpf:"tunnel_source6"`
 }
 
 // fast4Programs contains all programs after they have been loaded into the kernel.

@@ -58,6 +58,9 @@ type ipLayer interface {
 
 // headers returns a packet's headers up to IP.
 func headers(mac net.HardwareAddr, src, dst flow.Addr, proto layers.IPProtocol) (*layers.Ethernet, ipLayer) {
+	if src.Is4() != dst.Is4() { // the backend of a flow that is encapsulated in the other family
+		src = otherFamily(src)
+	}
 	eth := &layers.Ethernet{SrcMAC: peerMAC, DstMAC: mac, EthernetType: layers.EthernetTypeIPv4}
 	if dst.Is4() {
 		return eth, &layers.IPv4{Version: 4, TTL: 64, Id: 7, Protocol: proto, SrcIP: src.Bytes(), DstIP: dst.Bytes()}

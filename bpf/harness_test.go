@@ -62,8 +62,8 @@ func newModelSubject(t testing.TB, cfg dataplane.Config) *modelSubject {
 		MaxEvents: eventCapacity(),
 		ClientMAC: model.MAC(clientMAC), BackendMAC: model.MAC(backendMAC),
 		// See newProgramSubject.
-		Own:       append(ownAddresses(), address("127.0.0.1"), address("198.18.0.1"), address("198.18.1.1")),
-		Broadcast: broadcastAddresses(), TunnelSources: []flow.Addr{flow.IPv4(198, 18, 1, 1), address("198.18.1.1")},
+		Own:       ownAddresses(),
+		Broadcast: broadcastAddresses(), TunnelSources: []flow.Addr{flow.IPv4(198, 18, 1, 1), address("198.18.1.1"), tunnelAddress("198.18.1.1")},
 	}}
 	s.reset()
 	return s
@@ -121,7 +121,7 @@ func newProgramSubject(t testing.TB, cfg dataplane.Config) *programSubject {
 	n := newNamespace(t)
 	wire(t, n, "client0", "198.18.0.1/24", n, "client1", "198.18.0.1/24")
 	wire(t, n, "backend0", "198.18.1.1/24", n, "backend1", "198.18.1.1/24")
-	if inIPv6 {
+	if inIPv6 || inAcross {
 		addIPv6(t, n, "client0", "198.18.0.1")
 		addIPv6(t, n, "backend0", "198.18.1.1")
 	}
@@ -212,10 +212,12 @@ func (s *programSubject) link(name string, mac net.HardwareAddr) *net.Interface 
 
 // neighbour tells the kernel who has addresses.
 func (s *programSubject) neighbour(l *net.Interface, mac net.HardwareAddr, addrs ...string) {
-	for _, a := range addrs {
-		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Index, IP: address(a).Netip().AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT})
-		if err != nil {
-			s.t.Error(err)
+	for _, name := range addrs {
+		for _, a := range []flow.Addr{address(name), tunnelAddress(name)} {
+			err := netlink.NeighSet(&netlink.Neigh{LinkIndex: l.Index, IP: a.Netip().AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT})
+			if err != nil {
+				s.t.Error(err)
+			}
 		}
 	}
 }

@@ -35,11 +35,17 @@ func echoRequestType() uint8 {
 }
 
 // ownAddresses are the permanent addresses of the lab's host.
-func ownAddresses() []flow.Addr {
-	if inIPv6 {
-		return []flow.Addr{flow.IPv4(127, 0, 0, 1)}
+func ownAddresses() (all []flow.Addr) {
+	for _, a := range []string{"127.0.0.1", "198.18.0.1", "198.18.1.1"} {
+		all = append(all, address(a))
+		if inAcross && a != "127.0.0.1" {
+			all = append(all, otherFamily(address(a)))
+		}
 	}
-	return nil
+	if inIPv6 {
+		all = append(all, flow.IPv4(127, 0, 0, 1))
+	}
+	return all
 }
 
 // addIPv6 gives a link the IPv6 form of a lab address.
@@ -50,8 +56,12 @@ func addIPv6(t testing.TB, n ns.NetNS, link, addr string) {
 		if err != nil {
 			return err
 		}
+		ip := address(addr)
+		if !inIPv6 {
+			ip = otherFamily(ip)
+		}
 		return netlink.AddrAdd(l, &netlink.Addr{
-			IPNet: &net.IPNet{IP: address(addr).Netip().AsSlice(), Mask: net.CIDRMask(120, 128)}, Flags: unix.IFA_F_NODAD,
+			IPNet: &net.IPNet{IP: ip.Netip().AsSlice(), Mask: net.CIDRMask(120, 128)}, Flags: unix.IFA_F_NODAD,
 		})
 	})
 }

@@ -117,6 +117,36 @@ func overXDP(t testing.TB) {
 	t.Cleanup(func() { inHook = dataplane.HookTCX })
 }
 
+// inAcross says that the backends of mode dsr-ipip are of the other family than their VIP; see
+// acrossFamilies.
+var inAcross bool
+
+// acrossFamilies runs a test with backends of the other family, where these are possible.
+func acrossFamilies(t testing.TB) {
+	inAcross = true
+	t.Cleanup(func() { inAcross = false })
+}
+
+// otherFamily returns the address of the other family with the same last bytes.
+func otherFamily(a flow.Addr) flow.Addr {
+	if a.Is4() {
+		copy(a[:], labPrefix[:])
+		return a
+	}
+	return flow.IPv4From([4]byte(a[12:]))
+}
+
+// tunnelAddress is address for what only encapsulated packets reach.
+func tunnelAddress(s string) flow.Addr {
+	if inAcross {
+		return otherFamily(address(s))
+	}
+	return address(s)
+}
+
+// labPrefix begins the IPv6 addresses of the lab.
+var labPrefix = [12]byte{0x20, 0x01, 0, 2}
+
 // specials are addresses with a special meaning, which their IPv6 form must keep.
 var specials = map[string]string{"127.0.0.1": "::1", "0.1.2.3": "::", "224.0.0.1": "ff02::1", "255.255.255.255": "fe80::1"}
 
@@ -129,7 +159,7 @@ func address(s string) flow.Addr {
 	if special, ok := specials[s]; ok {
 		return flow.AddrFrom(netip.MustParseAddr(special))
 	}
-	copy(a[:], []byte{0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0})
+	copy(a[:], labPrefix[:])
 	return a
 }
 

@@ -68,7 +68,9 @@ type (
 		Affine, Refuse    bool
 		Addresses         uint8
 		Limited           bool
+		Overhead, Pad     uint8
 		Port, Last, Own   uint16
+		Pad2              uint16
 		Limit             rawCount
 		SourceLimit       rawCount
 		Challenge         uint32
@@ -141,6 +143,32 @@ func toEndpoint[A addr](addr flow.Addr, port uint16, proto flow.Proto) rawEndpoi
 	return rawEndpoint[A]{Addr: toAddr[A](addr), Port: swapPort(port), Proto: uint8(proto)}
 }
 
-func toBackend[A addr](b dataplane.Backend) rawBackend[A] {
-	return rawBackend[A]{Addr: toAddr[A](b.Addr), Port: swapPort(b.Port)}
+// toBackend converts a backend of a service of the family.
+func toBackend[A addr](b dataplane.Backend, ends *tunnelEnds) (rawBackend[A], error) {
+	a, err := toBackendAddr[A](b.Addr, ends)
+	return rawBackend[A]{Addr: a, Port: swapPort(b.Port)}, err
+}
+
+// toBackendAddr converts the address of a backend, which need not be of the family.
+func toBackendAddr[A addr](a flow.Addr, ends *tunnelEnds) (out A, err error) {
+	if number, ok := any(&out).(*ipv4); ok && !a.Is4() {
+		*number, err = ends.number(a)
+		return out, err
+	}
+	return toAddr[A](a), nil
+}
+
+// toReply converts a reply tuple, which is of the family but for its backend.
+func (f *family[A]) toReply(t flow.Tuple) (raw rawTuple[A], err error) {
+	raw = toTuple[A](t)
+	raw.Src, err = toBackendAddr[A](t.Src, f.ends)
+	return raw, err
+}
+
+func (f *family[A]) fromReply(raw *rawTuple[A]) flow.Tuple {
+	t := fromTuple(raw)
+	if number, ok := any(&raw.Src).(*ipv4); ok && isTunnelEnd(number) {
+		t.Src = f.ends.address(*number)
+	}
+	return t
 }

@@ -80,7 +80,8 @@ const (
 	lb6VarSnatPeerFirst  = "snat_peer_first"
 	lb6VarSnatSeed       = "snat_seed"
 	lb6VarSnatTurns      = "snat_turns"
-	lb6VarTunnelSource   = "tunnel_source"
+	lb6VarTunnelSource4  = "tunnel_source4"
+	lb6VarTunnelSource6  = "tunnel_source6"
 )
 
 // loadLb6 returns the embedded CollectionSpec for lb6.
@@ -201,7 +202,8 @@ type lb6VariableSpecs struct {
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.VariableSpec `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.VariableSpec `ebpf:"tunnel_source6"`
 }
 
 // lb6Objects contains all objects after they have been loaded into the kernel.
@@ -318,7 +320,8 @@ type lb6Variables struct {
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.Variable `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.Variable `ebpf:"tunnel_source6"`
 }
 
 // lb6Programs contains all programs after they have been loaded into the kernel.

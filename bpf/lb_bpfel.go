@@ -137,6 +137,11 @@ type lbFragments struct {
 	}
 }
 
+type lbIp6Addr struct {
+	_    structs.HostLayout
+	Word [4]uint32
+}
+
 type lbMemberKey struct {
 	_     structs.HostLayout
 	Addr  uint32
@@ -182,9 +187,12 @@ type lbService struct {
 	Refuse      bool
 	Addresses   uint8
 	Limited     bool
+	Overhead    uint8
+	Pad         uint8
 	Port        uint16
 	Last        uint16
 	Own         uint16
+	Pad2        uint16
 	Limit       lbFlowCount
 	SourceLimit lbFlowCount
 	Challenge   uint32
@@ -234,6 +242,7 @@ const (
 	lbMapRoomAffinity   = "room_affinity"
 	lbMapRoomCountKey   = "room_count_key"
 	lbMapServices       = "services"
+	lbMapTunnelEnds     = "tunnel_ends"
 	lbMapValidated      = "validated"
 	lbProgFromBackend   = "from_backend"
 	lbProgFromClient    = "from_client"
@@ -273,7 +282,8 @@ const (
 	lbVarSnatPeerFirst  = "snat_peer_first"
 	lbVarSnatSeed       = "snat_seed"
 	lbVarSnatTurns      = "snat_turns"
-	lbVarTunnelSource   = "tunnel_source"
+	lbVarTunnelSource4  = "tunnel_source4"
+	lbVarTunnelSource6  = "tunnel_source6"
 )
 
 // loadLb returns the embedded CollectionSpec for lb.
@@ -352,6 +362,7 @@ type lbMapSpecs struct {
 	RoomAffinity  *ebpf.MapSpec `ebpf:"room_affinity"`
 	RoomCountKey  *ebpf.MapSpec `ebpf:"room_count_key"`
 	Services      *ebpf.MapSpec `ebpf:"services"`
+	TunnelEnds    *ebpf.MapSpec `ebpf:"tunnel_ends"`
 	Validated     *ebpf.MapSpec `ebpf:"validated"`
 }
 
@@ -390,7 +401,8 @@ type lbVariableSpecs struct {
 	SnatPeerFirst  *ebpf.VariableSpec `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.VariableSpec `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.VariableSpec `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.VariableSpec `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.VariableSpec `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.VariableSpec `ebpf:"tunnel_source6"`
 }
 
 // lbObjects contains all objects after they have been loaded into the kernel.
@@ -434,6 +446,7 @@ type lbMaps struct {
 	RoomAffinity  *ebpf.Map `ebpf:"room_affinity"`
 	RoomCountKey  *ebpf.Map `ebpf:"room_count_key"`
 	Services      *ebpf.Map `ebpf:"services"`
+	TunnelEnds    *ebpf.Map `ebpf:"tunnel_ends"`
 	Validated     *ebpf.Map `ebpf:"validated"`
 }
 
@@ -460,6 +473,7 @@ func (m *lbMaps) Close() error {
 		m.RoomAffinity,
 		m.RoomCountKey,
 		m.Services,
+		m.TunnelEnds,
 		m.Validated,
 	)
 }
@@ -499,7 +513,8 @@ type lbVariables struct {
 	SnatPeerFirst  *ebpf.Variable `ebpf:"snat_peer_first"`
 	SnatSeed       *ebpf.Variable `ebpf:"snat_seed"`
 	SnatTurns      *ebpf.Variable `ebpf:"snat_turns"`
-	TunnelSource   *ebpf.Variable `ebpf:"tunnel_source"`
+	TunnelSource4  *ebpf.Variable `ebpf:"tunnel_source4"`
+	TunnelSource6  *ebpf.Variable `ebpf:"tunnel_source6"`
 }
 
 // lbPrograms contains all programs after they have been loaded into the kernel.

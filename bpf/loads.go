@@ -27,7 +27,7 @@ type loadTable[A addr] struct {
 }
 
 // newLoadTable starts with the counts of the table that it replaces, which may be nil.
-func newLoadTable[A addr](s dataplane.Service, was *loadTable[A]) (*loadTable[A], error) {
+func newLoadTable[A addr](s dataplane.Service, was *loadTable[A], ends *tunnelEnds) (*loadTable[A], error) {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{
 		Type: ebpf.Array, Flags: unix.BPF_F_INNER_MAP | unix.BPF_F_MMAPABLE, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(s.Backends)),
 	})
@@ -40,13 +40,17 @@ func newLoadTable[A addr](s dataplane.Service, was *loadTable[A]) (*loadTable[A]
 	}
 	for i, b := range s.Backends {
 		load := rawLoad{Weight: uint32(s.Weight(i))}
+		raw, err := toBackend[A](b, ends)
+		if err != nil {
+			return nil, errors.Join(err, t.close())
+		}
 		if was != nil {
-			if at, ok := was.slots[toBackend[A](b)]; ok {
+			if at, ok := was.slots[raw]; ok {
 				load.Flows = atomic.LoadUint32(&was.memory.values[at].Flows)
 			}
 		}
 		t.memory.values[i] = load
-		t.slots[toBackend[A](b)] = i
+		t.slots[raw] = i
 	}
 	return t, nil
 }
@@ -54,12 +58,12 @@ func newLoadTable[A addr](s dataplane.Service, was *loadTable[A]) (*loadTable[A]
 func (t *loadTable[A]) close() error { return errors.Join(t.memory.close(), t.kernel.Close()) }
 
 // add makes the table of a service at a place. It starts with the service's current counts.
-func (l *loads[A]) add(place uint32, s dataplane.Service, has rawService[A]) error {
+func (l *loads[A]) add(place uint32, s dataplane.Service, has rawService[A], ends *tunnelEnds) error {
 	var was *loadTable[A]
 	if has.Size > 0 {
 		was = l.tables[has.Table]
 	}
-	t, err := newLoadTable(s, was)
+	t, err := newLoadTable(s, was, ends)
 	if err == nil {
 		l.tables[place] = t
 	}
@@ -141,7 +145,9 @@ func (f *family[A]) count(original, reply *rawTuple[A], s flow.State, by int) {
 // uncount subtracts the entries that a sweep has removed.
 func (f *family[A]) uncount(removed []flow.Entry) {
 	for _, e := range removed {
-		original, reply := toTuple[A](e.Original), toTuple[A](e.Reply)
-		f.count(&original, &reply, e.State, -1)
+		original := toTuple[A](e.Original)
+		if reply, err := f.toReply(e.Reply); err == nil {
+			f.count(&original, &reply, e.State, -1)
+		}
 	}
 }

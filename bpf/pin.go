@@ -37,8 +37,13 @@ const (
 	pinnedControl = lbMapControl
 )
 
-// pinnedTables are the maps of the connection table.
-var pinnedTables = []string{lbMapConns, lbMapReplies}
+// pinnedTables returns the maps of the connection table of a family.
+func pinnedTables(suffix string) []string {
+	if suffix == suffix4 {
+		return []string{lbMapConns, lbMapReplies, lbMapTunnelEnds}
+	}
+	return []string{lbMapConns, lbMapReplies}
+}
 
 // openPins locks the configured folder and adopts its contents if they fit.
 func openPins(cfg dataplane.Config, specs []familySpec) (*pins, error) {
@@ -133,7 +138,7 @@ func (p *pins) read() (err error) {
 
 func (p *pins) loadTables() error {
 	for _, suffix := range []string{suffix4, suffix6}[:p.value.Families] {
-		for _, table := range pinnedTables {
+		for _, table := range pinnedTables(suffix) {
 			if _, err := p.load(table + suffix); err != nil {
 				return fmt.Errorf("its table %s is not there: %v", table+suffix, err)
 			}
@@ -182,7 +187,7 @@ func (p *pins) maps(suffix string, shared map[string]*ebpf.Map) map[string]*ebpf
 	if all == nil {
 		all = map[string]*ebpf.Map{lbMapControl: p.taken[pinnedControl]}
 	}
-	for _, table := range pinnedTables {
+	for _, table := range pinnedTables(suffix) {
 		all[table] = p.taken[table+suffix]
 	}
 	return all
@@ -257,9 +262,8 @@ func (p *pins) complete(families []tables) error {
 		return nil
 	}
 	for _, f := range families {
-		o := f.objects()
-		for i, m := range []*ebpf.Map{o.Conns, o.Replies} { // in the order of pinnedTables
-			if err := m.Pin(p.path(pinnedTables[i] + f.suffix())); err != nil {
+		for i, m := range f.pinned() {
+			if err := m.Pin(p.path(pinnedTables(f.suffix())[i] + f.suffix())); err != nil {
 				return fmt.Errorf("bpf: pin %s: %w", m, err)
 			}
 		}

@@ -33,8 +33,8 @@ const layoutVersion = 1
 func layoutOf(specs []familySpec) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintln(h, layoutVersion)
-	for _, spec := range specs {
-		for _, name := range append([]string{lbMapControl}, pinnedTables...) {
+	for i, spec := range specs {
+		for _, name := range append([]string{lbMapControl}, pinnedTables([]string{suffix4, suffix6}[i])...) {
 			m := spec.programs.Maps[name]
 			fmt.Fprintln(h, name, m.Type, m.KeySize, m.ValueSize, m.Flags)
 			describe(h, m.Key)

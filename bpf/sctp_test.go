@@ -18,7 +18,7 @@ func sctpServices() []dataplane.Service {
 	direct := labService(flow.SCTP, directPort, dataplane.DSRL2, dataplane.Maglev, directPort)
 	direct.SNAT = flow.Addr{}
 	tunnel := direct
-	tunnel.Port, tunnel.Mode, tunnel.Backends = tunnelMaglev, dataplane.DSRIPIP, []dataplane.Backend{{Addr: address(backendAddr), Port: tunnelMaglev}}
+	tunnel.Port, tunnel.Mode, tunnel.Backends = tunnelMaglev, dataplane.DSRIPIP, []dataplane.Backend{{Addr: tunnelAddress(backendAddr), Port: tunnelMaglev}}
 	return []dataplane.Service{
 		labService(flow.SCTP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080),
 		labService(flow.SCTP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081),

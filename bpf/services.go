@@ -21,8 +21,8 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		return err
 	}
 	for _, s := range services {
-		if !slices.ContainsFunc(d.families, func(f tables) bool { return f.has(s.VIP) }) {
-			return fmt.Errorf("bpf: set service %s: %s is the first IPv6 address, and the IPv6 table is made at the start: restart the node", s.Name, s.VIP)
+		if first, ok := s.FirstIPv6(); ok && len(d.families) == 1 {
+			return fmt.Errorf("bpf: set service %s: %s is the first IPv6 address, and the IPv6 table is made at the start: restart the node", s.Name, first)
 		}
 	}
 	if err := d.groups.join(vips); err != nil {
@@ -73,6 +73,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 			Limit:       rawCount{int32(s.Limits.Flows), int32(s.Limits.Embryonic)},
 			SourceLimit: rawCount{int32(s.Limits.SourceFlows), int32(s.Limits.SourceEmbryonic)},
 			Challenge:   uint32(s.Limits.SYNChallenge),
+			Overhead:    uint8(s.Overhead()),
 		}
 		for _, a := range s.SNATs() {
 			value.Snat[value.Addresses] = toAddr[A](a)
@@ -80,9 +81,14 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 		}
 		values[key] = value
 		for _, b := range s.Backends {
-			if s.Affinity > 0 {
-				members[rawMember[A]{Addr: toAddr[A](b.Addr), Table: places[i].index, Port: swapPort(b.Port)}] = 1
+			if s.Affinity == 0 {
+				continue
 			}
+			raw, err := toBackend[A](b, f.ends)
+			if err != nil {
+				return err
+			}
+			members[rawMember[A]{Addr: raw.Addr, Table: places[i].index, Port: raw.Port}] = 1
 		}
 	}
 	ranges, dnat, dnatRanges := portRanges[A](mine), make(map[rawEndpoint[A]]uint32), make(map[rawPortKey[A]]uint32)
@@ -94,7 +100,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	f.counting.Store(true) // a sweep removes the counts that were left by limits of before
 	return errors.Join(
 		f.setLimited(len(limited) > 0),
-		f.setTunnelSource(host, mine),
+		f.setTunnelSources(host, services),
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.dnatRanges.put(dnatRanges), f.members.put(members), f.refusals.put(refusals),
 		f.services.put(values), f.ranges.put(ranges),
 		f.setRanged(len(ranges) > 0), // while no service is missing, with ranges or without
@@ -111,15 +117,15 @@ func (f *family[A]) setLimited(limited bool) error {
 	return err
 }
 
-// setTunnelSource tells the programs the source of encapsulated packets, if a service encapsulates.
-func (f *family[A]) setTunnelSource(host model.Host, services []dataplane.Service) error {
-	var source flow.Addr
+// setTunnelSources tells the programs the sources of encapsulated packets, if a service encapsulates.
+func (f *family[A]) setTunnelSources(host model.Host, services []dataplane.Service) error {
+	var source4, source6 flow.Addr
 	if slices.ContainsFunc(services, func(s dataplane.Service) bool { return s.Mode.Encapsulates() }) {
-		source = host.TunnelSource(is4[A]())
+		source4, source6 = host.TunnelSource(true), host.TunnelSource(false)
 	}
-	err := f.objs.TunnelSource.Set(toAddr[A](source))
+	err := errors.Join(f.objs.TunnelSource4.Set(source4.As4()), f.objs.TunnelSource6.Set(source6))
 	if f.xdp != nil {
-		err = errors.Join(err, f.xdp.TunnelSource.Set(toAddr[A](source)))
+		err = errors.Join(err, f.xdp.TunnelSource4.Set(source4.As4()), f.xdp.TunnelSource6.Set(source6))
 	}
 	return err
 }

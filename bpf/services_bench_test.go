@@ -57,7 +57,11 @@ func BenchmarkSetServices(b *testing.B) {
 		for _, s := range manyServices(100, 50) {
 			var table []rawBackend[ipv4]
 			for _, slot := range model.Slots(s) {
-				table = append(table, toBackend[ipv4](slot))
+				raw, err := toBackend[ipv4](slot, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				table = append(table, raw)
 			}
 			tables = append(tables, table)
 		}

@@ -44,6 +44,7 @@ func (f *family[A]) heal(entries []flow.Entry, now clock.Instant) (missed int, e
 }
 
 func (f *family[A]) write(program *ebpf.Program, entries []flow.Entry, only condition, now clock.Instant) (missed int, err error) {
+	entries, refused := f.withEnds(entries)
 	for chunk := range slices.Chunk(entries, batchMax) {
 		done, err := f.batch.run(program, len(chunk), only, func(records []rawRecord[A]) {
 			for i := range records {
@@ -54,10 +55,30 @@ func (f *family[A]) write(program *ebpf.Program, entries []flow.Entry, only cond
 			return 0, fmt.Errorf("bpf: apply %d entries: %w", len(chunk), err)
 		}
 		if missed = len(chunk) - done; missed > 0 {
-			return missed, nil
+			return missed + refused, nil
 		}
 	}
-	return 0, nil
+	return refused, nil
+}
+
+// withEnds returns the entries whose backends have an address in a tuple or a number instead, and how
+// many have neither.
+func (f *family[A]) withEnds(entries []flow.Entry) (with []flow.Entry, without int) {
+	for i := range entries {
+		_, err := toBackendAddr[A](entries[i].Reply.Src, f.ends)
+		switch {
+		case err != nil && without == 0:
+			with, without = slices.Clone(entries[:i]), 1
+		case err != nil:
+			without++
+		case without > 0:
+			with = append(with, entries[i])
+		}
+	}
+	if without == 0 {
+		return entries, 0
+	}
+	return with, without
 }
 
 func (f *family[A]) delete(tuples []flow.Tuple, only condition) error {
@@ -125,6 +146,7 @@ func (f *family[A]) sweep(now, since clock.Instant) ([]flow.Entry, error) {
 	removed = append(removed, evicted...)
 	f.uncount(removed)
 	f.endPortCount(ports, removed)
+	f.sweepEnds()
 	f.backends.loads.endCount()
 	return removed, errors.Join(err, f.endFlowCount(flows, removed))
 }
@@ -158,6 +180,7 @@ func (f *family[A]) expired(now, since clock.Instant, ports *dataplane.PortCount
 		entries++
 		idle, state := now.Sub(max(clock.Instant(c.LastSeen), since)), stateOf(c.Word)
 		f.count(key, &c.Reply, state, 1)
+		f.nameEnd(&c.Reply)
 		countPort(ports, key, &c.Reply)
 		countForLimits(flows, key, state)
 		if idle >= f.lifetime(key, &c.Reply, state) {
@@ -221,15 +244,16 @@ func (f *family[A]) scan(each func(*rawTuple[A], *rawConn[A]) bool) error {
 func (f *family[A]) toRecord(e *flow.Entry, now clock.Instant) rawRecord[A] {
 	timeout := f.lifetimes.Load().Of(&e.Original, &e.Reply, e.State)
 	age := timeout - min(max(e.Remaining, 0), timeout)
+	reply, _ := f.toReply(e.Reply) // numbered by withEnds
 	return rawRecord[A]{Original: toTuple[A](e.Original), Conn: rawConn[A]{
-		Reply: toTuple[A](e.Reply), LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
+		Reply: reply, LastSeen: int64(now.Add(-age)), Word: toWord(e.State, e.Origin),
 	}}
 }
 
 func (f *family[A]) toEntry(original *rawTuple[A], c *rawConn[A], now clock.Instant) flow.Entry {
 	state := stateOf(c.Word)
 	return flow.Entry{
-		Original: fromTuple(original), Reply: fromTuple(&c.Reply),
+		Original: fromTuple(original), Reply: f.fromReply(&c.Reply),
 		State: state, Origin: originOf(c.Word),
 		Remaining: remaining(f.lifetime(original, &c.Reply, state), now.Sub(clock.Instant(c.LastSeen))),
 	}
@@ -240,7 +264,7 @@ func (f *family[A]) toEntry(original *rawTuple[A], c *rawConn[A], now clock.Inst
 func (f *family[A]) lifetime(original, reply *rawTuple[A], s flow.State) time.Duration {
 	switch {
 	case original.Sport == 0:
-		t, r := fromTuple(original), fromTuple(reply)
+		t, r := fromTuple(original), f.fromReply(reply)
 		return f.lifetimes.Load().Of(&t, &r, s)
 	case reply.Dport == 0: // see flow.DirectReply
 		return f.timeouts.OfDirect(s)

@@ -36,15 +36,16 @@ func unpacked(t rapid.TB, frame []byte) []byte {
 		return nil
 	}
 	outer, inner := frame[14:at.l4], frame[at.l4:]
+	total := int(binary.BigEndian.Uint16(inner[2:]))
+	if proto == layers.IPProtocolIPv6 {
+		total = 40 + int(binary.BigEndian.Uint16(inner[4:]))
+	}
 	if isIPv6(frame) {
-		if total := 40 + int(binary.BigEndian.Uint16(inner[4:])); int(binary.BigEndian.Uint16(outer[4:])) != total {
+		if int(binary.BigEndian.Uint16(outer[4:])) != total {
 			t.Errorf("the outer payload has not the length of the packet, %d: %x", total, outer)
 		}
-	} else {
-		total := int(binary.BigEndian.Uint16(inner[2:]))
-		if int(binary.BigEndian.Uint16(outer[2:])) != len(outer)+total || sum(outer) != 0xffff {
-			t.Errorf("the outer header sums to %#04x, or has not the length of the packet, %d: %x", sum(outer), total, outer)
-		}
+	} else if int(binary.BigEndian.Uint16(outer[2:])) != len(outer)+total || sum(outer) != 0xffff {
+		t.Errorf("the outer header sums to %#04x, or has not the length of the packet, %d: %x", sum(outer), total, outer)
 	}
 	eth := slices.Clone(frame[:14])
 	binary.BigEndian.PutUint16(eth[12:], uint16(layers.EthernetTypeIPv4))
@@ -74,39 +75,45 @@ func outerFrom(src flow.Addr, o flow.Tuple) []byte {
 	if inIPv6 {
 		inside = layers.IPProtocolIPv6
 	}
-	eth, ip := headers(peerMAC, src, address(backendAddr), inside)
+	eth, ip := headers(peerMAC, src, tunnelPorts.backend(backendAddr), inside)
 	return serialize(eth, ip, gopacket.Payload(fromClient(o, ack)[14:]))
 }
 
 // tunnelErrors sends an error about a packet that this node may have encapsulated.
 func (p *pair) tunnelErrors(t *rapid.T) {
-	about := outerFrom(address(rapid.SampledFrom([]string{"198.18.1.1", "198.18.1.1", "198.18.1.2", snatAddr}).Draw(t, "source")), originals.Draw(t, "original"))
+	about := outerFrom(tunnelAddress(rapid.SampledFrom([]string{"198.18.1.1", "198.18.1.1", "198.18.1.2", snatAddr}).Draw(t, "source")), originals.Draw(t, "original"))
 	kind := rapid.SampledFrom([]uint8{1, 2, 3, 4, 11, 12}).Draw(t, "type")
 	link, mac := "backend0", backendMAC
 	if rapid.IntRange(0, 4).Draw(t, "of the client") == 0 {
 		link, mac = "client0", clientMAC
 	}
-	p.send(link, damage(t, errorFrame(mac, address(routerAddr), kind, 0, about, quoted)))
+	p.send(link, damage(t, errorFrame(mac, tunnelAddress(routerAddr), kind, 0, about, quoted)))
 }
 
-// tunnelTests: what an outer header changes.
+// tooBig is the type and code of the error of an address's family about a packet that is too big.
+func tooBig(a flow.Addr) (kind, code uint8) {
+	if a.Is4() {
+		return unreachable, fragNeeded
+	}
+	return 2, 0
+}
+
 func tunnelTests() []packetTest {
 	o := toVIP(flow.TCP, 40000, tunnelPort)
-	r := flow.DirectReply(o, address(backendAddr))
+	r := flow.DirectReply(o, tunnelAddress(backendAddr))
 	opened := line(o, r, flow.SynSent, flow.Opened, lifetimes.SynSent)
 	established := line(o, r, flow.Established, flow.Opened, lifetimes.Established)
-	room, kind, code := 1480, uint8(unreachable), uint8(fragNeeded)
-	if inIPv6 {
-		room, kind, code = 1460, 2, 0
-	}
+	room := 1500 - dataplane.Outer(tunnelAddress(backendAddr))
+	kind, code := tooBig(address(vipAddr))
+	outerKind, outerCode := tooBig(tunnelAddress(backendAddr))
 	sized := func(total int) []byte {
 		return withNumbers(frameTo(clientMAC, o, ack, strings.Repeat("x", total-len(fromClient(o, ack))+14+len(payload))), clientISN+1, 0)
 	}
-	leaves := func(what string) string { return tunnelPorts.leaves(what, address(backendAddr)) }
+	leaves := func(what string) string { return tunnelPorts.leaves(what, tunnelAddress(backendAddr)) }
 	refused := fmt.Sprintf("refuse too-big: icmp %d/%d %s>%s about %s mtu %d", kind, code, address(vipAddr), address(clientAddr), o, room)
 	first := fragments(frameTo(clientMAC, toVIP(flow.UDP, 40000, tunnelPort), 0, long), 7, 24, 48)
 	udp := toVIP(flow.UDP, 40000, tunnelPort)
-	udpReply := flow.DirectReply(udp, address(backendAddr))
+	udpReply := flow.DirectReply(udp, tunnelAddress(backendAddr))
 	piece := leaves(fmt.Sprintf("forward fragment %s>%s id 7", address(clientAddr), address(vipAddr)))
 	return []packetTest{{
 		rule:   "tunnel: the outer header counts for the MTU, and the sender is told what is left",
@@ -115,16 +122,35 @@ func tunnelTests() []packetTest {
 		events: []string{opened, established},
 	}, {
 		rule:  "tunnel: a packet that is too big inside opens no flow",
-		steps: []step{{link: "client0", frame: frameTo(clientMAC, o, syn, strings.Repeat("x", 1450)), want: refused}},
+		steps: []step{{link: "client0", frame: frameTo(clientMAC, o, syn, strings.Repeat("x", room-30)), want: refused}},
 	}, {
 		rule: "tunnel: an error about an outer packet goes to nobody",
-		steps: []step{{link: "backend0", frame: errorFrame(backendMAC, address(routerAddr), kind, code, outerFrom(address("198.18.1.1"), o), 28), want: "drop tunnel"},
-			{link: "backend0", frame: errorFrame(backendMAC, address(routerAddr), kind, code, outerFrom(address("198.18.1.2"), o), 28), want: "pass"}},
+		steps: []step{{link: "backend0", frame: errorFrame(backendMAC, tunnelAddress(routerAddr), outerKind, outerCode, outerFrom(tunnelAddress("198.18.1.1"), o), 28), want: "drop tunnel"},
+			{link: "backend0", frame: errorFrame(backendMAC, tunnelAddress(routerAddr), outerKind, outerCode, outerFrom(tunnelAddress("198.18.1.2"), o), 28), want: "pass"}},
 	}, {
 		rule:  "tunnel: the fragments of a datagram go to the same backend, each in an outer header of its own",
 		steps: []step{{link: "client0", frame: first[0], want: leaves(forwarded(udp))}, {link: "client0", frame: first[2], want: piece}, {link: "client0", frame: first[1], want: piece}},
 		table: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, lifetimes.Unreplied)}, events: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, lifetimes.Unreplied)},
 	}}
+}
+
+// The rules of mode dsr-ipip with backends of the other family.
+func TestTunnelsAcrossFamilies(t *testing.T) {
+	acrossFamilies(t)
+	rules := func(t *testing.T) {
+		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+			for _, tests := range [][]packetTest{directTests(tunnelPorts), tunnelTests()} {
+				for _, tt := range tests {
+					t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, map[string]bool{}) })
+				}
+			}
+		})
+	}
+	t.Run("IPv4 in IPv6", rules)
+	t.Run("IPv6 in IPv4", func(t *testing.T) {
+		overIPv6(t)
+		rules(t)
+	})
 }
 
 // What the outer header copies of the packet: the DSCP and ECN, DF, the flow label. Its TTL is a
@@ -165,6 +191,36 @@ func TestOuterHeader(t *testing.T) {
 			}
 		})
 	})
+	t.Run("IPv6 in IPv4", func(t *testing.T) {
+		overIPv6(t)
+		acrossFamilies(t)
+		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+			if err := s.Lease(clock.Never); err != nil {
+				t.Fatal(err)
+			}
+			h := header(t, s, withIP(syn(40000), 0, 0x6b, 0x91, 0x23, 0x45))
+			if len(h) != 20 || h[1] != 0xb9 || h[6] != 0x40 || h[7] != 0 || h[4] != 0 || h[5] != 0 || h[8] != 64 || h[9] != 41 {
+				t.Errorf("outer header %x, want the packet's traffic class, DF, no id, protocol 41 and a TTL of 64", h)
+			}
+		})
+	})
+	t.Run("IPv4 in IPv6", func(t *testing.T) {
+		acrossFamilies(t)
+		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+			if err := s.Lease(clock.Never); err != nil {
+				t.Fatal(err)
+			}
+			h := header(t, s, withIP(syn(40000), 1, 0xb9))
+			if len(h) != 40 || h[0] != 0x6b || h[1]>>4 != 9 || h[6] != 4 || h[7] != 64 {
+				t.Errorf("outer header %x, want the packet's DSCP and ECN, protocol 4 and a hop limit of 64", h)
+			}
+			label := func(frame []byte) [3]byte { h := header(t, s, frame); return [3]byte{h[1] & 15, h[2], h[3]} }
+			client, other := label(syn(40000)), label(fromClient(tuple(flow.TCP, otherClient, 40000, vipAddr, tunnelPort), 0x02))
+			if client == other || client == ([3]byte{}) || other == ([3]byte{}) {
+				t.Errorf("flow labels %x and %x of two clients", client, other)
+			}
+		})
+	})
 }
 
 // unpack lets the backend take packets out of their outer headers, and no other packets to the VIP.
@@ -175,7 +231,7 @@ func (l *lab) unpack(t *testing.T, backend string) {
 		if err != nil {
 			return err
 		}
-		attached, err := decap.Attach(eth0.Index, []netip.Addr{address(backend).Netip()}, []netip.Addr{address(vipAddr).Netip()})
+		attached, err := decap.Attach(eth0.Index, []netip.Addr{tunnelAddress(backend).Netip()}, []netip.Addr{address(vipAddr).Netip()})
 		if err == nil {
 			t.Cleanup(func() { attached.Close() })
 		}
@@ -205,20 +261,20 @@ func (l *lab) routeBackend(t *testing.T, backend string) {
 		return raise("eth0", backendAddr+"/24")
 	})
 	wire(t, l.router, "eth1", routed+"/24", l.backend, "eth0", backend+"/24")
-	if inIPv6 {
+	if inIPv6 || inAcross {
 		addIPv6(t, l.router, "eth0", backendAddr)
 		addIPv6(t, l.router, "eth1", routed)
 		addIPv6(t, l.backend, "eth0", backend)
 	}
 	inside(t, l.lb, func() error {
-		return netlink.RouteAdd(&netlink.Route{Dst: hostNet(address(backend).Netip()), Gw: address(backendAddr).Netip().AsSlice()})
+		return netlink.RouteAdd(&netlink.Route{Dst: hostNet(tunnelAddress(backend).Netip()), Gw: tunnelAddress(backendAddr).Netip().AsSlice()})
 	})
 }
 
 // A backend behind a router serves a client. If a link behind that router takes smaller packets than
 // the load balancer's, the router's errors are counted.
 func TestTunnelThroughARouter(t *testing.T) {
-	eachWay(t, func(t *testing.T) {
+	eachTunnel(t, func(t *testing.T) {
 		l := newDirectLab(t, dataplane.DSRIPIP, "198.18.9.11")
 		if inHook == dataplane.HookXDP {
 			l.wholeChecksums(t)

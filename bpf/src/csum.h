@@ -5,6 +5,7 @@
 #pragma once
 
 #include <linux/if_ether.h>
+#include <linux/ip.h>
 #include <linux/types.h>
 
 static __always_inline __u32 csum_add(__u32 a, __u32 b)
@@ -26,4 +27,15 @@ static __always_inline void fix_checksum(__sum16 *check, __u32 change)
 
 	sum = (sum & 0xffff) + (sum >> 16);
 	*check = ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* Ones' complement sum of the words of an IPv4 header without options. */
+static __always_inline __u32 header_sum(const struct iphdr *ip)
+{
+	const __u16 *word = (const void *)ip;
+	__u32 sum = 0;
+
+	for (int i = 0; i < (int)(sizeof(*ip) / sizeof(*word)); i++)
+		sum += word[i];
+	return sum;
 }

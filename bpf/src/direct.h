@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "across.h"
 #include "association.h"
 
 /* Whether the reply tuple is that of a direct flow, or of an affinity: no packet has its
@@ -23,11 +24,12 @@ static __always_inline bool leaves_unchanged(const struct tuple *to)
 	return !to->sport;
 }
 
-/* Whether the flows of a service reach their backends encapsulated; reply is that of the entry,
- * which may be of an earlier mode of the service. */
-static __always_inline bool encapsulates(const struct service *svc, const struct tuple *reply)
+/* The length of the outer header in which the packets of a flow of the service reach their backend;
+ * 0 if they are not encapsulated. reply is that of the entry, which may be of an earlier mode of the
+ * service. */
+static __always_inline __u32 overhead_of(const struct service *svc, const struct tuple *reply)
 {
-	return svc->mode == MODE_DSR_IPIP && is_direct(reply);
+	return svc->mode == MODE_DSR_IPIP && is_direct(reply) ? outer_len(&reply->src) : 0;
 }
 
 /* Notes in the tuple of a leaving packet whether it is encapsulated. Only keys of maps need zero

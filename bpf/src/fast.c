@@ -49,28 +49,27 @@ static __always_inline void count_fast(enum direction direction)
 static __always_inline int pass_inside(packet_ctx *ctx, const struct packet *pkt, const struct arrival *a,
 				       const struct tuple *to, __u64 hop)
 {
-	ip_header *inner = header(ctx, ETH_HLEN, sizeof(*inner)), *outer;
-	__u32 mtu = 0, bytes = frame_len(ctx);
+	ip_header *inner = header(ctx, ETH_HLEN, sizeof(*inner));
+	__u32 mtu = 0, bytes = frame_len(ctx), overhead = outer_len(&to->dst);
 	struct inherited from_inner;
 	struct ethhdr *eth;
 
 	if (!inner)
 		return leave_to_tcx(LEFT_OTHER);
 	from_inner = inherit(inner);
-	if (needs_id(&from_inner) || bpf_check_mtu(ctx, backend_ifindex, &mtu, sizeof(*outer), 0) ||
-	    bpf_xdp_adjust_head(ctx, -(int)sizeof(*outer)))
+	if ((needs_id(&from_inner) && overhead == sizeof(struct iphdr)) ||
+	    bpf_check_mtu(ctx, backend_ifindex, &mtu, overhead, 0) || bpf_xdp_adjust_head(ctx, -(int)overhead))
 		return leave_to_tcx(LEFT_OTHER);
 	track(a->conn, a->original, a->id, pkt, ORIGINAL);
 	if (!a->hop)
 		remember_hop(a->conn, a->stamp, hop, ORIGINAL);
-	eth = header(ctx, 0, sizeof(*eth));
-	outer = header(ctx, ETH_HLEN, sizeof(*outer));
-	inner = header(ctx, ETH_HLEN + sizeof(*outer), sizeof(*inner));
-	if (!eth || !outer || !inner)
+	inner = header(ctx, ETH_HLEN + overhead, sizeof(*inner));
+	if (!inner)
 		return drop(DROP_TUNNEL);
 	age_header(inner);
-	write_outer(outer, &from_inner, &to->dst);
-	eth->h_proto = bpf_htons(ETHERTYPE);
+	eth = header(ctx, 0, sizeof(*eth));
+	if (!eth || !write_outer(ctx, &from_inner, &to->dst))
+		return drop(DROP_TUNNEL);
 	address_frame(eth, hop & ~HOP_ENCAPSULATED, ORIGINAL);
 	count_packets(ORIGINAL, 1, bytes);
 	count_fast(ORIGINAL);

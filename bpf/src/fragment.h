@@ -92,7 +92,7 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	bpf_spin_unlock(&datagram->lock);
 	if (reason != DROP_NONE)
 		return drop(reason);
-	if (leaving == ENCAPSULATED && is_too_big_inside(skb, 0, &mtu))
+	if (leaving == ENCAPSULATED && is_too_big_inside(skb, 0, outer_len(&out.dst), &mtu))
 		return drop(DROP_TOO_BIG);
 	ip = header(skb, ETH_HLEN, sizeof(*ip));
 	if (!ip || !rename_datagram(skb, at, id))

@@ -38,6 +38,27 @@ static __always_inline __u64 current_hop(const struct conn *conn, const struct p
 	return hop >> HOP_ADDR_SHIFT;
 }
 
+/* Fills in the outer header's addresses. */
+static __always_inline bool route_outer(struct bpf_fib_lookup *route, const struct tuple *to)
+{
+	const ip6_addr *end;
+
+	route->l4_protocol = TUNNEL_PROTO;
+	if (outer_len(&to->dst) == sizeof(struct iphdr)) {
+		route->family = AF_INET;
+		route->ipv4_src = tunnel_source4;
+		route->ipv4_dst = end_by_ipv4(&to->dst);
+		return true;
+	}
+	end = end_by_ipv6(&to->dst);
+	if (!end)
+		return false;
+	route->family = AF_INET6;
+	read_tunnel_source6((ip6_addr *)&route->ipv6_src);
+	*(ip6_addr *)&route->ipv6_dst = *end;
+	return true;
+}
+
 /* Asks the kernel for the link and the neighbour of a packet, as for a packet of the host
  * itself. It answers only if forwarding is enabled on the loopback link. Not inlined, like track. */
 __noinline __u64 find_neighbour(packet_ctx *ctx, const struct tuple *to, __u32 ifindex)
@@ -52,11 +73,12 @@ __noinline __u64 find_neighbour(packet_ctx *ctx, const struct tuple *to, __u32 i
 	route.dport = to->dport;
 	if (leaving_of(to) == ENCAPSULATED) {
 		encapsulated = HOP_ENCAPSULATED;
-		route.l4_protocol = TUNNEL_PROTO;
+		if (!route_outer(&route, to))
+			return HOP_UNKNOWN | encapsulated;
+	} else { /* for both families: the IPv4 members begin where the IPv6 members do */
+		*(ip_addr *)&route.ipv6_src = to->src;
+		*(ip_addr *)&route.ipv6_dst = to->dst;
 	}
-	/* For both families: the IPv4 members begin where the IPv6 members do. */
-	*(ip_addr *)&route.ipv6_src = encapsulated ? tunnel_source : to->src;
-	*(ip_addr *)&route.ipv6_dst = to->dst;
 	if (bpf_fib_lookup(ctx, &route, sizeof(route), 0) != BPF_FIB_LKUP_RET_SUCCESS || route.ifindex != ifindex)
 		return HOP_UNKNOWN | encapsulated;
 	if (leaving_of(to) == UNCHANGED && !same_addr((ip_addr *)&route.ipv6_dst, &to->dst))

@@ -136,7 +136,7 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 	if (reason != DROP_NONE)
 		return drop(reason);
 	to = reversed(&reply);
-	encapsulate_for(&to, encapsulates(svc, &reply));
+	encapsulate_for(&to, overhead_of(svc, &reply));
 	return forward(skb, pkt, &to, 0, ORIGINAL);
 }
 
@@ -145,14 +145,18 @@ static __always_inline int original_direction(struct __sk_buff *skb, const struc
 {
 	bool follows = a->conn && !reopens(word_of(a->conn), pkt);
 	struct service *svc = NULL;
+	__u32 overhead;
 
 	if (!a->hop || !follows) {
 		svc = find_service(&pkt->tuple);
 		if (!svc)
 			return drop(DROP_NO_SERVICE);
-		a->encapsulated = follows ? encapsulates(svc, &a->conn->reply) : svc->mode == MODE_DSR_IPIP;
+		overhead = follows ? overhead_of(svc, &a->conn->reply) : svc->overhead;
+		a->encapsulated = overhead;
+	} else {
+		overhead = a->encapsulated ? outer_len(&a->conn->reply.src) : 0;
 	}
-	if (a->encapsulated && is_too_big_inside(skb, headers_end(pkt), &a->mtu))
+	if (overhead && is_too_big_inside(skb, headers_end(pkt), overhead, &a->mtu))
 		return refuse(skb, pkt, DROP_TOO_BIG, a->mtu);
 	return follows ? pass_on(skb, pkt, a, ORIGINAL) : begin(skb, pkt, svc, a->conn);
 }
@@ -173,7 +177,7 @@ static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *
 {
 	struct service *svc;
 	struct tuple to;
-	__u32 mtu;
+	__u32 mtu, overhead;
 
 	if (!conn || !original)
 		return drop(DROP_ICMP);
@@ -181,8 +185,9 @@ static __noinline int error_of_flow(struct __sk_buff *skb, const struct packet *
 	if (!svc)
 		return drop(DROP_NO_SERVICE);
 	to = reversed(direction == ORIGINAL ? &conn->reply : original);
-	if (direction == ORIGINAL && encapsulates(svc, &conn->reply)) {
-		if (is_too_big_inside(skb, 0, &mtu))
+	overhead = direction == ORIGINAL ? overhead_of(svc, &conn->reply) : 0;
+	if (overhead) {
+		if (is_too_big_inside(skb, 0, overhead, &mtu))
 			return drop(DROP_TOO_BIG);
 		encapsulate_for(&to, true);
 	}
@@ -194,9 +199,9 @@ static __noinline __u32 overhead(const struct packet *pkt, const struct conn *co
 {
 	struct service *svc = direction == ORIGINAL && pkt ? find_service(&pkt->tuple) : NULL;
 
-	if (!svc || svc->mode != MODE_DSR_IPIP || (conn && !is_direct(&conn->reply)))
+	if (!svc)
 		return 0;
-	return sizeof(ip_header);
+	return conn ? overhead_of(svc, &conn->reply) : svc->overhead;
 }
 
 static __always_inline int expire(struct __sk_buff *skb, const struct packet *pkt)

@@ -35,11 +35,18 @@ volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
 volatile bool limited; /* a service has limits */
 volatile bool ranged;  /* a service has a range of ports */
-volatile ip_addr tunnel_source; /* source of outer headers, see tunnel.h; zero if no service encapsulates */
+volatile __be32 tunnel_source4; /* sources of outer headers, see tunnel.h; zero if no service encapsulates */
+volatile ip6_addr tunnel_source6;
 volatile __u8 peer_client_mac[6]; /* all zero if unknown */
 volatile __u8 peer_backend_mac[6];
 volatile __s64 relay_until; /* until then, packets of a VIP without a lease are relayed to the peer */
 volatile __u32 generation; /* of the services: lookups of older generations are void */
+
+static __always_inline void read_tunnel_source6(ip6_addr *to)
+{
+	for (int i = 0; i < 4; i++)
+		to->word[i] = tunnel_source6.word[i];
+}
 
 /* The connection table: original tuple to flow. A plain hash, because an LRU map would evict
  * one direction of a flow without the other. It and replies are preallocated: allocations

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * Encapsulation for the backends of mode dsr-ipip: the client's packet, with its TTL decremented,
- * inside an IP header from this node to the backend (RFC 2003, 2473).
+ * inside an IP header from this node to the backend. Each family may be inside the other.
  *
  * The source is the node's own address and not one that is made from the flow. Routers that check
  * sources and the backend's rp_filter accept it, and errors about the outer packet come back here.
@@ -20,22 +20,22 @@ __noinline int is_about_tunnel(struct __sk_buff *skb, const struct packet *pkt)
 	if (!pkt || pkt->kind != KIND_ERROR)
 		return false;
 	quoted = header(skb, pkt->l4_off + sizeof(struct icmp), sizeof(*quoted));
-	return quoted && protocol_of(quoted) == TUNNEL_PROTO && is_tunnel_source(&pkt->tuple.dst) &&
+	return quoted && (protocol_of(quoted) == IPPROTO_IPIP || protocol_of(quoted) == IPPROTO_IPV6) && is_tunnel_source(&pkt->tuple.dst) &&
 	       same_addr((const ip_addr *)&quoted->saddr, &pkt->tuple.dst);
 }
 
-/* Whether the packet exceeds the backend link's MTU once it is encapsulated: of a GSO packet each
- * segment, with the headers before headers_end. Sets the MTU that its sender has to keep. Not
- * inlined, like track. */
-__noinline int is_too_big_inside(struct __sk_buff *skb, __u32 headers_end, __u32 *mtu)
+/* Whether the packet exceeds the backend link's MTU inside an outer header of that length: of a GSO
+ * packet each segment, with the headers before headers_end. Sets the MTU that its sender has to
+ * keep. Not inlined, like track. */
+__noinline int is_too_big_inside(struct __sk_buff *skb, __u32 headers_end, __u32 overhead, __u32 *mtu)
 {
 	__u32 len = skb->gso_size ? headers_end + skb->gso_size : skb->len, limit = 0;
 
 	if (!mtu)
 		return true;
 	bpf_check_mtu(skb, backend_ifindex, &limit, 0, 0);
-	*mtu = limit - sizeof(ip_header);
-	return len - ETH_HLEN + sizeof(ip_header) > limit;
+	*mtu = limit - overhead;
+	return len - ETH_HLEN + overhead > limit;
 }
 
 /* The end of the transport header. */
@@ -51,18 +51,17 @@ static __always_inline __u32 headers_end(const struct packet *pkt)
 static __always_inline bool encapsulate(struct __sk_buff *skb, const struct tuple *to)
 {
 	ip_header *ip = header(skb, ETH_HLEN, sizeof(*ip));
+	__u32 overhead = outer_len(&to->dst);
 	struct inherited from_inner;
+	__u64 by;
 
 	if (!ip)
 		return false;
 	from_inner = inherit(ip);
-	if (from_inner.len + sizeof(*ip) > LEN_MAX)
+	if (from_inner.len + overhead > LEN_MAX)
 		return false;
-	if (bpf_skb_adjust_room(skb, sizeof(*ip), BPF_ADJ_ROOM_MAC, ENCAPSULATION | BPF_F_ADJ_ROOM_FIXED_GSO))
+	by = overhead == sizeof(struct iphdr) ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, by | BPF_F_ADJ_ROOM_FIXED_GSO))
 		return false;
-	ip = header(skb, ETH_HLEN, sizeof(*ip));
-	if (!ip)
-		return false;
-	write_outer(ip, &from_inner, &to->dst);
-	return true;
+	return write_outer(skb, &from_inner, &to->dst);
 }

@@ -14,7 +14,12 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+/* sys/socket.h pulls in the C library's headers, which are not for this target. */
+#define AF_INET 2
+#define AF_INET6 10
+
 #include "addr.h"
+#include "addr6.h"
 
 /* One direction of a flow, as in a packet. The padding is always zero, because it is part
  * of a map key. */
@@ -183,9 +188,12 @@ struct service {
 	bool refuse; /* refuse a new flow with an answer if there is no backend */
 	__u8 addresses; /* used elements of snat */
 	bool limited;	/* at least one limit is set */
+	__u8 overhead;	/* length of the outer header of new flows' packets; 0 without one */
+	__u8 pad;
 	__be16 port;	/* as in the service's key, like the members below */
 	__be16 last;
 	__be16 own; /* stands for all ports of a range in an affinity */
+	__be16 pad2;
 	struct flow_count limit;	/* of the service; 0 is none */
 	struct flow_count source_limit; /* of each source */
 	__u32 challenge; /* embryonic flows from which on sources are challenged; 0 is never */

@@ -302,7 +302,43 @@ type Adoption struct {
 // HasIPv6 reports whether the configuration has an IPv6 address.
 func (c Config) HasIPv6() bool {
 	return slices.ContainsFunc(c.VIPs, func(v VIP) bool { return v.Addr.Is6() }) ||
-		slices.ContainsFunc(c.Services, func(s Service) bool { return !s.VIP.Is4() })
+		slices.ContainsFunc(c.Services, func(s Service) bool { _, ok := s.FirstIPv6(); return ok })
+}
+
+// FirstIPv6 returns the first IPv6 address of the service.
+func (s Service) FirstIPv6() (flow.Addr, bool) {
+	if !s.VIP.Is4() {
+		return s.VIP, true
+	}
+	if i := slices.IndexFunc(s.Backends, func(b Backend) bool { return !b.Addr.Is4() }); i >= 0 {
+		return s.Backends[i].Addr, true
+	}
+	return flow.Addr{}, false
+}
+
+// Lengths of the outer headers of encapsulated packets.
+const (
+	outerIPv4 = 20
+	outerIPv6 = 40
+)
+
+// Outer returns the length of the outer header of packets to a backend.
+func Outer(backend flow.Addr) int {
+	if backend.Is4() {
+		return outerIPv4
+	}
+	return outerIPv6
+}
+
+// Overhead returns the length of the outer header of the packets of new flows; 0 without one.
+func (s Service) Overhead() int {
+	switch {
+	case !s.Mode.Encapsulates():
+		return 0
+	case len(s.Backends) == 0:
+		return Outer(s.VIP)
+	}
+	return Outer(s.Backends[0].Addr)
 }
 
 // The fragments of a datagram are translated like its first one for FragmentLife (RFC 791

@@ -34,8 +34,12 @@ func (s Service) Validate() error {
 		return err
 	}
 	for _, b := range s.Backends {
-		if b.Addr.Is4() != s.VIP.Is4() {
-			return fmt.Errorf("dataplane: service %q: VIP %s and backend %s are not of one family", s.Name, s.VIP, b.Addr)
+		switch {
+		case b.Addr.Is4() == s.Backends[0].Addr.Is4() && (b.Addr.Is4() == s.VIP.Is4() || s.Mode.Encapsulates()):
+		case s.Mode.Encapsulates():
+			return fmt.Errorf("dataplane: service %q: backends %s and %s are not of one family", s.Name, s.Backends[0].Addr, b.Addr)
+		default:
+			return fmt.Errorf("dataplane: service %q: VIP %s and backend %s are not of one family, as only dsr-ipip allows", s.Name, s.VIP, b.Addr)
 		}
 	}
 	if err := s.validateLimits(); err != nil {
@@ -192,7 +196,9 @@ func IsStateOf(p flow.Proto, s flow.State) bool {
 	return s.Valid() && (s <= flow.Closed) == (p != flow.UDP)
 }
 
+// isOfOneFamily reports whether the addresses of an entry are of one family. The backend of a direct
+// flow may be of the other one, and so may that of an affinity.
 func isOfOneFamily(e *flow.Entry) bool {
 	is4 := e.Original.Dst.Is4()
-	return e.Original.Src.Is4() == is4 && e.Reply.Src.Is4() == is4 && e.Reply.Dst.Is4() == is4
+	return e.Original.Src.Is4() == is4 && e.Reply.Dst.Is4() == is4 && (e.Reply.Src.Is4() == is4 || e.Reply.Unclaimed())
 }

@@ -21,6 +21,30 @@ func good() dataplane.Config {
 	}
 }
 
+// across makes the service one whose backends are of the other family.
+func across(c *dataplane.Config) {
+	c.Services[0].Mode, c.Services[0].SNAT = dataplane.DSRIPIP, flow.Addr{}
+	c.Services[0].Backends = []dataplane.Backend{{Addr: flow.AddrFrom(netip.MustParseAddr("2001:2::b")), Port: 80}}
+}
+
+// The backends of dsr-ipip may be of another family than the VIP, and then both families have a table.
+func TestBackendsOfTheOtherFamily(t *testing.T) {
+	c := good()
+	across(&c)
+	if err := c.Validate(); err != nil || !c.HasIPv6() || c.Services[0].Overhead() != 40 {
+		t.Errorf("%v, IPv6: %v, an outer header of %d bytes", err, c.HasIPv6(), c.Services[0].Overhead())
+	}
+	o := flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), SrcPort: 40000, Dst: c.Services[0].VIP, DstPort: 80, Proto: flow.TCP}
+	e := flow.Entry{Original: o, Reply: flow.DirectReply(o, c.Services[0].Backends[0].Addr), State: flow.Established}
+	if err := dataplane.ValidateEntry(&e); err != nil {
+		t.Error(err)
+	}
+	e.Reply.DstPort = 40000
+	if err := dataplane.ValidateEntry(&e); err == nil || !strings.Contains(err.Error(), "not all of one family") {
+		t.Errorf("a translated flow across families: %v", err)
+	}
+}
+
 func TestConfigValidate(t *testing.T) {
 	if err := good().Validate(); err != nil {
 		t.Fatalf("the good configuration: %v", err)
@@ -40,6 +64,14 @@ func TestConfigValidate(t *testing.T) {
 		}},
 		{"VIP 198.18.0.100 and backend 2001:2::b are not of one family", func(c *dataplane.Config) {
 			c.Services[0].Backends = []dataplane.Backend{{Addr: flow.AddrFrom(netip.MustParseAddr("2001:2::b")), Port: 80}}
+		}},
+		{"VIP 198.18.0.100 and backend 2001:2::b are not of one family", func(c *dataplane.Config) {
+			c.Services[0].Mode, c.Services[0].SNAT = dataplane.DSRL2, flow.Addr{}
+			c.Services[0].Backends = []dataplane.Backend{{Addr: flow.AddrFrom(netip.MustParseAddr("2001:2::b")), Port: 80}}
+		}},
+		{"backends 2001:2::b and 198.18.1.11 are not of one family", func(c *dataplane.Config) {
+			across(c)
+			c.Services[0].Backends = append(c.Services[0].Backends, dataplane.Backend{Addr: flow.IPv4(198, 18, 1, 11), Port: 80})
 		}},
 		{`link "eth9"`, func(c *dataplane.Config) { c.VIPs[0].Link = "eth9" }},
 		{"neither tcp, udp nor sctp", func(c *dataplane.Config) { c.Services[0].Proto = 1 }},

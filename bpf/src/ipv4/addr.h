@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #define ETHERTYPE ETH_P_IP
-#define ROUTE_FAMILY 2 /* AF_INET */
+#define ROUTE_FAMILY AF_INET
 #define TUNNEL_PROTO IPPROTO_IPIP /* of this family inside an IP packet */
 #define FRAGMENTS_PADDING
 

@@ -45,7 +45,7 @@ static __always_inline __u8 protocol_of(const ip_header *ip)
 
 static __always_inline bool is_tunnel_source(const ip_addr *addr)
 {
-	return *addr == tunnel_source;
+	return *addr == tunnel_source4;
 }
 
 /* The pseudo-header's part of a transport checksum (RFC 9293 3.1, 768). */

@@ -13,17 +13,6 @@
 #define OPTION_LSRR 131
 #define OPTION_SSRR 137
 
-/* Ones' complement sum of the words of an IP header without options. */
-static __always_inline __u32 header_sum(const struct iphdr *ip)
-{
-	const __u16 *word = (const void *)ip;
-	__u32 sum = 0;
-
-	for (int i = 0; i < (int)(sizeof(*ip) / sizeof(*word)); i++)
-		sum += word[i];
-	return sum;
-}
-
 static __always_inline bool is_sum_right(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);

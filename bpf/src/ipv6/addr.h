@@ -9,14 +9,14 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+#include "addr6.h"
+
 #define ETHERTYPE ETH_P_IPV6
-#define ROUTE_FAMILY 10 /* AF_INET6 */
+#define ROUTE_FAMILY AF_INET6
 #define TUNNEL_PROTO IPPROTO_IPV6 /* of this family inside an IP packet */
 #define FRAGMENTS_PADDING __u8 pad[6];
 
-typedef struct {
-	__be32 word[4];
-} ip_addr;
+typedef ip6_addr ip_addr;
 typedef __be32 datagram_id;
 
 /* Identifies the datagram of a fragment (RFC 8200 4.5). */
@@ -28,6 +28,5 @@ struct fragment_key {
 
 static __always_inline bool same_addr(const ip_addr *a, const ip_addr *b)
 {
-	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
-	       a->word[3] == b->word[3];
+	return same_addr6(a, b);
 }

@@ -52,8 +52,8 @@ static __always_inline __u8 protocol_of(const ip_header *ip)
 
 static __always_inline bool is_tunnel_source(const ip_addr *addr)
 {
-	return addr->word[0] == tunnel_source.word[0] && addr->word[1] == tunnel_source.word[1] &&
-	       addr->word[2] == tunnel_source.word[2] && addr->word[3] == tunnel_source.word[3];
+	return addr->word[0] == tunnel_source6.word[0] && addr->word[1] == tunnel_source6.word[1] &&
+	       addr->word[2] == tunnel_source6.word[2] && addr->word[3] == tunnel_source6.word[3];
 }
 
 /* The pseudo-header's part of a message's checksum (RFC 8200 8.1). */

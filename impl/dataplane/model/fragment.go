@@ -150,7 +150,7 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	if reason := g.add(s); reason != noReason {
 		return d.drop(reason)
 	}
-	if g.how == encapsulated && d.isTooBigInside(p) {
+	if g.how == encapsulated && d.isTooBigInside(p, dataplane.Outer(g.dst)) {
 		return d.drop(dataplane.DropTooBig)
 	}
 	d.counters.Fragments++

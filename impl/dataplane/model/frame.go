@@ -71,11 +71,13 @@ type family struct {
 	addrLen  int
 	ttl      int // offset of TTL or hop limit
 	icmp     flow.Proto
+
+	etherType uint16
 }
 
 var (
-	v4 = &family{version: 4, minLen: ipMinLen, src: 12, dst: 16, addrLen: 4, ttl: 8, icmp: icmp}
-	v6 = &family{version: 6, minLen: ipv6Len, src: 8, dst: 24, addrLen: 16, ttl: 7, icmp: icmpv6}
+	v4 = &family{version: 4, minLen: ipMinLen, src: 12, dst: 16, addrLen: 4, ttl: 8, icmp: icmp, etherType: etherTypeIPv4}
+	v6 = &family{version: 6, minLen: ipv6Len, src: 8, dst: 24, addrLen: 16, ttl: 7, icmp: icmpv6, etherType: etherTypeIPv6}
 )
 
 // family returns the packet's family.

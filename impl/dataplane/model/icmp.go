@@ -184,7 +184,7 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 		return d.drop(dataplane.DropNoService)
 	}
 	how := s.leaving(c, true)
-	if how == encapsulated && d.isTooBigInside(p) {
+	if how == encapsulated && d.isTooBigInside(p, s.overhead(c)) {
 		return d.drop(dataplane.DropTooBig)
 	}
 	if !c.isBelievable(p, 1-dir) {

@@ -183,9 +183,12 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 	}
 	c := d.conns[p.tuple]
 	follows := c != nil && !c.reopens(p)
-	how := s.leaving(c, follows)
-	if how == encapsulated && d.isTooBigInside(p) {
-		return d.refuse(l, p, dataplane.DropTooBig, d.host.MTU-p.family().minLen)
+	how, overhead := s.leaving(c, follows), s.Overhead()
+	if follows {
+		overhead = s.overhead(c)
+	}
+	if how == encapsulated && d.isTooBigInside(p, overhead) {
+		return d.refuse(l, p, dataplane.DropTooBig, d.host.MTU-overhead)
 	}
 	if p.relayed && (!follows || c.moves(p, original)) {
 		return d.drop(dataplane.DropRelayed)

@@ -10,9 +10,16 @@ import (
 )
 
 // Encapsulation for the backends of mode dsr-ipip: the client's packet inside an IP header from this
-// node to the backend (RFC 2003, 2473).
+// node to the backend, of the backend's family (RFC 2003, 2473, 4213).
 
 const dontFragment = 0x4000
+
+// The flow label of an IPv4 packet in an IPv6 header is made from the client's address alone, so that
+// all fragments of a datagram have the same one: the upper bits of a product are well mixed.
+const (
+	labelShift  = 12
+	labelFactor = 0x9e3779b1
+)
 
 // tunnelProto returns the protocol number of a packet of the family inside another.
 func (f *family) tunnelProto() flow.Proto {
@@ -22,46 +29,73 @@ func (f *family) tunnelProto() flow.Proto {
 	return 4
 }
 
-// isTooBigInside reports whether the packet exceeds the MTU once it is encapsulated.
-func (d *Dataplane) isTooBigInside(p *packet) bool {
-	return len(p.frame)+p.family().minLen > ethLen+d.host.MTU
+// isTooBigInside reports whether the packet exceeds the MTU inside an outer header of that length.
+func (d *Dataplane) isTooBigInside(p *packet, overhead int) bool {
+	return len(p.frame)+overhead > ethLen+d.host.MTU
 }
 
 // overhead returns the length of the header that a packet that is too big even without it would
 // have got.
 func (d *Dataplane) overhead(l link, p *packet) int {
 	s := d.serviceOf(p.tuple)
-	if l.name != d.cfg.ClientLink || s == nil || !s.Mode.Encapsulates() {
+	if l.name != d.cfg.ClientLink || s == nil {
 		return 0
 	}
-	if c := d.conns[p.tuple]; c != nil && !c.isDirect() {
-		return 0
-	}
-	return p.family().minLen
+	return s.overhead(d.conns[p.tuple])
 }
 
-// encapsulate returns the packet inside an outer header. What it copies of the inner one is the
-// DSCP and the ECN field (RFC 6040 4.1), of IPv6 the flow label (RFC 6438), and of IPv4 the DF bit:
-// only a packet without that needs an id (RFC 6864 4.1).
-func (d *Dataplane) encapsulate(p *packet, backend flow.Addr) []byte {
-	f, inner := p.family(), p.ip()
-	length := be16(inner[4:]) + ipv6Len
-	if f == v4 {
-		length = be16(inner[2:])
+// overhead returns the length of the outer header of a packet of the service: of the flow of an entry,
+// which may be of an earlier mode of the service, or of a new flow. It is 0 without encapsulation.
+func (s *service) overhead(c *conn) int {
+	switch {
+	case c == nil:
+		return s.Overhead()
+	case !s.Mode.Encapsulates() || !c.isDirect():
+		return 0
 	}
-	outer := f.header(f.tunnelProto(), d.host.TunnelSource(backend.Is4()), backend, length)
+	return dataplane.Outer(c.reply.Src)
+}
+
+// inherited is what an outer header has of the packet inside: its DSCP and ECN field (RFC 6040 4.1), a
+// flow label (RFC 6438), and DF, which an IPv6 packet always has.
+type inherited struct {
+	length       int
+	class        byte
+	label        uint32
+	dontFragment uint16
+}
+
+func (p *packet) inherited() inherited {
+	inner := p.ip()
+	if p.family() == v6 {
+		first := binary.BigEndian.Uint32(inner)
+		return inherited{be16(inner[4:]) + ipv6Len, byte(first >> 20), first & 0xfffff, dontFragment}
+	}
+	client := binary.BigEndian.Uint32(inner[v4.src:])
+	return inherited{be16(inner[2:]), inner[1], client * labelFactor >> labelShift, uint16(be16(inner[6:]) & dontFragment)}
+}
+
+// encapsulate returns the packet inside an outer header. Only one without DF needs an id (RFC 6864 4.1).
+func (d *Dataplane) encapsulate(p *packet, backend flow.Addr) []byte {
+	f, i := v6, p.inherited()
+	if backend.Is4() {
+		f = v4
+	}
+	outer := f.header(p.family().tunnelProto(), d.host.TunnelSource(backend.Is4()), backend, i.length)
 	if f == v6 {
-		copy(outer[:4], inner[:4])
+		binary.BigEndian.PutUint32(outer, 6<<28|uint32(i.class)<<20|i.label)
 	} else {
-		outer[1] = inner[1]
-		binary.BigEndian.PutUint16(outer[6:], uint16(be16(inner[6:])&dontFragment))
-		if be16(outer[6:]) == 0 {
+		outer[1] = i.class
+		binary.BigEndian.PutUint16(outer[6:], i.dontFragment)
+		if i.dontFragment == 0 {
 			binary.BigEndian.PutUint16(outer[4:], uint16(d.newDatagramID(v4)))
 		}
 		outer[10], outer[11] = 0, 0
 		binary.BigEndian.PutUint16(outer[10:], ^sum(outer))
 	}
-	return slices.Concat(p.frame[:ethLen], outer, inner)
+	frame := slices.Concat(p.frame[:ethLen], outer, p.ip())
+	binary.BigEndian.PutUint16(frame[12:], f.etherType)
+	return frame
 }
 
 // TunnelSource returns the source of encapsulated packets of a family; zero without one.
@@ -76,8 +110,8 @@ func (h Host) TunnelSource(is4 bool) flow.Addr {
 // of a service.
 func (h Host) CheckTunnels(services []dataplane.Service) error {
 	for _, s := range services {
-		if s.Mode.Encapsulates() && h.TunnelSource(s.VIP.Is4()) == (flow.Addr{}) {
-			return fmt.Errorf("dataplane: service %q: %s needs an address of the VIP's family on the backend link, and it has none", s.Name, s.Mode)
+		if s.Mode.Encapsulates() && len(s.Backends) > 0 && h.TunnelSource(s.Backends[0].Addr.Is4()) == (flow.Addr{}) {
+			return fmt.Errorf("dataplane: service %q: %s needs an address of the backends' family on the backend link, and it has none", s.Name, s.Mode)
 		}
 	}
 	return nil
@@ -94,11 +128,11 @@ func (d *Dataplane) isAboutTunnel(p *packet) bool {
 	if f == v6 {
 		proto = flow.Proto(quoted[6])
 	}
-	if proto != f.tunnelProto() || f.addr(quoted, f.src) != source || p.tuple.Dst != source {
+	if proto != v4.tunnelProto() && proto != v6.tunnelProto() || f.addr(quoted, f.src) != source || p.tuple.Dst != source {
 		return false
 	}
 	for _, s := range d.configured {
-		if s.Mode.Encapsulates() && s.VIP.Is4() == source.Is4() {
+		if s.Mode.Encapsulates() {
 			return true
 		}
 	}
