@@ -43,6 +43,7 @@ func TestAnEditIsCheckedLikeTheFile(t *testing.T) {
 		{"one that overlaps", Edit{Verb: AddService, Text: strings.Replace(api, "8080", "80", 1)}, "is the service on services[0].vip already", nil},
 		{"a new VIP", Edit{Verb: AddService, Text: strings.Replace(api, vip, "198.18.0.77", 1)}, "", func(n *Config) bool { return len(n.VIPs()) == len(c.VIPs())+1 }},
 		{"the first IPv6 address", Edit{Verb: AddService, Text: "{name: six, proto: tcp, vip: '2001:2::100', port: 80, mode: fullnat, snat: '2001:2::1:100', backends: ['[2001:2::1]:80']}"}, "is the first IPv6 address", nil},
+		{"the first IPv6 address, of a backend", Edit{Verb: AddService, Text: "{name: far, proto: tcp, vip: " + vip + ", port: 81, mode: dsr-ipip, backends: ['[2001:2::1]:81']}"}, ".backends: 2001:2::1 is the first IPv6 address", nil},
 		{"a VIP that a host has", Edit{Verb: AddService, Text: strings.Replace(api, vip, c.BFD.Paths[0].Peer.String(), 1)}, "a VIP must not be a host's address", nil},
 		{"of two families", Edit{Verb: AddService, Text: strings.Replace(api, "198.18.1.77:80", "'[2001:2::1]:80'", 1)}, "is not of the family of the VIP", nil},
 		{"a key that nobody knows", Edit{Verb: AddService, Text: strings.Replace(api, "mode", "mod", 1)}, "mod is not a key; did you mean", nil},

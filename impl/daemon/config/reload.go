@@ -42,8 +42,12 @@ func checkFamilies(d *document, now, next *Config) error {
 		return nil
 	}
 	for i, s := range next.Services {
-		if s.VIP.Is6() {
-			return d.fail(index("services", i)+".vip", "%v is the first IPv6 address, and a running node has no table for it; restart it, the BACKUP first", s.VIP)
+		if first, ok := s.Dataplane().FirstIPv6(); ok {
+			path := index("services", i) + ".backends"
+			if s.VIP.Is6() {
+				path = index("services", i) + ".vip"
+			}
+			return d.fail(path, "%v is the first IPv6 address, and a running node has no table for it; restart it, the BACKUP first", first)
 		}
 	}
 	return nil

@@ -69,7 +69,7 @@ func checkService(d *document, at string, s Service) error {
 		if err := checkRouted(d, path, b.Addr()); err != nil {
 			return err
 		}
-		if err := checkFamily(d, path, b.Addr(), s.VIP); err != nil {
+		if err := checkBackendFamily(d, path, b.Addr(), s); err != nil {
 			return err
 		}
 		if first, twice := seen[b]; twice {
@@ -106,10 +106,22 @@ func checkAffinity(d *document, at string, s Service) error {
 }
 
 // checkFamily rejects an address of another family than the VIP's: packets are not
-// translated between families.
+// translated between families, and reach the other one only inside others.
 func checkFamily(d *document, path string, a, vip netip.Addr) error {
 	if a.Is4() != vip.Is4() {
-		return d.fail(path, "%v is not of the family of the VIP %v; a service is of IPv4 or of IPv6, and a node may have both kinds", a, vip)
+		return d.fail(path, "%v is not of the family of the VIP %v; a service is of IPv4 or of IPv6, and a node may have both kinds; only the backends of dsr-ipip may be of the other family", a, vip)
+	}
+	return nil
+}
+
+// checkBackendFamily rejects backends of two families, and those of another one than the VIP's unless
+// packets reach them inside others.
+func checkBackendFamily(d *document, path string, a netip.Addr, s Service) error {
+	if !s.Mode.encapsulates() {
+		return checkFamily(d, path, a, s.VIP)
+	}
+	if first := s.Backends[0].Addr(); a.Is4() != first.Is4() {
+		return d.fail(path, "%v is not of the family of the service's first backend, %v; the backends of a service are all of IPv4 or all of IPv6", a, first)
 	}
 	return nil
 }

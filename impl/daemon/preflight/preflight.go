@@ -11,6 +11,7 @@ import (
 
 	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
+	"baton/impl/flow"
 )
 
 // A Finding is the outcome of one check.
@@ -109,9 +110,18 @@ func tunnels(c *config.Config, f Facts) Finding {
 	for _, a := range f.Unrouted {
 		wrong = append(wrong, fmt.Sprintf("backend %v is not reached by %s; dsr-ipip needs a route to it on that link", a, c.Links.Backend))
 	}
+	link, _ := f.link(c.Links.Backend)
 	for _, s := range c.Services {
-		if s.Mode == config.DSRIPIP && !f.hasSource(c.Links.Backend, s.VIP.Is4()) {
-			wrong = append(wrong, fmt.Sprintf("service %s: %s has no address of the family of %v; dsr-ipip sends from one", s.Name, c.Links.Backend, s.VIP))
+		if s.Mode != config.DSRIPIP {
+			continue
+		}
+		backend := s.Backends[0].Addr()
+		if !f.hasSource(c.Links.Backend, backend.Is4()) {
+			wrong = append(wrong, fmt.Sprintf("service %s: %s has no address of the family of the backend %v; dsr-ipip sends from one", s.Name, c.Links.Backend, backend))
+		}
+		if needs := least + dataplane.Outer(flow.AddrFrom(backend)); !s.VIP.Is4() && link.MTU > 0 && link.MTU < needs {
+			wrong = append(wrong, fmt.Sprintf("service %s: %s has an MTU of %d, which leaves %d inside an outer header for %v; IPv6 needs %d (RFC 8200 5): give it at least %d",
+				s.Name, c.Links.Backend, link.MTU, link.MTU-dataplane.Outer(flow.AddrFrom(backend)), backend, least, needs))
 		}
 	}
 	return finding("tunnel backends", "all are reached by "+c.Links.Backend, wrong)

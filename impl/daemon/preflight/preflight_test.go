@@ -88,7 +88,32 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 			c.Services[0].Mode, c.Services[0].VIP = config.DSRIPIP, addr("2001:2::100")
 			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("[2001:2:0:1::11]:80")}
 			f.Links[1].Addresses = append(f.Links[1].Addresses, addr("fe80::1"))
-		}, "tunnel backends: service web: backend0 has no address of the family of 2001:2::100"},
+		}, "tunnel backends: service web: backend0 has no address of the family of the backend 2001:2:0:1::11"},
+		{"tunnels of the other family", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].VIP = config.DSRIPIP, addr("2001:2::100")
+			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80")}
+			f.Links[0].MTU, f.Links[1].MTU = 1300, 1300
+		}, ""},
+		{"tunnels of the other family without a source", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode = config.DSRIPIP
+			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("[2001:2:0:1::11]:80")}
+		}, "tunnel backends: service web: backend0 has no address of the family of the backend 2001:2:0:1::11"},
+		{"a tunnel too narrow for IPv6 in IPv4", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].VIP = config.DSRIPIP, addr("2001:2::100")
+			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80")}
+			f.Links[0].MTU, f.Links[1].MTU = 1299, 1299
+		}, "tunnel backends: service web: backend0 has an MTU of 1299, which leaves 1279 inside an outer header for 198.18.1.11; IPv6 needs 1280 (RFC 8200 5): give it at least 1300"},
+		{"a tunnel too narrow for IPv6 in IPv6", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode, c.Services[0].VIP = config.DSRIPIP, addr("2001:2::100")
+			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("[2001:2:0:1::11]:80")}
+			f.Links[0].MTU, f.Links[1].MTU = 1319, 1319
+			f.Links[1].Addresses = append(f.Links[1].Addresses, addr("2001:2:0:1::1"))
+		}, "give it at least 1320"},
+		{"a tunnel of any width for IPv4", func(c *config.Config, f *Facts) {
+			c.Services[0].Mode = config.DSRIPIP
+			c.Services[0].Backends = []netip.AddrPort{netip.MustParseAddrPort("198.18.1.11:80")}
+			f.Links[0].MTU, f.Links[1].MTU = 1000, 1000
+		}, ""},
 		{"no place for pins", func(c *config.Config, f *Facts) {
 			c.Pin, f.Unpinnable = "/srv/pins", unpinnable("/proc/pins/of/lb1")
 		}, "pin: /proc/pins/of/lb1 is not in a bpffs"},
