@@ -93,6 +93,21 @@ func TestPorts(t *testing.T) {
 	})
 }
 
+// IPv6 backends are pinged, too, and so are their UDP ports.
+func TestIPv6Backends(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		udp, err := net.ListenPacket("udp", "[::1]:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := netip.MustParseAddrPort(udp.LocalAddr().String())
+		want(t, c, service(config.UDP, config.Check{Type: config.CheckPort}), open, "")
+		want(t, c, service(config.UDP, config.Check{Type: config.CheckICMP}), open, "")
+		udp.Close()
+		want(t, c, service(config.UDP, config.Check{Type: config.CheckPort}), open, "connection refused")
+	})
+}
+
 func TestRequests(t *testing.T) {
 	inSpace(t, func(c *Checker) {
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -13,13 +13,27 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
-// pinger sends ICMP echo requests (RFC 792) of all checks over one socket.
+// family is how hosts of a family are pinged: by ICMP (RFC 792) or ICMPv6 (RFC 4443).
+type family struct {
+	network, any   string
+	request, reply icmp.Type
+}
+
+var (
+	ofIPv4 = family{"ip4:icmp", "0.0.0.0", ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply}
+	ofIPv6 = family{"ip6:ipv6-icmp", "::", ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply}
+)
+
+// pinger sends the echo requests of all checks over one socket for each family.
 type pinger struct {
-	log  *slog.Logger
-	conn *icmp.PacketConn
-	id   int
+	log        *slog.Logger
+	four       *icmp.PacketConn
+	six        *icmp.PacketConn // nil on a host without IPv6
+	withoutSix error            // why
+	id         int
 
 	mu      sync.Mutex
 	seq     uint16
@@ -33,22 +47,39 @@ type echo struct {
 }
 
 func newPinger(log *slog.Logger) (*pinger, error) {
-	conn, err := icmp.ListenPacket("ip4:icmp", "0.0.0.0")
-	if err != nil {
+	p := &pinger{log: log, id: rand.IntN(1 << 16), waiting: map[echo]chan struct{}{}}
+	var err error
+	if p.four, err = icmp.ListenPacket(ofIPv4.network, ofIPv4.any); err != nil {
 		return nil, fmt.Errorf("checker: open ICMP socket: %w", err)
 	}
-	return &pinger{log: log, conn: conn, id: rand.IntN(1 << 16), waiting: map[echo]chan struct{}{}}, nil
+	p.six, p.withoutSix = icmp.ListenPacket(ofIPv6.network, ofIPv6.any)
+	return p, nil
 }
 
-func (p *pinger) close() { p.conn.Close() }
+func (p *pinger) close() {
+	p.four.Close()
+	if p.six != nil {
+		p.six.Close()
+	}
+}
 
 // run reads replies until ctx is done.
 func (p *pinger) run(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { p.conn.SetReadDeadline(time.Unix(0, 1)) })
+	var readers sync.WaitGroup
+	readers.Go(func() { p.read(ctx, p.four, ofIPv4) })
+	if p.six != nil {
+		readers.Go(func() { p.read(ctx, p.six, ofIPv6) })
+	}
+	readers.Wait()
+}
+
+// read reads the replies of a family.
+func (p *pinger) read(ctx context.Context, conn *icmp.PacketConn, f family) {
+	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(0, 1)) })
 	defer stop()
 	buf := make([]byte, 1500)
 	for ctx.Err() == nil {
-		n, from, err := p.conn.ReadFrom(buf)
+		n, from, err := conn.ReadFrom(buf)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
 				p.log.Warn("ping replies of backends cannot be read", "error", err)
@@ -60,16 +91,16 @@ func (p *pinger) run(ctx context.Context) {
 			continue
 		}
 		if sender, ok := from.(*net.IPAddr); ok {
-			addr, _ := netip.AddrFromSlice(sender.IP.To4())
-			p.take(buf[:n], addr)
+			addr, _ := netip.AddrFromSlice(sender.IP)
+			p.take(buf[:n], addr.Unmap(), f.reply)
 		}
 	}
 }
 
 // take passes a reply to the check that waits for it.
-func (p *pinger) take(packet []byte, from netip.Addr) {
-	message, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), packet)
-	if err != nil || message.Type != ipv4.ICMPTypeEchoReply {
+func (p *pinger) take(packet []byte, from netip.Addr, reply icmp.Type) {
+	message, err := icmp.ParseMessage(reply.Protocol(), packet)
+	if err != nil || message.Type != reply {
 		return
 	}
 	body, ok := message.Body.(*icmp.Echo)
@@ -87,6 +118,13 @@ func (p *pinger) take(packet []byte, from netip.Addr) {
 
 // ping returns when the host has replied.
 func (p *pinger) ping(ctx context.Context, host netip.Addr) error {
+	conn, request := p.four, ofIPv4.request
+	if host.Is6() {
+		conn, request = p.six, ofIPv6.request
+	}
+	if conn == nil {
+		return p.withoutSix
+	}
 	answered := make(chan struct{})
 	p.mu.Lock()
 	p.seq++
@@ -98,12 +136,12 @@ func (p *pinger) ping(ctx context.Context, host netip.Addr) error {
 		delete(p.waiting, key)
 		p.mu.Unlock()
 	}()
-	message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: p.id, Seq: int(key.seq)}}
+	message := icmp.Message{Type: request, Body: &icmp.Echo{ID: p.id, Seq: int(key.seq)}}
 	packet, err := message.Marshal(nil)
 	if err != nil {
 		return err
 	}
-	if _, err := p.conn.WriteTo(packet, &net.IPAddr{IP: host.AsSlice()}); err != nil {
+	if _, err := conn.WriteTo(packet, &net.IPAddr{IP: host.AsSlice()}); err != nil {
 		return err
 	}
 	select {
