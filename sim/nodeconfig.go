@@ -177,7 +177,7 @@ func (w *World) balanced(s service) dataplane.Service {
 		SourceFlows: one.number("limits.source_flows"), SourceEmbryonic: one.number("limits.source_embryonic"),
 		SYNChallenge: one.number("limits.syn_challenge")}
 	for i := int(w.firstBack); i < len(w.hosts); i++ {
-		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[familyOf(s.id.VIP)], Port: s.BackendPort()})
+		b.Backends = append(b.Backends, dataplane.Backend{Addr: w.hosts[i].addrs[s.BackendFamily()], Port: s.BackendPort()})
 	}
 	return b
 }

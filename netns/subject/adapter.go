@@ -83,6 +83,7 @@ var special = []struct {
 }{
 	{plan.ModeDSRL2, "has the mode " + plan.ModeDSRL2, func(s plan.Service) bool { return s.Direct() && !s.Encapsulated() }},
 	{plan.ModeDSRIPIP, "has the mode " + plan.ModeDSRIPIP, plan.Service.Encapsulated},
+	{"outer", "has backends of the other family", plan.Service.Across},
 	{"ranges", "has a range of ports", plan.Service.Ranged},
 }
 

@@ -49,7 +49,7 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 		{"a capability without a trace", "name: x\nrun: exec sleep 9\nprovides: [gates]", "3: provides: gates: needs roles: trace"},
 		{"no time at all", "name: x\nrun: exec sleep 9\ntimeout: -1s", "3: timeout: -1s"},
 		{"handover without its command", "name: x\nrun: exec sleep 9\nroles: trace\nprovides: [handover]", "4: provides: handover: follows from the command handover"},
-		{"an unknown service", "name: x\nrun: exec sleep 9\nforwards: [dsr]", `3: forwards: "dsr": one of dsr-l2, dsr-ipip, ranges`},
+		{"an unknown service", "name: x\nrun: exec sleep 9\nforwards: [dsr]", `3: forwards: "dsr": one of dsr-l2, dsr-ipip, outer, ranges`},
 		{"an unknown family", "name: x\nrun: exec sleep 9\nfamilies: [ip6]", `3: families: "ip6": one of IPv4, IPv6`},
 		{"a relative folder of logs", "name: x\nrun: exec sleep 9\nlogs: [log]", `3: logs: "log": not an absolute path`},
 		{"a relative mount", "name: x\nrun: exec sleep 9\nmounts: [run]", `3: mounts: "run": not an absolute path`},
@@ -96,6 +96,7 @@ func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 func TestAnAdapterForwardsWhatItSays(t *testing.T) {
 	direct := func(s *plan.Service) { s.Mode = plan.ModeDSRL2 }
 	tunnel := func(s *plan.Service) { s.Mode = plan.ModeDSRIPIP }
+	across := func(s *plan.Service) { s.Mode, s.Outer = plan.ModeDSRIPIP, "ipv6" }
 	ranged := func(s *plan.Service) { s.Last = s.Port + 9 }
 	for _, c := range []struct {
 		forwards string
@@ -107,6 +108,8 @@ func TestAnAdapterForwardsWhatItSays(t *testing.T) {
 		{"[dsr-l2]", direct, ""},
 		{"[dsr-l2]", tunnel, "service web has the mode dsr-ipip, which it does not forward"},
 		{"[dsr-ipip]", tunnel, ""},
+		{"[dsr-ipip]", across, "service web has backends of the other family, which it does not forward"},
+		{"[dsr-ipip, outer]", across, ""},
 		{"[dsr-l2]", ranged, "service web has a range of ports, which it does not forward"},
 		{"[dsr-l2, ranges]", ranged, ""},
 	} {
@@ -469,7 +472,7 @@ func TestTheLabAsJSON(t *testing.T) {
 	}
 	want := port{Device: "sync0", IP: "198.18.2.2", Peer: "198.18.2.1", Prefix: "198.18.2.0/30"}
 	if d.Links["sync"] != want || d.Settings["ha.hold"] != "300ms" || d.Settings["ha.priority"] != "7" || d.DetectMS != 150 || d.Options["a"] != "b" ||
-		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{"web", "tcp", "IPv4", "198.18.0.100", 80, 0, "dnat"}) {
+		len(d.Hosts) != 4 || d.Hosts[3].Addresses["backends"] != "198.18.1.11" || d.Services[0] != (servicePort{Name: "web", Proto: "tcp", Family: "IPv4", VIP: "198.18.0.100", Port: 80, Mode: "dnat"}) {
 		t.Errorf("%s", text)
 	}
 	if strings.Contains(string(text), `6":`) {

@@ -59,6 +59,8 @@ type servicePort struct {
 	// Last is the last port of a range.
 	Last int    `json:"last_port,omitempty"`
 	Mode string `json:"mode"`
+	// BackendFamily is that of the backends' addresses, if it is another one than the VIP's.
+	BackendFamily string `json:"backend_family,omitempty"`
 }
 
 // describe describes the lab from a node's point of view.
@@ -92,7 +94,11 @@ func describe(l Lab, node string, options map[string]string) description {
 		d.Hosts = append(d.Hosts, m)
 	}
 	for _, s := range services(l.Plan) {
-		d.Services = append(d.Services, servicePort{Name: s.Name, Proto: s.Proto, Family: s.Family().String(), VIP: s.VIP, Port: int(s.Port), Last: int(s.Last), Mode: s.Mode})
+		at := servicePort{Name: s.Name, Proto: s.Proto, Family: s.Family().String(), VIP: s.VIP, Port: int(s.Port), Last: int(s.Last), Mode: s.Mode}
+		if s.Across() {
+			at.BackendFamily = s.BackendFamily().String()
+		}
+		d.Services = append(d.Services, at)
 	}
 	for _, key := range plan.Keys {
 		if key.Name != plan.KeySubject && !key.Simulated {

@@ -108,7 +108,7 @@ func nodeService(s plan.Service, topo lab.Topo) config.Service {
 		service.SNAT, service.SNATPool = config.Address{Addr: s.Family().BackendVIP()}, snatPool(s)
 	}
 	for _, backend := range topo.Members(lab.Backends) {
-		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends, s.Family()), s.BackendPort()))
+		service.Backends = append(service.Backends, netip.AddrPortFrom(backend.Addr(lab.Backends, s.BackendFamily()), s.BackendPort()))
 	}
 	return service
 }

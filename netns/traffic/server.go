@@ -142,9 +142,9 @@ func (b Backend) at(s plan.Service, probed bool) (all []netip.AddrPort, err erro
 			return all, err
 		}
 	}
-	i := slices.IndexFunc(b.Addrs, func(a netip.Addr) bool { return lab.FamilyOf(a) == s.Family() })
+	i := slices.IndexFunc(b.Addrs, func(a netip.Addr) bool { return lab.FamilyOf(a) == s.BackendFamily() })
 	if i < 0 {
-		return nil, fmt.Errorf("traffic: backend %s has no %s address for service %s", b.Host.Name(), s.Family(), s.Name)
+		return nil, fmt.Errorf("traffic: backend %s has no %s address for service %s", b.Host.Name(), s.BackendFamily(), s.Name)
 	}
 	return append(all, netip.AddrPortFrom(b.Addrs[i], s.Port)), nil
 }

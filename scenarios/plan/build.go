@@ -275,6 +275,7 @@ func (b *builder) service(s *serviceLine, guard Guard) {
 		"balance":  func(v *value) (err error) { svc.Balance, err = choice(balances...)(alias(v.Text)); return },
 		"affinity": func(v *value) (err error) { svc.Affinity, err = parseAffinity(v.Text); return },
 		"snat":     func(v *value) (err error) { svc.SNAT, err = parseCount(v.Text, 2, lab.MaxSNAT); return },
+		"outer":    func(v *value) (err error) { svc.Outer, err = choice(outers...)(v.Text); return },
 		"server": func(v *value) error {
 			who, err := choice(serverEcho, serverNone)(v.Text)
 			svc.Bare = who == serverNone

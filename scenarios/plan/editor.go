@@ -50,7 +50,7 @@ func wordClasses() []wordClass {
 	for _, kind := range kinds {
 		settings = append(settings, trafficKeys[kind]...)
 	}
-	settings = append(settings, "client", "from", "until", "clients", "backends", "mode", "balance", "affinity", "snat")
+	settings = append(settings, "client", "from", "until", "clients", "backends", "mode", "balance", "affinity", "snat", "outer")
 	measured := slices.Clone(metric.Names())
 	for _, m := range metric.Names() {
 		measured = append(measured, strings.TrimSuffix(m, "_ms"))
@@ -62,7 +62,7 @@ func wordClasses() []wordClass {
 		{"support.function.metric.baton", "Function", slices.Concat(measured, named)},
 		{"constant.language.state.baton", "Constant", slices.Concat(roles, []string{"insync"})},
 		{"keyword.operator.word.baton", "Operator", []string{"is", "not", "and", "in", "within", "throughout", "eventually", "via", "for", "from", "every", "stall", "capture"}},
-		{"support.constant.baton", "Type", slices.Concat(kinds, protocols, modes, balances, ways, []string{"pair"}, exprNames)},
+		{"support.constant.baton", "Type", slices.Concat(kinds, protocols, modes, balances, outers, ways, []string{"pair"}, exprNames)},
 		{"variable.parameter.setting.baton", "Label", settings},
 	}
 }

@@ -284,7 +284,7 @@ var directives = append([]directive{
 	{word: "for", usage: "for NAME in VALUE...", words: []string{"in"}},
 	{word: "topo", usage: "topo pair [clients=N] [backends=N]"},
 	{word: "config", usage: "config [NODE] KEY=VALUE..."},
-	{word: "service", usage: "service NAME " + strings.Join(protocols, "|") + " VIP:PORT|FIRST-LAST|any [mode=fullnat|dnat|dsr-l2|dsr-ipip] [balance=rr|maglev|least-conn] [affinity=TIME] [snat=COUNT] [server=echo|none]"},
+	{word: "service", usage: "service NAME " + strings.Join(protocols, "|") + " VIP:PORT|FIRST-LAST|any [mode=fullnat|dnat|dsr-l2|dsr-ipip] [balance=rr|maglev|least-conn] [affinity=TIME] [snat=COUNT] [outer=ipv4|ipv6] [server=echo|none]"},
 	{word: "traffic", usage: "traffic NAME sessions|connects|probe|flows [" + strings.Join(protocols, "|") + "] [KEY=VALUE...]"},
 	{word: "chaos", usage: "chaos [LINK [from HOST]] KEY=VALUE...", words: []string{"from"}},
 	{word: "always", usage: "always CONDITION [; CONDITION]...", words: []string{"is", "not", "and"}},

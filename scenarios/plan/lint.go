@@ -189,6 +189,7 @@ func (l *linter) services() {
 		}
 		l.pools(s)
 		l.serviceName(s)
+		l.outer(s)
 		vip, err := netip.ParseAddr(s.VIP)
 		if err != nil {
 			continue // reported

@@ -79,7 +79,7 @@ func (t Topo) Lab() lab.Topo { return lab.Topo{Clients: t.Clients, Backends: t.B
 // Lab returns the lab of the topology, with addresses of the families that the services use.
 func (p *Plan) Lab() lab.Topo {
 	topo := p.Topo.Lab()
-	topo.IPv6 = slices.ContainsFunc(p.Services, func(s Service) bool { return s.Family() == lab.IPv6 })
+	topo.IPv6 = slices.ContainsFunc(p.Services, func(s Service) bool { return s.Family() == lab.IPv6 || s.BackendFamily() == lab.IPv6 })
 	topo.Direct = slices.ContainsFunc(p.Services, Service.Direct)
 	return topo
 }
@@ -105,6 +105,9 @@ type Service struct {
 	Affinity time.Duration
 	// SNAT is how many SNAT addresses it has, if more than one.
 	SNAT int
+	// Outer is the family of the outer headers of an encapsulated service, ipv4 or ipv6, and so of its
+	// backends; "" is that of the VIP.
+	Outer string
 	// Bare says that the harness does not serve it: a program of the scenario does.
 	Bare  bool
 	Guard Guard
@@ -143,6 +146,20 @@ func (s Service) Family() lab.Family {
 	}
 	return lab.FamilyOf(vip)
 }
+
+// outers are the words of the families.
+var outers = []string{lab.IPv4: "ipv4", lab.IPv6: "ipv6"}
+
+// BackendFamily is the family of the addresses at which nodes reach the service's backends.
+func (s Service) BackendFamily() lab.Family {
+	if i := slices.Index(outers, s.Outer); i >= 0 {
+		return lab.Family(i)
+	}
+	return s.Family()
+}
+
+// Across reports whether the service's backends are of the other family than its VIP.
+func (s Service) Across() bool { return s.BackendFamily() != s.Family() }
 
 // Ranged reports whether the service is a range of ports.
 func (s Service) Ranged() bool { return s.Last != 0 }

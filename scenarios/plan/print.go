@@ -32,6 +32,9 @@ func Print(p *Plan) string {
 		if s.SNAT > 0 {
 			more += fmt.Sprintf(" snat=%d", s.SNAT)
 		}
+		if s.Outer != "" {
+			more += " outer=" + s.Outer
+		}
 		if s.Bare {
 			more += " server=" + serverNone
 		}
