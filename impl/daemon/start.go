@@ -215,7 +215,18 @@ type prober interface{ Run(context.Context) }
 
 // openProbers prepares to probe the tracked targets and the gateway, if there are any.
 func (d *daemon) openProbers() error {
-	if targets := d.cfg.Track.Targets; len(targets) > 0 {
+	var ofFamily [2][]netip.Addr // IPv4 and IPv6
+	for _, target := range d.cfg.Track.Targets {
+		i := 0
+		if target.Is6() {
+			i = 1
+		}
+		ofFamily[i] = append(ofFamily[i], target)
+	}
+	for _, targets := range ofFamily {
+		if len(targets) == 0 {
+			continue
+		}
 		if err := d.ping(probe.Config{Targets: targets, Every: time.Duration(d.cfg.Track.Every)}); err != nil {
 			return err
 		}

@@ -87,6 +87,8 @@ func TestPorts(t *testing.T) {
 		want(t, c, service(config.UDP, port), closed, "refused")
 		want(t, c, service(config.UDP, config.Check{Type: config.CheckTCP, Port: open.Port()}), closed, "")
 		want(t, c, service(config.UDP, config.Check{Type: config.CheckICMP}), closed, "")
+		want(t, c, service(config.UDP, config.Check{Type: config.CheckICMP}), netip.MustParseAddrPort("[::1]:9"), "")
+		want(t, c, service(config.UDP, port), netip.MustParseAddrPort("[::1]:9"), "refused")
 		nobody := service(config.TCP, config.Check{Type: config.CheckICMP})
 		nobody.Check.Timeout = config.Duration(20 * time.Millisecond)
 		want(t, c, nobody, netip.MustParseAddrPort("198.18.1.11:80"), "unreachable")

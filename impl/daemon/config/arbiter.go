@@ -134,8 +134,6 @@ func checkGateway(d *document, c *Config) error {
 	switch {
 	case every < minEvery || every > maxEvery:
 		return d.fail("arbiter.every", "%v is out of range; use %v to %v", every, minEvery, maxEvery)
-	case a.Probe == ProbeICMP && !a.Gateway.Is4():
-		return d.fail("arbiter.gateway", "%v cannot be pinged: probe icmp is IPv4 alone; use probe: tcp with a port", a.Gateway)
 	case a.Probe == ProbeICMP && d.has("arbiter.port"):
 		return d.fail("arbiter.port", "is given for probe icmp, which has no ports; use probe: tcp, or leave it out")
 	case a.Probe == ProbeTCP && a.Port == 0:

@@ -31,9 +31,6 @@ func checkTrack(d *document, c *Config) error {
 		if err := checkUnicast(d, at, target); err != nil {
 			return err
 		}
-		if !target.Is4() {
-			return d.fail(at, "%v cannot be tracked: targets are pinged over IPv4; write one as 198.18.0.1", target)
-		}
 		if first, twice := lines[target]; twice {
 			return d.fail(at, "%v is the target on line %d already", target, first)
 		}

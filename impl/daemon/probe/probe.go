@@ -1,5 +1,5 @@
 // Package probe probes the hosts that a node tracks and its gateway: it sends each an ICMP echo
-// request (RFC 792) periodically, or opens a TCP connection to the gateway, and reports whether
+// request periodically, or opens a TCP connection to the gateway, and reports whether
 // the answer came before the next probe. It counts nothing and decides nothing; the core does
 // (node.Track, node.Gateway). The daemon runs each prober on its own goroutine and socket. Pings
 // need CAP_NET_RAW.
@@ -8,21 +8,17 @@ package probe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"net/netip"
 	"os"
 	"time"
 
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
+	"baton/impl/daemon/internal/ping"
 )
 
 // Config configures a Prober.
 type Config struct {
-	Targets []netip.Addr // IPv4
+	Targets []netip.Addr // of one family
 	// Source is the address to probe from, that of the route if it is not valid.
 	Source netip.Addr
 	// Every is the interval of a target's requests and the timeout of a reply.
@@ -35,12 +31,10 @@ type Config struct {
 // Prober probes from one network namespace.
 type Prober struct {
 	cfg     Config
-	conn    *icmp.PacketConn
-	id      int
+	conn    *ping.Conn
 	seq     uint16 // of the current round
 	rounds  uint64
 	targets map[netip.Addr]*state
-	buf     [1500]byte
 }
 
 // state is the state of a target's request in this round.
@@ -51,15 +45,15 @@ type state struct {
 
 // New returns a prober for the calling thread's network namespace.
 func New(cfg Config) (*Prober, error) {
-	source := netip.IPv4Unspecified()
-	if cfg.Source.IsValid() {
-		source = cfg.Source
+	source := cfg.Source
+	if !source.IsValid() {
+		source = ping.Unspecified(cfg.Targets[0])
 	}
-	conn, err := icmp.ListenPacket("ip4:icmp", source.String())
+	conn, err := ping.Listen(source)
 	if err != nil {
-		return nil, fmt.Errorf("probe: open ICMP socket on %v: %w", source, err)
+		return nil, err
 	}
-	p := &Prober{cfg: cfg, conn: conn, id: rand.IntN(1 << 16), targets: map[netip.Addr]*state{}}
+	p := &Prober{cfg: cfg, conn: conn, targets: map[netip.Addr]*state{}}
 	for _, t := range cfg.Targets {
 		p.targets[t] = &state{}
 	}
@@ -97,12 +91,7 @@ func (p *Prober) send() {
 	p.rounds++
 	for _, addr := range p.cfg.Targets {
 		p.targets[addr].answered = false
-		message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: p.id, Seq: int(p.seq)}}
-		packet, err := message.Marshal(nil)
-		if err == nil {
-			_, err = p.conn.WriteTo(packet, &net.IPAddr{IP: addr.AsSlice()})
-		}
-		p.note(addr, err)
+		p.note(addr, p.conn.Request(addr, p.seq))
 	}
 }
 
@@ -114,7 +103,7 @@ func (p *Prober) listen(ctx context.Context, until time.Time) {
 	deadline := later(until, time.Now().Add(drain))
 	p.conn.SetReadDeadline(deadline)
 	for ctx.Err() == nil { // checked after the deadline was set, which the end of ctx shortens
-		n, from, err := p.conn.ReadFrom(p.buf[:])
+		from, seq, ok, err := p.conn.Reply()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return
@@ -122,10 +111,8 @@ func (p *Prober) listen(ctx context.Context, until time.Time) {
 			p.cfg.Log.Warn("replies of probed hosts cannot be read", "error", err)
 			pause(ctx, time.Until(deadline))
 			return
-		}
-		if sender, ok := from.(*net.IPAddr); ok {
-			addr, _ := netip.AddrFromSlice(sender.IP.To4())
-			p.take(p.buf[:n], addr)
+		case ok:
+			p.take(from, seq)
 		}
 	}
 }
@@ -140,13 +127,8 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // take notes a reply of this round.
-func (p *Prober) take(packet []byte, from netip.Addr) {
-	target := p.targets[from]
-	message, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), packet)
-	if target == nil || err != nil || message.Type != ipv4.ICMPTypeEchoReply {
-		return
-	}
-	if echo, ok := message.Body.(*icmp.Echo); ok && echo.ID == p.id && echo.Seq == int(p.seq) {
+func (p *Prober) take(from netip.Addr, seq uint16) {
+	if target := p.targets[from]; target != nil && seq == p.seq {
 		target.answered = true
 	}
 }
