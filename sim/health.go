@@ -185,10 +185,17 @@ func (p *process) writeBackends(life uint64) {
 	p.changed()
 }
 
+// leaveRetry is how long a daemon that is frozen or waits for a call has the flows of a backend wait.
+const leaveRetry = time.Millisecond
+
 // leaveBackend removes the entries of flows that can move without loss: the next packet of each
 // opens it anew.
 func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.AddrPort) {
 	if p.life != life || p.table == nil || p.until <= p.w.now {
+		return
+	}
+	if p.frozen || p.busy() {
+		p.w.at(p.w.now.Add(leaveRetry), func() { p.leaveBackend(life, s, backend) })
 		return
 	}
 	var events []flow.Event
@@ -209,6 +216,7 @@ func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.A
 		p.input(life, node.Lost{})
 	default:
 		p.w.forget(events)
+		p.readFlows() // an event from before the removal would bring the flow back
 		p.input(life, node.Flows{Events: events})
 	}
 }

@@ -88,12 +88,12 @@ func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 	}
 	batch := entries[:min(len(entries), maxEvents)]
 	var tuples []flow.Tuple
-	var events []flow.Event
+	var removed []flow.Entry
 	for _, e := range batch {
 		now, found, err := l.dp.Lookup(e.Original)
 		if err == nil && found && leaves(now) {
 			tuples = append(tuples, e.Original)
-			events = append(events, flow.Event{Entry: now, Deleted: true})
+			removed = append(removed, now)
 		}
 	}
 	if err := l.dp.Delete(tuples); err != nil {
@@ -101,11 +101,42 @@ func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 		l.inbox.post(node.Lost{})
 		return
 	}
-	if len(events) > 0 {
-		l.driver.Flows(events)
-		l.log.Info("flows moved off backends that are down or drained", "flows", len(events))
+	if len(removed) > 0 {
+		l.tellRemoved(removed)
+		l.log.Info("flows moved off backends that are down or drained", "flows", len(removed))
 	}
 	if rest := entries[len(batch):]; len(rest) > 0 {
 		l.inbox.call(func() { l.remove(rest, leaves) })
 	}
+}
+
+// tellRemoved tells the core of removed entries, as soon as every earlier event is told.
+func (l *loop) tellRemoved(removed []flow.Entry) {
+	if !l.tellGone(removed) {
+		l.inbox.call(func() { l.tellRemoved(removed) })
+	}
+}
+
+// tellGone tells the core which of the removed entries are gone. Events from before the removal would
+// bring them back, so these are read first; if there are too many of them, it returns false, to be called
+// again. An entry that a packet has opened anew is not gone.
+func (l *loop) tellGone(removed []flow.Entry) bool {
+	if more, err := l.readEvents(maxEvents, l.driver.Flows); more && err == nil {
+		return false
+	}
+	var events []flow.Event
+	for _, e := range removed {
+		_, found, err := l.dp.Lookup(e.Original)
+		switch {
+		case err != nil:
+			l.fail("lookup", "removed flow not reported: the table is read again", err)
+			l.inbox.post(node.Lost{})
+		case !found:
+			events = append(events, flow.Event{Entry: e, Deleted: true})
+		}
+	}
+	if len(events) > 0 {
+		l.driver.Flows(events)
+	}
+	return true
 }

@@ -29,6 +29,7 @@ type memory struct {
 	rung       bool          // a reply was deferred
 	stuck      bool          // Poll never returns
 	onLease    func()        // called once before a lease is written
+	onDelete   func()        // called after each Delete
 	toBeSwept  []flow.Entry
 	sweepFails error // after what was to be swept
 	pollFails  error // after the events that are pending
@@ -163,6 +164,9 @@ func (m *memory) Delete(tuples []flow.Tuple) error {
 	defer m.mu.Unlock()
 	for _, t := range tuples {
 		delete(m.table, t)
+	}
+	if m.onDelete != nil {
+		m.onDelete()
 	}
 	return nil
 }

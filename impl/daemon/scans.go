@@ -199,27 +199,11 @@ func (s *scans) report(l *loop, generation uint64, expired []flow.Entry) {
 		s.endReport()
 		return
 	}
-	if more, err := l.readEvents(maxEvents, l.driver.Flows); more && err == nil {
-		s.reporting = true
-		l.inbox.call(func() { s.report(l, generation, expired) })
-		return
-	}
 	batch := expired[:min(len(expired), maxEvents)]
-	var events []flow.Event
-	for _, e := range batch {
-		_, found, err := l.dp.Lookup(e.Original)
-		switch {
-		case err != nil:
-			l.fail("lookup", "expired flow not reported: the table is read again", err)
-			l.inbox.post(node.Lost{})
-		case !found:
-			events = append(events, flow.Event{Entry: e, Deleted: true})
-		}
-	}
-	if len(events) > 0 {
-		l.driver.Flows(events)
-	}
 	rest := expired[len(batch):]
+	if !l.tellGone(batch) {
+		rest = expired
+	}
 	if len(rest) == 0 {
 		s.endReport()
 		return
