@@ -7,6 +7,7 @@ const Handover = "handover"
 
 var handover = Verb{
 	Word: Handover, Doc: "execute `baton handover` on that node",
+	Also:    []string{"failover", "switchover", "demote", "promote"},
 	Receipt: "the node's answer, also if it refuses",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot hand over: it is %s",
 	Asks: true, Needs: capability.Handover,

@@ -16,6 +16,7 @@ const (
 
 var limit = Verb{
 	Word: Limit, On: Wires, Impairs: true, Doc: "limit what FROM sends to TO. A rate in packets drops the excess (a policer); a rate in bits drops a packet that would wait longer than `queue`",
+	Also:    []string{"throttle", "police"},
 	Receipt: "the wire that carries the frames is there",
 	Undo:    Heal,
 	Keys: []Key{

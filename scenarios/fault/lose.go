@@ -12,6 +12,7 @@ const (
 
 var lose = Verb{
 	Word: Lose, On: Wires, Share: true, Doc: "drop SHARE (`5%`, `0.05`) of what FROM sends to TO; the run's seed draws each packet independently",
+	Also:    []string{"drop", "loss", "netem"},
 	Receipt: "the program that draws is attached in each direction; for bursts, the wire is there",
 	Undo:    Heal,
 	Keys: []Key{

@@ -17,6 +17,7 @@ const (
 
 var starve = Verb{
 	Word: Starve, On: Traits, Kinds: nodes, Process: true, Doc: "the node's process gets only that much CPU time, file descriptors or memory, until it ends",
+	Also:    []string{"stress", "hog"},
 	Receipt: "`cpu`: every thread was stopped once; the others: the kernel's limit shows it",
 	Undo:    Feed,
 	Keys: []Key{

@@ -5,6 +5,7 @@ const Thaw = "thaw"
 
 var thaw = Verb{
 	Word: Thaw, Doc: "SIGCONT",
+	Also:    []string{"resume", "unpause", "continue"},
 	Receipt: "no thread of the process is stopped",
 	Kinds:   machines, From: []State{Frozen}, To: Running, Refuse: "is not frozen",
 }

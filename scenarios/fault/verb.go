@@ -15,6 +15,7 @@ import (
 // Verb is a kind of fault.
 type Verb struct {
 	Word string
+	Also []string // words of other tools for it, which a message translates
 	On   Object
 	Doc  string // what it does, for the reference
 	// Receipt is what proves that it took hold, for the reference.
@@ -107,6 +108,15 @@ func Of(word string) (Verb, bool) {
 		return Verb{}, false
 	}
 	return verbs[i], true
+}
+
+// Called returns the word of the verb that other tools call so, "" if there is none.
+func Called(word string) string {
+	i := slices.IndexFunc(verbs, func(v Verb) bool { return slices.Contains(v.Also, strings.ToLower(word)) })
+	if i < 0 {
+		return ""
+	}
+	return verbs[i].Word
 }
 
 // Words lists the words of all verbs.

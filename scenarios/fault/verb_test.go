@@ -25,6 +25,20 @@ func TestTheTableIsWhole(t *testing.T) {
 	}
 }
 
+// A word of another tool leads to one verb, and is none itself.
+func TestWordsOfOtherToolsLeadToOneVerb(t *testing.T) {
+	if got := Called("Partition"); got != Cut {
+		t.Errorf("partition is %q, want %s", got, Cut)
+	}
+	for _, v := range Verbs() {
+		for _, word := range v.Also {
+			if _, verb := Of(word); verb || Called(word) != v.Word {
+				t.Errorf("%s: is a verb: %v; leads to %q, want %s", word, verb, Called(word), v.Word)
+			}
+		}
+	}
+}
+
 // TestWhatAVerbLeaves pins the conclusions that checks draw from the table.
 func TestWhatAVerbLeaves(t *testing.T) {
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"baton/scenarios/fault"
 )
 
 // Parse reads a scenario and checks it. The error, if any, is a Diagnostics with every problem
@@ -127,7 +130,7 @@ func (b *builder) line(tokens []lexer.Token) {
 // that the line may have been as broken, so that lint does not report them as missing.
 func (b *builder) unknownDirective(token lexer.Token) {
 	word := strings.TrimSpace(token.Value)
-	meant := Nearest(word, directiveWords())
+	meant := cmp.Or(fault.Called(word), Nearest(word, directiveWords()))
 	switch {
 	case token.EOF():
 		b.errorf(position(token.Pos), "", "the line has a guard or a time, but no statement")

@@ -247,6 +247,9 @@ func TestMessages(t *testing.T) {
 }
 
 func TestParseRefusesWithEveryProblem(t *testing.T) {
+	if _, err := Parse("x.scn", []byte("scenario x\n@1s partition lb1 lb2\n@2s end\n")); err == nil || !strings.Contains(err.Error(), `did you mean "cut"?`) {
+		t.Errorf("a word of another tool: %v", err)
+	}
 	_, err := Parse("x.scn", []byte("scenario x\n@1s crsh lb1\n@2s end evntually converged\nalways rsst == 0\n"))
 	want := "x.scn:2:5: unknown word \"crsh\" at the beginning of a line; did you mean \"crash\"?\n"
 	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") != 2 {
