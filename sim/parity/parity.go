@@ -14,6 +14,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/lab"
 )
 
 // Change is one change of a role.
@@ -74,27 +75,47 @@ func (t Timing) apart() time.Duration { return max(t.Netns-t.Sim, t.Sim-t.Netns)
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
 // together is how close steps are whose effects no world can tell apart: which of the two
-// comes first to a node is chance.
+// comes first to a node is chance. So are steps that the scenario has at one instant, however
+// long the namespaces need for each.
 const together = 10 * time.Millisecond
+
+// groups maps each step to the first of those that virtual time has at its instant.
+func groups(sim []trace.Event) map[int]int {
+	first, at := map[int]int{}, map[clock.Instant]int{}
+	for _, e := range sim {
+		if e.Step == nil || e.Step.Phase != "begin" {
+			continue
+		}
+		if _, known := at[e.At]; !known {
+			at[e.At] = e.Step.Index
+		}
+		first[e.Step.Index] = at[e.At]
+	}
+	return first
+}
 
 // brief is how long a claim lasts at most that a simultaneous fault ends. It is shorter than
 // a detection time: what BFD detects is no such race.
 const brief = 100 * time.Millisecond
 
 // changes lists the changes of role in a trace, by time, with the steps that they follow.
-func changes(events []trace.Event, steps map[string]bool) []Change {
+func changes(events []trace.Event, steps map[string]bool, group map[int]int) []Change {
 	events = slices.Clone(events)
 	trace.Sort(events)
 	var list []Change
-	after, since := "", clock.Instant(0)
+	after, since, of := "", clock.Instant(0), -1
 	faults := map[clock.Instant]int{} // by the step that they came together with
 	for _, e := range events {
 		switch {
 		case e.Fault != nil && e.Fault.Phase == "begin" && e.At.Sub(since) < together:
-			faults[since]++
+			faults[since] += max(1, len(unplugged(e.Fault)))
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
-			if after == "" || e.At.Sub(since) >= together {
+			first, known := group[e.Step.Index]
+			if after == "" || e.At.Sub(since) >= together && !(known && first == of) {
 				after, since = e.Step.Text, e.At
+			}
+			if known {
+				of = first
 			}
 		case e.Role != nil && e.Role.From != e.Role.To:
 			list = append(list, Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
@@ -102,6 +123,18 @@ func changes(events []trace.Event, steps map[string]bool) []Change {
 		}
 	}
 	return direct(list, faults)
+}
+
+// unplugged lists the nodes that a fault cuts off from other hosts than the peer. A switch that goes
+// down takes the carrier of one node after that of the other.
+func unplugged(f *trace.Fault) []string {
+	var nodes []string
+	for _, d := range f.Directions {
+		if lab.IsNode(d.From) && !lab.IsNode(d.To) && !slices.Contains(nodes, d.From) {
+			nodes = append(nodes, d.From)
+		}
+	}
+	return nodes
 }
 
 // direct leaves out the claims that simultaneous faults ended at once. A node that hears
@@ -139,7 +172,8 @@ func direct(list []Change, faults map[clock.Instant]int) []Change {
 // nodes that boot side by side may become Backup in either order.
 func Compare(netns, sim []trace.Event) Verdict {
 	steps := common(begun(netns), begun(sim))
-	real, simulated := changes(netns, steps), changes(sim, steps)
+	group := groups(sim)
+	real, simulated := changes(netns, steps, group), changes(sim, steps, group)
 	v, ground := Verdict{}, hostOf(netns)
 	for _, node := range nodes(real, simulated) {
 		v.differ(ground, "what "+node+" did", of(real, node), of(simulated, node))

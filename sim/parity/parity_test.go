@@ -17,7 +17,25 @@ func at(ms int, node, from, to, reason string) trace.Event {
 }
 
 func step(ms int, text string) trace.Event {
-	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindStep, Step: &trace.Step{Text: text, Phase: "begin"}}
+	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindStep, Step: &trace.Step{Index: ms, Text: text, Phase: "begin"}}
+}
+
+// indexed gives a step its place in the plan.
+func indexed(i int, e trace.Event) trace.Event { e.Step.Index = i; return e }
+
+// Steps that the scenario has at one instant are together, however long the namespaces need for each.
+func TestStepsOfOneInstantAreTogether(t *testing.T) {
+	run := func(second, change int) []trace.Event {
+		return []trace.Event{
+			indexed(0, step(0, "wait")), at(500, "lb1", "Backup", "Master", "no MASTER"),
+			indexed(1, step(2000, "cut a")), indexed(2, step(second, "cut b")), at(change, "lb1", "Master", "Backup", "lease expired"),
+		}
+	}
+	for second, same := range map[int]bool{2000: true, 2090: false} { // in virtual time
+		if v := parity.Compare(run(2090, 2120), run(second, 2050)); v.Same != same {
+			t.Errorf("second step at %d ms: %s", second, v)
+		}
+	}
 }
 
 // Of steps that come together nobody can say which one a change follows. Of steps that
@@ -39,6 +57,17 @@ func TestStepsThatAreTogether(t *testing.T) {
 
 func fault(ms int, node string) trace.Event {
 	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindFault, Fault: &trace.Fault{Verb: "down", Target: node, Phase: "begin"}}
+}
+
+// A switch that goes down is a fault of each node.
+func switchDown(ms int) trace.Event {
+	e := fault(ms, "clients")
+	for _, node := range []string{"lb1", "lb2"} {
+		for _, to := range []string{"client1", "client2"} {
+			e.Fault.Directions = append(e.Fault.Directions, trace.Direction{Link: "clients", From: node, To: to})
+		}
+	}
+	return e
 }
 
 // A claim that the second of two simultaneous faults ends at once is no difference. One
@@ -63,6 +92,8 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 		{"a claim that lasts", run(claim, second, failed(2200, "Master")), run(second, failed(2200, "Backup")), false},
 		{"a claim that nothing ends", run(claim, second), run(second), false},
 		{"a claim after a single fault", run(claim, failed(2004, "Master")), run(failed(2004, "Backup")), false},
+		{"a claim between the ports of a switch", slices.Concat([]trace.Event{step(2000, "down clients"), switchDown(2000)}, claim, failed(2004, "Master")),
+			slices.Concat([]trace.Event{step(2000, "down clients"), switchDown(2000)}, failed(2004, "Backup")), true},
 		{"another role after the claim", run(claim, second, failed(2004, "Master")), run(second), false},
 	} {
 		if v := parity.Compare(test.netns, test.sim); v.Same != test.same {
