@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/capability"
+	"baton/scenarios/lab"
 	"baton/scenarios/metric"
 	"baton/scenarios/plan"
 )
@@ -87,6 +89,7 @@ func (r *run) doubted(f finding) finding {
 	if measuredByTraffic[f.Name] {
 		stalls = slices.Concat(stalls, r.lags)
 	}
+	evidence := slices.Concat(f.evidence, r.moves(f))
 	for _, s := range stalls {
 		if f.enough == 0 && s.took <= r.plan.Tolerate || s.took < f.enough {
 			continue
@@ -94,7 +97,7 @@ func (r *run) doubted(f finding) finding {
 		// A stall can cause a failure up to two detection times later: one until the peer
 		// detects the missing heartbeat, one until its answer.
 		after := window{s.from, s.to.Add(2 * r.plan.Detect(r.meta.World))}
-		if slices.ContainsFunc(f.evidence, after.overlaps) {
+		if slices.ContainsFunc(evidence, after.overlaps) {
 			return f.doubtful(r.stalled(s))
 		}
 	}
@@ -107,6 +110,28 @@ func (r *run) doubted(f finding) finding {
 		}
 	}
 	return f
+}
+
+// moves lists when each node took the role that a failed claim about roles met: one that moved before
+// the claim's window still is where it is in it.
+func (r *run) moves(f finding) (found []window) {
+	if f.Name != plan.CheckRole {
+		return nil
+	}
+	for _, w := range f.evidence {
+		last := map[string]clock.Instant{}
+		for _, e := range r.events {
+			if e.Role != nil && e.At <= w.from {
+				last[e.Node] = e.At
+			}
+		}
+		for _, node := range lab.Nodes() {
+			if at, moved := last[node]; moved {
+				found = append(found, point(at))
+			}
+		}
+	}
+	return found
 }
 
 // afterStall makes a failure of a subject without a lease INCONCLUSIVE if it came after a stall
