@@ -71,7 +71,7 @@ static __always_inline void count_relayed(void)
 		c->relayed++;
 }
 
-/* Relays the packet to the peer, or drops it if this node is not handing its role over. The
+/* Relays the packet to the peer, or drops it if the node does not relay. The
  * frame gets this node's source address, so that the switch does not learn the sender's
  * address here. */
 static __always_inline int relay(struct __sk_buff *skb, const struct packet *pkt, enum direction direction)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Packets of a VIP that reach the node without the lease while the role changes hands.
- * The old MASTER relays them to its peer, which forwards them by the entries that it
- * has. Each packet is handled once: the old MASTER either forwards it under its lease or
- * relays it. A packet that would change the table is dropped until the new MASTER has
- * its lease, because only a MASTER changes the table.
+ * Packets of a VIP that reach a node without the lease: the old MASTER while the role changes
+ * hands, and later the BACKUP, from hosts that have not heard the announcement. The node relays
+ * them to its peer. Each packet is handled once: a node either forwards it under its lease or
+ * relays it. A peer that has no lease yet forwards relayed packets by the entries that it has, and
+ * drops those that would change the table, because only a MASTER changes it.
  */
 #pragma once
 

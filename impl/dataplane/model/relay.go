@@ -16,7 +16,7 @@ func (d *Dataplane) isRelayed(l link, p *packet) bool {
 	return p.relayed
 }
 
-// relay sends a packet on to the peer, or drops it if this node does not hand its role over.
+// relay sends a packet on to the peer, or drops it if the node does not relay.
 func (d *Dataplane) relay(l link, p *packet) Outcome {
 	if !d.now.Before(d.relayUntil) || l.peer == (MAC{}) || MAC(p.frame[0:6]) != l.mac {
 		return d.drop(dataplane.DropNoLease)
