@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
+	"baton/impl/daemon/realtime"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
 )
@@ -140,12 +141,13 @@ func environment(extra []string) []string {
 	return append(env, extra...)
 }
 
-// spawn runs f, which forks, on the host's thread.
+// spawn runs f, which forks, on the host's thread. The process does not inherit the priority of the
+// harness: a node that loads its programs would keep the harnesses of other runs waiting.
 func (h *Host) spawn(f func() error) (err error) {
 	if h.closed {
 		return errors.New("the host is closed")
 	}
-	h.thread.do(func() { err = f() })
+	h.thread.do(func() { err = realtime.Ordinarily(f) })
 	return err
 }
 

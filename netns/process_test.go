@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	"baton/impl/daemon/realtime"
 	"baton/impl/trace"
 	"baton/netns"
 )
@@ -32,6 +33,26 @@ var _ = Describe("a process", func() {
 
 		p = startTalker(h)
 		Expect(os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.PID()))).To(Equal(fmt.Sprintf("net:[%d]", h.Inode())))
+	})
+
+	It("does not inherit the priority of the harness, which ends with its last run", func() {
+		policy := func(pid int) uint32 {
+			attr, err := unix.SchedGetAttr(pid, 0)
+			Expect(err).NotTo(HaveOccurred())
+			return attr.Policy
+		}
+		first, err := realtime.Harness()
+		if err != nil {
+			Skip("the kernel gives no real-time priority: " + err.Error())
+		}
+		second, err := realtime.Harness()
+		Expect(err).NotTo(HaveOccurred())
+		p := startTalker(newPair().Host("lb1"))
+		Expect(policy(p.PID())).To(BeEquivalentTo(unix.SCHED_NORMAL))
+		first()
+		Expect(policy(os.Getpid())).To(BeEquivalentTo(unix.SCHED_RR))
+		second()
+		Expect(policy(os.Getpid())).To(BeEquivalentTo(unix.SCHED_NORMAL))
 	})
 
 	It("delivers its trace in order, to the last event, and shows a line that is none", func() {

@@ -19,9 +19,11 @@ import (
 // acrossWire builds a pair whose lb1 sends to lb2 over a wire with the parameters, or
 // directly if they are nil.
 func acrossWire(b *testing.B, params *link.Params) *netns.Pair {
-	if err := realtime.Harness(); err != nil { // as a run does
+	ended, err := realtime.Harness() // as a run does
+	if err != nil {
 		b.Log(err)
 	}
+	b.Cleanup(ended)
 	pair, err := netns.NewPair(lab.Topo{Clients: 1, Backends: 1})
 	if err != nil {
 		b.Fatal(err)

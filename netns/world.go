@@ -53,6 +53,7 @@ type World struct {
 	nodes     subject.Pair
 	processes map[string]*Process
 	watchdog  *Watchdog
+	ended     func() // gives the real-time priority up
 	traffic   *traffic.Generator
 	quiet     bool // StopTraffic was called
 	capture   *capture.Capture
@@ -113,10 +114,10 @@ func (w *World) Up(ctx context.Context) error {
 	}
 	// Real-time priority, so that a busy machine does not look like a slow node. If the
 	// kernel refuses it, the watchdog records the stalls.
-	if err := realtime.Harness(); err != nil {
+	ended, err := realtime.Harness()
+	if w.ended = ended; err != nil {
 		w.record(trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: err.Error()})
 	}
-	var err error
 	if w.nodes, err = w.cfg.Subject.Open(subject.Lab{Plan: w.plan, Devices: devices, Dir: w.cfg.Dir, Baton: w.cfg.Baton, UpgradeTo: w.upgradeTo(), AllowUnsafe: w.cfg.AllowUnsafe}); err != nil {
 		return err
 	}
@@ -279,6 +280,10 @@ func (w *World) Down(ctx context.Context) error {
 	errs = append(errs, w.closeDisks())
 	if w.nodes != nil {
 		errs = append(errs, w.nodes.Close())
+	}
+	if w.ended != nil {
+		w.ended()
+		w.ended = nil
 	}
 	return errors.Join(errs...)
 }

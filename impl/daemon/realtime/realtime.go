@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,8 +59,32 @@ func Threads(log *slog.Logger) {
 // Harness sets up a process that observes nodes on the same machine: real-time round-robin
 // scheduling below theirs, and its program in memory, so that it measures the nodes'
 // lateness and not its own.
-func Harness() error {
-	return errors.Join(residentProgram(), allThreads(unix.SCHED_RR, harnessPriority))
+//
+// end takes the priority back once the last of several harnesses has ended: what follows a run is not
+// urgent, and a thread that computes keeps others of its priority waiting for 100 ms at a time.
+func Harness() (end func(), err error) {
+	harnesses.Add(1)
+	end = func() {
+		if harnesses.Add(-1) == 0 {
+			_ = allThreads(unix.SCHED_NORMAL, 0) // what is permitted to have a priority may give it up
+		}
+	}
+	return end, errors.Join(residentProgram(), allThreads(unix.SCHED_RR, harnessPriority))
+}
+
+var harnesses atomic.Int32
+
+// Ordinarily runs f with the calling thread at the ordinary priority. A process that f starts inherits
+// it. The goroutine must be locked to the thread.
+func Ordinarily(f func() error) error {
+	was, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return fmt.Errorf("realtime: %w", err)
+	}
+	if err := schedule(0, unix.SCHED_NORMAL, 0); err != nil {
+		return err
+	}
+	return errors.Join(f(), unix.SchedSetAttr(0, was, 0))
 }
 
 // LoopThread raises the calling thread above the process's others. The goroutine must be
