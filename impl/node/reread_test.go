@@ -380,7 +380,12 @@ func TestAnUnreadMasterRefusesAHandover(t *testing.T) {
 	lb1.fails[driver.Dump] = driver.Fails
 	l.step(lb1, Lost{})
 	l.run(2 * StaleAfter)
+	since := l.mark("lb1")
 	l.step(lb1, Handover{})
+	l.run(10 * time.Millisecond)
+	if changes := since(); len(changes) > 0 {
+		t.Errorf("it stopped for a handover: %v", changes)
+	}
 	l.wantRoles("Master", "Backup")
 	delete(lb1.fails, driver.Dump)
 	l.run(2 * RereadPause)
