@@ -32,6 +32,10 @@ type ProcessConfig struct {
 	// Contained gives the process its own PID, mount, IPC and UTS namespaces. Its
 	// descendants end with it, and signals for the node reach all of them.
 	Contained bool
+	// Ordinary starts the process without the real-time priority of the harness, which it otherwise
+	// inherits. A reference node raises its own once it is open: until then it computes for a tenth
+	// of a second, and would keep the harnesses of other runs waiting.
+	Ordinary bool
 	// Log is the file to which standard output and error are appended, also by a restarted
 	// node. "" discards them.
 	Log string
@@ -111,10 +115,15 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 			return nil, err
 		}
 	}
-	if err := h.spawn(func() error {
+	fork := func() error {
 		p.pid, err = syscall.ForkExec(path, cfg.Args, attr)
 		return err
-	}); err != nil {
+	}
+	if cfg.Ordinary {
+		inherited := fork
+		fork = func() error { return realtime.Ordinarily(inherited) }
+	}
+	if err := h.spawn(fork); err != nil {
 		files.closeTrace()
 		return nil, err
 	}
@@ -141,13 +150,12 @@ func environment(extra []string) []string {
 	return append(env, extra...)
 }
 
-// spawn runs f, which forks, on the host's thread. The process does not inherit the priority of the
-// harness: a node that loads its programs would keep the harnesses of other runs waiting.
+// spawn runs f, which forks, on the host's thread.
 func (h *Host) spawn(f func() error) (err error) {
 	if h.closed {
 		return errors.New("the host is closed")
 	}
-	h.thread.do(func() { err = realtime.Ordinarily(f) })
+	h.thread.do(func() { err = f() })
 	return err
 }
 

@@ -35,7 +35,7 @@ var _ = Describe("a process", func() {
 		Expect(os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.PID()))).To(Equal(fmt.Sprintf("net:[%d]", h.Inode())))
 	})
 
-	It("does not inherit the priority of the harness, which ends with its last run", func() {
+	It("inherits the priority of the harness if it is not ordinary, and the harness ends with its last run", func() {
 		policy := func(pid int) uint32 {
 			attr, err := unix.SchedGetAttr(pid, 0)
 			Expect(err).NotTo(HaveOccurred())
@@ -47,8 +47,14 @@ var _ = Describe("a process", func() {
 		}
 		second, err := realtime.Harness()
 		Expect(err).NotTo(HaveOccurred())
-		p := startTalker(newPair().Host("lb1"))
-		Expect(policy(p.PID())).To(BeEquivalentTo(unix.SCHED_NORMAL))
+		h := newPair().Host("lb1")
+		for ordinary, want := range map[bool]uint32{false: unix.SCHED_RR, true: unix.SCHED_NORMAL} {
+			cfg := play("talk ", &journal{})
+			cfg.Ordinary = ordinary
+			p, err := h.Start(cfg)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(policy(p.PID())).To(Equal(want))
+		}
 		first()
 		Expect(policy(os.Getpid())).To(BeEquivalentTo(unix.SCHED_RR))
 		second()

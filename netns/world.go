@@ -163,7 +163,8 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	}
 	w.capture.Started(node)
 	return host.Start(ProcessConfig{
-		Args: command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.recordFrom(node),
+		Ordinary: !command.Contained, // the reference node
+		Args:     command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.recordFrom(node),
 		Died: func(p *Process, exit Exit) {
 			how := fmt.Sprintf("%s; its last log line: %s", exit, exitReason(log))
 			if own := lastCommandOutput(log); command.Contained && own != "" {

@@ -253,7 +253,7 @@ roles: poll
 role: if [ -e done ]; then echo BACKUP; else echo INIT; fi
 `
 	for verb, want := range map[string]string{"crash": "0 0 0 0 0 0", "kill": "1 2 1 1 1 1"} {
-		_, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is Backup within 20s\n@200ms "+verb+" lb1\n@500ms restore lb1\n@1s wait lb1 is Backup within 20s\n@1200ms end\n")
+		verdict, _, dir := executeIn(t, adapter, "masters <= 1", "@0s wait lb1 is Backup within 20s\n@200ms "+verb+" lb1\n@500ms restore lb1\n@1s wait lb1 is Backup within 20s\n@1200ms end\n")
 		seen, err := os.ReadFile(filepath.Join(dir, "lb1", "seen"))
 		if err != nil {
 			t.Fatal(err)
@@ -263,7 +263,7 @@ role: if [ -e done ]; then echo BACKUP; else echo INIT; fi
 			lives = append(lives, strings.TrimSpace(line))
 		}
 		if fresh := "0 0 0 0 0 0"; len(lives) != 2 || lives[0] != fresh || lives[1] != want {
-			t.Errorf("%s: the first process found %q, the second %q, want %q and %q", verb, lives[0], lives[1:], fresh, want)
+			t.Errorf("%s: the first process found %q, the second %q, want %q and %q; %s: %s", verb, lives[0], lives[1:], fresh, want, verdict.Verdict, verdict.Reasons)
 		}
 	}
 }
