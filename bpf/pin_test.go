@@ -135,15 +135,21 @@ func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
 	if err := l.dp.Close(); err != nil {
 		t.Fatal(err)
 	}
-	gone, last, replies := boottime.Now(), clock.Instant(0), 0
+	gone, last, replies, missed := boottime.Now(), clock.Instant(0), 0, 0
 	for number := 0; boottime.Now() < expiry.Add(past); number++ {
-		if sent := boottime.Now(); answered(t, conn, number) {
-			replies, last = replies+1, sent
+		switch sent := boottime.Now(); {
+		case answered(t, conn, number):
+			replies, last, missed = replies+1, sent, 0
+		case sent < expiry:
+			missed++
 		}
 	}
 	t.Logf("%d datagrams were forwarded after the process was gone, the last %v before the lease ended", replies, expiry.Sub(last))
-	if replies == 0 || expiry.Sub(last) > length/2 && last.Sub(gone) < length/2 {
-		t.Errorf("%d replies, the last to a datagram %v after the end of the process: forwarding goes on to the end of the lease", replies, last.Sub(gone))
+	switch early := replies == 0 || expiry.Sub(last) > length/2 && last.Sub(gone) < length/2; {
+	case early && missed < 10: // of some thirty in half a lease
+		t.Skipf("the host stood still: only %d datagrams were sent after the last that was forwarded", missed)
+	case early:
+		t.Errorf("%d replies, the last to a datagram %v after the end of the process, and %d datagrams without one: forwarding goes on to the end of the lease", replies, last.Sub(gone), missed)
 	}
 	if last > expiry {
 		t.Errorf("a datagram was forwarded %v after the end of the lease", last.Sub(expiry))
