@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -61,7 +62,14 @@ func (t *tunnelEnds) number(a flow.Addr) (ipv4, error) {
 	return ipv4{2: byte(n >> 8), 3: byte(n)}, nil
 }
 
+// give gives a number to an address without one: the one that was taken back from it, if no other
+// address has that. An address that stood at two numbers would have one of them in the next process,
+// and entries may name the other.
 func (t *tunnelEnds) give(a flow.Addr) (uint32, error) {
+	if was := slices.Index(t.addrs, a); was > 0 {
+		t.numbers[a] = uint32(was)
+		return uint32(was), nil
+	}
 	size := uint32(len(t.addrs))
 	for range size {
 		t.last = max((t.last+1)%size, 1) // 0 is none

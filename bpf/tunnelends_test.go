@@ -100,6 +100,36 @@ func TestTunnelEndsAreTakenBackLate(t *testing.T) {
 	}
 }
 
+// A backend that comes back after its number was taken back stands at one number, so that the next process
+// gives none that its entries name to another backend.
+func TestATunnelEndThatComesBackHasOneNumber(t *testing.T) {
+	ends := newTunnelEnds(t, 3)
+	for i := range 2 {
+		ends.number(end(i))
+	}
+	for range keptSweeps + 1 {
+		ends.sweep()
+	}
+	if len(ends.numbers) > 0 {
+		t.Fatalf("not taken back: %v", ends.numbers)
+	}
+	ends.number(end(2))
+	back, err := ends.number(end(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopted := openEnds(t, ends.kernel)
+	for i := range 6 {
+		adopted.number(end(i))
+	}
+	if got := adopted.address(back); got != end(1) {
+		t.Errorf("an entry to %s goes to %s after a restart", end(1), got)
+	}
+	if again, err := adopted.number(end(1)); again != back || err != nil {
+		t.Errorf("%s had the number %v, and has %v, %v after a restart", end(1), back, again, err)
+	}
+}
+
 // far is the IPv6 backend of an entry that its peer sent.
 func far(i int) flow.Entry {
 	o := toVIP(flow.TCP, 40000+uint16(i), tunnelPort)
