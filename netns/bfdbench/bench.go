@@ -77,7 +77,7 @@ const nodesName = "baton node"
 // subject is an implementation to be measured.
 type subject struct {
 	who  string
-	taps []*tap // at both ends
+	taps []*listener // at both ends
 	// attack is sent from the second end.
 	attack attack
 	flaps  func(context.Context) (int, error)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/netns/internal/tap"
 )
 
 // pollRate is the number of Polls per second sent to an end.
@@ -55,12 +56,12 @@ func polls(link string, from netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL)))
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(tap.EveryProtocol))
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: i.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: tap.EveryProtocol, Ifindex: i.Index}); err != nil {
 		return err
 	}
 	frame, err := genuine(fd, from)

@@ -114,8 +114,8 @@ func (o Options) measure(ctx context.Context, rate int, deferred bool) (row Row,
 	if err := up(ctx, world, recording, p); err != nil {
 		return row, err
 	}
-	taps, err := listenAll(world.Host(lab.Nodes()[0]))
-	defer taps.close()
+	heard, err := listenAll(world.Host(lab.Nodes()[0]))
+	defer heard.close()
 	if err != nil {
 		return row, err
 	}
@@ -129,7 +129,7 @@ func (o Options) measure(ctx context.Context, rate int, deferred bool) (row Row,
 	if err != nil {
 		return row, err
 	}
-	taps.take()
+	heard.take()
 	if deferred {
 		err = world.Until(ctx, world.Now().Add(o.Duration), nil)
 	} else {
@@ -138,7 +138,7 @@ func (o Options) measure(ctx context.Context, rate int, deferred bool) (row Row,
 	if err != nil {
 		return row, err
 	}
-	row.Stages = divide(taps.take())
+	row.Stages = divide(heard.take())
 	after, err := cpu(world)
 	if err != nil {
 		return row, err

@@ -7,9 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestDivide: the way of a handshake is divided by the frames of its own time, and a
-// retransmission, a SYN-ACK whose SYN came before the measurement and one that never left
-// count for nothing.
+// A handshake is divided at its own frames. A retransmission does not count, nor does a SYN-ACK that
+// never left or whose SYN came before the measurement.
 func TestDivide(t *testing.T) {
 	const us = time.Microsecond
 	syn := func(at time.Duration, l link, out bool, seq uint32) frame {
@@ -34,7 +33,7 @@ func TestDivide(t *testing.T) {
 		answer(50, backend, false, 2), answer(60, client, true, 2), // again
 		syn(70, client, false, 4), answer(71, backend, false, 5), answer(73, client, true, 5), // at once
 	}
-	// As the taps return them, link by link.
+	// As the listeners return them, link by link.
 	var came []frame
 	for l := range links {
 		for _, f := range frames {
