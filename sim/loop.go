@@ -62,12 +62,12 @@ func (p *process) tellRefused() {
 		return
 	}
 	for _, s := range p.w.services {
-		counts[s.id].Since(p.turned[s.id], func(why dataplane.Drop, count uint64) {
+		counts[s.id].Since(p.refusals[s.id], func(why dataplane.Drop, count uint64) {
 			p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindRefused,
 				Refused: &trace.Refused{Service: s.Name, Why: why.String(), Count: count}})
 		})
 	}
-	p.turned = counts
+	p.refusals = counts
 }
 
 // guarded lets the core run. One that gives up on itself takes its daemon along.

@@ -43,7 +43,7 @@ type process struct {
 	driver    *driver.Driver                      // of the core
 	dataplane *model.Dataplane                    // the dataplane; nil without a daemon, unless it is pinned
 	table     *faulty.Dataplane                   // what the daemon has of it
-	turned    map[flow.Service]dataplane.Refusals // counts of the dataplane that are on record
+	refusals  map[flow.Service]dataplane.Refusals // counts of the dataplane that are on record
 	version   uint64                              // of the dataplane's contents, unique over all of them
 	leased    clock.Instant                       // up to which the dataplane forwards, by the host's clock; 0: not at all
 	until     clock.Instant                       // the same in true time
@@ -229,7 +229,7 @@ func (p *process) clear() {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
 	}
 	p.tellRefused()
-	p.dataplane, p.turned = nil, nil
+	p.dataplane, p.refusals = nil, nil
 	p.changed()
 	p.setLease(0)
 }

@@ -111,11 +111,7 @@ func (r *refusals) describe(s *control.Status, now time.Time) {
 		if !known {
 			continue
 		}
-		service.Refused = map[string]uint64{
-			dataplane.DropNoBackend.String(): is.NoBackend, dataplane.DropNoPort.String(): is.NoPort, dataplane.DropTableFull.String(): is.TableFull,
-			dataplane.DropServiceLimit.String(): is.ServiceLimit, dataplane.DropSourceLimit.String(): is.SourceLimit,
-			dataplane.DropChallenged.String(): is.Challenged,
-		}
+		service.Refused = is.ByReason()
 		if now.Sub(is.port) < alarmFor {
 			s.Alarms = append(s.Alarms, fmt.Sprintf("service %s: %d new flows found no free SNAT port%s: add addresses to snat_pool, widen snat_ports, or add backends",
 				service.Name, is.NoPort, is.most))

@@ -7,20 +7,7 @@ import (
 
 // countRefused counts a refused flow of a service.
 func (d *Dataplane) countRefused(s *service, reason dataplane.Drop) {
-	switch r := d.refusals[s.Service.Service]; reason {
-	case dataplane.DropNoBackend:
-		r.NoBackend++
-	case dataplane.DropNoPort:
-		r.NoPort++
-	case dataplane.DropTableFull:
-		r.TableFull++
-	case dataplane.DropChallenged:
-		r.Challenged++
-	case dataplane.DropServiceLimit:
-		r.ServiceLimit++
-	case dataplane.DropSourceLimit:
-		r.SourceLimit++
-	}
+	d.refusals[s.Service.Service].Add(reason)
 }
 
 // Refused implements dataplane.Dataplane.
