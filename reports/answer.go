@@ -101,7 +101,7 @@ func (a answering) led() (cause.Cause, bool) {
 	case "gap":
 		harm.Kind = cause.Silence
 	case "connects_failed":
-		harm.Kind = cause.Turned
+		harm.Kind = cause.Unconnected
 	case plan.CheckRole:
 		harm.Kind, harm.Node = cause.Waiting, nodeIn(c.Detail)
 	case plan.CheckInSync:

@@ -34,15 +34,15 @@ type Harm struct {
 type Kind int
 
 const (
-	Broken   Kind = iota // a rule of the pair was broken
-	Silence              // clients got no answer
-	Resets               // clients or backends were reset
-	Waiting              // a node did not get an expected role
-	Unsynced             // a node did not get in sync
-	Apart                // the pair did not converge
-	Mixed                // a flow got the answer to another flow
-	Uncaught             // a control's bug did no damage
-	Turned               // new connections failed
+	Broken      Kind = iota // a rule of the pair was broken
+	Silence                 // clients got no answer
+	Resets                  // clients or backends were reset
+	Waiting                 // a node did not get an expected role
+	Unsynced                // a node did not get in sync
+	Apart                   // the pair did not converge
+	Mixed                   // a flow got the answer to another flow
+	Uncaught                // a control's bug did no damage
+	Unconnected             // new connections failed
 )
 
 // Of returns the cause of a harm, or false if the trace does not show one.

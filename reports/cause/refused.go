@@ -34,7 +34,7 @@ func refused(events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{at, most.node, fmt.Sprintf("%s refused new flows of %s, because %s", most.node, most.service, reasons[most.why])}, count > 0
 }
 
-// Refused counts what the cause of a Turned harm refused.
+// Refused counts what the cause of an Unconnected harm refused.
 func Refused(events []trace.Event, harm Harm) uint64 {
 	_, _, count := refusals(events, harm)
 	return count

@@ -1,13 +1,30 @@
 package cause
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/dataplane"
 	"baton/impl/trace"
 )
+
+// Each reason for which a node refuses new flows is explained; a challenge refuses nobody.
+func TestEachReasonOfARefusalIsExplained(t *testing.T) {
+	all := dataplane.Refusals{NoBackend: 1, NoPort: 1, TableFull: 1, ServiceLimit: 1, SourceLimit: 1, Challenged: 1}
+	told := 0
+	all.Since(dataplane.Refusals{}, func(why dataplane.Drop, _ uint64) {
+		told++
+		if (reasons[why.String()] != "") != (why != dataplane.DropChallenged) {
+			t.Errorf("%s: %q", why, reasons[why.String()])
+		}
+	})
+	if told != reflect.TypeFor[dataplane.Refusals]().NumField() || told != len(reasons)+1 {
+		t.Errorf("%d reasons are told and %d are explained", told, len(reasons))
+	}
+}
 
 // A connect that failed is explained by what its node refused most around that time. A challenge
 // refuses nobody, and what was refused at another time explains nothing.
@@ -31,7 +48,7 @@ func TestARefusedConnectIsTold(t *testing.T) {
 		{"long before", []trace.Event{refusal(2, "lb1", "source-limit", 9)}, "", 0},
 		{"long after", []trace.Event{refusal(13, "lb1", "source-limit", 9)}, "", 0},
 	} {
-		harm := Harm{Kind: Turned, From: second(10), To: second(11)}
+		harm := Harm{Kind: Unconnected, From: second(10), To: second(11)}
 		found, ok := Of(test.events, harm)
 		if ok != (test.says != "") || !strings.HasPrefix(found.What, test.says) || Refused(test.events, harm) != test.count {
 			t.Errorf("%s: %+v, %v, %d times", test.name, found, ok, Refused(test.events, harm))

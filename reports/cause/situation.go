@@ -27,7 +27,7 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 		return apart(events, harm)
 	case Mixed:
 		return mixed(events, harm)
-	case Turned:
+	case Unconnected:
 		return refused(events, harm)
 	}
 	return Cause{}, false
