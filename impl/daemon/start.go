@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,15 +216,8 @@ type prober interface{ Run(context.Context) }
 
 // openProbers prepares to probe the tracked targets and the gateway, if there are any.
 func (d *daemon) openProbers() error {
-	var ofFamily [2][]netip.Addr // IPv4 and IPv6
-	for _, target := range d.cfg.Track.Targets {
-		i := 0
-		if target.Is6() {
-			i = 1
-		}
-		ofFamily[i] = append(ofFamily[i], target)
-	}
-	for _, targets := range ofFamily {
+	for _, other := range []func(netip.Addr) bool{netip.Addr.Is6, netip.Addr.Is4} {
+		targets := slices.DeleteFunc(slices.Clone(d.cfg.Track.Targets), other)
 		if len(targets) == 0 {
 			continue
 		}
