@@ -127,3 +127,34 @@ func TestNobodyRelaysWithoutAMaster(t *testing.T) {
 		}
 	}
 }
+
+// What the peer last said on a stream that is lost is no reason to relay.
+func TestABackupWithoutAStreamDoesNotRelay(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.run(2 * time.Second)
+	l.wantRoles("Master", "Backup")
+	if got := l.nodes["lb2"].relay; got > l.now {
+		t.Errorf("lb2 relays until %v, %v from now", got, got.Sub(l.now))
+	}
+}
+
+// A MASTER that BFD does not prove to be heard has a lease of another length: on a path that is not Up
+// it sends rarely, and what it sends there is no reason to relay.
+func TestABackupDoesNotRelayByAPathThatIsNotUp(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+	for _, p := range lb2.cfg.Paths {
+		l.dropBFD["lb2 "+p.Name] = true
+	}
+	l.run(time.Second)
+	for range 3000 {
+		l.run(time.Millisecond)
+		if lb2.relay > max(l.now, lb1.lease) {
+			t.Fatalf("at %v lb2 relays until %v, and the lease of lb1 ends at %v", l.now, lb2.relay, lb1.lease)
+		}
+	}
+	l.wantRoles("Master", "Backup")
+}
