@@ -70,6 +70,13 @@ func switchDown(ms int) trace.Event {
 	return e
 }
 
+// A cut between the nodes is one fault, whatever it cuts.
+func between(ms int) trace.Event {
+	e := fault(ms, "lb1<->lb2")
+	e.Fault.Directions = []trace.Direction{{Link: "clients", From: "lb1", To: "lb2"}, {Link: "clients", From: "lb2", To: "lb1"}}
+	return e
+}
+
 // A claim that the second of two simultaneous faults ends at once is no difference. One
 // that a single fault brings, that lasts, or that no second fault ended, is.
 func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
@@ -94,6 +101,8 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 		{"a claim after a single fault", run(claim, failed(2004, "Master")), run(failed(2004, "Backup")), false},
 		{"a claim between the ports of a switch", slices.Concat([]trace.Event{step(2000, "down clients"), switchDown(2000)}, claim, failed(2004, "Master")),
 			slices.Concat([]trace.Event{step(2000, "down clients"), switchDown(2000)}, failed(2004, "Backup")), true},
+		{"a claim after a cut between the nodes", slices.Concat([]trace.Event{step(2000, "cut lb1<->lb2"), between(2000)}, claim, failed(2004, "Master")),
+			slices.Concat([]trace.Event{step(2000, "cut lb1<->lb2"), between(2000)}, failed(2004, "Backup")), false},
 		{"another role after the claim", run(claim, second, failed(2004, "Master")), run(second), false},
 	} {
 		if v := parity.Compare(test.netns, test.sim); v.Same != test.same {
