@@ -105,3 +105,55 @@ func TestARefusalIsLoggedAndSurvived(t *testing.T) {
 		}
 	}
 }
+
+// scheduled returns the policy and priority of the calling thread.
+func scheduled(t *testing.T) string {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d/%d", attr.Policy, attr.Priority)
+}
+
+// The harness keeps its priority until the last of several has ended. What Ordinarily runs does not
+// have it, and the thread has it again afterwards, also if that failed.
+func TestTheHarnessHasItsPriorityUntilTheLastEnds(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: real-time scheduling")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	raised, ordinary := fmt.Sprintf("%d/%d", unix.SCHED_RR, harnessPriority), fmt.Sprintf("%d/0", unix.SCHED_NORMAL)
+	var ends []func()
+	defer func() { // whatever failed, the other tests are not urgent
+		for _, end := range ends {
+			end()
+		}
+	}()
+	for range 2 {
+		end, err := Harness()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, end)
+	}
+	failure := errors.New("not started")
+	during := ""
+	if err := Ordinarily(func() error { during = scheduled(t); return failure }); !errors.Is(err, failure) {
+		t.Errorf("%v, want %v", err, failure)
+	}
+	if during != ordinary {
+		t.Errorf("what runs ordinarily has %s, want %s", during, ordinary)
+	}
+	for _, want := range []string{raised, ordinary} {
+		if got := scheduled(t); got != raised {
+			t.Errorf("while a harness runs its thread has %s, want %s", got, raised)
+		}
+		ends[0]()
+		ends = ends[1:]
+		if got := scheduled(t); got != want {
+			t.Errorf("with %d harnesses left the thread has %s, want %s", len(ends), got, want)
+		}
+	}
+}
