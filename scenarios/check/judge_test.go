@@ -272,6 +272,10 @@ func TestJudge(t *testing.T) {
 			want: Fail, check: "role"},
 		{name: "a stall before a role moved explains where it still is", restored: "  expect lb2 is Backup throughout 1.5s", edit: func(t *tape) { t.stall(2140, 150*time.Millisecond) },
 			want: Inconclusive, check: "role", detail: "but the host stood still for 150ms"},
+		{name: "a stall before a role moved later does not", restored: "  expect lb2 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.role(5950, "lb1", "Backup", "Fault")
+			t.stall(5940, 150*time.Millisecond)
+		}, want: Fail, check: "role"},
 		{name: "a stall does not explain a reset", lines: "always rst == 0", edit: func(t *tape) {
 			t.stall(4500, 300*time.Millisecond)
 			t.rst(4500)
