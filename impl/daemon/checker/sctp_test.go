@@ -43,6 +43,12 @@ func (e *rawEnd) Read(b []byte) (int, error) {
 
 func (e *rawEnd) Write(b []byte) (int, error) { return e.WriteToIP(b, e.peer) }
 
+// Flags of answers with a wrong checksum, and from another port than the probed one.
+const (
+	unsound = 0x80
+	astray  = 0x40
+)
+
 // answering answers the next INIT by packets.
 func (e *rawEnd) answering(t *testing.T, answers func(p sctp.Packet) []sctp.Packet) {
 	go func() {
@@ -57,7 +63,14 @@ func (e *rawEnd) answering(t *testing.T, answers func(p sctp.Packet) []sctp.Pack
 		}
 		for _, a := range answers(p) {
 			a.SrcPort, a.DstPort = p.DstPort, p.SrcPort
-			if _, err := e.Write(a.Marshal()); err != nil {
+			if a.Flags&astray != 0 {
+				a.SrcPort++
+			}
+			b := a.Marshal()
+			if a.Flags&unsound != 0 {
+				b[sctp.HeaderLen-1] ^= 1
+			}
+			if _, err := e.Write(b); err != nil {
 				t.Error(err)
 			}
 		}
@@ -107,6 +120,15 @@ func TestAnAssociationIsRefused(t *testing.T) {
 		{"by an ABORT with another tag", func(p sctp.Packet) []sctp.Packet {
 			return []sctp.Packet{{Tag: p.InitiateTag() + 1, Chunk: sctp.Abort}, initAck(p, p.InitiateTag())}
 		}, ""},
+		{"by an ABORT of another port", func(p sctp.Packet) []sctp.Packet {
+			return []sctp.Packet{{Tag: p.InitiateTag(), Chunk: sctp.Abort, Flags: astray}, initAck(p, p.InitiateTag())}
+		}, ""},
+		{"by an ABORT with a wrong checksum", func(p sctp.Packet) []sctp.Packet {
+			return []sctp.Packet{{Tag: p.InitiateTag(), Chunk: sctp.Abort, Flags: unsound}, initAck(p, p.InitiateTag())}
+		}, ""},
+		{"by an INIT ACK without a tag of its own", func(p sctp.Packet) []sctp.Packet {
+			return []sctp.Packet{{Tag: p.InitiateTag(), Chunk: sctp.InitAck, Value: make([]byte, len(p.Value))}}
+		}, "no answer within"},
 		{"by silence", func(sctp.Packet) []sctp.Packet { return nil }, "no answer within"},
 		{"by an INIT ACK with another tag", func(p sctp.Packet) []sctp.Packet { return []sctp.Packet{initAck(p, p.InitiateTag()+1)} }, "no answer within"},
 	} {
