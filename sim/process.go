@@ -150,6 +150,7 @@ func (p *process) boot(life uint64) {
 		tables.SNATSeed = p.random.Uint64() // as the daemon does
 	}
 	tables.ChallengeKey = [2]uint64{tables.DatagramSeed, uint64(p.index)}
+	tables.SNATTurn = 1 + tables.DatagramSeed>>1 // never 0, which is for no turns
 	dp, err := p.newDataplane(tables)
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
