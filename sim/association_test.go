@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 
 	"baton/impl/sctp"
@@ -71,5 +72,39 @@ func TestAnAssociationThatIsNotAnsweredEnds(t *testing.T) {
 	waits := runOut(e, w, epoch)
 	if len(waits) != int(retriesSCTP[tcpEstablished])+1 || waits[0] != rtoSCTP || waits[1] != 2*rtoSCTP || waits[len(waits)-1] != rtoMaxSCTP {
 		t.Errorf("waits %v", waits)
+	}
+}
+
+// An association ends once all messages are acknowledged (RFC 9260 9.2), and what ends it is answered again
+// if the answer was lost.
+func TestAnAssociationEndsOnceAllIsAcknowledged(t *testing.T) {
+	e, w := associatedEndpoint()
+	began := e.nxt
+	e.write(epoch, w, 2)
+	e.close(epoch, w)
+	kinds := func() (list []uint8) {
+		for _, p := range w.sent {
+			list = append(list, p.chunk.kind)
+		}
+		w.sent = nil
+		return list
+	}
+	take := func(c uint8, acked uint32, want ...uint8) {
+		t.Helper()
+		e.receive(epoch, w, &packet{chunk: chunk{kind: c, tag: 1001}, ack: acked})
+		if got := kinds(); !slices.Equal(got, want) {
+			t.Errorf("after %s of %d bytes it sends %v, want %v", sctp.Name(c), acked-began, got, want)
+		}
+	}
+	if got := kinds(); !slices.Equal(got, []uint8{sctp.Data, sctp.Data}) {
+		t.Errorf("before any answer it sends %v", got)
+	}
+	take(sctp.Sack, began+requestLen)
+	take(sctp.Sack, began+2*requestLen, sctp.Shutdown)
+	for range 2 {
+		take(sctp.ShutdownAck, 0, sctp.ShutdownComplete)
+		if e.state != tcpDone {
+			t.Errorf("it is in state %v", e.state)
+		}
 	}
 }
