@@ -23,20 +23,21 @@ type memory struct {
 	leases   int
 	counters dataplane.Counters
 
-	open       int           // flows to open once the lease is held
-	fail       error         // what Apply returns
-	hold       chan struct{} // Dump and Sweep wait until it is closed
-	rung       bool          // a reply was deferred
-	stuck      bool          // Poll never returns
-	onLease    func()        // called once before a lease is written
-	onDelete   func()        // called after each Delete
-	toBeSwept  []flow.Entry
-	sweepFails error // after what was to be swept
-	pollFails  error // after the events that are pending
-	macFails   error
-	applyCalls int
-	noPort     uint64 // new flows of the service refused that were dropped
-	refused    flow.Service
+	open        int           // flows to open once the lease is held
+	fail        error         // what Apply returns
+	hold        chan struct{} // Dump and Sweep wait until it is closed
+	rung        bool          // a reply was deferred
+	stuck       bool          // Poll never returns
+	onLease     func()        // called once before a lease is written
+	onDelete    func()        // called after each Delete
+	toBeSwept   []flow.Entry
+	sweepFails  error // after what was to be swept
+	pollFails   error // after the events that are pending
+	macFails    error
+	lookupFails error
+	applyCalls  int
+	noPort      uint64 // new flows of the service refused that were dropped
+	refused     flow.Service
 
 	adoption dataplane.Adoption
 	kept     flow.Pedigree
@@ -145,6 +146,9 @@ func (m *memory) Refused() (map[flow.Service]dataplane.Refusals, error) {
 func (m *memory) Lookup(t flow.Tuple) (flow.Entry, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.lookupFails != nil {
+		return flow.Entry{}, false, m.lookupFails
+	}
 	e, ok := m.table[t]
 	return e, ok, nil
 }
