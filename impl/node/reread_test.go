@@ -275,6 +275,25 @@ func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	}
 }
 
+// A drain that was repeated with success counts: a node whose targets come back then waits for the peer.
+func TestARepeatedDrainIsNoFailedOne(t *testing.T) {
+	l := newPair(t, tracking)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	l.dropSync["lb2"] = true // its acks do not arrive
+	l.open("lb1", 1)
+	lb1.fails[driver.Drain] = driver.Fails
+	l.probe("lb1", false)
+	l.run(10 * time.Millisecond)
+	clear(lb1.fails)
+	l.run(YieldLimit / 2)
+	l.probe("lb1", true)
+	l.run(10 * time.Millisecond)
+	if got := l.role("lb1"); got != "Yielding" {
+		t.Errorf("lb1 is %s: %v", got, l.roleEvents("lb1"))
+	}
+}
+
 // TestNoRoleIsGivenAwayWithoutTheLastEvents: neither where they cannot be drained nor
 // where the dataplane that lost some cannot be read. A MASTER that could serve takes its role back
 // at once. One that has lost its targets tries again until the handover's time is over.
