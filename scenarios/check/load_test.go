@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,26 @@ func TestALoadThatWasNotOfferedProvesNothing(t *testing.T) {
 			!strings.Contains(show(v), test.says) {
 			t.Errorf("%s: want %s, %q\n%s", test.name, test.want, test.says, show(v))
 		}
+	}
+}
+
+// When the load was short is when the generator of that line was behind, not that of another.
+func TestALoadIsShortWhileItsGeneratorIsBehind(t *testing.T) {
+	tape := crash()
+	for i, line := range []string{"probe", "web"} {
+		tape.add(float64(1000+1000*i), "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(300 * time.Millisecond), Line: line}})
+	}
+	for i, e := range *tape {
+		if e.Totals != nil && e.Totals.Name == "web" {
+			total := *e.Totals
+			total.Meant, total.Late, total.Latest = 6000, 100, 300
+			(*tape)[i].Totals = &total
+		}
+	}
+	v := judged(scenario(t, "always masters <= 1", "", ""), tape)
+	i := slices.IndexFunc(v.Checks, func(c Check) bool { return c.Name == plan.CheckLoad })
+	if i < 0 || v.Checks[i].Failed == nil || v.Checks[i].Failed.To != ms(2000) {
+		t.Errorf("want that it failed until %v\n%s", ms(2000), show(v))
 	}
 }
 
