@@ -27,7 +27,10 @@ type source struct {
 	replies bool
 }
 
-const frameLen = 64
+const (
+	frameLen     = 64
+	dontFragment = 0x40 // as TCP has it, and without which TCX encapsulates
+)
 
 // pattern is the frame of no flow: without its port, and with the sums of what is
 // there in place of the checksums. The CRC of SCTP is wrong, and stays as wrong as it is: that costs
@@ -35,7 +38,7 @@ const frameLen = 64
 func (s source) pattern(mac net.HardwareAddr) (f [frameLen]byte) {
 	copy(f[0:], mac)
 	copy(f[6:], net.HardwareAddr{2, 0, 0, 0, 0, 99})
-	copy(f[12:], []byte{8, 0, 0x45, 0, 0, frameLen - 14, 0, 7, 0, 0, 64, byte(s.proto)})
+	copy(f[12:], []byte{8, 0, 0x45, 0, 0, frameLen - 14, 0, 7, dontFragment, 0, 64, byte(s.proto)})
 	copy(f[26:], s.from.Bytes())
 	copy(f[30:], s.to.Bytes())
 	at := 36
