@@ -31,6 +31,11 @@ func newNamespace(t testing.TB) ns.NetNS {
 	}
 	t.Cleanup(func() { n.Close() })
 	inside(t, n, func() error {
+		// The kernel solicits a backend from the link-local address, and not at all before it
+		// has made sure that the address is its own: after three seconds the packets are lost.
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644); err != nil {
+			return err
+		}
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {
 			return err
