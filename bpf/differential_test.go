@@ -120,6 +120,7 @@ func followTheModel(t *rapid.T, programs *programSubject, specification subject,
 		"deferred":  p.endReplies,
 		"range":     p.ranges,
 		"tunnel":    p.tunnelErrors,
+		"journeys":  p.journeys,
 	})
 }
 

@@ -94,8 +94,8 @@ var wanted = []string{
 }
 
 // reachRounds bounds how often the sequences are drawn anew for what they have not reached.
-// An outcome that is missing in one round of a hundred is missing in all with 1e-10.
-const reachRounds = 5
+// The rarest outcomes are missing in a third of the rounds, in all of them with 2e-6.
+const reachRounds = 12
 
 // until draws sequences until they have reached everything that is wanted but for what the family
 // lacks, and fails for each outcome that they have not. A seed that is given is that of the first
