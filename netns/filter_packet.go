@@ -8,7 +8,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// packetOf parses the fields of a frame that lab.Match compares, as the BPF program does.
+// packetOf parses the fields of a frame that lab.Match compares, as the BPF program does: of IP in
+// IP those of the packet inside.
 func packetOf(frame []byte) (p lab.Packet) {
 	switch binary.BigEndian.Uint16(frame[ethType:]) {
 	case ip.EtherARP:
@@ -22,6 +23,7 @@ func packetOf(frame []byte) (p lab.Packet) {
 			p.Proto, p.Src, p.Dst = frame[ipProtocol], flow.IPv4From([4]byte(frame[ipSource:])), flow.IPv4From([4]byte(frame[ipTarget:]))
 			if frame[ipVersion] == ipv4NoOpts {
 				portsOf(&p, frame[ipEnd:])
+				insideOf(&p, frame[ip.Len4:])
 			}
 		}
 	case ip.EtherIPv6:
@@ -30,9 +32,23 @@ func packetOf(frame []byte) (p lab.Packet) {
 			p.Proto, p.Src, p.Dst = frame[ip6Protocol], flow.Addr(frame[ip6Source:]), flow.Addr(frame[ip6Target:])
 			portsOf(&p, frame[ip6End:])
 			neighboursOf(&p, frame)
+			insideOf(&p, frame[ip.Len6:])
 		}
 	}
 	return p
+}
+
+// insideOf parses the packet that a packet of IP in IP has inside. Its header is where a frame's
+// would be.
+func insideOf(p *lab.Packet, frame []byte) {
+	switch {
+	case p.Proto == lab.ProtoIPv4 && len(frame) >= ipEnd:
+		*p = lab.Packet{Class: lab.ClassIPv4, Proto: frame[ipProtocol], Src: flow.IPv4From([4]byte(frame[ipSource:])), Dst: flow.IPv4From([4]byte(frame[ipTarget:]))}
+		portsOf(p, frame[ipEnd:])
+	case p.Proto == lab.ProtoIPv6 && len(frame) >= ip6End:
+		*p = lab.Packet{Class: lab.ClassIPv6, Proto: frame[ip6Protocol], Src: flow.Addr(frame[ip6Source:]), Dst: flow.Addr(frame[ip6Target:])}
+		portsOf(p, frame[ip6End:])
+	}
 }
 
 // portsOf parses the ports and flags of the protocols that have ports.

@@ -160,7 +160,9 @@ func keep(from int16, to int16, size asm.Size) asm.Instructions {
 // keepAddr copies an IPv4 or IPv6 address to the stack.
 func keepAddr(f lab.Family, from, to int16) asm.Instructions {
 	if f == lab.IPv4 {
-		return append(asm.Instructions{asm.StoreImm(asm.RFP, to+8, int64(mapped), asm.Word)}, keep(from, to+12, asm.Word)...)
+		return append(asm.Instructions{
+			asm.StoreImm(asm.RFP, to, 0, asm.Word), asm.StoreImm(asm.RFP, to+4, 0, asm.Word), asm.StoreImm(asm.RFP, to+8, int64(mapped), asm.Word),
+		}, keep(from, to+12, asm.Word)...)
 	}
 	var copied asm.Instructions
 	for at := int16(0); at < 16; at += 4 {
@@ -188,6 +190,8 @@ func readFrame() asm.Instructions {
 	read = append(read, readARP()...)
 	read = append(read, readIPv4()...)
 	read = append(read, readIPv6()...)
+	read = append(read, readInside(lab.IPv4)...)
+	read = append(read, readInside(lab.IPv6)...)
 	return append(read, asm.Mov.Imm(asm.R2, 0).WithSymbol("known"))
 }
 
@@ -218,6 +222,7 @@ func readIPv4() asm.Instructions {
 			asm.LoadMem(asm.R2, asm.R6, ipVersion, asm.Byte),
 			asm.JNE.Imm(asm.R2, ipv4NoOpts, "known"),
 		},
+		lookInside(ip.Len4, "ipv4"),
 		readPorts(ipEnd, "ipv4"),
 		asm.Instructions{asm.Ja.Label("known")})
 }
@@ -231,6 +236,7 @@ func readIPv6() asm.Instructions {
 			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
 			asm.JEq.Imm(asm.R2, lab.ProtoICMPv6, "icmp6"),
 		},
+		lookInside(ip.Len6, "ipv6"),
 		readPorts(ip6End, "ipv6"),
 		asm.Instructions{
 			asm.Ja.Label("known"),
@@ -253,7 +259,47 @@ func readIPv6() asm.Instructions {
 			classIs(lab.ClassNDP, "solicitation"),
 			asm.Mov.Imm(asm.R2, 0).WithSymbol("target"),
 		},
-		keepAddr(lab.IPv6, ndpTarget, atTarget))
+		keepAddr(lab.IPv6, ndpTarget, atTarget),
+		asm.Instructions{asm.Ja.Label("known")})
+}
+
+// lookInside jumps to the parser of the packet that a packet of IP in IP has inside, with the frame
+// moved by its own header, so that the packet's header is where a frame's is.
+func lookInside(header int32, family string) asm.Instructions {
+	within4, plain := family+"with4", family+"plain"
+	return asm.Instructions{
+		asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
+		asm.JEq.Imm(asm.R2, lab.ProtoIPv4, within4),
+		asm.JNE.Imm(asm.R2, lab.ProtoIPv6, plain),
+		asm.Add.Imm(asm.R6, header),
+		asm.Ja.Label(insides[lab.IPv6].label),
+		asm.Add.Imm(asm.R6, header).WithSymbol(within4),
+		asm.Ja.Label(insides[lab.IPv4].label),
+		asm.Mov.Imm(asm.R2, 0).WithSymbol(plain),
+	}
+}
+
+// insides says where the headers of a packet inside another have their fields, by family.
+var insides = [lab.Families]struct {
+	label                      string
+	class                      lab.Class
+	proto, source, target, end int16
+}{
+	lab.IPv4: {"inside4", lab.ClassIPv4, ipProtocol, ipSource, ipTarget, ipEnd},
+	lab.IPv6: {"inside6", lab.ClassIPv6, ip6Protocol, ip6Source, ip6Target, ip6End},
+}
+
+// readInside parses the packet that another one has inside; an incomplete one leaves the outer's
+// fields.
+func readInside(f lab.Family) asm.Instructions {
+	in := insides[f]
+	return slices.Concat(
+		asm.Instructions{asm.Mov.Imm(asm.R2, 0).WithSymbol(in.label)},
+		within(int32(in.end), "known"),
+		asm.Instructions{asm.StoreImm(asm.RFP, atClass, int64(in.class), asm.Word)},
+		keep(in.proto, atProto, asm.Byte), keepAddr(f, in.source, atSource), keepAddr(f, in.target, atTarget),
+		readPorts(in.end, in.label),
+		asm.Instructions{asm.Ja.Label("known")})
 }
 
 // readPorts parses the ports and flags behind an IP header that ends at end.

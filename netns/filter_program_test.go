@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
@@ -52,6 +53,18 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	frames["an announcement"] = neighbourMessage(from, to, ip.NeighbourAdvertisement, ip.FlagOverride, vip6, client6, vip6)
 	frames["an unreachable"] = neighbourMessage(from, to, 1, 0, vip6, client6, vip6)
 	frames["half a solicitation"] = frames["a solicitation"][:ndpTarget]
+	for what, carrier := range map[string]flow.Addr{"IPv4": flow.AddrFrom(to.Addr.Addr()), "IPv6": flow.AddrFrom(to.Addr6.Addr())} {
+		for name, proto := range map[string]uint8{"web": lab.ProtoIPv4, "web6": lab.ProtoIPv6} {
+			inside := frames[name][ethLen:]
+			frame := slices.Concat(to.MAC, from.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherTypes[ip.FamilyOf(carrier)]),
+				ip.Header(carrier, carrier, proto, 64, len(inside)), inside)
+			frames[name+" in "+what] = frame
+			frames["the beginning of "+name+" in "+what] = frame[:len(frame)-len(inside)+8]
+			if got := packetOf(frame); got != packetOf(frames[name]) {
+				t.Errorf("%s in %s is %+v", name, what, got)
+			}
+		}
+	}
 	answer := frames["an answer"]
 	copy(answer[portSource:portTarget], answer[portTarget:portsEnd])
 	answer[portTarget], answer[tcpFlags] = 200, tcpSYN|tcpACK

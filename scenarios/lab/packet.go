@@ -39,8 +39,10 @@ func NeighboursOf(f Family) Class { return [Families]Class{ClassARP, ClassNDP}[f
 
 // IP protocols.
 const (
+	ProtoIPv4   = 4 // a packet inside another
 	ProtoTCP    = 6
 	ProtoUDP    = 17
+	ProtoIPv6   = 41
 	ProtoICMPv6 = 58
 	ProtoSCTP   = 132
 )

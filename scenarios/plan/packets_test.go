@@ -55,19 +55,21 @@ func TestSelectorsOfPackets(t *testing.T) {
 	}
 }
 
-// TestWhatAServiceIsToldBy: on the clients' side its VIP and port, behind the node the port.
+// TestWhatAServiceIsToldBy: on the clients' side its VIP and port, behind the node the port, and
+// the VIP where packets keep it.
 func TestWhatAServiceIsToldBy(t *testing.T) {
-	p := mustParse(t, preamble+"@3s end\n")
+	p := mustParse(t, preamble+"service direct tcp 198.18.0.102:80 mode=dsr-ipip\n@3s end\n")
 	vip := flow.IPv4(198, 18, 0, 100)
 	front := lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoTCP, Dst: vip, SrcPort: 50000, DstPort: 80}
-	other, behind := front, front
-	other.Dst, behind.Dst = flow.IPv4(198, 18, 0, 101), flow.IPv4(198, 18, 1, 11)
+	other, behind, kept := front, front, front
+	other.Dst, behind.Dst, kept.Dst = flow.IPv4(198, 18, 0, 101), flow.IPv4(198, 18, 1, 11), flow.IPv4(198, 18, 0, 102)
 	for _, c := range []struct {
 		only, link string
 		packet     lab.Packet
 		want       bool
 	}{
 		{"web", lab.Clients, front, true}, {"web", lab.Clients, other, false}, {"web", lab.Backends, behind, true},
+		{"direct", lab.Backends, kept, true}, {"direct", lab.Backends, behind, false}, {"direct", lab.Clients, kept, true},
 		{lab.VIP, lab.Clients, front, true}, {lab.VIP, lab.Clients, other, false}, {"", lab.Clients, other, true},
 	} {
 		if got := p.Match(c.only, c.link).Has(c.packet); got != c.want {
