@@ -42,7 +42,7 @@ func digest(run *load.Run) gathered {
 	}
 	g.Replay = replay(run.Meta, run.Plan, run.Dir)
 	if run.Plan != nil {
-		g.doc, g.skipped = run.Plan.Doc, run.Plan.NotExecuted(run.Meta.World)
+		g.doc, g.skipped = run.Plan.Doc, verdict.NotExecuted
 		if run.Plan.IsControl(run.Meta.World) {
 			g.control = run.Plan.Control
 		}

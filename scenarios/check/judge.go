@@ -34,7 +34,7 @@ func Judge(p *plan.Plan, events []trace.Event) Verdict {
 	p = p.Drawn(seedOf(events))
 	r := newRun(p, events)
 	findings := slices.Concat(r.implicit(), r.always(), r.implied(), r.steps())
-	v := Verdict{Scenario: p.Name, World: r.meta.World, SUT: r.meta.SUT, Seed: r.meta.Seed, NotExecuted: p.NotExecuted(r.meta.World), Sometimes: r.sometimes(), Checks: []Check{}, Metrics: r.metrics()}
+	v := Verdict{Scenario: p.Name, World: r.meta.World, SUT: r.meta.SUT, Seed: r.meta.Seed, NotExecuted: slices.Concat(p.NotExecuted(r.meta.World), r.unmet()), Sometimes: r.sometimes(), Checks: []Check{}, Metrics: r.metrics()}
 	control := p.IsControl(r.meta.World)
 	for i := range findings {
 		f := &findings[i]

@@ -1,0 +1,30 @@
+package check
+
+import (
+	"slices"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+	"baton/scenarios/fault"
+)
+
+// unmet lists the cuts and losses of a kind of packets, or of a service, that took none: the run
+// says nothing of them, whatever it passes. One that took a packet in either direction did happen.
+func (r *run) unmet() (list []string) {
+	for _, e := range r.begun {
+		if e.Fault.Verb != fault.Cut && e.Fault.Verb != fault.Lose || len(e.Fault.Directions) == 0 || e.Fault.Directions[0].Only == "" {
+			continue
+		}
+		if !slices.ContainsFunc(e.Fault.Directions, func(d trace.Direction) bool { return r.took(d.String(), e.At) }) {
+			list = append(list, e.Fault.What()+" at "+r.at(e.At)+": it met no packet")
+		}
+	}
+	return list
+}
+
+// took reports whether a rule on a direction has taken packets since an instant.
+func (r *run) took(direction string, since clock.Instant) bool {
+	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
+		return e.Loss != nil && e.Loss.Planned && e.Loss.Where == direction && e.At >= since
+	})
+}
