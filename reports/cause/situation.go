@@ -42,9 +42,16 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	if taker != "" {
 		m = p.node(taker)
 	}
-	switch {
-	case m == nil:
+	if m == nil {
 		return nobody(p, harm)
+	}
+	if found, ok := withoutBackend(events, harm, m.name); ok {
+		return found, true
+	}
+	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
+		return found, true
+	}
+	switch {
 	case m.since > harm.From && taken == 0 && m.synced:
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, and the sessions did not continue", m.name)}, true
 	case m.since > harm.From && m.synced:

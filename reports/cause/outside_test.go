@@ -1,0 +1,63 @@
+package cause
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/trace"
+)
+
+// What a fault did outside of the pair comes before what its nodes did: the backend of each silent
+// flow was gone, or their clients heard no announcement of the new MASTER. If one silent flow is not
+// explained so, none is.
+func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
+	second := func(n float64) clock.Instant { return clock.Instant(n * float64(time.Second)) }
+	did := func(at float64, phase, verb, target string, hosts []string, directions ...trace.Direction) trace.Event {
+		return trace.Event{At: second(at), Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: target, Phase: phase, Hosts: hosts, Directions: directions}}
+	}
+	lost := func(flow, backend string) trace.Event {
+		return trace.Event{At: second(20), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Name: "web", Flow: flow, Event: trace.TrafficLost, Backend: backend}}
+	}
+	opened := func(flow, backend string) trace.Event {
+		return trace.Event{At: second(3), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Name: "web", Flow: flow, Event: trace.TrafficOpened, Backend: backend}}
+	}
+	gap := func(flow string, from, to float64) trace.Event {
+		return trace.Event{At: second(to), Node: "client1", Kind: trace.KindGap, Gap: &trace.Gap{Name: "web", Flow: flow, From: second(from), To: second(to)}}
+	}
+	lb1 := role(1, "lb1", "Claiming", "Master", "")
+	took := role(11, "lb2", "Claiming", "Master", "")
+	garp := trace.Direction{Link: "clients", From: "lb2", To: "client1", Only: "garp"}
+	back := trace.Direction{Link: "backends", From: "lb1", To: "backend2"}
+	crash := did(10, "begin", "crash", "backend2", []string{"backend2"})
+	deaf := did(5, "begin", "cut", "garp lb2->clients", nil, garp)
+	const gone, muted = " took the backend of every flow without an answer", "lb2 became MASTER, but the clients without an answer did not hear its announcements"
+	for _, test := range []struct {
+		name   string
+		events []trace.Event
+		says   string
+	}{
+		{"a crash", []trace.Event{lb1, crash, lost("client1/1", "backend2"), lost("client1/3", "backend2")}, "crash backend2" + gone},
+		{"a crash before a takeover", []trace.Event{lb1, crash, took, lost("client1/1", "backend2")}, "crash backend2" + gone},
+		{"of some", []trace.Event{lb1, crash, lost("client1/1", "backend2"), lost("client1/2", "backend1")}, "lb1 stayed MASTER after crash backend2"},
+		{"of unknown backends", []trace.Event{lb1, crash, lost("client1/1", "")}, "lb1 stayed MASTER after crash backend2"},
+		{"a gap", []trace.Event{lb1, opened("client1/1", "backend2"), crash, gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
+		{"a short gap beside it", []trace.Event{lb1, opened("client1/1", "backend2"), opened("client1/2", "backend1"), crash, gap("client1/2", 10.1, 12), gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
+		{"restored before", []trace.Event{lb1, did(6, "begin", "crash", "backend2", []string{"backend2"}), did(7, "receipt", "restore", "backend2", []string{"backend2"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after crash backend2"},
+		{"cut off from the MASTER", []trace.Event{lb1, did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "cut lb1->backend2" + gone},
+		{"cut off from the other node", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "lb2 stayed MASTER after cut lb1->backend2"},
+		{"announcements cut", []trace.Event{lb1, deaf, took, gap("client1/1", 10.1, 19)}, muted + " (cut garp lb2->clients)"},
+		{"announcements cut, and healed before", []trace.Event{lb1, deaf, did(6, "receipt", "heal", "", nil, garp), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER out of sync"},
+		{"of another client", []trace.Event{lb1, deaf, took, gap("client2/1", 10.1, 19)}, "lb2 became MASTER out of sync"},
+		{"a deaf client", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), took, gap("client1/1", 10.1, 19)}, muted + " (deaf client1)"},
+		{"without a takeover", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), deaf, gap("client1/1", 10.1, 19)}, "lb2 stayed MASTER after cut garp lb2->clients"},
+	} {
+		slices.SortStableFunc(test.events, func(a, b trace.Event) int { return int(a.At - b.At) })
+		found, ok := situation(test.events, Harm{Kind: Silence, From: second(10), To: second(20)})
+		if !ok || !strings.HasPrefix(found.What, test.says) {
+			t.Errorf("%s: %+v, %v", test.name, found, ok)
+		}
+	}
+}
