@@ -88,6 +88,10 @@ var bitUnits = []struct {
 // lineRate reads a rate in bits or in packets a second.
 func lineRate(text string) (string, error) {
 	if strings.Contains(text, "/") {
+		count, _, _ := strings.Cut(text, "/")
+		if _, err := parseNumber(count); err != nil {
+			return "", &wrong{message: notLineRate(text), suggestion: meantRate(text, "")}
+		}
 		f, err := parseRate(text)
 		if err != nil {
 			return "", err
@@ -102,20 +106,28 @@ func lineRate(text string) (string, error) {
 		f, err := parseNumber(digits)
 		switch {
 		case err != nil:
-			return "", &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text)}
+			return "", &wrong{message: notLineRate(text)}
 		case f*unit.bits < 1e3 || f*unit.bits > 100e9:
 			return "", &wrong{message: text + " is outside of 1kbit to 100gbit"}
 		}
 		return formatBits(f * unit.bits), nil
 	}
-	return "", &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text), suggestion: text + "mbit"}
+	meant := meantRate(text, "")
+	if _, err := parseNumber(text); err == nil {
+		meant = text + "mbit"
+	}
+	return "", &wrong{message: notLineRate(text), suggestion: meant}
+}
+
+func notLineRate(text string) string {
+	return fmt.Sprintf("%q is not a rate such as 10mbit or 30/s", text)
 }
 
 // parseBits reads a rate in bits a second.
 func parseBits(text string) (float64, error) {
 	canonical, err := lineRate(text)
 	if err != nil || strings.Contains(text, "/") {
-		return 0, &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit", text)}
+		return 0, &wrong{message: fmt.Sprintf("%q is not a rate such as 10mbit", text), suggestion: meantRate(text, "bit")}
 	}
 	return float64(bits(canonical)), nil
 }

@@ -92,7 +92,10 @@ func share(text string) (string, error) {
 	if strings.HasSuffix(text, "%") {
 		f /= 100
 	}
-	if f > 1 {
+	switch {
+	case f > 1 && f <= 100 && !strings.HasSuffix(text, "%"):
+		return "", &wrong{message: text + " is not a share from 0 to 1", suggestion: text + "%"}
+	case f > 1:
 		return "", &wrong{message: text + " is not a share from 0 to 1"}
 	}
 	return formatNumber(f), nil

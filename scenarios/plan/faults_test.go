@@ -31,7 +31,7 @@ func TestWhatAFaultIsDoneTo(t *testing.T) {
 		"thaw backend1":                            `:10: thaw backend1: backend1 is not frozen; it needs an earlier freeze`,
 		"crash backend1\n@2s expect lb1 is Master": "",
 		"crash lb1 fr 2s":                          `:15: unexpected "fr"; the form is: crash HOST...; did you mean "for"?`,
-		"crash lb1 2s":                             `:15: unexpected "2s"; the form is: crash HOST...`,
+		"crash lb1 2s":                             `:15: unexpected "2s"; the form is: crash HOST...; did you mean "for 2s"?`,
 		"crash lb1 for 5s":                         `:15: restore lb1 ends at 6s, after the end at 3s (line 8); end later, or use a shorter for`,
 		"reload lb1 backends=3":                    `:16: backends: the topology has backends=2`,
 		"run client1 \"date for 1s":                `:17: the quote does not end on its line; the form is: run HOST "COMMAND" [as NAME] for DURATION`,

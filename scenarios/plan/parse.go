@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2"
@@ -158,11 +159,13 @@ func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; the form is: %s", d.usage)
 	case errors.As(err, &unexpected):
 		token := culprit(d, tokens, unexpected.Unexpected)
-		switch {
+		switch before := preceding(tokens, token); {
+		case before.Value == "=" && (token.Value == "<" || token.Value == ">"): // in =< or =>
+			b.errorf(position(before.Pos), token.Value+"=", "unknown comparison %q", "="+token.Value)
 		case token.Value == `"`:
 			b.errorf(position(token.Pos), "", "the quote does not end on its line; the form is: %s", d.usage)
 		case token.Type == symbols["Number"]:
-			b.errorf(position(token.Pos), "", "unexpected %q; the form is: %s", token.Value, d.usage)
+			b.errorf(position(token.Pos), d.lasting(token.Value), "unexpected %q; the form is: %s", token.Value, d.usage)
 		default:
 			b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
 		}
@@ -171,6 +174,23 @@ func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 	default:
 		b.errorf(Pos{Line: 1, Column: 1}, "", "%v", err)
 	}
+}
+
+// preceding is the token right before another.
+func preceding(tokens []lexer.Token, of lexer.Token) lexer.Token {
+	if at := slices.IndexFunc(tokens, func(t lexer.Token) bool { return t.Pos == of.Pos }); at > 0 {
+		return tokens[at-1]
+	}
+	return lexer.Token{}
+}
+
+// lasting is what a duration at the end of a fault was meant to be, "" if the fault cannot last.
+func (d directive) lasting(text string) string {
+	verb, is := fault.Of(d.word)
+	if duration, err := time.ParseDuration(text); !is || err != nil || duration <= 0 || verb.Undo == "" || verb.Time || verb.Share {
+		return ""
+	}
+	return "for " + text
 }
 
 // culprit is the token to report: the one before the unexpected token if that is a misspelt word

@@ -131,13 +131,40 @@ func parseRate(text string) (float64, error) {
 	}
 	f, err := parseNumber(digits)
 	if err != nil {
-		return 0, &wrong{message: fmt.Sprintf("%q is not a rate such as 100/s", text)}
+		return 0, &wrong{message: fmt.Sprintf("%q is not a rate such as 100/s", text), suggestion: meantRate(text, "/s")}
 	}
 	f /= per
 	if f <= 0 || f > 1e6 {
 		return 0, &wrong{message: fmt.Sprintf("rate %s is not above 0 and at most 1000000/s", text)}
 	}
 	return f, nil
+}
+
+// foreignRates are rates as other programs write them. Bytes (MB/s) are not among them.
+var foreignRates = []struct {
+	form *regexp.Regexp
+	ours string
+}{
+	{regexp.MustCompile(`^([0-9][0-9_.]*)([kKmMgG]?)(?:bps|b/s|[bB]its?/s|[bB]its?|b)$`), "${1}${2}bit"},
+	{regexp.MustCompile(`^([0-9][0-9_.]*[kM]?)(?:pps|qps|rps|[hH]z)$`), "$1/s"},
+}
+
+// meantRate rewrites a rate of another program, such as 10Mbps or 200pps. It is "" if the result has
+// not the wanted ending.
+func meantRate(text, ending string) string {
+	for _, rate := range foreignRates {
+		if !rate.form.MatchString(text) {
+			continue
+		}
+		meant := rate.form.ReplaceAllString(text, rate.ours)
+		if strings.HasSuffix(meant, "bit") {
+			meant = strings.ToLower(meant)
+		}
+		if strings.HasSuffix(meant, ending) {
+			return meant
+		}
+	}
+	return ""
 }
 
 func formatNumber(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 	"baton/scenarios/metric"
 )
 
@@ -198,6 +199,10 @@ func (b *builder) comparison(c *condition) []Cond {
 	m, ok := metric.Of(c.Name)
 	if !ok { // takeover < 200ms
 		m, ok = metric.Of(c.Name + "_ms")
+	}
+	if !ok && lab.IsNode(c.Name) && c.Arg == nil {
+		b.errorf(at, "", "%s is a node, not a metric; the form is: %s is Master", c.Name, c.Name)
+		return nil
 	}
 	if !ok {
 		b.errorf(at, Nearest(c.Name, metric.Names()), "unknown metric %q", c.Name)
