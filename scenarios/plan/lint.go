@@ -38,6 +38,7 @@ func lint(p *Plan, broken map[string]bool) Diagnostics {
 	l.empty()
 	l.idleSettings()
 	l.traffic()
+	l.periods()
 	l.chaosLines()
 	l.control()
 	for _, a := range p.Always {
