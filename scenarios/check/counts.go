@@ -149,9 +149,9 @@ func (r *run) trafficEnd() clock.Instant {
 	return end
 }
 
-// standing samples a count in the totals: in the last totals before the window and in each
-// within it.
-func (r *run) standing(name string, of func(trace.Totals) int, line string, w window) []sample {
+// standing samples a present count of traffic: at the start of the window, and with each event of the
+// lines within it. Nothing is measured before their first totals.
+func (r *run) standing(name string, of func(*State, trace.Totals) int, line string, w window) []sample {
 	m, _ := metric.Of(name)
 	var samples []sample
 	s := NewState(r.plan, r.meta.World)
@@ -165,7 +165,7 @@ func (r *run) standing(name string, of func(trace.Totals) int, line string, w wi
 			samples = append(samples, sample{window: point(w.from), value: float64(s.standing(name, of, line))})
 		}
 		s.Apply(e)
-		if t := e.Totals; t != nil && yields(m, t.Kind) && (line == "" || t.Name == line) {
+		if about := lineOf(e); yields(m, s.Traffic[about].Kind) && (line == "" || about == line) {
 			seen = true
 			if e.At >= w.from {
 				samples = append(samples, sample{window: point(e.At), value: float64(s.standing(name, of, line)), what: "at " + r.at(e.At)})
@@ -176,6 +176,17 @@ func (r *run) standing(name string, of func(trace.Totals) int, line string, w wi
 		samples = append(samples, sample{window: w, value: float64(s.standing(name, of, line))})
 	}
 	return samples
+}
+
+// lineOf is the line of traffic that an event is about, "" if it is about none.
+func lineOf(e *trace.Event) string {
+	switch {
+	case e.Totals != nil:
+		return e.Totals.Name
+	case e.Traffic != nil:
+		return e.Traffic.Name
+	}
+	return ""
 }
 
 // sticky judges that no session changed its backend.

@@ -28,8 +28,8 @@ var measures = map[string]measure{
 	"incomplete":      {over: events("incomplete"), now: tallied("incomplete", func(t *Tally) map[string]int { return t.Lost })},
 	"unanswered":      {over: (*run).unanswered},
 	"unechoed":        {over: (*run).unechoed},
-	"sessions":        standing("sessions", func(t trace.Totals) int { return t.Sessions }),
-	"verified":        standing("verified", func(t trace.Totals) int { return t.Verified }),
+	"sessions":        standing("sessions", (*State).open),
+	"verified":        standing("verified", (*State).verified),
 	"gap":             {over: quantile("gap", 1), now: (*State).longestGap},
 	"gap_udp_max_ms":  {over: quantile("gap_udp_max_ms", 1)},
 	"gap_tcp_p50_ms":  {over: quantile("gap_tcp_p50_ms", 0.50)},
@@ -72,8 +72,8 @@ func roundTrip(metric string, of func(trace.Totals) float64) func(*run, string, 
 	return func(r *run, line string, w window) []sample { return r.roundTrips(metric, of, line, w) }
 }
 
-// standing measures a present count in the totals of traffic.
-func standing(name string, of func(trace.Totals) int) measure {
+// standing measures a present count of traffic.
+func standing(name string, of func(*State, trace.Totals) int) measure {
 	return measure{
 		over: func(r *run, line string, w window) []sample { return r.standing(name, of, line, w) },
 		now:  func(s *State, line string) (float64, bool) { return float64(s.standing(name, of, line)), true },

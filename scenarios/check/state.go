@@ -29,11 +29,16 @@ type State struct {
 	healed map[lab.Rule]clock.Instant
 	// Traffic has the latest totals of each line of traffic.
 	Traffic map[string]trace.Totals
-	Tally   Tally
+	// flows counts the events of each line's flows, before is the same at the line's latest totals.
+	flows, before map[string]flowCounts
+	Tally         Tally
 
 	detect time.Duration // configured, from the trace's Meta
 	lacks  []string      // by the subject, likewise
 }
+
+// flowCounts counts the flows that were traced to open and to end.
+type flowCounts struct{ opened, ended int }
 
 // Cut is a direction in which nothing passes, or nothing of a kind, until undo is done.
 type Cut struct {
@@ -82,7 +87,8 @@ type Tally struct {
 
 // NewState returns the state before the first event of a run in the world.
 func NewState(p *plan.Plan, world string) *State {
-	s := &State{plan: p, world: world, Nodes: map[string]*Node{}, Traffic: map[string]trace.Totals{}, Tally: newTally(), healed: map[lab.Rule]clock.Instant{}}
+	s := &State{plan: p, world: world, Nodes: map[string]*Node{}, Traffic: map[string]trace.Totals{},
+		flows: map[string]flowCounts{}, before: map[string]flowCounts{}, Tally: newTally(), healed: map[lab.Rule]clock.Instant{}}
 	for _, name := range lab.Nodes() {
 		s.Nodes[name] = newNode(name)
 	}
@@ -239,7 +245,16 @@ func (s *State) tally(e *trace.Event) {
 		s.Tally.Gap[e.Gap.Name] = max(s.Tally.Gap[e.Gap.Name], e.Gap.To.Sub(e.Gap.From))
 	case e.Totals != nil:
 		s.Traffic[e.Totals.Name] = *e.Totals
+		s.before[e.Totals.Name] = s.flows[e.Totals.Name]
 	case e.Traffic != nil:
+		counts := s.flows[e.Traffic.Name]
+		switch e.Traffic.Event {
+		case trace.TrafficOpened:
+			counts.opened++
+		case trace.TrafficLost, trace.TrafficDone:
+			counts.ended++
+		}
+		s.flows[e.Traffic.Name] = counts
 		if count := s.Tally.of(e.Traffic.Event); count != nil {
 			count[e.Traffic.Name]++
 		}
@@ -305,17 +320,26 @@ func (s *State) kind(line string) string {
 }
 
 // Sessions counts the open sessions of all lines, or of one.
-func (s *State) Sessions(line string) int {
-	return s.standing("sessions", func(t trace.Totals) int { return t.Sessions }, line)
+func (s *State) Sessions(line string) int { return s.standing("sessions", (*State).open, line) }
+
+// open counts the open sessions of a line. Its totals come once a second, so what has opened and ended
+// since is counted by its events. A session is in the totals from its handshake on, and opened with
+// its first answer, which may come after the totals.
+func (s *State) open(t trace.Totals) int {
+	was, is := s.before[t.Name], s.flows[t.Name]
+	unanswered := max(0, t.Sessions-(was.opened-was.ended))
+	return t.Sessions + max(0, is.opened-was.opened-unanswered) - (is.ended - was.ended)
 }
 
-// standing sums a count of the last totals of all lines that yield a metric, or of one.
-func (s *State) standing(name string, of func(trace.Totals) int, line string) int {
+func (s *State) verified(t trace.Totals) int { return t.Verified }
+
+// standing sums a present count of all lines that yield a metric, or of one.
+func (s *State) standing(name string, of func(*State, trace.Totals) int, line string) int {
 	m, _ := metric.Of(name)
 	count := 0
 	for name, t := range s.Traffic { // in any order: a sum
 		if yields(m, t.Kind) && (line == "" || line == name) {
-			count += of(t)
+			count += of(s, t)
 		}
 	}
 	return count
