@@ -78,9 +78,11 @@ type outlets struct {
 // lookEvery bounds how long BFD packets stay unread during other work.
 const lookEvery = clock.Instant(500 * time.Microsecond)
 
-// run steps the core until it exits.
+// run steps the core until it exits. What the dataplane has refused since the last tick is told then:
+// this process is the last that can read it.
 func (l *loop) run() error {
 	defer l.inbox.close()
+	defer l.noteRefused()
 	for !l.ended {
 		if err := l.turn(); err != nil {
 			return err
@@ -183,14 +185,20 @@ func (l *loop) tick() {
 	if l.lostEvents(counters) {
 		l.step(node.Lost{})
 	}
+	if exhausted := l.noteRefused(); len(exhausted) > 0 {
+		l.scans.name(l, exhausted)
+	}
+}
+
+// noteRefused reads how many new flows the dataplane has refused, and returns the services whose
+// flows should be counted by source.
+func (l *loop) noteRefused() (exhausted []flow.Service) {
 	refused, err := l.dp.Refused()
 	if err != nil {
 		l.fail("counters", "refused flows not read", err)
-		return
+		return nil
 	}
-	if exhausted := l.refusals.note(refused, l.dp.PortsUsed(), time.Now()); len(exhausted) > 0 {
-		l.scans.name(l, exhausted)
-	}
+	return l.refusals.note(refused, l.dp.PortsUsed(), time.Now())
 }
 
 // step gives one input to the core, after the waiting BFD packets: a late loop must not
