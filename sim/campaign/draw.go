@@ -174,19 +174,20 @@ func (d *drawing) topology(unsafe bool) {
 	}
 }
 
-// services draws two services. What is rare in one comes from a stream of its own: its family,
-// whether it counts connections, whether its backends answer clients directly, by what way they get packets then, and a range of ports.
+// services draws two services, and in some cases one of SCTP. What is rare in one comes from a stream
+// of its own: its family, whether it counts connections, whether its backends answer clients
+// directly, by what way they get packets then, in which family, and a range of ports.
 func (d *drawing) services(stream func(of string) *sim.Random) {
-	families, counting, direct, tunnels, ranges := stream("families"), stream("balance"), stream("direct"), stream("tunnels"), stream("ranges")
+	families, counting, direct, tunnels, outer, ranges := stream("families"), stream("balance"), stream("direct"), stream("tunnels"), stream("outer"), stream("ranges")
 	for _, service := range []struct {
 		name, proto string
 		port        int
 	}{{"web", "tcp", 80}, {"dns", "udp", 53}} {
-		vip := "198.18.0.100"
+		family, other := lab.IPv4, lab.IPv6
 		if families.Chance(ipv6Share) {
-			vip = "[2001:2::100]"
+			family, other = other, family
 		}
-		mode, balance, ports := pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"), strconv.Itoa(service.port)
+		mode, balance, ports, more := pick(d, "fullnat", "dnat"), pick(d, "rr", "maglev"), strconv.Itoa(service.port), ""
 		if counting.Chance(leastConnShare) {
 			balance = "least-conn"
 		}
@@ -194,14 +195,24 @@ func (d *drawing) services(stream func(of string) *sim.Random) {
 			mode = plan.ModeDSRL2
 			if tunnels.Chance(tunnelShare) {
 				mode = plan.ModeDSRIPIP
+				if outer.Chance(outerShare) {
+					more = " outer=" + strings.ToLower(other.String())
+				}
 			}
 		}
 		if to := ranges.Below(8); ranges.Chance(rangeShare) {
 			ports, d.ports[service.name] = fmt.Sprintf("%d-%d", service.port, service.port+7), fmt.Sprintf(" port=%d", service.port+to)
 		}
-		d.line("service %s %s %s:%s mode=%s balance=%s", service.name, service.proto, vip, ports, mode, balance)
+		d.line("service %s %s %s:%s mode=%s balance=%s%s", service.name, service.proto, vips[family], ports, mode, balance, more)
+	}
+	if sctp := stream("sctp"); sctp.Chance(sctpShare) {
+		d.line("service gw sctp %s:5000 mode=%s balance=%s", pickOf(sctp, vips[:]...), pickOf(sctp, "fullnat", "dnat", plan.ModeDSRL2, plan.ModeDSRIPIP), pickOf(sctp, "rr", "maglev"))
+		d.line("traffic gw sessions sctp service=gw count=%d every=%dms", 2+sctp.Below(20), 50+sctp.Below(450))
 	}
 }
+
+// vips are the VIP of each family.
+var vips = [lab.Families]string{lab.IPv4: "198.18.0.100", lab.IPv6: "[2001:2::100]"}
 
 // In how many of the services each is drawn.
 const (
@@ -209,6 +220,8 @@ const (
 	leastConnShare = 0.2
 	directShare    = 0.15
 	tunnelShare    = 0.5 // of the direct ones
+	outerShare     = 0.3 // of those, inside packets of the other family
+	sctpShare      = 0.2 // of the cases
 	rangeShare     = 0.2
 )
 
