@@ -24,7 +24,8 @@ const (
 	// NoMaster: every BFD path to the peer is silent, or the peer is heard, says
 	// that it is not MASTER, and ranks below this node.
 	NoMaster
-	// HoldDown: the recovery delay since boot, fault or demotion has run.
+	// HoldDown: the recovery delay since boot, fault or demotion has run, or would protect
+	// nothing.
 	HoldDown
 	// InSync: this node's table is what the last MASTER's was.
 	InSync

@@ -15,6 +15,7 @@ type Hold struct {
 	delay  time.Duration
 	factor int
 	began  clock.Instant
+	again  bool // it was restarted since the boot
 }
 
 // Fingerprint adds the delay to a state's hash.
@@ -22,6 +23,7 @@ func (h *Hold) Fingerprint(hash *fingerprint.Hash) {
 	hash.Number(uint64(h.delay))
 	hash.Int(h.factor)
 	hash.Remembered(h.began, 500*time.Millisecond)
+	hash.Flag(h.again)
 }
 
 const flapWindow = 10
@@ -41,8 +43,11 @@ func (h *Hold) Restart(now clock.Instant) {
 	} else {
 		h.factor = 1
 	}
-	h.began = now
+	h.began, h.again = now, true
 }
+
+// Boots reports whether the delay is that of the boot: no fault or demotion has restarted it.
+func (h *Hold) Boots() bool { return !h.again }
 
 // Damped reports whether the delay still runs at now and is longer than configured.
 func (h *Hold) Damped(now clock.Instant) bool { return h.factor > 1 && now < h.Ends() }

@@ -33,3 +33,14 @@ func TestHoldDownLengthensWhileFlapping(t *testing.T) {
 		t.Error("damped after a calm time")
 	}
 }
+
+func TestHoldKnowsThatItIsThatOfTheBoot(t *testing.T) {
+	h := NewHold(0, time.Second)
+	if !h.Boots() {
+		t.Error("a new delay is not that of the boot")
+	}
+	h.Restart(clock.Instant(time.Hour))
+	if h.Boots() {
+		t.Error("a restarted delay is still that of the boot")
+	}
+}

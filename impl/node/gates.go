@@ -138,24 +138,43 @@ func judgePeerCondition(v *view) (bool, why) {
 // delay never prolongs an outage that a node with the complete table could end. Its
 // lengthening by flaps never prolongs an outage that a node without the complete table could
 // end, if that node hears that its peer does not serve. An adopted table counts only once the
-// peer has told its rank, because the peer may have led since.
+// peer has told its rank, because the peer may have led since. A pair that starts cold has
+// nothing that the delay could protect.
 func judgeHoldDown(v *view) (bool, why) {
 	waives := v.complete && (!v.adopted || v.live)
+	cold := coldStart(v)
 	switch {
 	case v.cfg.GatesOff:
 		return true, because("gates: off")
 	case v.holdRun:
 		return true, because("recovery delay has run")
-	case v.refused, !waives && (v.silent || !v.undamped):
+	case v.refused, !waives && !cold && (v.silent || !v.undamped):
 		return false, because("recovery delay is running")
 	}
 	if free, _ := judgeNoMaster(v); !free {
 		return false, because("recovery delay is running")
 	}
-	if !waives {
-		return true, because("not lengthened: the peer does not serve and ranks below")
+	switch {
+	case waives:
+		return true, because("waived: the table is complete and nobody serves")
+	case cold:
+		return true, because("waived: both nodes start cold")
 	}
-	return true, because("waived: the table is complete and nobody serves")
+	return true, because("not lengthened: the peer does not serve and ranks below")
+}
+
+// coldStart reports whether both nodes have booted without a table, hear each other on every
+// path and could serve. Then neither has a session that the other lacks, so waiting completes
+// no table. Their ranks are final, so the node that waiting would prefer is already here.
+//
+// The proof is what the nodes say on the stream. An epoch is counted at the first claim and
+// kept in the dataplane, and a MASTER tells its own: if the largest epoch known is 0, this node
+// neither claimed nor heard of a claim, and the peer has no table of any MASTER. The peer's
+// flows are those in its table when the stream began, so part of a snapshot counts as well.
+func coldStart(v *view) bool {
+	peer := &v.peer
+	return v.booting && v.live && v.allUp && v.appraised && v.seen == 0 && !v.adopted &&
+		!peer.Role.Holds() && peer.Rank.Able && peer.Rank.Flows == 0
 }
 
 // judgeInSync opens the gate if this node has the last MASTER's table. While the MASTER lives,

@@ -34,3 +34,37 @@ func TestHoldDownProlongsNoOutage(t *testing.T) {
 		}
 	}
 }
+
+// A pair that starts cold does not wait, because neither node has a table that the other lacks.
+// Each condition of that alone keeps the whole delay.
+func TestHoldDownIsWaivedOnlyForAColdPair(t *testing.T) {
+	cold := view{cfg: &Config{}, live: true, listened: true, outranks: true, rankKnown: true, confirmed: true,
+		booting: true, allUp: true, appraised: true, peer: state{Role: ha.Backup, Rank: ha.Rank{Able: true}}}
+	if open, why := judgeHoldDown(&cold); !open {
+		t.Fatalf("closed for a cold pair: %v", why)
+	}
+	for name, edit := range map[string]func(*view){
+		"this node had a fault or a demotion":      func(v *view) { v.booting = false },
+		"this node has adopted a table":            func(v *view) { v.adopted = true },
+		"an epoch is known":                        func(v *view) { v.seen = 1 },
+		"the dataplane refused a lease":            func(v *view) { v.refused = true },
+		"the peer is not heard on the stream":      func(v *view) { v.live, v.condition, v.ourTurn = false, standby, true },
+		"the peer is silent":                       func(v *view) { v.live, v.silent = false, true },
+		"a path is not up":                         func(v *view) { v.allUp = false },
+		"the peer does not say what its table is":  func(v *view) { v.appraised = false },
+		"the peer has flows":                       func(v *view) { v.peer.Rank.Flows = 1 },
+		"the peer cannot serve":                    func(v *view) { v.peer.Rank.Able = false },
+		"the peer serves":                          func(v *view) { v.peer.Role = ha.Master },
+		"the peer claims, and this node may seize": func(v *view) { v.peer.Role, v.cfg = ha.Claiming, &Config{Preempt: PreemptImmediate} },
+		"the peer ranks above":                     func(v *view) { v.outranks = false },
+		"the peer does not know this node's rank":  func(v *view) { v.rankKnown = false },
+		"the peer has not answered since a pause":  func(v *view) { v.confirmed = false },
+		"this node leaves":                         func(v *view) { v.leaving = true },
+	} {
+		v := cold
+		edit(&v)
+		if open, why := judgeHoldDown(&v); open {
+			t.Errorf("open although %s: %v", name, why)
+		}
+	}
+}

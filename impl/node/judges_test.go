@@ -39,6 +39,9 @@ func judgements() []judgement {
 	whole := func(v *view) { v.complete = true }
 	serves := func(v *view) { v.serves, v.peer.Role = true, ha.Master }
 	epoch := func(v *view) { v.seen = 3 }
+	cold := func(v *view) {
+		v.booting, v.allUp, v.appraised, v.peer.Rank.Able = true, true, true, true
+	}
 	free := after(live, func(v *view) { v.outranks, v.rankKnown, v.confirmed = true, true, true })
 	// ask has a node that needs the right ask for it, and the arbiter give some answers.
 	ask := func(answers ...arbiter.Answer) func(*view) {
@@ -111,6 +114,7 @@ func judgements() []judgement {
 		{ha.HoldDown, free, false, "recovery delay is running"},
 		{ha.HoldDown, after(live, whole), false, "recovery delay is running"},
 		{ha.HoldDown, after(free, func(v *view) { v.undamped = true }), true, "not lengthened: the peer does not serve and ranks below"},
+		{ha.HoldDown, after(free, cold), true, "waived: both nodes start cold"},
 		{ha.HoldDown, after(silent, whole), true, "waived: the table is complete and nobody serves"},
 
 		{ha.InSync, func(v *view) { v.cfg.GatesOff = true }, true, "gates: off"},

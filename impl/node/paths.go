@@ -93,6 +93,16 @@ func (ps paths) anyUp() bool {
 	return false
 }
 
+// allUp reports whether every BFD path to the peer is up.
+func (ps paths) allUp() bool {
+	for i := range ps {
+		if ps[i].session.State() != bfd.Up {
+			return false
+		}
+	}
+	return len(ps) > 0
+}
+
 // silent reports whether the peer is not heard on any path. A peer that signals AdminDown on a
 // path has withdrawn from it. It does so as its last act when it leaves.
 func (ps paths) silent(now clock.Instant) bool {

@@ -116,9 +116,12 @@ func TestAFormerMasterRelaysOnceItIsBack(t *testing.T) {
 
 // A node whose peer has not the role does not relay.
 func TestNobodyRelaysWithoutAMaster(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, func(c *Config) { c.Track = Track{Targets: []string{"b1"}, Misses: 1} })
 	l.boot("lb1")
 	l.boot("lb2")
+	for id := range l.nodes {
+		l.probe(id, false)
+	}
 	l.run(labHold * 4 / 5)
 	l.wantRoles("Backup", "Backup")
 	for id, n := range l.nodes {

@@ -22,12 +22,14 @@ type view struct {
 	lacksLong bool // a target or the gateway has not answered for so long that the node gives the role up
 	holdRun   bool // the recovery delay has run
 	undamped  bool // the recovery delay would have run without its lengthening by flaps
+	booting   bool // the recovery delay is that of the boot: this node has had no fault and no demotion
 	refused   bool // the dataplane refused the last lease
 
 	// How the peer is heard.
 	silent    bool // heard neither by BFD nor on the stream
 	listened  bool // this node has listened for long enough to judge silence
 	up        bool // a BFD session is Up
+	allUp     bool // every BFD session is Up
 	met       bool // it was heard at some time since this node booted
 	condition condition
 	deaf      bool // it serves and does not hear this node
@@ -44,6 +46,7 @@ type view struct {
 	awaited   bool // a peer that cannot serve may begin to give its table
 	rankKnown bool // the peer has seen this node's present rank
 	confirmed bool // the peer has answered since this node's last pause
+	appraised bool // the tables' worth counts, and the peer says what its own is worth
 
 	// The connection table.
 	seen       uint32 // the largest epoch ever claimed or heard of
@@ -65,13 +68,13 @@ func (n *Node) look(h *hearing) view {
 	rank := n.rank()
 	v := view{
 		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
-		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), gateway: n.gateway.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), refused: n.refused(),
-		silent: h.silent, listened: n.listened(), up: h.up, met: n.peer.met,
+		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), gateway: n.gateway.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), booting: n.hold.Boots(), refused: n.refused(),
+		silent: h.silent, listened: n.listened(), up: h.up, allUp: n.paths.allUp(), met: n.peer.met,
 		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
 		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
 		lacks: n.tablesCount() && n.peer.state.Rank.Supersedes(rank), peerLacks: n.tablesCount() && rank.Supersedes(n.peer.state.Rank),
-		rankKnown: n.rankKnown(rank), confirmed: n.peer.confirmed(),
+		rankKnown: n.rankKnown(rank), confirmed: n.peer.confirmed(), appraised: n.tablesCount(),
 		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
 		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: n.ruling(),
 	}

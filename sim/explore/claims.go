@@ -127,9 +127,21 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 		w.report(CheckGates, "%s claims although its tracked host does not answer", ids[s.index])
 	case s.stopping:
 		w.report(CheckGates, "%s claims although it was asked to stop", ids[s.index])
-	case up < hold && !granted && !s.synced:
+	case up < hold && !granted && !s.synced && !w.startsCold(s):
 		w.report(CheckGates, "%s claims ungranted and without a table %v after its boot, before the recovery delay of %v has run", ids[s.index], up, hold)
 	}
+}
+
+// startsCold reports whether the recovery delay of a side protects nothing: neither daemon has known
+// a MASTER since it booted, no dataplane has a flow or a lease, and every session of the side is
+// Up. The peer may have died within its detection time.
+func (w *world) startsCold(s *side) bool {
+	for i := range w.sides {
+		if of := &w.sides[i]; of.knows > 0 || of.table != 0 || of.lease > w.now {
+			return false
+		}
+	}
+	return s.shown.up == [2]bool{true, true}
 }
 
 // checkTable: while the peer runs and can be heard, what it has the new MASTER has,

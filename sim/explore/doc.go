@@ -12,8 +12,9 @@
 //     direction on some path, or the pair has settled since none did.
 //   - gates: nobody claims without what its gates stand for. The trace says which
 //     gates were open; the world checks what it knows itself: that the service link
-//     has carrier, that the recovery delay since boot has run, that the node was not
-//     asked to stop, and that a live peer holds no flow that a new MASTER lacks.
+//     has carrier, that the recovery delay since boot has run or the pair starts cold, that
+//     the node was not asked to stop, and that a live peer holds no flow that a new MASTER
+//     lacks.
 //   - announce: no announcement before the table is installed and the lease held.
 //   - epoch: a new MASTER's epoch is larger than those with which it has been MASTER, and
 //     than that of every table that it was told of. (What a whole pair has forgotten
