@@ -23,7 +23,7 @@ type Change struct {
 	Degraded               bool
 	// After is the last step of both worlds that began before it, and Took the time
 	// from that on. A step that is guarded happens in one world only. Of steps that are
-	// together it is the first.
+	// together it is the first, which is also that of what comes before any.
 	After string
 	Took  time.Duration
 
@@ -103,7 +103,8 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	events = slices.Clone(events)
 	trace.Sort(events)
 	var list []Change
-	after, since, of := "", clock.Instant(0), -1
+	after, since := firstStep(events, steps)
+	of := -1
 	faults := map[clock.Instant]int{} // by the step that they came together with
 	for _, e := range events {
 		switch {
@@ -111,7 +112,7 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 			faults[since] += max(1, len(unplugged(e.Fault)))
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			first, known := group[e.Step.Index]
-			if after == "" || e.At.Sub(since) >= together && !(known && first == of) {
+			if e.At.Sub(since) >= together && !(known && first == of) {
 				after, since = e.Step.Text, e.At
 			}
 			if known {
@@ -123,6 +124,17 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 		}
 	}
 	return direct(list, faults)
+}
+
+// firstStep returns the first step of both worlds. What is before it also follows it: nodes start
+// at the same time, and how soon they are ready is the host's.
+func firstStep(events []trace.Event, steps map[string]bool) (text string, began clock.Instant) {
+	for _, e := range events {
+		if e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text] {
+			return e.Step.Text, e.At
+		}
+	}
+	return "", 0
 }
 
 // unplugged lists the nodes that a fault cuts off from other hosts than the peer. A switch that goes

@@ -38,6 +38,21 @@ func TestStepsOfOneInstantAreTogether(t *testing.T) {
 	}
 }
 
+// Nodes start with the first step: whether one is ready just before it or after is the host's.
+func TestANodeThatIsReadyBeforeTheFirstStep(t *testing.T) {
+	run := func(ready, claims int) []trace.Event {
+		return []trace.Event{
+			at(ready, "lb2", "Init", "Backup", "ready"), step(0, "wait"), at(20, "lb1", "Init", "Backup", "ready"), at(claims, "lb1", "Backup", "Master", "no MASTER"),
+			step(2000, "stop lb1"), at(2001, "lb1", "Master", "Backup", "stopping"),
+		}
+	}
+	for claims, same := range map[int]bool{500: true, 2500: false} {
+		if v := parity.Compare(run(-3, claims), run(14, 500)); v.Same != same {
+			t.Errorf("claims at %d ms: %s", claims, v)
+		}
+	}
+}
+
 // Of steps that come together nobody can say which one a change follows. Of steps that
 // do not, everybody can.
 func TestStepsThatAreTogether(t *testing.T) {
