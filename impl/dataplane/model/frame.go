@@ -194,12 +194,16 @@ func (p *packet) parseUDP(segment []byte) dataplane.Drop {
 	return noReason
 }
 
+// bytes returns an address as a header of the family has it. An entry whose memory is damaged may
+// have one of the other family.
+func (f *family) bytes(a *flow.Addr) []byte { return a[len(a)-f.addrLen:] }
+
 // readdress changes the packet's addresses and decrements its TTL. It returns the change of
 // the addresses' sum, for the transport checksum.
 func (p *packet) readdress(src, dst flow.Addr) (addresses change) {
 	f, ip := p.family(), p.ip()
-	addresses.replace(ip[f.src:f.src+f.addrLen], src.Bytes())
-	addresses.replace(ip[f.dst:f.dst+f.addrLen], dst.Bytes())
+	addresses.replace(ip[f.src:f.src+f.addrLen], f.bytes(&src))
+	addresses.replace(ip[f.dst:f.dst+f.addrLen], f.bytes(&dst))
 	if f == v6 {
 		ip[f.ttl]--
 		return addresses

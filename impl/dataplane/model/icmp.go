@@ -225,8 +225,8 @@ func (p *packet) translateError(to flow.Tuple) {
 	}
 	addresses := p.readdress(sender, to.Dst)
 	var quoted, body change
-	quoted.replace(inner[f.src:f.src+f.addrLen], to.Dst.Bytes())
-	quoted.replace(inner[f.dst:f.dst+f.addrLen], to.Src.Bytes())
+	quoted.replace(inner[f.src:f.src+f.addrLen], f.bytes(&to.Dst))
+	quoted.replace(inner[f.dst:f.dst+f.addrLen], f.bytes(&to.Src))
 	if f == v6 {
 		body = addresses + quoted // no IPv6 header checksum cancels the change
 	} else {
