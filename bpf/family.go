@@ -214,7 +214,7 @@ func (f *family[A]) load(spec *ebpf.CollectionSpec, maps map[string]*ebpf.Map) (
 	if err := spec.LoadAndAssign(&all, with); err != nil {
 		return err
 	}
-	if f.ends, err = openTunnelEnds(all.TunnelEnds); err != nil {
+	if f.ends, err = openTunnelEnds(all.TunnelEnds, maps[lbMapTunnelEnds] != nil); err != nil {
 		return errors.Join(err, all.TunnelEnds.Close(), f.objs.close())
 	}
 	return nil

@@ -31,7 +31,7 @@ func newTunnelEnds(t *testing.T, numbers uint32) *tunnelEnds {
 
 func openEnds(t *testing.T, m *ebpf.Map) *tunnelEnds {
 	t.Helper()
-	ends, err := openTunnelEnds(m)
+	ends, err := openTunnelEnds(m, true)
 	if err != nil {
 		t.Fatal(err)
 	}
