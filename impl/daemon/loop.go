@@ -66,6 +66,7 @@ func (l *loop) fail(call, what string, err error) {
 type outlets struct {
 	send     func(stream uint64, frame []byte)
 	reset    func(stream uint64, why string)
+	heard    func() // called when the peer's heartbeat begins on a path; may be nil
 	announce func(first, vips int) error
 	client   func(flow.Addr) // called with the source address of each flow seen
 	leads    func()          // called when the node begins to forward; may be nil

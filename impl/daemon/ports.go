@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"baton/impl/arbiter"
+	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/driver"
@@ -104,6 +105,9 @@ func (p *ports) ResetStream(why string) { p.out.reset(p.stream, why) }
 func (p *ports) Record(e trace.Event) {
 	if role := e.Role; role != nil && role.Refused != "" {
 		p.refused = role.Reason
+	}
+	if session := e.BFD; session != nil && session.From == bfd.Down.String() && p.out.heard != nil {
+		p.out.heard()
 	}
 	p.recorder.Event(e)
 }

@@ -292,7 +292,7 @@ func (d *daemon) openTransport(identity *pki.Identity) (err error) {
 		return err
 	}
 	d.onClose(d.transport.Close)
-	d.loop.out.send, d.loop.out.reset = d.transport.Send, d.transport.Reset
+	d.loop.out.send, d.loop.out.reset, d.loop.out.heard = d.transport.Send, d.transport.Reset, d.transport.PeerHeard
 	return nil
 }
 

@@ -18,11 +18,20 @@ const maxHandshakes = 8
 func (t *Transport) dialLoop(ctx context.Context) {
 	tries := backoff{first: t.cfg.Retry, limit: t.cfg.RetryMax}
 	for ctx.Err() == nil {
+		select {
+		case <-t.heard: // before this attempt
+		default:
+		}
 		t.attempt(ctx, &tries)
 		pause := tries.pause()
 		t.history.retries(time.Now().Add(pause))
+		heard := t.heard
+		if tries.failures > 0 {
+			heard = nil // the cause does not go away by itself
+		}
 		select {
 		case <-ctx.Done():
+		case <-heard:
 		case <-time.After(pause):
 		}
 	}

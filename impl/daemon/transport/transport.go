@@ -4,7 +4,7 @@
 // it carries, and does not judge whether the peer is alive: BFD does, and the daemon's loop
 // resets a stream that the core has abandoned.
 //
-// Send and Reset never block, because the loop that keeps the heartbeat calls them.
+// Send, Reset and PeerHeard never block, because the loop that keeps the heartbeat calls them.
 package transport
 
 import (
@@ -89,12 +89,13 @@ type Transport struct {
 	install sync.Mutex // serialises the replacement of streams
 
 	history history
+	heard   chan struct{} // capacity 1, see PeerHeard
 }
 
 // New returns a transport. The listening end's port is bound when it returns. Nothing is
 // dialled or accepted before Run.
 func New(cfg Config, handler Handler) (*Transport, error) {
-	t := &Transport{cfg: cfg.withDefaults(), handler: handler}
+	t := &Transport{cfg: cfg.withDefaults(), handler: handler, heard: make(chan struct{}, 1)}
 	t.tls = t.cfg.TLS.Clone()
 	t.tls.NextProtos = t.cfg.Protocols
 	if t.dials() {
@@ -151,6 +152,15 @@ func (t *Transport) Send(id uint64, payload []byte) {
 func (t *Transport) Reset(id uint64, why string) {
 	if s := t.current.Load(); s != nil && s.id == id {
 		s.leave(End{EndedHere, why})
+	}
+}
+
+// PeerHeard ends the pause after an attempt that could not reach the peer: its heartbeat has begun,
+// and its port is open by then. It never blocks.
+func (t *Transport) PeerHeard() {
+	select {
+	case t.heard <- struct{}{}:
+	default:
 	}
 }
 
