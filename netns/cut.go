@@ -51,32 +51,50 @@ func (r *rule) dropped() (uint64, error) { return r.at.dropped(r.key) }
 // so that a cut is proven even without traffic. If the link is down, no frame can cross,
 // and the receipt says that the program is attached.
 func (p *Pair) Cut(ctx context.Context, on lab.Selector) (receipt string, err error) {
-	return p.installAll(ctx, on, rule{verb: fault.Cut}, 0, p.prove)
+	prove, err := p.BeginCut(on)
+	if err != nil {
+		return "", err
+	}
+	return prove(ctx)
+}
+
+// BeginCut drops the selected packets from now on. The returned function gets the receipt, as Cut does.
+func (p *Pair) BeginCut(on lab.Selector) (prove func(context.Context) (receipt string, err error), err error) {
+	return p.installAll(on, rule{verb: fault.Cut}, 0, p.prove)
 }
 
 // Lose drops a share of the selected packets at random, from the seed. It replaces an
 // earlier share of the same selector. The receipt says that the programs are attached,
 // since a test frame may pass.
 func (p *Pair) Lose(ctx context.Context, on lab.Selector, share float64, seed uint64) (receipt string, err error) {
-	return p.installAll(ctx, on, rule{verb: fault.Lose, share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+	prove, err := p.installAll(on, rule{verb: fault.Lose, share: share}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
 		return fmt.Sprintf("%s: loses %g", r, share), r.at.attached()
 	})
+	if err != nil {
+		return "", err
+	}
+	return prove(ctx)
 }
 
 // Impair diverts the selected packets over wires; each direction has its own link model. It
 // replaces an earlier impairment with the same selector and verb. The receipt says that the
 // diverting programs are attached.
 func (p *Pair) Impair(ctx context.Context, on lab.Selector, verb string, params link.Params, seed uint64) (receipt string, err error) {
-	return p.installAll(ctx, on, rule{verb: verb, params: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
+	prove, err := p.installAll(on, rule{verb: verb, params: &params}, seed, func(_ context.Context, r *rule, _ uint64) (string, error) {
 		return fmt.Sprintf("%s: diverted over a wire", r), r.at.attached()
 	})
+	if err != nil {
+		return "", err
+	}
+	return prove(ctx)
 }
 
-func (p *Pair) installAll(ctx context.Context, on lab.Selector, like rule, seed uint64,
-	prove func(context.Context, *rule, uint64) (string, error)) (receipt string, err error) {
+// installAll installs a rule for each selected direction. The returned function proves each of them.
+func (p *Pair) installAll(on lab.Selector, like rule, seed uint64,
+	prove func(context.Context, *rule, uint64) (string, error)) (receipts func(context.Context) (string, error), err error) {
 	selected, err := p.topo.Selected(on)
 	if err != nil {
-		return "", fmt.Errorf("netns: %w", err)
+		return nil, fmt.Errorf("netns: %w", err)
 	}
 	base := make([]uint64, len(selected))
 	rules := make([]*rule, len(selected))
@@ -85,20 +103,23 @@ func (p *Pair) installAll(ctx context.Context, on lab.Selector, like rule, seed 
 		r.Rule, r.match = s, p.match(s.Only, s.Link)
 		held, err := p.install(&r, seed+uint64(i))
 		if err != nil {
-			return "", noReceipt("%s: %w", s, err)
+			return nil, noReceipt("%s: %w", s, err)
 		}
 		if base[i], err = held.dropped(); err != nil {
-			return "", noReceipt("%s: %w", s, err)
+			return nil, noReceipt("%s: %w", s, err)
 		}
 		rules[i] = held
 	}
-	receipts := make([]string, len(rules))
-	for i, r := range rules {
-		if receipts[i], err = prove(ctx, r, base[i]); err != nil {
-			return "", noReceipt("%w", err)
+	return func(ctx context.Context) (string, error) {
+		list := make([]string, len(rules))
+		for i, r := range rules {
+			var err error
+			if list[i], err = prove(ctx, r, base[i]); err != nil {
+				return "", noReceipt("%w", err)
+			}
 		}
-	}
-	return strings.Join(receipts, ", "), nil
+		return strings.Join(list, ", "), nil
+	}, nil
 }
 
 // Heal removes the cuts and losses that the selector covers, or all of them if it is nil.

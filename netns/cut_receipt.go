@@ -27,26 +27,40 @@ var experiment = slices.Concat([]byte{etherExperiment >> 8, etherExperiment & 0x
 // takes microseconds.
 const proofLimit = 250 * time.Millisecond
 
-// prove returns the evidence that a rule drops frames; base is its drop count before.
+// prove returns the evidence that a rule drops frames; base is its drop count before. The link may go
+// down meanwhile, by another fault of that instant.
 func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) {
 	carries, err := p.carries(r)
 	if err != nil {
 		return "", err
 	}
-	if !carries {
-		if err := r.at.attached(); err != nil {
-			return "", fmt.Errorf("%s: %w", r, err)
+	if carries {
+		receipt, err := p.dropsFrame(ctx, r, base)
+		if err == nil {
+			return receipt, nil
 		}
-		return fmt.Sprintf("%s: the link is down, the program is attached", r), nil
+		if still, lost := p.carries(r); still || lost != nil {
+			return "", err
+		}
 	}
+	if err := r.at.attached(); err != nil {
+		return "", fmt.Errorf("%s: %w", r, err)
+	}
+	return fmt.Sprintf("%s: the link is down, the program is attached", r), nil
+}
+
+// dropsFrame sends a test frame and waits until the rule has dropped a frame.
+func (p *Pair) dropsFrame(ctx context.Context, r *rule, base uint64) (string, error) {
 	if err := p.sendTestFrame(r); err != nil {
 		return "", fmt.Errorf("%s: send a frame: %w", r, err)
 	}
+	p.mu.Lock()
 	r.testFrames++
+	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, proofLimit)
 	defer cancel()
 	var n uint64
-	err = poll(ctx, func() (bool, string, error) {
+	err := poll(ctx, func() (bool, string, error) {
 		now, err := r.dropped()
 		n = now - base
 		return n > 0, fmt.Sprintf("%s: %d dropped", r, n), err

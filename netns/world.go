@@ -69,7 +69,7 @@ type World struct {
 	mu      sync.Mutex
 	failed  error          // the first node that ended unasked
 	started map[string]int // number of processes started, by node
-	// busy holds, by machine, a channel that closes when the machine's latest fault has
+	// busy holds, by machine or direction, a channel that closes when its latest fault has
 	// finished.
 	busy map[string]chan struct{}
 }

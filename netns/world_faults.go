@@ -125,8 +125,31 @@ func (w *World) crash(ctx context.Context, node string) (string, error) {
 	return receipt, nil
 }
 
+// cut drops packets from now on, and proves it in parallel to the timeline.
 func (w *World) cut(ctx context.Context, f plan.Fault) error {
-	return w.beginOnLinks(ctx, f, func(ctx context.Context) (string, error) { return w.pair.Cut(ctx, *f.On) })
+	rules, err := w.pair.topo.Selected(*f.On)
+	if err != nil {
+		return fmt.Errorf("netns: %w", err)
+	}
+	proven, err := w.awaitTurns(ctx, rules)
+	if err != nil {
+		return err
+	}
+	var prove func(context.Context) (string, error)
+	finish := w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}, func(ctx context.Context) (string, error) {
+		if err != nil {
+			return "", err
+		}
+		return prove(ctx)
+	})
+	prove, err = w.pair.BeginCut(*f.On)
+	go func() {
+		defer proven()
+		if err := finish(); err != nil {
+			w.fail(err)
+		}
+	}()
+	return nil
 }
 
 // prepare attaches the filters and makes the wires that the plan's faults will need.
@@ -310,6 +333,11 @@ func (w *World) beginOnLinks(ctx context.Context, f plan.Fault, do func(context.
 	if err != nil {
 		return fmt.Errorf("netns: %w", err)
 	}
+	proven, err := w.awaitTurns(ctx, rules)
+	if err != nil {
+		return err
+	}
+	defer proven()
 	return w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}, do)()
 }
 
@@ -318,6 +346,11 @@ func (w *World) heal(ctx context.Context, f plan.Fault) error {
 	if err != nil {
 		return err
 	}
+	proven, err := w.awaitTurns(ctx, cut)
+	if err != nil {
+		return err
+	}
+	defer proven()
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: cut}
 	return w.begin(ctx, began, func(context.Context) (string, error) {
 		if err := w.recordLosses(w.pair.Losses(f.On)); err != nil {
@@ -353,14 +386,14 @@ func (w *World) inBackground(ctx context.Context, f trace.Fault, do func(context
 	return nil
 }
 
-// awaitTurn waits until the previous fault of a machine has finished, and registers ended
-// for the next one.
-func (w *World) awaitTurn(ctx context.Context, host string, ended chan struct{}) error {
+// awaitTurn waits until the previous fault of a machine or a direction has finished, and registers
+// ended for the next one.
+func (w *World) awaitTurn(ctx context.Context, of string, ended chan struct{}) error {
 	w.mu.Lock()
-	before := w.busy[host]
-	w.busy[host] = ended
+	before := w.busy[of]
+	w.busy[of] = ended
 	w.mu.Unlock()
-	if before == nil {
+	if before == nil || before == ended {
 		return nil
 	}
 	select {
@@ -369,6 +402,20 @@ func (w *World) awaitTurn(ctx context.Context, host string, ended chan struct{})
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// awaitTurns waits until earlier faults of the same directions have finished: another rule could take
+// the test frame of a cut. The next ones wait until done is called.
+func (w *World) awaitTurns(ctx context.Context, rules []lab.Rule) (done func(), err error) {
+	ended := make(chan struct{})
+	for _, r := range rules {
+		r.Only = ""
+		if err := w.awaitTurn(ctx, r.String(), ended); err != nil {
+			close(ended)
+			return nil, err
+		}
+	}
+	return func() { close(ended) }, nil
 }
 
 // Settle implements scenarios.World. Each fault ends by itself within receiptLimit.

@@ -1,0 +1,44 @@
+package netns
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"baton/scenarios/lab"
+)
+
+// TestFaultsOfOneDirectionTakeTurns: another rule could take the test frame of a cut. Those of other
+// directions go on.
+func TestFaultsOfOneDirectionTakeTurns(t *testing.T) {
+	w := &World{busy: map[string]chan struct{}{}}
+	there := lab.Rule{Link: lab.Sync, From: "lb1", To: "lb2"}
+	back := lab.Rule{Link: lab.Sync, From: "lb2", To: "lb1"}
+	heartbeat, stream := there, there
+	heartbeat.Only, stream.Only = lab.BFD, lab.Stream
+	first, err := w.awaitTurns(t.Context(), []lab.Rule{there, heartbeat})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := w.awaitTurns(t.Context(), []lab.Rule{back})
+	if err != nil {
+		t.Fatal("another direction waits: ", err)
+	}
+	other()
+	brief, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := w.awaitTurns(brief, []lab.Rule{back, stream}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the same direction does not wait: %v", err)
+	}
+	// The one that gave up is not waited for.
+	first()
+	last, err := w.awaitTurns(t.Context(), []lab.Rule{there, back})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last()
+	if err := w.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
