@@ -71,6 +71,11 @@ func (r *run) wait(i int, s plan.Step) finding {
 	switch {
 	case !begun:
 		return f.unjudged(s.String() + ": the wait never began")
+	case failed && r.startedApart(i, s, timeout) != "":
+		f.window = window{begin, timeout}
+		f = f.fail(fmt.Sprintf("%s: not true after %s: %s", s, short(timeout.Sub(begin)), r.startedApart(i, s, timeout)), f.window)
+		f.Verdict = Inconclusive
+		return f
 	case failed:
 		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
 		f.window = window{begin, timeout}

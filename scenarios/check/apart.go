@@ -1,0 +1,38 @@
+package check
+
+import (
+	"fmt"
+
+	"baton/impl/clock"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// startedApart explains why the first wait for a MASTER failed, if the machine started that node so
+// long after its peer that the peer had to become MASTER first: the scenario never had its beginning.
+// In virtual time nodes start when the scenario says.
+func (r *run) startedApart(i int, s plan.Step, timeout clock.Instant) string {
+	if i != 0 || r.meta.World != plan.Netns {
+		return ""
+	}
+	ready := map[string]clock.Instant{}
+	for _, e := range r.roles {
+		if _, known := ready[e.Node]; !known && e.At <= timeout {
+			ready[e.Node] = e.At
+		}
+	}
+	for _, c := range s.Wait.Conds {
+		if c.Role == nil || c.Role.Not || c.Role.Role != "Master" {
+			continue
+		}
+		node, peer := c.Role.Node, lab.Peer(c.Role.Node)
+		late, started := ready[node]
+		early, first := ready[peer]
+		hold := r.plan.Hold(plan.Netns)
+		if !started || !first || late.Sub(early) <= hold || r.stateAt(timeout).Nodes[peer].Role != "Master" {
+			continue
+		}
+		return fmt.Sprintf("%s is MASTER, because the machine started %s %s after it, which is longer than the recovery delay of %s", peer, node, short(late.Sub(early)), short(hold))
+	}
+	return ""
+}

@@ -1,0 +1,46 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"baton/impl/trace"
+	"baton/scenarios/plan"
+)
+
+// A wait for the first MASTER proves nothing if the machine started the nodes so far apart that the
+// other one had to claim. Nodes that started together fail it.
+func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		late   float64 // when lb1 started; lb2 did at 0
+		world  string
+		master string
+		want   Outcome
+		says   string
+	}{
+		{"longer than the recovery delay", 751, plan.Netns, "lb2", Inconclusive, "lb2 is MASTER, because the machine started lb1 751ms after it, which is longer than the recovery delay of 500ms"},
+		{"not longer", 500, plan.Netns, "lb2", Fail, "lb1 is Backup"},
+		{"in virtual time", 751, plan.Sim, "lb2", Fail, "lb1 is Backup"},
+		{"without another MASTER", 751, plan.Netns, "", Fail, "lb1 is Backup"},
+		{"the other one was late", -751, plan.Netns, "lb2", Fail, "lb1 is Backup"},
+	} {
+		tape := crash()
+		tape.without(func(e trace.Event) bool { return e.Role != nil || e.At > ms(0) })
+		(*tape)[0].Meta.World = test.world
+		tape.role(test.late, "lb1", "Init", "Backup", "LinksUp", "DataplaneReady")
+		tape.role(0, "lb2", "Init", "Backup", "LinksUp", "DataplaneReady")
+		if test.master != "" {
+			tape.promote(800, test.master, 4000)
+		}
+		tape.step(3000, plan.VerbWait, "timeout")
+		verdict := judged(scenario(t, "", "", ""), tape)
+		i := slices.IndexFunc(verdict.Checks, func(c Check) bool { return c.Name == plan.CheckWait })
+		if i < 0 || verdict.Checks[i].Verdict != test.want || !strings.Contains(verdict.Checks[i].Detail, test.says) {
+			t.Errorf("%s: %s", test.name, show(verdict))
+		} else if verdict.Checks[i].Failed == nil {
+			t.Errorf("%s: the check has no time", test.name)
+		}
+	}
+}
