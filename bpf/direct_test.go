@@ -152,8 +152,16 @@ func directTests(of directPair) []packetTest {
 		steps: after(later(time.Second, sent(next+1, 0, rst)), sent(next-1, acked+1, rst|ack), sent(next+1<<16, acked-1, fin|ack), sent(0, acked, rst)),
 		table: []string{on(r, flow.Established, flow.Opened, time.Second)}, events: established,
 	}, {
-		rule:  of.mode.String() + ": data with neither number moves nothing",
-		steps: after(sent(next+500, acked+1, ack), sent(next+500+length, 0, rst)),
+		rule:  of.mode.String() + ": data with neither number moves nothing, if one is behind or far ahead",
+		steps: after(sent(next+500, acked-1, ack), sent(next-1, acked+1, ack), sent(next+500, acked+1<<18, ack), sent(next+1<<18, acked+1, ack), sent(next+500+length, 0, rst)),
+		table: []string{at(flow.Established)}, events: established,
+	}, {
+		rule:  of.mode.String() + ": a FIN that overtakes data has both numbers a little ahead, and waits",
+		steps: after(sent(next+1<<18-1, acked+1<<18-1, fin|ack)),
+		table: []string{at(flow.FinWait)}, events: then(at(flow.FinWait)),
+	}, {
+		rule:  of.mode.String() + ": a RST needs one of the numbers itself",
+		steps: after(sent(next+1, acked+1, rst|ack)),
 		table: []string{at(flow.Established)}, events: established,
 	}, {
 		rule:  of.mode.String() + ": data after a loss counts by its acknowledgement number, and again by its own",

@@ -4,7 +4,8 @@
  * baton/impl/dataplane/model/direct.go holds the same rules.
  *
  * Only the client's own numbers can prove that the client sent a segment: the sequence number
- * that continues its last segment, or the acknowledgement number of that segment.
+ * that continues its last segment, or the acknowledgement number of that segment; or, after
+ * segments that were lost or overtaken, both a little ahead of those.
  */
 #pragma once
 
@@ -52,13 +53,21 @@ static __always_inline __u32 end_of(const struct packet *pkt)
 	return pkt->seq + pkt->payload + !!(pkt->tcp_flags & TCP_SYN) + !!(pkt->tcp_flags & TCP_FIN);
 }
 
+/* How far ahead both numbers of a segment may be. A blind sender meets both one time in 2^28. */
+#define NEARBY (1 << 18)
+
 /* Whether a segment proves that the client sent it. A SYN's data may have been accepted or not
- * (RFC 7413). */
+ * (RFC 7413). A RST needs one of the two numbers themselves (RFC 5961). */
 static __always_inline bool continues(const struct conn *conn, __u64 word, const struct packet *pkt)
 {
+	__u32 seq_ahead = pkt->seq - conn->expected[ORIGINAL], ack_ahead = pkt->ack - conn->expected[REPLY];
+
 	if (state_of(word) == STATE_SYN_SENT && !(word & WORD_EXPECTS << REPLY))
 		return pkt->seq - conn->acked[ORIGINAL] <= conn->expected[ORIGINAL] - conn->acked[ORIGINAL];
-	return conn->expected[ORIGINAL] == pkt->seq || ((pkt->tcp_flags & TCP_ACK) && conn->expected[REPLY] == pkt->ack);
+	if (!seq_ahead)
+		return true;
+	return (pkt->tcp_flags & TCP_ACK) &&
+	       (!ack_ahead || (seq_ahead < NEARBY && ack_ahead < NEARBY && !(pkt->tcp_flags & TCP_RST)));
 }
 
 static __always_inline bool is_proven_direct(const struct conn *conn, __u64 word, const struct packet *pkt)

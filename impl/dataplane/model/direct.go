@@ -24,7 +24,8 @@ func (p *packet) end() uint32 {
 
 // nextDirect updates the state of a direct flow for a packet of its client. Only the client's
 // own numbers can prove that the client sent it: the sequence number that continues its last
-// segment, or the acknowledgement number of that segment.
+// segment, or the acknowledgement number of that segment; or, after segments that were lost or
+// overtaken, both a little ahead of those.
 func (c *conn) nextDirect(p *packet) {
 	switch {
 	case p.tuple.Proto == flow.UDP:
@@ -60,13 +61,26 @@ func (c *conn) learn(p *packet) {
 	c.expected = [2]expected{original: {true, p.end(), p.seq}, reply: {true, p.ack, p.ack}}
 }
 
+// nearby is how far ahead both numbers of a segment may be. A blind sender meets both one time in
+// 2^28.
+const nearby = 1 << 18
+
 // continues reports whether a segment proves that the client sent it. A SYN's data may have
-// been accepted or not (RFC 7413).
+// been accepted or not (RFC 7413). A RST needs one of the two numbers themselves (RFC 5961).
 func (c *conn) continues(p *packet) bool {
 	if c.state == flow.SynSent && !c.expected[reply].known {
 		return c.expected[original].isInFlight(p.seq)
 	}
-	return c.expected[original].seq == p.seq || p.flags&ack != 0 && c.expected[reply].seq == p.ack
+	seqAhead, ackAhead := p.seq-c.expected[original].seq, p.ack-c.expected[reply].seq
+	switch {
+	case seqAhead == 0:
+		return true
+	case p.flags&ack == 0:
+		return false
+	case ackAhead == 0:
+		return true
+	}
+	return seqAhead < nearby && ackAhead < nearby && p.flags&rst == 0
 }
 
 // directSegment handles a segment that continues the client's last one.
