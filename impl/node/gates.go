@@ -163,14 +163,16 @@ func judgeHoldDown(v *view) (bool, why) {
 	return true, because("not lengthened: the peer does not serve and ranks below")
 }
 
-// coldStart reports whether both nodes have booted without a table, hear each other on every
-// path and could serve. Then neither has a session that the other lacks, so waiting completes
-// no table. Their ranks are final, so the node that waiting would prefer is already here.
+// coldStart reports whether this node has booted without a table and the peer has none either,
+// both could serve, and every session between them is Up. Then neither has a flow that the
+// other lacks, so waiting completes no table, and the node that waiting would prefer is here.
 //
 // The proof is what the nodes say on the stream. An epoch is counted at the first claim and
 // kept in the dataplane, and a MASTER tells its own: if the largest epoch known is 0, this node
 // neither claimed nor heard of a claim, and the peer has no table of any MASTER. The peer's
 // flows are those in its table when the stream began, so part of a snapshot counts as well.
+// The peer may have heard of a MASTER that was lost before it sent anything. Nobody has that
+// table, so the pair is as cold as a new one.
 func coldStart(v *view) bool {
 	peer := &v.peer
 	return v.booting && v.live && v.allUp && v.appraised && v.seen == 0 && !v.adopted &&

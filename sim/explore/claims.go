@@ -97,6 +97,7 @@ func (w *world) checkRole(s *side, r *trace.Role) {
 		s.degraded = r.Degraded
 		w.checkClaim(s, r)
 	case r.To == ha.Master.String() && r.From != ha.Master.String():
+		s.synced = s.synced || !s.degraded // from now on its own table is the whole one
 		w.checkEpoch(s, r)
 		w.checkTable(s, r)
 	}
@@ -132,16 +133,17 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 	}
 }
 
-// startsCold reports whether the recovery delay of a side protects nothing: neither daemon has known
-// a MASTER since it booted, no dataplane has a flow or a lease, and every session of the side is
-// Up. The peer may have died within its detection time.
+// startsCold reports whether the recovery delay of a side protects nothing: the side has known no
+// MASTER since it booted and was told of no table, no dataplane has a flow or a lease, and every
+// session of the side is Up. The peer may have died within its detection time, and it may have
+// heard of a MASTER whose table is lost.
 func (w *world) startsCold(s *side) bool {
 	for i := range w.sides {
-		if of := &w.sides[i]; of.knows > 0 || of.table != 0 || of.lease > w.now {
+		if of := &w.sides[i]; of.table != 0 || of.lease > w.now {
 			return false
 		}
 	}
-	return s.shown.up == [2]bool{true, true}
+	return s.knows == 0 && s.shown.up == [2]bool{true, true}
 }
 
 // checkTable: while the peer runs and can be heard, what it has the new MASTER has,

@@ -72,7 +72,7 @@ type side struct {
 	shown     shown
 	// stopping: the daemon was asked to stop.
 	stopping bool
-	synced   bool // it held its peer's table since its boot
+	synced   bool // it held the whole table since its boot: its peer's, or as MASTER its own
 	degraded bool // it claimed with a table that it says is not complete
 }
 
