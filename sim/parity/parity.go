@@ -149,33 +149,53 @@ func unplugged(f *trace.Fault) []string {
 	return nodes
 }
 
-// direct leaves out the claims that simultaneous faults ended at once. A node that hears
-// of the peer's fault before its own claims the role for a moment; one that meets its own
-// first does not. What remains is the change from the role before to the role after.
+// direct leaves out what is chance. A claim that a packet of the peer ends at once would not have
+// begun if that had come first. Of simultaneous faults each node may hear of the peer's or meet its
+// own first: a claim that the second one ends, and whether a node that stops still has a peer to
+// hand over to. What remains is the change from the role before to the role after.
 func direct(list []Change, faults map[clock.Instant]int) []Change {
 	var kept []Change
-	claims := map[string]Change{} // the last change of each node into a claim
+	claims, stops := map[string]Change{}, map[string]Change{} // the last change of each node into a claim, or to yield
+	without := func(c, from Change) {
+		kept = slices.DeleteFunc(kept, func(k Change) bool {
+			return k.Node == c.Node && k.began == c.began && k.Took >= from.Took
+		})
+	}
 	for _, c := range list {
 		claim, claimed := claims[c.Node]
+		stop, stopped := stops[c.Node]
+		chance := c.Took < brief && faults[c.began] >= 2
 		switch {
 		case !holds(c.From) && holds(c.To):
 			claims[c.Node] = c
 		case claimed && !holds(c.To):
 			delete(claims, c.Node)
-			if c.began != claim.began || c.Took >= brief || faults[c.began] < 2 {
+			refused := c.From == "Claiming" && c.Took-claim.Took < together
+			if c.began != claim.began || !chance && !refused {
 				break
 			}
-			kept = slices.DeleteFunc(kept, func(k Change) bool {
-				return k.Node == c.Node && k.began == c.began && k.Took >= claim.Took
-			})
+			without(c, claim)
 			if c.From = claim.From; c.From == c.To {
 				continue
 			}
+		}
+		switch {
+		case c.To == "Yielding":
+			stops[c.Node] = c
+		case chance && holds(c.From) && !holds(c.To):
+			if stopped && stop.began == c.began {
+				without(c, stop)
+				c.From = stop.From
+			}
+			c.Reason = atOnce
 		}
 		kept = append(kept, c)
 	}
 	return kept
 }
+
+// atOnce is the reason of a node that gave its role up in simultaneous faults.
+const atOnce = "in simultaneous faults"
 
 // Compare compares two traces of one scenario.
 //

@@ -126,6 +126,59 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 	}
 }
 
+// A MASTER that stops hands over, or has no peer for it, if its peer stops at the same time. One that
+// stops alone hands over.
+func TestWhetherAStoppingNodeHasAPeerIsChance(t *testing.T) {
+	stop := func(nodes ...string) []trace.Event {
+		events := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "stop")}
+		for _, node := range nodes {
+			events = append(events, fault(2000, node))
+		}
+		return events
+	}
+	yields := []trace.Event{at(2002, "lb1", "Master", "Yielding", "stopping"), at(2003, "lb1", "Yielding", "Backup", "handed over")}
+	alone := []trace.Event{at(2002, "lb1", "Master", "Backup", "stopping: no peer to hand over to")}
+	late := []trace.Event{at(2200, "lb1", "Master", "Backup", "lease expired")}
+	for _, test := range []struct {
+		name       string
+		netns, sim []trace.Event
+		same       bool
+	}{
+		{"both at once", slices.Concat(stop("lb1", "lb2"), alone), slices.Concat(stop("lb1", "lb2"), yields), true},
+		{"one", slices.Concat(stop("lb1"), alone), slices.Concat(stop("lb1"), yields), false},
+		{"both, but one keeps its role", stop("lb1", "lb2"), slices.Concat(stop("lb1", "lb2"), yields), false},
+		{"both, but late", slices.Concat(stop("lb1", "lb2"), late), slices.Concat(stop("lb1", "lb2"), yields), false},
+	} {
+		if v := parity.Compare(test.netns, test.sim); v.Same != test.same {
+			t.Errorf("%s: %s", test.name, v)
+		}
+	}
+}
+
+// A claim that a packet of the peer ends at once would not have begun if that had come first.
+func TestAClaimThatIsRefusedAtOnce(t *testing.T) {
+	run := func(claims, ends int, in string) []trace.Event {
+		events := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "heal")}
+		if ends == 0 {
+			return events
+		}
+		return append(events, at(claims, "lb2", "Backup", "Claiming", "no MASTER"), at(ends, "lb2", in, "Backup", "peer is MASTER and ranks above"))
+	}
+	for _, test := range []struct {
+		name string
+		run  []trace.Event
+		same bool
+	}{
+		{"at once", run(2200, 2201, "Claiming"), true},
+		{"later", run(2200, 2215, "Claiming"), false},
+		{"as MASTER", run(2200, 2201, "Master"), false},
+	} {
+		if v := parity.Compare(test.run, run(0, 0, "")); v.Same != test.same {
+			t.Errorf("%s: %s", test.name, v)
+		}
+	}
+}
+
 func TestCompare(t *testing.T) {
 	netns := []trace.Event{
 		step(0, "wait"), at(10, "lb1", "Init", "Backup", "ready"), at(11, "lb2", "Init", "Backup", "ready"),
