@@ -95,13 +95,15 @@ func (f *flooding) open(h *Host) (err error) {
 var packets = map[string]func(*flooding) []byte{
 	fault.FloodSYN: func(f *flooding) []byte { return f.segment(f.unassigned(), tcpSYN) },
 	fault.FloodRST: func(f *flooding) []byte { return f.segment(f.Victim, tcpRST) },
-	fault.FloodUDP: func(f *flooding) []byte { return f.datagram(f.unassigned(), f.port(), 1, make([]byte, 16)) },
-	fault.FloodBFD: func(f *flooding) []byte { return f.datagram(f.Victim, bfdSourcePort, 255, f.heartbeat()) },
+	fault.FloodUDP: func(f *flooding) []byte { return f.datagram(f.unassigned(), f.port(), hostTTL, make([]byte, 16)) },
+	fault.FloodBFD: func(f *flooding) []byte { return f.datagram(f.Victim, bfdSourcePort, bfdTTL, f.heartbeat()) },
 }
 
 const (
 	tcpRST        = 0x04
 	bfdSourcePort = 49152
+	hostTTL       = 64  // as hosts send
+	bfdTTL        = 255 // RFC 5881 5
 	floodTick     = time.Millisecond
 )
 
@@ -165,7 +167,7 @@ func (f *flooding) segment(source netip.Addr, flags uint8) []byte {
 	tcp[12], tcp[13] = byte(len(tcp)/4)<<4, flags
 	binary.BigEndian.PutUint16(tcp[14:], 64240) // window
 	binary.BigEndian.PutUint16(tcp[16:], ip.TransportChecksum(flow.AddrFrom(source), f.target(), lab.ProtoTCP, tcp))
-	return f.packetOf(source, lab.ProtoTCP, 64, tcp)
+	return f.packetOf(source, lab.ProtoTCP, hostTTL, tcp)
 }
 
 // datagram builds a UDP datagram. Over IPv4 it omits the checksum.
