@@ -23,7 +23,7 @@ type Change struct {
 	Degraded               bool
 	// After is the last step of both worlds that began before it, and Took the time
 	// from that on. A step that is guarded happens in one world only. Of steps that are
-	// together it is the first, which is also that of what comes before any.
+	// together it is the first.
 	After string
 	Took  time.Duration
 
@@ -103,8 +103,7 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	events = slices.Clone(events)
 	trace.Sort(events)
 	var list []Change
-	after, since := firstStep(events, steps)
-	of := -1
+	after, since, of := "", clock.Instant(0), -1
 	faults := map[clock.Instant]int{} // by the step that they came together with
 	for _, e := range events {
 		switch {
@@ -112,30 +111,27 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 			faults[since] += max(1, len(unplugged(e.Fault)))
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			first, known := group[e.Step.Index]
-			if e.At.Sub(since) >= together && !(known && first == of) {
+			if after == "" || e.At.Sub(since) >= together && !(known && first == of) {
 				after, since = e.Step.Text, e.At
 			}
 			if known {
 				of = first
 			}
 		case e.Role != nil && e.Role.From != e.Role.To:
-			list = append(list, Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
-				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since})
+			c := Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
+				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since}
+			if c.From == "Init" {
+				c.After = boot
+			}
+			list = append(list, c)
 		}
 	}
 	return direct(list, faults)
 }
 
-// firstStep returns the first step of both worlds. What is before it also follows it: nodes start
-// at the same time, and how soon they are ready is the host's.
-func firstStep(events []trace.Event, steps map[string]bool) (text string, began clock.Instant) {
-	for _, e := range events {
-		if e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text] {
-			return e.Step.Text, e.At
-		}
-	}
-	return "", 0
-}
+// boot is what a node's first change follows. How long it takes to be ready, and so which steps pass
+// meanwhile, is the host's.
+const boot = "its start"
 
 // unplugged lists the nodes that a fault cuts off from other hosts than the peer. A switch that goes
 // down takes the carrier of one node after that of the other.

@@ -21,10 +21,10 @@ func stall(until, took int) trace.Event {
 // two changes follows, and before the change. One elsewhere, or before another difference
 // alone, explains nothing.
 func TestAStallBeforeADifference(t *testing.T) {
-	run := func(boots int, stalls ...trace.Event) []trace.Event {
+	run := func(mended int, stalls ...trace.Event) []trace.Event {
 		return slices.Concat([]trace.Event{
 			step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"),
-			step(1000, "restore lb2"), step(3000, "cut sync"), at(boots, "lb2", "Init", "Backup", "ready"), step(6000, "end"),
+			step(1000, "restore lb2"), step(3000, "cut sync"), at(mended, "lb2", "Fault", "Backup", "links are up"), step(6000, "end"),
 		}, stalls)
 	}
 	for name, test := range map[string]struct {
