@@ -102,8 +102,3 @@ func (s *Session) send(now clock.Instant, h header, flags byte) {
 	s.out.commit(s.auth.seal(append(packet, h[:]...)))
 	s.stats.Sent++
 }
-
-// Urge sends a packet at once, although nothing in it is news. RFC 5880 section 6.5 sends a
-// Poll with a scheduled packet instead: a caller that urges a session does so once for each
-// silence of its peer.
-func (s *Session) Urge(now clock.Instant) { s.NotSent(now) }

@@ -194,7 +194,7 @@ func TestViolationsAtTheSink(t *testing.T) {
 	}{
 		{"nothing", func(p *puppet) []byte { return nil }, "length 0 < 2"},
 		{"unknown type", func(p *puppet) []byte { return []byte{0x7f, 1} }, "no such message type: 0x7f"},
-		{"another version", func(p *puppet) []byte { return (&mark{place: p.place}).encode(VersionMin) }, "mark: protocol version 1 on a stream of version 7"},
+		{"another version", func(p *puppet) []byte { return (&mark{place: p.place}).encode(VersionMin) }, "mark: protocol version 1 on a stream of version 8"},
 		{"too long", func(p *puppet) []byte { return append(p.mark(), make([]byte, MaxMessage)...) }, "length"},
 		{"short", func(p *puppet) []byte { m := p.mark(); return m[:len(m)-1] }, "mark: 1 bytes missing"},
 		{"long", func(p *puppet) []byte { return append(p.mark(), 0) }, "mark: 1 bytes too many"},

@@ -60,7 +60,7 @@ func TestUnknownVersionIsRefused(t *testing.T) {
 		p.cut()
 		before := snapshotOf(p.b.Engine)
 		err := p.b.Connected(p.now, version, 0xa1, true, 1)
-		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 7") {
+		if err == nil || !strings.Contains(err.Error(), "this node speaks 1 to 8") {
 			t.Errorf("version %d: %v", version, err)
 		}
 		if snapshotOf(p.b.Engine) != before {

@@ -11,7 +11,7 @@ import (
 // was agreed on for the stream.
 const (
 	// Version is the newest version.
-	Version = 7
+	Version = 8
 	// VersionMin is the oldest that is still spoken.
 	VersionMin = 1
 

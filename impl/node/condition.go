@@ -21,7 +21,7 @@ const (
 )
 
 // diagOf maps a condition to its diagnostic. A node that could serve sends diagDoubt while it
-// doubts its peer, on paths on which a Poll does not say so.
+// doubts its peer.
 var diagOf = [...]bfd.Diag{
 	unknown: neverSaid, serving: bfd.DiagNone, standby: bfd.DiagReverseConcatenatedPathDown, unable: bfd.DiagConcatenatedPathDown,
 }
@@ -140,7 +140,7 @@ func (n *Node) sayCondition() {
 	condition := n.condition()
 	for i := range n.paths {
 		diag := diagOf[condition]
-		if n.doubting && condition == standby && !n.paths[i].doubtsByPoll() {
+		if n.doubting && condition == standby {
 			diag = diagDoubt
 		}
 		if n.paths[i].say(n.now, diag) {

@@ -24,6 +24,9 @@ type path struct {
 	proven clock.Instant
 	// polls: both nodes poll at all times, because they have an arbiter.
 	polls bool
+	// tells: the peer says by diagDoubt that it doubts, as it does since versionDoubts. It was said on
+	// a stream while the session was up, and holds for that session.
+	tells bool
 }
 
 func (p *path) fingerprint(h *fingerprint.Hash) {
@@ -32,6 +35,7 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	h.Int(p.retries)
 	h.Flag(p.calm)
 	h.Instant(p.came)
+	h.Flag(p.tells)
 	p.sending.fingerprint(h)
 }
 
@@ -62,6 +66,11 @@ func (p *path) receive(now clock.Instant, packet Packet) {
 		p.came = came
 	}
 	p.proven = max(p.proven, p.session.Acknowledged())
+}
+
+// learn notes whether the peer tells its doubts, as the stream says.
+func (p *path) learn(s *stream) {
+	p.tells = p.session.State() == bfd.Up && (p.tells || s.up && s.version >= versionDoubts)
 }
 
 // outdated reports whether a packet waited for longer than a detection time and is read only after
@@ -310,6 +319,7 @@ func (n *Node) receivePacket(p Packet) {
 		return
 	}
 	n.paths[p.Path].receive(n.now, p)
+	n.paths[p.Path].learn(&n.stream)
 	n.peer.met = n.peer.met || !n.paths.silent(n.now)
 	n.pumpPath(p.Path)
 	n.renewLease()

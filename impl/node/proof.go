@@ -39,10 +39,13 @@ var unasked = proof{heard: clock.Never, decide: clock.Never}
 // node.
 const decideShare = 0.76
 
-// doubtsByPoll reports whether a Poll on this path is a doubt. On a path that is not Up, a Poll may
-// only announce a changed interval; a node with an arbiter polls at all times. There diagDoubt is the
-// doubt.
-func (p *path) doubtsByPoll() bool { return p.session.State() == bfd.Up && !p.polls }
+// doubtsByPoll reports whether a Poll on this path is a doubt, as it is of a peer that does not know
+// diagDoubt on a path that is Up, or that could not serve and says that instead. On a path that is not
+// Up, a Poll may only announce a changed interval; a node with an arbiter polls at all times; and the
+// last Poll of a former MASTER may still wait for its answer.
+func (p *path) doubtsByPoll() bool {
+	return p.session.State() == bfd.Up && !p.polls && (!p.tells || conditionOf(p.session.RemoteDiag()) == unable)
+}
 
 // doubted returns the peer's latest statement on whether it hears this node, and when it came. On a
 // path that is not Up, only a doubt is a statement: this node hears a deaf peer there.
@@ -50,10 +53,7 @@ func (ps paths) doubted() (doubted bool, came clock.Instant) {
 	came = -1
 	for i := range ps {
 		p := &ps[i]
-		doubts := p.session.RemoteDiag() == diagDoubt
-		if p.doubtsByPoll() {
-			doubts = p.session.RemotePolls()
-		}
+		doubts := p.session.RemoteDiag() == diagDoubt || p.doubtsByPoll() && p.session.RemotePolls()
 		if p.came > came && (doubts || p.session.State() == bfd.Up) {
 			doubted, came = doubts, p.came
 		}
@@ -126,19 +126,13 @@ func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 
 // ask sets whether the sessions poll the peer, that is, ask whether it hears this node. A node that
 // holds the role always polls: the answers renew its lease. A node without the role polls while the
-// peer is overdue, the first time at once; its Polls tell the peer that it hears nothing. A node with
-// an arbiter always polls: after a claim by grant, only fresh proof justifies a lease. It doubts by
-// diagDoubt instead.
+// peer is overdue, and says at once, by diagDoubt, that it hears nothing. A node with an arbiter always
+// polls: after a claim by grant, only fresh proof justifies a lease.
 func (n *Node) ask() {
-	began := !n.doubting
 	n.doubting = !n.role.Holds() && n.now >= n.overdueAt()
 	asks := n.role.Holds() || n.doubting || n.arbitration.on
 	for i := range n.paths {
-		p := &n.paths[i]
-		p.session.SetAsking(asks)
-		if n.doubting && began && p.doubtsByPoll() {
-			p.session.Urge(n.now)
-		}
+		n.paths[i].session.SetAsking(asks)
 	}
 }
 

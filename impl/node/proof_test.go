@@ -102,6 +102,22 @@ func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
 	}
 }
 
+// Its last Poll on a path may wait for its answer, and so be on that path until its end.
+func TestAPollThatWaitsForItsAnswerIsNoDoubt(t *testing.T) {
+	for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
+		for phase := range 5 {
+			l := newPair(t)
+			l.run(time.Second + time.Duration(phase)*9*time.Millisecond)
+			l.dropBFD["lb2 sync"] = true
+			l.run(labTx)
+			l.handOver("lb1", "lb2")
+			l.leaseHolds("lb2", offset)
+			l.crash("lb1")
+			l.leaseHolds("lb2", time.Second)
+		}
+	}
+}
+
 // So it is again once the peer has been silent for a moment, in which what was sent
 // counted as heard, and answers anew.
 func TestAnUnheardMasterFreezesAfterASilence(t *testing.T) {

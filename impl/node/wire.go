@@ -40,6 +40,8 @@ const (
 	versionServices = 4
 	// versionRelay is the first version in which states carry MACs.
 	versionRelay = 5
+	// versionDoubts is the first version in which nodes doubt by diagDoubt on every path.
+	versionDoubts = 8
 )
 
 const (

@@ -9,7 +9,7 @@ const Upgrade = "upgrade"
 const KeyVersion = "version"
 
 // NewestProtocol is the newest version of the sync protocol that a node offers.
-const NewestProtocol = 7
+const NewestProtocol = 8
 
 var upgrade = Verb{
 	Word: Upgrade, Doc: "`stop`, then `restore` with another version: the program that `baton run --upgrade-to PATH` names, or the same program",

@@ -305,7 +305,7 @@ func TestMistakes(t *testing.T) {
 		{"certificate of the peer", "cert: lb1.crt\n  key: lb1.key", "cert: lb2.crt\n  key: lb2.key", 21, `sync.cert: DIR/lb2.crt: names lb2, not lb1`},
 		{"secret does not exist", "  mult: 3\n", "  mult: 3\n  secret: none\n", 8, `bfd.secret: DIR/none does not exist; name the file of the secret that both nodes share`},
 		{"key of the peer", "key: lb1.key", "key: lb2.key", 22, `sync.key: DIR/lb2.key is not the key of DIR/lb1.crt; name the key that belongs to it`},
-		{"version of the protocol that nobody speaks", "key: lb1.key", "key: lb1.key\n  version: 0", 23, `sync.version: 0 is not a version that this node speaks; use 1 to 7, or leave it out`},
+		{"version of the protocol that nobody speaks", "key: lb1.key", "key: lb1.key\n  version: 0", 23, `sync.version: 0 is not a version that this node speaks; use 1 to 8, or leave it out`},
 
 		// The dataplane.
 		{"range of one port", "snat_ports: 20000-59999", "snat_ports: 20000-20000", 23,
