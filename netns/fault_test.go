@@ -228,6 +228,16 @@ var _ = Describe("faults of the process alone", func() {
 		Eventually(func() error { return echo(client, "udp4", "198.18.0.1:9000") }).Should(Succeed())
 	})
 
+	It("freezes a shell that waits for a command between vfork and exec", func() {
+		shell, err := pair.Host("lb2").Start(netns.ProcessConfig{Args: []string{"sh", "-c", "while :; do /bin/true; done"}, Ordinary: true})
+		Expect(err).NotTo(HaveOccurred())
+		for range 300 {
+			Expect(pair.Freeze(within(), shell)).NotTo(BeEmpty())
+			Expect(pair.Thaw(within(), shell)).NotTo(BeEmpty())
+		}
+		Expect(pair.Kill(within(), shell)).NotTo(BeEmpty())
+	})
+
 	It("kills a frozen process", func() {
 		Expect(pair.Freeze(within(), node)).NotTo(BeEmpty())
 		Expect(pair.Kill(within(), node)).NotTo(BeEmpty())

@@ -229,7 +229,7 @@ func (p *Process) Kill(ctx context.Context) (Exit, error) {
 	return p.Wait(ctx)
 }
 
-// Freeze stops the process and its group. The receipt is that every thread is stopped.
+// Freeze stops the process and its group. The receipt is that no thread can go on.
 func (p *Process) Freeze(ctx context.Context) (string, error) {
 	p.setFrozen(true)
 	if err := p.signalGroup(unix.SIGSTOP); err != nil {
@@ -255,7 +255,8 @@ func (p *Process) Thaw(ctx context.Context) (string, error) {
 }
 
 // awaitStopped waits until all threads of the process are stopped, or none is, and returns
-// their number.
+// their number. One that waits in the kernel (D) stops before it executes anything of the program's
+// again: a shell waits so for a command that was stopped between vfork and exec.
 func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, err error) {
 	err = poll(ctx, func() (bool, string, error) {
 		states, err := p.threadStates()
@@ -264,11 +265,11 @@ func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, 
 		}
 		threads = len(states)
 		inT := strings.Count(states, "T")
-		want := 0
+		done := inT == 0
 		if stopped {
-			want = threads
+			done = inT+strings.Count(states, "D") == threads
 		}
-		return inT == want, fmt.Sprintf("threads of process %d are in states %s", p.pid, states), nil
+		return done, fmt.Sprintf("threads of process %d are in states %s", p.pid, states), nil
 	})
 	return threads, err
 }
