@@ -18,37 +18,52 @@ func packetOf(frame []byte) (p lab.Packet) {
 			p.Src, p.Dst = flow.IPv4From([4]byte(frame[arpSender:])), flow.IPv4From([4]byte(frame[arpTarget:]))
 		}
 	case ip.EtherIPv4:
-		p.Class = lab.ClassIPv4
-		if len(frame) >= ipEnd {
-			p.Proto, p.Src, p.Dst = frame[ipProtocol], flow.IPv4From([4]byte(frame[ipSource:])), flow.IPv4From([4]byte(frame[ipTarget:]))
-			if frame[ipVersion] == ipv4NoOpts {
-				portsOf(&p, frame[ipEnd:])
-				insideOf(&p, frame[ip.Len4:])
-			}
+		if p = ipOf(lab.IPv4, frame); len(frame) >= ipEnd && portsFollow(lab.IPv4, frame) {
+			p = insideOf(p, frame[ip.Len4:])
 		}
 	case ip.EtherIPv6:
-		p.Class = lab.ClassIPv6
-		if len(frame) >= ip6End {
-			p.Proto, p.Src, p.Dst = frame[ip6Protocol], flow.Addr(frame[ip6Source:]), flow.Addr(frame[ip6Target:])
-			portsOf(&p, frame[ip6End:])
+		if p = ipOf(lab.IPv6, frame); len(frame) >= ip6End {
 			neighboursOf(&p, frame)
-			insideOf(&p, frame[ip.Len6:])
+			p = insideOf(p, frame[ip.Len6:])
 		}
 	}
 	return p
 }
 
-// insideOf parses the packet that a packet of IP in IP has inside. Its header is where a frame's
-// would be.
-func insideOf(p *lab.Packet, frame []byte) {
-	switch {
-	case p.Proto == lab.ProtoIPv4 && len(frame) >= ipEnd:
-		*p = lab.Packet{Class: lab.ClassIPv4, Proto: frame[ipProtocol], Src: flow.IPv4From([4]byte(frame[ipSource:])), Dst: flow.IPv4From([4]byte(frame[ipTarget:]))}
-		portsOf(p, frame[ipEnd:])
-	case p.Proto == lab.ProtoIPv6 && len(frame) >= ip6End:
-		*p = lab.Packet{Class: lab.ClassIPv6, Proto: frame[ip6Protocol], Src: flow.Addr(frame[ip6Source:]), Dst: flow.Addr(frame[ip6Target:])}
-		portsOf(p, frame[ip6End:])
+// ipOf parses a frame with an IP header, and the ports behind it.
+func ipOf(f lab.Family, frame []byte) lab.Packet {
+	at, p := headers[f], lab.Packet{Class: lab.IPOf(f)}
+	if len(frame) < int(at.end) {
+		return p
 	}
+	p.Proto, p.Src, p.Dst = frame[at.proto], addrOf(f, frame[at.source:]), addrOf(f, frame[at.target:])
+	if portsFollow(f, frame) {
+		portsOf(&p, frame[at.end:])
+	}
+	return p
+}
+
+// portsFollow reports whether nothing stands between the header and the ports.
+func portsFollow(f lab.Family, frame []byte) bool {
+	return f == lab.IPv6 || frame[ipVersion] == ipv4NoOpts
+}
+
+func addrOf(f lab.Family, b []byte) flow.Addr {
+	if f == lab.IPv4 {
+		return flow.IPv4From([4]byte(b))
+	}
+	return flow.Addr(b)
+}
+
+// insideOf parses the packet that a packet of IP in IP has inside, in a frame without the outer header:
+// its own is then where a frame's would be.
+func insideOf(outer lab.Packet, frame []byte) lab.Packet {
+	for i, proto := range [lab.Families]uint8{lab.IPv4: lab.ProtoIPv4, lab.IPv6: lab.ProtoIPv6} {
+		if f := lab.Family(i); outer.Proto == proto && len(frame) >= int(headers[f].end) {
+			return ipOf(f, frame)
+		}
+	}
+	return outer
 }
 
 // portsOf parses the ports and flags of the protocols that have ports.

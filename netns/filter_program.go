@@ -63,6 +63,12 @@ const (
 	ndpEnd      = ip6End + 24
 )
 
+// headers says where the header of each family has its fields.
+var headers = [lab.Families]struct{ proto, source, target, end int16 }{
+	lab.IPv4: {ipProtocol, ipSource, ipTarget, ipEnd},
+	lab.IPv6: {ip6Protocol, ip6Source, ip6Target, ip6End},
+}
+
 const (
 	ipv4NoOpts = 0x45
 	tcpSYN     = 0x02
@@ -214,34 +220,17 @@ func readARP() asm.Instructions {
 }
 
 func readIPv4() asm.Instructions {
-	return slices.Concat(
-		asm.Instructions{classIs(lab.ClassIPv4, "ipv4")},
-		within(ipEnd, "known"), keep(ipProtocol, atProto, asm.Byte),
-		keepAddr(lab.IPv4, ipSource, atSource), keepAddr(lab.IPv4, ipTarget, atTarget),
-		asm.Instructions{
-			asm.LoadMem(asm.R2, asm.R6, ipVersion, asm.Byte),
-			asm.JNE.Imm(asm.R2, ipv4NoOpts, "known"),
-		},
-		lookInside(ip.Len4, "ipv4"),
-		readPorts(ipEnd, "ipv4"),
-		asm.Instructions{asm.Ja.Label("known")})
+	return slices.Concat(asm.Instructions{classIs(lab.ClassIPv4, "ipv4")}, readIP(lab.IPv4, "ipv4", lookInside(ip.Len4, "ipv4")))
 }
 
 func readIPv6() asm.Instructions {
 	return slices.Concat(
 		asm.Instructions{classIs(lab.ClassIPv6, "ipv6")},
-		within(ip6End, "known"), keep(ip6Protocol, atProto, asm.Byte),
-		keepAddr(lab.IPv6, ip6Source, atSource), keepAddr(lab.IPv6, ip6Target, atTarget),
-		asm.Instructions{
+		readIP(lab.IPv6, "ipv6", slices.Concat(asm.Instructions{
 			asm.LoadMem(asm.R2, asm.RFP, atProto, asm.Word),
 			asm.JEq.Imm(asm.R2, lab.ProtoICMPv6, "icmp6"),
-		},
-		lookInside(ip.Len6, "ipv6"),
-		readPorts(ip6End, "ipv6"),
-		asm.Instructions{
-			asm.Ja.Label("known"),
-			asm.Mov.Imm(asm.R2, 0).WithSymbol("icmp6"),
-		},
+		}, lookInside(ip.Len6, "ipv6"))),
+		asm.Instructions{asm.Mov.Imm(asm.R2, 0).WithSymbol("icmp6")},
 		within(ndpEnd, "known"),
 		asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R6, ip6End, asm.Byte),
@@ -263,6 +252,19 @@ func readIPv6() asm.Instructions {
 		asm.Instructions{asm.Ja.Label("known")})
 }
 
+// readIP parses an IP header, and what follows it unless other instructions jump away.
+func readIP(f lab.Family, name string, other asm.Instructions) asm.Instructions {
+	at := headers[f]
+	read := slices.Concat(within(int32(at.end), "known"),
+		keep(at.proto, atProto, asm.Byte), keepAddr(f, at.source, atSource), keepAddr(f, at.target, atTarget))
+	if f == lab.IPv4 {
+		read = append(read,
+			asm.LoadMem(asm.R2, asm.R6, ipVersion, asm.Byte),
+			asm.JNE.Imm(asm.R2, ipv4NoOpts, "known"))
+	}
+	return slices.Concat(read, other, readPorts(at.end, name), asm.Instructions{asm.Ja.Label("known")})
+}
+
 // lookInside jumps to the parser of the packet that a packet of IP in IP has inside, with the frame
 // moved by its own header, so that the packet's header is where a frame's is.
 func lookInside(header int32, family string) asm.Instructions {
@@ -272,34 +274,24 @@ func lookInside(header int32, family string) asm.Instructions {
 		asm.JEq.Imm(asm.R2, lab.ProtoIPv4, within4),
 		asm.JNE.Imm(asm.R2, lab.ProtoIPv6, plain),
 		asm.Add.Imm(asm.R6, header),
-		asm.Ja.Label(insides[lab.IPv6].label),
+		asm.Ja.Label(insides[lab.IPv6]),
 		asm.Add.Imm(asm.R6, header).WithSymbol(within4),
-		asm.Ja.Label(insides[lab.IPv4].label),
+		asm.Ja.Label(insides[lab.IPv4]),
 		asm.Mov.Imm(asm.R2, 0).WithSymbol(plain),
 	}
 }
 
-// insides says where the headers of a packet inside another have their fields, by family.
-var insides = [lab.Families]struct {
-	label                      string
-	class                      lab.Class
-	proto, source, target, end int16
-}{
-	lab.IPv4: {"inside4", lab.ClassIPv4, ipProtocol, ipSource, ipTarget, ipEnd},
-	lab.IPv6: {"inside6", lab.ClassIPv6, ip6Protocol, ip6Source, ip6Target, ip6End},
-}
+// insides are the labels of the parsers of packets inside others.
+var insides = [lab.Families]string{lab.IPv4: "inside4", lab.IPv6: "inside6"}
 
 // readInside parses the packet that another one has inside; an incomplete one leaves the outer's
 // fields.
 func readInside(f lab.Family) asm.Instructions {
-	in := insides[f]
 	return slices.Concat(
-		asm.Instructions{asm.Mov.Imm(asm.R2, 0).WithSymbol(in.label)},
-		within(int32(in.end), "known"),
-		asm.Instructions{asm.StoreImm(asm.RFP, atClass, int64(in.class), asm.Word)},
-		keep(in.proto, atProto, asm.Byte), keepAddr(f, in.source, atSource), keepAddr(f, in.target, atTarget),
-		readPorts(in.end, in.label),
-		asm.Instructions{asm.Ja.Label("known")})
+		asm.Instructions{asm.Mov.Imm(asm.R2, 0).WithSymbol(insides[f])},
+		within(int32(headers[f].end), "known"),
+		asm.Instructions{asm.StoreImm(asm.RFP, atClass, int64(lab.IPOf(f)), asm.Word)},
+		readIP(f, insides[f], nil))
 }
 
 // readPorts parses the ports and flags behind an IP header that ends at end.

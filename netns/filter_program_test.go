@@ -54,7 +54,7 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	frames["an unreachable"] = neighbourMessage(from, to, 1, 0, vip6, client6, vip6)
 	frames["half a solicitation"] = frames["a solicitation"][:ndpTarget]
 	for what, carrier := range map[string]flow.Addr{"IPv4": flow.AddrFrom(to.Addr.Addr()), "IPv6": flow.AddrFrom(to.Addr6.Addr())} {
-		for name, proto := range map[string]uint8{"web": lab.ProtoIPv4, "web6": lab.ProtoIPv6} {
+		for name, proto := range map[string]uint8{"web": lab.ProtoIPv4, "web6": lab.ProtoIPv6, "an unreachable": lab.ProtoIPv6} {
 			inside := frames[name][ethLen:]
 			frame := slices.Concat(to.MAC, from.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherTypes[ip.FamilyOf(carrier)]),
 				ip.Header(carrier, carrier, proto, 64, len(inside)), inside)
