@@ -127,16 +127,12 @@ func (w *World) crash(ctx context.Context, node string) (string, error) {
 
 // cut drops packets from now on, and proves it in parallel to the timeline.
 func (w *World) cut(ctx context.Context, f plan.Fault) error {
-	rules, err := w.pair.topo.Selected(*f.On)
-	if err != nil {
-		return fmt.Errorf("netns: %w", err)
-	}
-	proven, err := w.awaitTurns(ctx, rules)
+	began, ended, err := w.takeLinks(ctx, f)
 	if err != nil {
 		return err
 	}
 	var prove func(context.Context) (string, error)
-	finish := w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}, func(ctx context.Context) (string, error) {
+	finish := w.begin(ctx, began, func(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
@@ -144,7 +140,7 @@ func (w *World) cut(ctx context.Context, f plan.Fault) error {
 	})
 	prove, err = w.pair.BeginCut(*f.On)
 	go func() {
-		defer proven()
+		defer ended()
 		if err := finish(); err != nil {
 			w.fail(err)
 		}
@@ -329,16 +325,22 @@ func (w *World) addr(host string, f lab.Family) netip.Addr {
 }
 
 func (w *World) beginOnLinks(ctx context.Context, f plan.Fault, do func(context.Context) (string, error)) error {
-	rules, err := w.pair.topo.Selected(*f.On)
-	if err != nil {
-		return fmt.Errorf("netns: %w", err)
-	}
-	proven, err := w.awaitTurns(ctx, rules)
+	began, ended, err := w.takeLinks(ctx, f)
 	if err != nil {
 		return err
 	}
-	defer proven()
-	return w.begin(ctx, trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}, do)()
+	defer ended()
+	return w.begin(ctx, began, do)()
+}
+
+// takeLinks waits for the turn of a fault on its directions, which it has until ended is called.
+func (w *World) takeLinks(ctx context.Context, f plan.Fault) (began trace.Fault, ended func(), err error) {
+	rules, err := w.pair.topo.Selected(*f.On)
+	if err != nil {
+		return trace.Fault{}, nil, fmt.Errorf("netns: %w", err)
+	}
+	ended, err = w.awaitTurns(ctx, rules)
+	return trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: rules}, ended, err
 }
 
 func (w *World) heal(ctx context.Context, f plan.Fault) error {
@@ -346,11 +348,11 @@ func (w *World) heal(ctx context.Context, f plan.Fault) error {
 	if err != nil {
 		return err
 	}
-	proven, err := w.awaitTurns(ctx, cut)
+	ended, err := w.awaitTurns(ctx, cut)
 	if err != nil {
 		return err
 	}
-	defer proven()
+	defer ended()
 	began := trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: cut}
 	return w.begin(ctx, began, func(context.Context) (string, error) {
 		if err := w.recordLosses(w.pair.Losses(f.On)); err != nil {
