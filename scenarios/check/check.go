@@ -39,8 +39,8 @@ type Verdict struct {
 	Seed     uint64   `json:"seed"`
 	Verdict  Outcome  `json:"verdict"`
 	Reasons  []string `json:"reasons"` // why it is not PASS; for a control, what was caught
-	// NotExecuted are the scenario's lines that are guarded for the other world, and the faults of
-	// some packets that met none.
+	// NotExecuted are the scenario's lines that are guarded for the other world, and the cuts
+	// and losses of some packets that took none.
 	NotExecuted []string `json:"not_executed,omitempty"`
 	// Sometimes are the conditions that must be true in at least one run of a suite.
 	Sometimes []Sometime `json:"sometimes,omitempty"`

@@ -71,15 +71,16 @@ func (r *run) wait(i int, s plan.Step) finding {
 	switch {
 	case !begun:
 		return f.unjudged(s.String() + ": the wait never began")
-	case failed && r.startedApart(i, s, timeout) != "":
-		f.window = window{begin, timeout}
-		f = f.fail(fmt.Sprintf("%s: not true after %s: %s", s, short(timeout.Sub(begin)), r.startedApart(i, s, timeout)), f.window)
-		f.Verdict = Inconclusive
-		return f
 	case failed:
-		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
 		f.window = window{begin, timeout}
-		f = f.fail(fmt.Sprintf("%s: not true after %s: %s%s", s, short(timeout.Sub(begin)), why, r.remarks(s.Wait.Conds, f.window)), f.window)
+		missed := fmt.Sprintf("%s: not true after %s: ", s, short(timeout.Sub(begin)))
+		if why := r.startedApart(i, s, timeout); why != "" {
+			f = f.fail(missed+why, f.window)
+			f.Verdict = Inconclusive
+			return f
+		}
+		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
+		f = f.fail(missed+why+r.remarks(s.Wait.Conds, f.window), f.window)
 		return f.late(math.MaxInt64, s.Wait.Within.Allowance())
 	case !ended:
 		return f.unjudged(s.String() + ": the trace ends before it was true or timed out")

@@ -8,15 +8,15 @@ import (
 	"baton/scenarios/fault"
 )
 
-// unmet lists the cuts and losses of a kind of packets, or of a service, that took none: the run
-// says nothing of them, whatever it passes. One that took a packet in either direction did happen.
+// unmet lists the cuts and losses of a kind of packets, or of a service, that took none: whatever the
+// run passes, it passes without them. One that took a packet in one of its directions did happen.
 func (r *run) unmet() (list []string) {
 	for _, e := range r.begun {
 		if e.Fault.Verb != fault.Cut && e.Fault.Verb != fault.Lose || len(e.Fault.Directions) == 0 || e.Fault.Directions[0].Only == "" {
 			continue
 		}
 		if !slices.ContainsFunc(e.Fault.Directions, func(d trace.Direction) bool { return r.took(d.String(), e.At) }) {
-			list = append(list, e.Fault.What()+" at "+r.at(e.At)+": it met no packet")
+			list = append(list, e.Fault.What()+" at "+r.at(e.At)+": it took no packet")
 		}
 	}
 	return list

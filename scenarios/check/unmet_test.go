@@ -9,19 +9,19 @@ import (
 
 // A cut or a loss of some packets that takes none is told beside the verdict: whatever the run
 // passes, it passes without that fault.
-func TestAFaultThatMetNoPacketIsTold(t *testing.T) {
+func TestAFaultThatTookNoPacketIsTold(t *testing.T) {
 	for _, test := range []struct {
 		name, verb, target string
 		loss               trace.Loss
 		at                 float64
 		want               []string
 	}{
-		{"took none", "cut", "web lb1->backend1", trace.Loss{}, 0, []string{"cut web lb1->backend1 at +4.700s: it met no packet"}},
+		{"took none", "cut", "web lb1->backend1", trace.Loss{}, 0, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
 		{"took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4800, nil},
 		{"took some one way", "lose", "web lb1<->backend1", trace.Loss{Planned: true, Count: 7, Where: "web backend1>lb1 on backends"}, 4800, nil},
-		{"lost otherwise", "lose", "web lb1->backend1", trace.Loss{Count: 7, Where: "web lb1>backend1 on backends"}, 4800, []string{"lose web lb1->backend1 at +4.700s: it met no packet"}},
-		{"another took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "lb1>backend1 on backends"}, 4800, []string{"cut web lb1->backend1 at +4.700s: it met no packet"}},
-		{"an earlier one took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4600, []string{"cut web lb1->backend1 at +4.700s: it met no packet"}},
+		{"lost otherwise", "lose", "web lb1->backend1", trace.Loss{Count: 7, Where: "web lb1>backend1 on backends"}, 4800, []string{"lose web lb1->backend1 at +4.700s: it took no packet"}},
+		{"another took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "lb1>backend1 on backends"}, 4800, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
+		{"an earlier one took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4600, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
 		{"of all packets", "cut", "lb1->backend1", trace.Loss{}, 0, nil},
 		{"a delay", "delay", "web lb1->backend1", trace.Loss{}, 0, nil},
 	} {
