@@ -24,8 +24,8 @@ type path struct {
 	proven clock.Instant
 	// polls: both nodes poll at all times, because they have an arbiter.
 	polls bool
-	// tells: the peer says by diagDoubt that it doubts, as it does since versionDoubts. It was said on
-	// a stream while the session was up, and holds for that session.
+	// tells: the peer sends diagDoubt when it doubts, as nodes do since versionDoubts. A stream told its
+	// version while the session was Up; that holds for as long as the session is.
 	tells bool
 }
 
@@ -68,7 +68,7 @@ func (p *path) receive(now clock.Instant, packet Packet) {
 	p.proven = max(p.proven, p.session.Acknowledged())
 }
 
-// learn notes whether the peer tells its doubts, as the stream says.
+// learn takes from the version of the stream whether the peer sends diagDoubt.
 func (p *path) learn(s *stream) {
 	p.tells = p.session.State() == bfd.Up && (p.tells || s.up && s.version >= versionDoubts)
 }

@@ -39,10 +39,10 @@ var unasked = proof{heard: clock.Never, decide: clock.Never}
 // node.
 const decideShare = 0.76
 
-// doubtsByPoll reports whether a Poll on this path is a doubt, as it is of a peer that does not know
-// diagDoubt on a path that is Up, or that could not serve and says that instead. On a path that is not
-// Up, a Poll may only announce a changed interval; a node with an arbiter polls at all times; and the
-// last Poll of a former MASTER may still wait for its answer.
+// doubtsByPoll reports whether a Poll on this path is a doubt. It is one if the path is Up and the peer
+// does not send diagDoubt, because its version does not know it or because it says that it cannot serve.
+// On a path that is not Up, a Poll may only announce a changed interval; nodes with an arbiter poll at
+// all times; and the last Poll of a former MASTER may still wait for its answer.
 func (p *path) doubtsByPoll() bool {
 	return p.session.State() == bfd.Up && !p.polls && (!p.tells || conditionOf(p.session.RemoteDiag()) == unable)
 }
