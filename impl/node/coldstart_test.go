@@ -132,3 +132,23 @@ func TestAFreshPairThatIsNotKnownToBeColdWaits(t *testing.T) {
 		})
 	}
 }
+
+// A pair whose tables do not count, because its version or its policy does not compare them, is not
+// known to be cold.
+func TestAFreshPairWhoseTablesDoNotCountWaits(t *testing.T) {
+	for name, pair := range map[string]func() *lab{
+		"version 1": func() *lab { return newPairAt(t, 1) },
+		"its preferred node takes the role at once": func() *lab {
+			l := newLab(t, func(c *Config) { c.Preempt = PreemptImmediate })
+			l.boot("lb1")
+			l.boot("lb2")
+			return l
+		},
+	} {
+		l := pair()
+		l.until(3*time.Second, "lb1 Master", func() bool { return l.role("lb1") == "Master" })
+		if at, ok := l.firstClaim("lb1"); !ok || at < labHold {
+			t.Errorf("%s: lb1 claims after %v:\n%s", name, at, l.transcript())
+		}
+	}
+}
