@@ -24,6 +24,7 @@ func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 		{"not longer", 500, plan.Netns, "lb2", Fail, "lb1 is Backup"},
 		{"in virtual time", 751, plan.Sim, "lb2", Fail, "lb1 is Backup"},
 		{"without another MASTER", 751, plan.Netns, "", Fail, "lb1 is Backup"},
+		{"not within the wait", 3500, plan.Netns, "lb2", Fail, "lb1 is"},
 		{"the other one was late", -751, plan.Netns, "lb2", Fail, "lb1 is Backup"},
 	} {
 		tape := crash()
@@ -42,5 +43,24 @@ func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 		} else if verdict.Checks[i].Failed == nil {
 			t.Errorf("%s: the check has no time", test.name)
 		}
+	}
+}
+
+// Only the scenario's beginning is excused by when its nodes started.
+func TestNodesThatStartedApartDoNotExplainALaterWait(t *testing.T) {
+	p := scenario(t, "", "", "@4500ms wait lb1 is Master within 500ms")
+	later := len(p.Steps) - 2
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.Role != nil || e.At > ms(0) })
+	tape.role(751, "lb1", "Init", "Backup", "LinksUp", "DataplaneReady")
+	tape.role(0, "lb2", "Init", "Backup", "LinksUp", "DataplaneReady")
+	tape.promote(800, "lb2", 9000)
+	for at, phase := range map[float64]string{4500: "begin", 5000: "timeout"} {
+		tape.add(at, "", trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: later, Text: p.Steps[later].String(), Phase: phase}})
+	}
+	verdict := Judge(p, *tape)
+	i := slices.IndexFunc(verdict.Checks, func(c Check) bool { return c.Name == plan.CheckWait && c.Line == p.Steps[later].Pos.Line })
+	if i < 0 || verdict.Checks[i].Verdict != Fail || !strings.Contains(verdict.Checks[i].Detail, "lb1 is Backup") {
+		t.Errorf("%s", show(verdict))
 	}
 }

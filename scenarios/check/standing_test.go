@@ -35,6 +35,7 @@ func TestSessionsAreCountedBetweenTheirTotals(t *testing.T) {
 		{"one more than the totals", []func(*tape){both, totals(2500, 2), event(2600, "client1/7", trace.TrafficOpened)}, Fail, "actual 3"},
 		{"one less than the totals", []func(*tape){both, totals(2500, 2), event(3000, "client1/0", trace.TrafficLost)}, Fail, "actual 1: at +3.000s"},
 		{"one has ended and another opened", []func(*tape){both, totals(2500, 2), event(2600, "client1/0", trace.TrafficDone), event(2700, "client1/7", trace.TrafficOpened)}, Pass, "actual 2"},
+		{"the totals have one before its first answer, and another had ended", []func(*tape){both, event(1100, "client1/0", trace.TrafficDone), totals(2500, 2), event(2600, "client1/7", trace.TrafficOpened)}, Pass, "actual 2"},
 		{"the totals have one before its first answer", []func(*tape){totals(2500, 1), event(2600, "client1/7", trace.TrafficOpened), event(2610, "client1/8", trace.TrafficOpened)}, Pass, "actual 2"},
 	} {
 		tape := crash()

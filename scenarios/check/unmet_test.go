@@ -18,6 +18,7 @@ func TestAFaultThatTookNoPacketIsTold(t *testing.T) {
 	}{
 		{"took none", "cut", "web lb1->backend1", trace.Loss{}, 0, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
 		{"took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4800, nil},
+		{"took some at once", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4700, nil},
 		{"took some one way", "lose", "web lb1<->backend1", trace.Loss{Planned: true, Count: 7, Where: "web backend1>lb1 on backends"}, 4800, nil},
 		{"lost otherwise", "lose", "web lb1->backend1", trace.Loss{Count: 7, Where: "web lb1>backend1 on backends"}, 4800, []string{"lose web lb1->backend1 at +4.700s: it took no packet"}},
 		{"another took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "lb1>backend1 on backends"}, 4800, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
