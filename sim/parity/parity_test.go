@@ -78,6 +78,12 @@ func fault(ms int, node string) trace.Event {
 	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindFault, Fault: &trace.Fault{Verb: "down", Target: node, Phase: "begin"}}
 }
 
+func receipt(ms int, node string) trace.Event {
+	e := fault(ms, node)
+	e.Fault.Phase = "receipt"
+	return e
+}
+
 // A switch that goes down is a fault of each node.
 func switchDown(ms int) trace.Event {
 	e := fault(ms, "clients")
@@ -123,6 +129,11 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 		{"a claim after a cut between the nodes", slices.Concat([]trace.Event{step(2000, "cut lb1<->lb2"), between(2000)}, claim, failed(2004, "Master")),
 			slices.Concat([]trace.Event{step(2000, "cut lb1<->lb2"), between(2000)}, failed(2004, "Backup")), false},
 		{"another role after the claim", run(claim, second, failed(2004, "Master")), run(second), false},
+		{"a claim that a later fault ends", run(claim, []trace.Event{fault(2040, "lb2")}, failed(2041, "Master")), run([]trace.Event{fault(2040, "lb2")}, failed(2041, "Backup")), false},
+		{"a claim after a single fault and its receipt", run([]trace.Event{receipt(2001, "lb1")}, claim, failed(2004, "Master")), run([]trace.Event{receipt(2001, "lb1")}, failed(2004, "Backup")), false},
+		{"what the other node did meanwhile", run(claim, second, []trace.Event{at(2003, "lb1", "Master", "Fault", "links failed")}, failed(2004, "Master")), run(second, failed(2004, "Backup")), false},
+		{"what the node did before its claim", run([]trace.Event{at(2000, "lb2", "Fault", "Backup", "links are up")}, claim, second, failed(2004, "Master")), run(second, failed(2004, "Backup")), false},
+		{"what the node did after its claim", run(claim, second, failed(2004, "Master"), []trace.Event{at(2030, "lb2", "Fault", "Backup", "links are up")}), run(second), false},
 	} {
 		if v := parity.Compare(test.netns, test.sim); v.Same != test.same {
 			t.Errorf("%s: %s", test.name, v)
