@@ -18,9 +18,10 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 	did := func(at float64, phase, verb, target string, hosts []string, directions ...trace.Direction) trace.Event {
 		return trace.Event{At: second(at), Kind: trace.KindFault, Fault: &trace.Fault{Verb: verb, Target: target, Phase: phase, Hosts: hosts, Directions: directions}}
 	}
-	lost := func(flow, backend string) trace.Event {
-		return trace.Event{At: second(20), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Name: "web", Flow: flow, Event: trace.TrafficLost, Backend: backend}}
+	lostAt := func(at float64, flow, backend string) trace.Event {
+		return trace.Event{At: second(at), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Name: "web", Flow: flow, Event: trace.TrafficLost, Backend: backend}}
 	}
+	lost := func(flow, backend string) trace.Event { return lostAt(20, flow, backend) }
 	opened := func(flow, backend string) trace.Event {
 		return trace.Event{At: second(3), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Name: "web", Flow: flow, Event: trace.TrafficOpened, Backend: backend}}
 	}
@@ -42,13 +43,21 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"a crash", []trace.Event{lb1, crash, lost("client1/1", "backend2"), lost("client1/3", "backend2")}, "crash backend2" + gone},
 		{"a crash before a takeover", []trace.Event{lb1, crash, took, lost("client1/1", "backend2")}, "crash backend2" + gone},
 		{"of some", []trace.Event{lb1, crash, lost("client1/1", "backend2"), lost("client1/2", "backend1")}, "lb1 stayed MASTER after crash backend2"},
+		{"two crashes", []trace.Event{lb1, crash, did(10.5, "begin", "crash", "backend1", []string{"backend1"}), lost("client1/2", "backend1"), lost("client1/1", "backend2")}, "crash backend2"},
 		{"of unknown backends", []trace.Event{lb1, crash, lost("client1/1", "")}, "lb1 stayed MASTER after crash backend2"},
 		{"a gap", []trace.Event{lb1, opened("client1/1", "backend2"), crash, gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
 		{"a short gap beside it", []trace.Event{lb1, opened("client1/1", "backend2"), opened("client1/2", "backend1"), crash, gap("client1/2", 10.1, 12), gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
 		{"restored before", []trace.Event{lb1, did(6, "begin", "crash", "backend2", []string{"backend2"}), did(7, "receipt", "restore", "backend2", []string{"backend2"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after crash backend2"},
+		{"restored meanwhile", []trace.Event{lb1, crash, did(12, "receipt", "restore", "backend2", []string{"backend2"}), lost("client1/1", "backend2")}, "crash backend2" + gone},
+		{"another one restored before", []trace.Event{lb1, did(5, "begin", "crash", "backend2", []string{"backend2"}), did(7, "receipt", "restore", "backend1", []string{"backend1"}), lost("client1/1", "backend2")}, "crash backend2" + gone},
+		{"after it", []trace.Event{lb1, did(10, "begin", "crash", "backend1", []string{"backend1"}), did(20.1, "begin", "crash", "backend2", []string{"backend2"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after crash backend1"},
+		{"another flow was lost before", []trace.Event{lb1, lostAt(8, "client1/2", "backend1"), opened("client1/1", "backend2"), crash, gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
 		{"cut off from the MASTER", []trace.Event{lb1, did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "cut lb1->backend2" + gone},
+		{"which the MASTER does not hear", []trace.Event{lb1, did(10, "begin", "cut", "backend2->lb1", nil, trace.Direction{Link: "backends", From: "backend2", To: "lb1"}), lost("client1/1", "backend2")}, "cut backend2->lb1" + gone},
+		{"of some packets", []trace.Event{lb1, did(10, "begin", "cut", "arp lb1->backend2", nil, trace.Direction{Link: "backends", From: "lb1", To: "backend2", Only: "arp"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after cut arp lb1->backend2"},
 		{"cut off from the other node", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "lb2 stayed MASTER after cut lb1->backend2"},
 		{"announcements cut", []trace.Event{lb1, deaf, took, gap("client1/1", 10.1, 19)}, muted + " (cut garp lb2->clients)"},
+		{"announcements cut with all of ARP", []trace.Event{lb1, did(5, "begin", "cut", "arp lb2->clients", nil, trace.Direction{Link: "clients", From: "lb2", To: "client1", Only: "arp"}), took, gap("client1/1", 10.1, 19)}, muted + " (cut arp lb2->clients)"},
 		{"announcements cut, and healed before", []trace.Event{lb1, deaf, did(6, "receipt", "heal", "", nil, garp), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER out of sync"},
 		{"of another client", []trace.Event{lb1, deaf, took, gap("client2/1", 10.1, 19)}, "lb2 became MASTER out of sync"},
 		{"a deaf client", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), took, gap("client1/1", 10.1, 19)}, muted + " (deaf client1)"},
