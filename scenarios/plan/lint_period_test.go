@@ -16,6 +16,7 @@ func TestTrafficThatIsRarerThanItsTimeoutIsWarnedOf(t *testing.T) {
 	const tcp, udp = "service web tcp 198.18.0.100:80\n", "service dns udp 198.18.0.100:53\n"
 	for _, test := range []struct{ lines, says string }{
 		{udp + "config timeouts.assured=2s\ntraffic f flows udp every=1500ms", `traffic "f" uses each flow every 1500ms, but an entry may expire 1s after a packet: timeouts.assured=2s less 1s; write at least timeouts.assured=2500ms`},
+		{udp + "config subject=ucarp timeouts.assured=2s\ntraffic f flows udp every=1500ms", ""},
 		{udp + "config timeouts.assured=2500ms\ntraffic f flows udp every=1500ms", ""},
 		{udp + "config lb2 timeouts.assured=2s\ntraffic f flows udp every=1500ms", "may expire 1s after a packet"},
 		{udp + "[sim] config timeouts.assured=2s\n[netns] traffic f flows udp every=1500ms\n[sim] traffic f flows udp every=500ms", ""},
