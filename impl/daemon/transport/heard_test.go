@@ -46,3 +46,24 @@ func TestAPeerThatRefusesIsNotDialledSooner(t *testing.T) {
 	}
 	dialler.PeerHeard() // does not block
 }
+
+// What was heard before an attempt does not end the pause after it.
+func TestAPeerThatWasHeardBeforeAnAttemptIsDialledOnce(t *testing.T) {
+	d, _ := configs(t)
+	d.Log, d.Retry, d.RetryMax = slog.New(slog.NewTextHandler(newLog(), nil)), time.Hour, time.Hour
+	dialler, err := New(d, newRecorder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialler.PeerHeard()
+	run(t, dialler)
+	for deadline := time.Now().Add(patience); dialler.Status().Retry.IsZero(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no attempt has ended within %v", patience)
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // many times what an attempt takes that is refused by the kernel
+	if ends := dialler.Status().Ends[Unreachable]; ends != 1 {
+		t.Errorf("%d attempts, want 1", ends)
+	}
+}
