@@ -53,18 +53,38 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	frames["an announcement"] = neighbourMessage(from, to, ip.NeighbourAdvertisement, ip.FlagOverride, vip6, client6, vip6)
 	frames["an unreachable"] = neighbourMessage(from, to, 1, 0, vip6, client6, vip6)
 	frames["half a solicitation"] = frames["a solicitation"][:ndpTarget]
+	// Options that would be ports where there are none, or a packet inside where none begins.
+	behindOptions := func(name string) {
+		frame := slices.Concat(frames[name][:ipEnd], []byte{0, 80, 0, 80}, frames[name][ipEnd:])
+		frame[ipVersion]++
+		copy(frame[ipTarget:], vip.Bytes())
+		frames[name+" behind options"] = frame
+		if got, want := packetOf(frame), (lab.Packet{Class: lab.ClassIPv4, Proto: frame[ipProtocol], Src: flow.IPv4From([4]byte(frame[ipSource:])), Dst: vip}); got != want {
+			t.Errorf("%s behind options is %+v, want %+v", name, got, want)
+		}
+	}
+	behindOptions("web")
 	for what, carrier := range map[string]flow.Addr{"IPv4": flow.AddrFrom(to.Addr.Addr()), "IPv6": flow.AddrFrom(to.Addr6.Addr())} {
-		for name, proto := range map[string]uint8{"web": lab.ProtoIPv4, "web6": lab.ProtoIPv6, "an unreachable": lab.ProtoIPv6} {
+		for name, proto := range map[string]uint8{"web": lab.ProtoIPv4, "web behind options": lab.ProtoIPv4, "web6": lab.ProtoIPv6, "an unreachable": lab.ProtoIPv6} {
 			inside := frames[name][ethLen:]
 			frame := slices.Concat(to.MAC, from.MAC, binary.BigEndian.AppendUint16(nil, ip.EtherTypes[ip.FamilyOf(carrier)]),
 				ip.Header(carrier, carrier, proto, 64, len(inside)), inside)
 			frames[name+" in "+what] = frame
-			frames["the beginning of "+name+" in "+what] = frame[:len(frame)-len(inside)+8]
+			header := map[uint8]int{lab.ProtoIPv4: ip.Len4, lab.ProtoIPv6: ip.Len6}[proto]
+			for part, length := range map[string]int{"the beginning": 8, "most of the header": header - 1, "the header": header, "a port": header + 2, "the ports": header + 4} {
+				frames[part+" of "+name+" in "+what] = frame[:len(frame)-len(inside)+length]
+			}
+			bare := packetOf(frames[name])
+			bare.SrcPort, bare.DstPort, bare.Opens = 0, 0, false
+			if got := packetOf(frames["the header of "+name+" in "+what]); got != bare {
+				t.Errorf("the header of %s in %s is %+v", name, what, got)
+			}
 			if got := packetOf(frame); got != packetOf(frames[name]) {
 				t.Errorf("%s in %s is %+v", name, what, got)
 			}
 		}
 	}
+	behindOptions("web in IPv4")
 	answer := frames["an answer"]
 	copy(answer[portSource:portTarget], answer[portTarget:portsEnd])
 	answer[portTarget], answer[tcpFlags] = 200, tcpSYN|tcpACK

@@ -12,33 +12,35 @@ import (
 // TestFaultsOfOneDirectionTakeTurns: another rule could take the test frame of a cut. Those of other
 // directions go on.
 func TestFaultsOfOneDirectionTakeTurns(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of a fault that waits for ever
+	defer cancel()
 	w := &World{busy: map[string]chan struct{}{}}
 	there := lab.Rule{Link: lab.Sync, From: "lb1", To: "lb2"}
 	back := lab.Rule{Link: lab.Sync, From: "lb2", To: "lb1"}
 	heartbeat, stream := there, there
 	heartbeat.Only, stream.Only = lab.BFD, lab.Stream
-	first, err := w.awaitTurns(t.Context(), []lab.Rule{there, heartbeat})
+	first, err := w.awaitTurns(ctx, []lab.Rule{there, heartbeat})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := w.awaitTurns(t.Context(), []lab.Rule{back})
+	other, err := w.awaitTurns(ctx, []lab.Rule{back})
 	if err != nil {
 		t.Fatal("another direction waits: ", err)
 	}
 	other()
-	brief, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
+	brief, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer stop()
 	if _, err := w.awaitTurns(brief, []lab.Rule{back, stream}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("the same direction does not wait: %v", err)
 	}
 	// The one that gave up is not waited for.
 	first()
-	last, err := w.awaitTurns(t.Context(), []lab.Rule{there, back})
+	last, err := w.awaitTurns(ctx, []lab.Rule{there, back})
 	if err != nil {
 		t.Fatal(err)
 	}
 	last()
-	if err := w.Settle(t.Context()); err != nil {
+	if err := w.Settle(ctx); err != nil {
 		t.Error(err)
 	}
 }
