@@ -160,6 +160,10 @@ func directTests(of directPair) []packetTest {
 		steps: after(sent(next+1<<18-1, acked+1<<18-1, fin|ack)),
 		table: []string{at(flow.FinWait)}, events: then(at(flow.FinWait)),
 	}, {
+		rule:  of.mode.String() + ": a FIN with one number as far ahead as none may be proves nothing",
+		steps: after(sent(next+1<<18, acked+1, fin|ack), sent(next+1, acked+1<<18, fin|ack)),
+		table: []string{at(flow.Established)}, events: established,
+	}, {
 		rule:  of.mode.String() + ": a RST needs one of the numbers itself",
 		steps: after(sent(next+1, acked+1, rst|ack)),
 		table: []string{at(flow.Established)}, events: established,
