@@ -36,7 +36,7 @@ func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 			tape.promote(800, test.master, 4000)
 		}
 		tape.step(3000, plan.VerbWait, "timeout")
-		verdict := judged(scenario(t, "", "", ""), tape)
+		verdict := judged(scenario(t, "[sim] config ha.hold=100ms", "", ""), tape)
 		i := slices.IndexFunc(verdict.Checks, func(c Check) bool { return c.Name == plan.CheckWait })
 		if i < 0 || verdict.Checks[i].Verdict != test.want || !strings.Contains(verdict.Checks[i].Detail, test.says) {
 			t.Errorf("%s: %s", test.name, show(verdict))
