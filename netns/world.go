@@ -18,7 +18,6 @@ import (
 	"baton/netns/subject"
 	"baton/netns/traffic"
 	"baton/scenarios"
-	"baton/scenarios/evidence"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -293,9 +292,6 @@ func (w *World) Down(ctx context.Context) error {
 func (w *World) record(e trace.Event) {
 	w.view.note(e)
 	w.cfg.Recorder.Record(e)
-	if evidence.IsDamage(e) {
-		w.capture.Mark(e.At)
-	}
 	w.watchDamage(e)
 	select {
 	case w.changed <- struct{}{}:

@@ -203,8 +203,8 @@ func (c *Capture) Stats() Stats {
 	return s
 }
 
-// Mark protects the frames around an instant from being overwritten. Only the first instant
-// of a cluster counts, and the number of clusters is limited.
+// Mark protects the frames around an instant from being overwritten: the first
+// evidence.FocusMost instants.
 func (c *Capture) Mark(at clock.Instant) {
 	for _, e := range c.kept {
 		e.history.mark(at)

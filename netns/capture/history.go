@@ -18,7 +18,6 @@ type history struct {
 	budget int                     // bytes
 	chunks []*chunk                // oldest first
 	marks  [marksMost]atomic.Int64 // clock.Instant; 0 is unused
-	latest atomic.Int64            // the last instant passed to mark
 	// forgotten describes the overwritten frames: those older than all that are kept, and
 	// those between the marked ones and the latest.
 	forgotten [2]Cut
@@ -41,16 +40,12 @@ const (
 // Around is the time before and after a mark that is kept, limited to half of the memory.
 const Around = 2 * time.Second
 
-// marksMost is the maximum number of marked clusters.
-const marksMost = 4
+// marksMost is the maximum number of marked instants.
+const marksMost = evidence.FocusMost
 
-// mark protects the frames around an instant. Only the first instant of a cluster counts,
-// and only the first clusters. It takes no lock, because its caller may hold one.
+// mark protects the frames around an instant: that of the first calls, which take the places. It
+// takes no lock, because its caller may hold one.
 func (h *history) mark(at clock.Instant) {
-	last := clock.Instant(h.latest.Swap(int64(at)))
-	if last != 0 && at <= last.Add(evidence.Pause) {
-		return
-	}
 	for i := range h.marks {
 		if h.marks[i].CompareAndSwap(0, int64(at)) {
 			return

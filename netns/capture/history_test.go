@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/scenarios/evidence"
 )
 
 // fill stores count frames of 200 bytes, a microsecond apart, from an instant on.
@@ -63,7 +64,6 @@ func TestAMarkKeepsWhatIsAroundIt(t *testing.T) {
 	fill(&h, 1, count)
 	marked := clock.Instant(1 + count*1000)
 	h.mark(marked)
-	h.mark(marked + clock.Instant(100*time.Millisecond)) // of a cluster the first counts
 	fill(&h, marked, count)
 	end := marked + clock.Instant(10*time.Second)
 	fill(&h, end, count)
@@ -117,6 +117,19 @@ func TestEachClusterKeepsWhatIsAroundIt(t *testing.T) {
 	}
 	if held(&h) > h.budget || !kept[clock.Instant(time.Hour)+(count-1)*1000] {
 		t.Errorf("%d bytes held, budget %d; the latest frame is there: %v", held(&h), h.budget, kept[clock.Instant(time.Hour)+(count-1)*1000])
+	}
+}
+
+// The first marks have the places: one after another, however near.
+func TestNoMoreMarksThanClusters(t *testing.T) {
+	var h history
+	for i := range evidence.FocusMost + 1 {
+		h.mark(clock.Instant(i + 1))
+	}
+	for i := range h.marks {
+		if got := clock.Instant(h.marks[i].Load()); got != clock.Instant(i+1) {
+			t.Errorf("mark %d is %d", i, got)
+		}
 	}
 }
 

@@ -25,8 +25,8 @@ type Ask struct {
 	Events  []trace.Event // of the run, by time
 }
 
-// focusMost is the largest number of damage clusters for which evidence is kept.
-const focusMost = 4
+// FocusMost is the largest number of damage clusters for which evidence is kept.
+const FocusMost = 4
 
 // NewAsk makes an Ask from the events of a run and the windows in which checks failed, in any
 // order. Without windows it covers the whole run.
@@ -41,7 +41,7 @@ func NewAsk(events []trace.Event, failed []Span, limit int64, about string) Ask 
 		a.Windows = append(a.Windows, Span{From: f.From.Add(-Around), To: f.To.Add(Around)})
 	}
 	clusters := Clusters(events, IsDamage)
-	for _, c := range clusters[:min(len(clusters), focusMost)] {
+	for _, c := range clusters[:min(len(clusters), FocusMost)] {
 		a.Focus = append(a.Focus, c.From)
 		a.Windows = append(a.Windows, Span{From: c.From.Add(-Around), To: c.From.Add(Around)})
 	}

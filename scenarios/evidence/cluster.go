@@ -20,49 +20,66 @@ type Cluster struct {
 	First trace.Event // the first of them
 }
 
-// Onsets finds the starts of damage clusters while events are recorded. The zero value is ready.
+// divider tells where one cluster ends and the next begins.
+type divider struct {
+	began       bool // a cluster did
+	from, to    clock.Instant
+	faulted     bool // a fault has begun
+	latestFault clock.Instant
+}
+
+// note takes an event into account that is no damage.
+func (d *divider) note(e trace.Event) {
+	if e.Fault != nil && e.Fault.Phase == "begin" {
+		d.faulted, d.latestFault = true, max(d.latestFault, e.At)
+	}
+}
+
+// begins reports whether damage at an instant begins a cluster.
+func (d *divider) begins(at clock.Instant) bool {
+	fault := d.faulted && d.from < d.latestFault && d.latestFault <= at
+	begins := !d.began || fault || at > d.to.Add(Pause)
+	if begins {
+		d.began, d.from = true, at
+	}
+	d.to = max(d.to, at)
+	return begins
+}
+
+// Onsets finds the starts of damage clusters while events are recorded. An event may be recorded
+// a little after one that follows it. The zero value is ready.
 type Onsets struct {
-	damaged bool // there was damage
-	last    clock.Instant
-	fault   bool // one has begun since the cluster began
+	divider divider
 	found   int
 }
 
 // Begins reports whether an event begins one of the first clusters, for which evidence is kept.
 func (o *Onsets) Begins(e trace.Event) bool {
-	if e.Fault != nil && e.Fault.Phase == "begin" {
-		o.fault = true
-	}
-	if !IsDamage(e) {
+	o.divider.note(e)
+	if !IsDamage(e) || !o.divider.begins(e.At) {
 		return false
 	}
-	begins := !o.damaged || o.fault || e.At > o.last.Add(Pause)
-	o.damaged, o.last = true, e.At
-	if begins {
-		o.fault = false
-		o.found++
-	}
-	return begins && o.found <= focusMost
+	o.found++
+	return o.found <= FocusMost
 }
 
 // Clusters groups the events that are damage. The events are sorted by time. The largest cluster
 // comes first; of equal ones, the earlier.
 func Clusters(events []trace.Event, damage func(trace.Event) bool) []Cluster {
 	var found []Cluster
-	fault := clock.Instant(0) // the last that began
+	var divider divider
 	for _, e := range events {
-		if e.Fault != nil && e.Fault.Phase == "begin" {
-			fault = e.At
-		}
+		divider.note(e)
 		if !damage(e) {
 			continue
 		}
-		if last := len(found) - 1; last >= 0 && e.At <= found[last].To.Add(Pause) && fault <= found[last].From {
-			found[last].To = e.At
-			found[last].Count++
+		if divider.begins(e.At) {
+			found = append(found, Cluster{Span: Span{From: e.At, To: e.At}, Count: 1, First: e})
 			continue
 		}
-		found = append(found, Cluster{Span: Span{From: e.At, To: e.At}, Count: 1, First: e})
+		last := &found[len(found)-1]
+		last.To = e.At
+		last.Count++
 	}
 	slices.SortStableFunc(found, func(x, y Cluster) int { return cmp.Compare(y.Count, x.Count) })
 	return found

@@ -62,8 +62,25 @@ func TestOnsetsEnd(t *testing.T) {
 			begun++
 		}
 	}
-	if begun != focusMost {
-		t.Errorf("%d, want %d", begun, focusMost)
+	if begun != FocusMost {
+		t.Errorf("%d, want %d", begun, FocusMost)
+	}
+}
+
+// Captured frames are judged some time after they were seen: of two events the later may be recorded first.
+func TestDamageThatIsToldAfterALaterFaultIsNotOfIt(t *testing.T) {
+	var onsets Onsets
+	reset := func(s float64) bool { return onsets.Begins(trace.Event{At: sec(s), RST: &trace.RST{}}) }
+	began := []bool{
+		reset(1),
+		onsets.Begins(trace.Event{At: sec(1.2), Fault: &trace.Fault{Phase: "begin"}}),
+		reset(1.1), // before the fault
+		reset(1.3),
+		reset(1.25), // the fault's cluster goes on
+		reset(1.79), // within the pause after the latest
+	}
+	if want := []bool{true, false, false, true, false, false}; !slices.Equal(began, want) {
+		t.Errorf("%v, want %v", began, want)
 	}
 }
 
