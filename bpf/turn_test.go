@@ -36,6 +36,61 @@ func TestProgramsFollowTheModelWithPortsInTurn(t *testing.T) {
 	}
 }
 
+// TestOldConnectionsOfABackendAreSkipped: a backend that answers a SYN by the ACK of another connection has
+// still got one from that port, and more of them next to it. Only that is such an answer: no RST that
+// refuses the SYN, no SYN-ACK, and no ACK of an open connection.
+func TestOldConnectionsOfABackendAreSkipped(t *testing.T) {
+	cfg := turningConfig()
+	cfg.SNATPorts, cfg.SNATPeer = dataplane.PortRange{First: 20000, Last: 20159}, dataplane.PortRange{First: 20160, Last: 20319}
+	cfg.MaxFlows = 1024
+	service := labService(flow.TCP, poolPort, dataplane.FullNAT, dataplane.RoundRobin, 8080)
+	cfg.Services = []dataplane.Service{service}
+	const skip = 160 / 16
+	eachSubject(t, cfg, func(t *testing.T, s subject) {
+		if err := s.Lease(origin + 1e12); err != nil {
+			t.Fatal(err)
+		}
+		opened := 0
+		open := func() flow.Entry {
+			t.Helper()
+			opened++
+			original := toVIP(flow.TCP, uint16(30000+opened), poolPort)
+			fate(t, s, "client0", withNumbers(fromClient(original, syn), clientISN, 0))
+			e, found, err := s.Lookup(original)
+			if err != nil || !found {
+				t.Fatalf("flow %d: %v, %v", opened, found, err)
+			}
+			return e
+		}
+		port := func(e flow.Entry) int { return int(e.Reply.DstPort - cfg.SNATPorts.First) }
+		last := open()
+		for _, tt := range []struct {
+			what  string
+			flags int
+			ack   uint32
+			ahead int // of the next port
+			again int // of the one after that, when an ACK of another connection follows
+		}{
+			{"a RST that refuses another SYN", rst | ack, 88888, 1, 1 + skip},
+			{"a SYN-ACK", syn | ack, clientISN + 1, 1, 1},
+			{"an ACK of the SYN", ack, clientISN + 1, 1, 1},
+			{"a RST that refuses", rst | ack, clientISN + 1, 1, 1},
+			{"an ACK of another connection", ack, 77777, 1 + skip, 1},
+			{"one with data", ack | psh, 66666, 1 + skip, 1},
+		} {
+			fate(t, s, "backend0", withNumbers(fromBackend(last.Reply, tt.flags), 5000, tt.ack))
+			next := open()
+			if got := (port(next) - port(last) + 160) % 160; got != tt.ahead {
+				t.Errorf("after %s the next port is %d ahead, want %d", tt.what, got, tt.ahead)
+			}
+			fate(t, s, "backend0", withNumbers(fromBackend(last.Reply, ack), 5000, 55555))
+			if last = open(); (port(last)-port(next)+160)%160 != tt.again {
+				t.Errorf("after %s and an ACK of another connection the next port is %d ahead, want %d", tt.what, port(last)-port(next), tt.again)
+			}
+		}
+	})
+}
+
 // TestAPortRestsUntilAllOthersHadTheirTurn: of each backend, over all SNAT addresses. Ports in
 // use lose their turn, and neighbours in use do not keep a flow from finding a port. Flows
 // of maglev keep an order of their own, which the peer knows.

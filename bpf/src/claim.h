@@ -8,12 +8,10 @@
 
 #include <linux/errno.h>
 
-#include "hash.h"
-#include "maps.h"
+#include "turn.h"
 
 #define PORT_ATTEMPTS 64
 #define TURN_ATTEMPTS 8 /* of them in turn. The rest are drawn: ports in use may be neighbours */
-#define TURNS 1024
 
 static __always_inline bool is_claim_of(const struct tuple *reply, const struct tuple *original)
 {
@@ -35,10 +33,6 @@ static __always_inline long claim_reply(const struct tuple *reply, const struct 
 		return err;
 	return is_claim_of(reply, original) ? -EALREADY : -EEXIST;
 }
-
-/* The position in the SNAT ports at which the next flow tries, by the hash of its backend's address
- * and port. User space fills in where each begins. Not a map, whose key would need stack. */
-__u64 port_turns[TURNS];
 
 /* A search for a SNAT port. */
 struct search {
@@ -68,15 +62,6 @@ static long claim_port(__u32 i, void *context)
 	s->reply->dst = s->svc->snat[at & (SNAT_MAX - 1)];
 	s->err = claim_reply(s->reply, s->original);
 	return s->err != -EEXIST;
-}
-
-/* Returns the turn of the backend of reply. Each port rests for as long as possible before its
- * next flow: the backend may still have the connection of the last one (RFC 6056 3.3.4). */
-static __always_inline __u64 *turn_of(struct tuple *reply)
-{
-	__builtin_memset(&reply->dst, 0, sizeof(reply->dst)); /* what is hashed is the backend's */
-	reply->dport = 0;
-	return &port_turns[hash_tuple(reply) & (TURNS - 1)];
 }
 
 /* Claims reply with the first free port of the flow's probe sequence, at any of the

@@ -271,6 +271,18 @@ static __always_inline bool is_unearned(const struct conn *conn, const struct pa
 	       state_of(word) == STATE_SYN_SENT && (word & WORD_ORIGIN_MASK) == with_origin(ORIGIN_ADOPTED);
 }
 
+/* Whether a backend answers the flow's SYN by the ACK of a connection that it still has from the same
+ * port (RFC 5961 4.2). */
+static __always_inline bool meets_old_connection(const struct conn *conn, const struct packet *pkt,
+						 enum direction direction)
+{
+	__u64 word = word_of(conn);
+
+	return direction == REPLY && pkt->tuple.proto == IPPROTO_TCP && is_mid_flow(pkt) &&
+	       state_of(word) == STATE_SYN_SENT && !(word & WORD_REPLY_SEEN) && (word & WORD_EXPECTS << ORIGINAL) &&
+	       conn->expected[ORIGINAL] != pkt->ack;
+}
+
 /* A new connection may reuse the tuple of a closed one, with another backend. */
 static __always_inline bool reopens(__u64 word, const struct packet *pkt)
 {

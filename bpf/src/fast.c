@@ -87,6 +87,8 @@ static __always_inline int pass_on(packet_ctx *ctx, const struct packet *pkt, co
 
 	if ((!a->hop && !svc) || may_follow(pkt, a, direction) != DROP_NONE)
 		return leave_to_tcx(LEFT_OTHER);
+	if (snat_turns && meets_old_connection(a->conn, pkt, direction))
+		return leave_to_tcx(LEFT_OTHER); /* which has the turns */
 	if (svc && direction == ORIGINAL)
 		encapsulate_for(&to, svc->mode == MODE_DSR_IPIP && leaves_unchanged(&to));
 	hop = a->hop ? a->hop : find_neighbour(ctx, &to, egress(direction));

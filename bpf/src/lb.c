@@ -106,6 +106,8 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *p
 		return drop(reason);
 	if (direction == REPLY && defer_replies && tells_client(a->conn, pkt))
 		return telling_reply(skb, pkt, a);
+	if (snat_turns && meets_old_connection(a->conn, pkt, direction))
+		skip_turn(&a->conn->reply);
 	track(a->conn, a->original, a->id, pkt, direction);
 	if (!a->hop)
 		remember_hop(a->conn, a->stamp, find_neighbour(skb, &to, egress(direction)), direction);

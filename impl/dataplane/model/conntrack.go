@@ -200,6 +200,13 @@ func (d *Dataplane) isUnearned(c *conn, p *packet) bool {
 		c.state == flow.SynSent && c.origin == flow.Adopted
 }
 
+// meetsOldConnection reports whether a backend answers the flow's SYN by the ACK of a connection that
+// it still has from the same port (RFC 5961 4.2).
+func (c *conn) meetsOldConnection(p *packet) bool {
+	return p.tuple.Proto == flow.TCP && p.isMidFlow() && c.state == flow.SynSent && !c.replySeen &&
+		c.expected[original].known && c.expected[original].seq != p.ack
+}
+
 // reopens reports whether p begins a new connection on the tuple of a closed one.
 func (c *conn) reopens(p *packet) bool { return p.isFreshSYN() && c.state == flow.Closed }
 

@@ -238,6 +238,9 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 	if d.cfg.Defer && c.tellsClient(p) {
 		return d.deferReply(c, originalTuple, p)
 	}
+	if c.meetsOldConnection(p) {
+		d.skipTurn(&c.reply)
+	}
 	d.track(c, originalTuple, p, reply)
 	return d.forward(p, originalTuple.Reverse(), reply, translated)
 }

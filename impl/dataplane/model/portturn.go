@@ -12,6 +12,9 @@ const turnAttempts = 8
 // turnPlaces is the number of places in which turns are kept.
 const turnPlaces = 1024
 
+// turnSkips is the number of skips that lead once through the ports of an address.
+const turnSkips = 16
+
 // portTurns are the positions in the SNAT ports at which the next flows try, by the hash of
 // their backend's address and port. Each port rests for as long as possible before its next
 // flow: the backend may still have the connection of the last one (RFC 6056 3.3.4). Backends
@@ -32,11 +35,24 @@ func (d *Dataplane) turnOf(s *service, claim *flow.Tuple) *uint64 {
 	if d.cfg.SNATTurn == 0 || s.Balance == dataplane.Maglev {
 		return nil
 	}
+	return d.turnAt(claim)
+}
+
+func (d *Dataplane) turnAt(claim *flow.Tuple) *uint64 {
 	family, of := 1, flow.Tuple{Src: claim.Src, SrcPort: claim.SrcPort, Proto: claim.Proto}
 	if of.Src.Is4() {
 		family, of.Dst = 0, flow.IPv4(0, 0, 0, 0)
 	}
 	return &d.turns[family][Hash(of)%turnPlaces]
+}
+
+// skipTurn leaves out the ports next to that of a claim, of which the backend still has a connection:
+// without the tables that knew of it, as when both nodes have lost theirs, it has others of those
+// ports.
+func (d *Dataplane) skipTurn(claim *flow.Tuple) {
+	if d.cfg.SNATTurn != 0 {
+		*d.turnAt(claim) += uint64(d.cfg.SNATPorts.Len()) / turnSkips
+	}
 }
 
 // takeTurn returns the port and address whose turn it is: all ports of the first address, then
