@@ -283,6 +283,10 @@ func TestJudge(t *testing.T) {
 
 		{name: "a trace without its end", edit: func(t *tape) { t.without(func(e trace.Event) bool { return e.At >= ms(5000) }) },
 			want: Inconclusive, check: "trace", detail: "before the end of the scenario"},
+		{name: "a trace without the final totals of one line", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Final && e.Totals.Name == "web" })
+		},
+			want: Inconclusive, check: "trace", detail: "no final totals of traffic web"},
 		{name: "a trace without final totals", edit: func(t *tape) { t.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Final }) },
 			want: Inconclusive, check: "trace", detail: "no final totals of traffic web, probe"},
 		{name: "a trace of another schema", edit: func(t *tape) { (*t)[0].Meta.Version = 99 }, want: Inconclusive, check: "trace", detail: "version 99"},

@@ -59,6 +59,31 @@ func TestLatencies(t *testing.T) {
 			t.role(5001, "lb2", "Master", "Yielding")
 			t.promote(5004, "lb1", 9000)
 		}, map[string]float64{"handover_ms": 3}},
+		{"the stop's receipt does not begin it anew", func(t *tape) {
+			t.fault(5000, fault.Stop, "lb2", "begin")
+			t.fault(5001, fault.Stop, "lb2", "receipt")
+			t.role(5002, "lb2", "Master", "Yielding")
+			t.promote(5004, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 4}},
+		{"a fault of a link in the middle of it does not end it", func(t *tape) {
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.fault(5002, fault.Cut, "lb2->backends", "begin")
+			t.promote(5004, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 3}},
+		{"the second begins with the second Yielding", func(t *tape) {
+			t.role(4500, "lb2", "Master", "Yielding")
+			t.role(4600, "lb2", "Claiming", "Master")
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.promote(5004, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 3}},
+		{"one that is taken back is none", func(t *tape) {
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.role(5050, "lb2", "Claiming", "Master")
+		}, map[string]float64{"handover_ms": -1}},
+		{"a MASTER that fails hands nothing over", func(t *tape) {
+			t.role(5001, "lb2", "Master", "Fault")
+			t.promote(5004, "lb1", 9000)
+		}, map[string]float64{"handover_ms": -1}},
 		{"a crash in the middle of it is none", func(t *tape) {
 			t.role(5001, "lb2", "Master", "Yielding")
 			t.fault(5002, fault.Crash, "lb2", "begin")

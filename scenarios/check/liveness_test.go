@@ -147,6 +147,21 @@ func TestLiveness(t *testing.T) {
 			t.struck(2000, fault.Cut, "lb2->backends")
 			t.until(20_000, "lb1")
 		}, Pass, ""},
+		{"the way back from a target is cut", plan.Served, "config track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "backends->lb1")
+		}, Fail, "only lb1 forwards, but it cannot serve"},
+		{"a target that one node tracks, in this world", plan.Served, "[sim] config lb1 track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backends")
+		}, Fail, "only lb1 forwards, but it cannot serve"},
+		{"a target that the other node tracks", plan.Served, "config lb2 track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backends")
+		}, Pass, ""},
+		{"a target that is tracked in the other world", plan.Served, "[netns] config lb1 track.targets=backends\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backends")
+		}, Pass, ""},
+		{"the gateway that decides is cut off", plan.Served, "config arbiter.gateway=backend1\n", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->backend1")
+		}, Fail, "only lb1 forwards, but it cannot serve"},
 		{"a target that nobody tracks", plan.Served, "", func(t *tape) { t.struck(2000, fault.Cut, "lb1->backends") }, Pass, ""},
 		{"a handover takes a moment", plan.Served, "", func(t *tape) {
 			t.role(39_990, "lb1", "Master", "Yielding")
@@ -186,6 +201,26 @@ func TestLiveness(t *testing.T) {
 			t.role(39_900, "lb1", "Master", "Backup")
 			t.makeWay(40_000, 60)
 		}, Fail, "no node forwards from +39.900s"},
+		{"a deaf peer fails instead of claiming", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.role(39_999.9, "lb2", "Backup", "Fault")
+			t.over(40_152, "lb1", "lb1")
+			t.until(40_000, "lb1")
+			t.role(40_000, "lb1", "Master", "Backup")
+		}, Fail, "no node forwards from +40.000s"},
+		{"a deaf peer claims, and the lease of the MASTER ends although it keeps its role", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.role(39_999.9, "lb2", "Backup", "Claiming", claimGates...)
+			t.until(40_000, "lb1")
+			t.lease(40_152, "lb1", 100_000)
+		}, Fail, "no node forwards from +40.000s"},
+		{"a deaf peer claims long after the MASTER has given up its role for another reason", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.role(30_000, "lb1", "Master", "Backup")
+			t.role(39_999.9, "lb2", "Backup", "Claiming", claimGates...)
+			t.until(40_000, "lb1")
+			t.lease(40_152, "lb2", 100_000)
+		}, Fail, "no node forwards from +40.000s"},
 		{"chaos that ends excuses while it lasts", plan.Served, "chaos stall=5s stall.for=1s until=20s\n", func(t *tape) {
 			t.until(19_000, "lb1")
 			t.promote(25_000, "lb1", 100_000)
@@ -310,6 +345,10 @@ func TestLiveness(t *testing.T) {
 		}, Pass, ""},
 		{"a follower loses what lives", plan.Kept, "", func(t *tape) { t.entries(5000, "lb2", 1) }, Fail, "lb2 from 2 to 1 entries"},
 		{"the MASTER loses what lives", plan.Kept, "", func(t *tape) { t.entries(5000, "lb1", 0) }, Fail, "lb1 from 2 to 0 entries"},
+		{"a fault that ends no daemon does not excuse", plan.Kept, "", func(t *tape) {
+			t.struck(4000, fault.Handover, "lb1")
+			t.entries(5000, "lb1", 0)
+		}, Fail, "lb1 from 2 to 0 entries"},
 		{"a daemon that ended forgets", plan.Kept, "", func(t *tape) {
 			t.struck(4000, fault.Kill, "lb2")
 			t.struck(4500, fault.Restore, "lb2")

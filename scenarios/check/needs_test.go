@@ -94,6 +94,36 @@ func TestNeedsNameChecksAndCapabilities(t *testing.T) {
 	}
 }
 
+// TestEachCapabilityIsShownByItsOwnEvents: a subject that claims to provide all, and serves, is taken at
+// its word only for the capabilities of which its trace has an event.
+func TestEachCapabilityIsShownByItsOwnEvents(t *testing.T) {
+	events := map[string]trace.Event{
+		capability.Roles:   {Kind: trace.KindRole, Role: &trace.Role{From: "Init", To: "Backup"}},
+		capability.Gates:   {Kind: trace.KindGate, Gate: &trace.Gate{Name: "InSync"}},
+		capability.Lease:   {Kind: trace.KindLease, Lease: &trace.Lease{}},
+		capability.BFD:     {Kind: trace.KindBFD, BFD: &trace.BFD{}},
+		capability.Sync:    {Kind: trace.KindSync, Sync: &trace.Sync{}},
+		capability.Replica: {Kind: trace.KindReplica, Replica: &trace.Replica{}},
+	}
+	for _, name := range capability.Names() {
+		if _, shown := events[name]; shown != (shownBy[name] != nil) {
+			t.Errorf("%s: an event here: %v, a row in shownBy: %v", name, shown, shownBy[name] != nil)
+		}
+	}
+	p := scenario(t, "", "", "")
+	serves := trace.Event{At: ms(1), Node: "lb1", Kind: trace.KindForwarder, Forwarder: &trace.Forwarder{}}
+	for name, e := range events {
+		e.At, e.Node = ms(2), "lb1"
+		unshown := newRun(p, []trace.Event{serves, e}).unshown
+		if len(unshown) != len(events)-1 || slices.Contains(unshown, name) {
+			t.Errorf("a trace with an event of %s leaves %v without one", name, unshown)
+		}
+		if idle := newRun(p, []trace.Event{e}).unshown; len(idle) != 0 {
+			t.Errorf("a subject that never served has to show %v", idle)
+		}
+	}
+}
+
 // TestRolesThatContradictTheWire: a subject that tells roles and no lease is held to them.
 func TestRolesThatContradictTheWire(t *testing.T) {
 	for _, c := range []struct {

@@ -126,6 +126,41 @@ func TestForwardingWithoutALease(t *testing.T) {
 	}
 }
 
+// The end of a lease is judged by when a packet was sent. A packet is seen later by what the plan
+// delays those of its sender at that edge.
+func TestAPacketThatIsUnderWayOutlivesItsLease(t *testing.T) {
+	loser := func(t *tape) { t.forwarder(2300, "lb2", "lb1", 2029) } // its lease ends at 2004
+	winner := func(t *tape) {
+		t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+		t.lease(2154, "lb2", 2200)
+		t.forwarder(2225, "lb2", "lb1", 1999)
+	}
+	for _, test := range []struct {
+		name, chaos string
+		edit        func(*tape)
+		want        Outcome
+	}{
+		{"the loser's last, on a good link", "", loser, Fail},
+		{"the loser's last, delayed", "chaos clients from lb1 delay=10ms\n", loser, Pass},
+		{"the loser's last, delayed too little", "chaos clients from lb1 delay=3ms\n", loser, Fail},
+		{"the loser's last, while the winner's are delayed", "chaos clients from lb2 delay=10ms\n", loser, Fail},
+		{"the loser's last, delayed at another edge", "chaos backends from lb1 delay=10ms\n", loser, Fail},
+		{"the loser's last, delayed in another world", "[sim] chaos clients from lb1 delay=10ms\n", loser, Fail},
+		{"the winner's first, on a good link", "", winner, Fail},
+		{"the winner's first, delayed", "chaos clients from lb2 delay=10ms\n", winner, Pass},
+		{"the winner's first, while the loser's are delayed", "chaos clients from lb1 delay=10ms\n", winner, Fail},
+	} {
+		tape := crash()
+		tape.without(func(e trace.Event) bool { return e.Forwarder != nil && e.Node == "lb2" })
+		test.edit(tape)
+		trace.Sort(*tape)
+		p := scenario(t, test.chaos+"always forwarders <= 1", "", "")
+		if got, detail := outcome(judged(p, tape), "forwarders"); got != test.want {
+			t.Errorf("%s: forwarders is %s, want %s: %s", test.name, got, test.want, detail)
+		}
+	}
+}
+
 func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 	tests := []struct {
 		name                string
@@ -158,6 +193,19 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 			}},
 		{name: "it carries packets again without a claim", masters: Pass, forwarders: Fail, detail: "lb1 carries the packets of the VIP at the clients edge again at +4.020s; it lost them to lb2 at +2.160s and has not become Master since",
 			edit: func(t *tape) { t.forwarder(4020, "lb1", "lb2", 4019) }},
+		{name: "it carries packets again after it has become Backup", masters: Pass, forwarders: Fail, detail: "it lost them to lb2 at +2.160s and has not become Master since",
+			edit: func(t *tape) {
+				t.role(4002, "lb1", "Master", "Backup")
+				t.forwarder(4020, "lb1", "lb2", 4019)
+			}},
+		{name: "it carries packets again before its claim", masters: Pass, forwarders: Fail, detail: "lb1 carries the packets of the VIP at the clients edge again at +4.800s",
+			edit: func(t *tape) {
+				t.role(4002, "lb1", "Master", "Backup")
+				t.forwarder(4800, "lb1", "lb2", 4799)
+				t.role(4900, "lb2", "Master", "Yielding")
+				t.lease(4900, "lb2", 4900)
+				t.promote(5000, "lb1", 9000)
+			}},
 		{name: "it carries packets again after a claim of its own", masters: Pass, forwarders: Pass,
 			edit: func(t *tape) {
 				t.role(4900, "lb2", "Master", "Yielding")
@@ -239,9 +287,16 @@ func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
 // pinned, not before its end.
 func TestAPinnedLeaseOutlivesItsProcess(t *testing.T) {
 	for _, test := range []struct {
-		pin, verb string
-		want      Outcome
-	}{{"off", fault.Kill, Pass}, {"on", fault.Kill, Fail}, {"on", fault.Crash, Pass}} {
+		pins, verb string
+		want       Outcome
+	}{
+		{"config pin=off", fault.Kill, Pass},
+		{"config pin=on", fault.Kill, Fail},
+		{"config pin=on", fault.Crash, Pass},
+		{"config pin=off\n[netns] config lb1 pin=on", fault.Kill, Fail},
+		{"config pin=off\nconfig lb2 pin=on", fault.Kill, Pass},
+		{"[netns] config pin=off\n[sim] config pin=on", fault.Kill, Pass},
+	} {
 		tape := crash()
 		tape.lease(1990, "lb1", 2300) // longer than it takes lb2 to claim
 		trace.Sort(*tape)
@@ -252,9 +307,9 @@ func TestAPinnedLeaseOutlivesItsProcess(t *testing.T) {
 				(*tape)[i].Fault = &struck
 			}
 		}
-		p := scenario(t, "config pin="+test.pin+"\nalways forwarders <= 1", "", "")
+		p := scenario(t, test.pins+"\nalways forwarders <= 1", "", "")
 		if got, detail := outcome(judged(p, tape), "forwarders"); got != test.want {
-			t.Errorf("pin=%s, %s: forwarders is %s, want %s: %s", test.pin, test.verb, got, test.want, detail)
+			t.Errorf("%q, %s: forwarders is %s, want %s: %s", test.pins, test.verb, got, test.want, detail)
 		}
 	}
 }

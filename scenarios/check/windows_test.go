@@ -1,0 +1,172 @@
+package check
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/scenarios/metric"
+	"baton/scenarios/plan"
+)
+
+// standingMetrics have no instant at which they happen: they count at the end of a line of traffic, or
+// they are what holds at each instant.
+var standingMetrics = []string{"unanswered", "unechoed", "sessions", "verified", "rtt_p50_ms", "rtt_p99_ms", "rtt_max_ms", "exit"}
+
+// plants has, for each other metric, an event that raises it.
+var plants = func() map[string]func(*tape, float64) {
+	lost := func(event string) func(*tape, float64) {
+		return func(t *tape, at float64) { t.traffic(at, "web", "client1#1", event, "") }
+	}
+	gap := func(line string) func(*tape, float64) {
+		return func(t *tape, at float64) {
+			for _, flow := range []string{"client1#0", "client1#1"} {
+				t.gap(line, flow, at-50, at)
+			}
+		}
+	}
+	loss := func(planned bool) func(*tape, float64) {
+		return func(t *tape, at float64) {
+			t.add(at, "", trace.Event{Kind: trace.KindLoss, Loss: &trace.Loss{Where: "clients", Why: "cut", Count: 3, Planned: planned}})
+		}
+	}
+	takeover := func(t *tape, at float64) {
+		t.struck(at, fault.Kill, "lb1")
+		for _, path := range []string{"clients", "sync"} {
+			t.bfd(at+5, "lb2", path, "Up", "Down", 0)
+		}
+		t.promote(at+9, "lb2", at+9)
+		t.gap("web", "client1#0", at-10, at+20)
+		t.role(at+30, "lb2", "Master", "Backup")
+		t.role(at+31, "lb1", "Backup", "Master")
+	}
+	synced := func(t *tape, at float64) { t.sync(at, "lb2", "insync", 7, time.Second) }
+	return map[string]func(*tape, float64){
+		"masters": func(t *tape, at float64) {
+			t.role(at, "lb2", "Backup", "Master")
+			t.role(at+10, "lb2", "Master", "Backup")
+		},
+		"forwarders": func(t *tape, at float64) { t.lease(at, "lb2", at+10) },
+		"rst":        func(t *tape, at float64) { t.rst(at) },
+		"lost":       lost(trace.TrafficLost), "corrupt": lost(trace.TrafficCorrupt), "moved": lost(trace.TrafficMoved),
+		"connects_failed": func(t *tape, at float64) { t.traffic(at, "new", "client1#1", trace.TrafficFailed, "") },
+		"incomplete":      func(t *tape, at float64) { t.traffic(at, "big", "client1#1", trace.TrafficLost, "") },
+		"gap":             gap("web"), "gap_tcp_p50_ms": gap("web"), "gap_tcp_p99_ms": gap("web"), "gap_tcp_max_ms": gap("web"),
+		"gap_udp_max_ms": gap("probe"),
+		"restore_gap_ms": func(t *tape, at float64) { t.struck(at, fault.Restore, "lb2"); t.gap("probe", "client1#0", at+1, at+9) },
+		"detect_ms":      takeover, "takeover_ms": takeover, "unready_ms": takeover,
+		"handover_ms": func(t *tape, at float64) {
+			t.struck(at, fault.Handover, "lb1")
+			t.role(at+1, "lb1", "Master", "Yielding")
+			t.role(at+5, "lb2", "Claiming", "Master")
+			t.role(at+30, "lb2", "Master", "Backup")
+			t.role(at+31, "lb1", "Backup", "Master")
+		},
+		"dual_ms": func(t *tape, at float64) {
+			t.forwarder(at, "lb2", "lb1", at)
+			t.forwarder(at+20, "lb1", "lb2", at+20)
+			t.forwarder(at+40, "lb2", "lb1", at+40)
+			t.forwarder(at+60, "lb1", "lb2", at+60)
+		},
+		"sync_ms": synced, "sync_entries": synced,
+		"dropped": loss(true), "strays": loss(false),
+		"role_changes": func(t *tape, at float64) {
+			t.role(at, "lb2", "Backup", "Master")
+			t.role(at+10, "lb2", "Master", "Backup")
+		},
+	}
+}()
+
+// TestAMetricCountsWhatHappensInItsWindow: the same event raises each metric if it happens in the
+// window, and does not if it happens before or after.
+func TestAMetricCountsWhatHappensInItsWindow(t *testing.T) {
+	p := windowPlan(t)
+	recorded := func(plant func(*tape, float64), at float64) *run { return newRun(p, *planted(plant, at)) }
+	w := window{ms(20_000), ms(30_000)}
+	most := func(name string, r *run) (value float64) {
+		for _, s := range r.samples(name, "", w) {
+			value = max(value, s.value)
+		}
+		return value
+	}
+	for _, m := range metric.All() {
+		plant, has := plants[m.Name]
+		if has == slices.Contains(standingMetrics, m.Name) {
+			t.Errorf("%s: want either an event that raises it, or a reason why there is none", m.Name)
+		}
+		if !has {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			rest := most(m.Name, recorded(func(*tape, float64) {}, 0))
+			if in := most(m.Name, recorded(plant, 25_000)); in <= rest {
+				t.Errorf("%v in the window, and %v without: want more", in, rest)
+			}
+			for _, at := range []float64{10_000, 35_000} {
+				if out := most(m.Name, recorded(plant, at)); out != rest {
+					t.Errorf("%v although it happened at %vs, outside of %s: want %v", out, at/1000, recorded(plant, at).span(w), rest)
+				}
+			}
+		})
+	}
+}
+
+// TestAMetricHasItsValueAtOnce: what raises a metric over a window raises its present value.
+func TestAMetricHasItsValueAtOnce(t *testing.T) {
+	p := windowPlan(t)
+	most := func(name string, recorded *tape) (value float64) {
+		s := NewState(p, plan.Sim)
+		for i := range *recorded {
+			if s.Apply(&(*recorded)[i]); s.Now > ms(25_000) {
+				now, _ := measures[name].now(s, "")
+				value = max(value, now)
+			}
+		}
+		return value
+	}
+	for _, m := range metric.All() {
+		plant, has := plants[m.Name]
+		if !m.Now || !has {
+			continue
+		}
+		rest := most(m.Name, planted(func(*tape, float64) {}, 0))
+		if is := most(m.Name, planted(plant, 25_000.1)); is <= rest {
+			t.Errorf("%s is %v at most, and %v without the event: want more", m.Name, is, rest)
+		}
+	}
+}
+
+// windowPlan has traffic of each kind that a metric of plants needs.
+func windowPlan(t *testing.T) *plan.Plan {
+	t.Helper()
+	p, problems := plan.Check("w.scn", []byte("scenario w\nservice web tcp 198.18.0.100:80\nservice dns udp 198.18.0.100:53\n"+
+		"traffic web sessions tcp count=2 every=100ms\ntraffic new connects tcp rate=10/s\ntraffic big bulk tcp size=1000000 count=1\n"+
+		"traffic probe probe udp\n@0s wait lb1 is Master and lb2 insync within 3s\n@30s end\n"))
+	if errs := problems.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	return p
+}
+
+// planted is a minute in which only what plant adds happens, and each line of traffic reports.
+func planted(plant func(*tape, float64), at float64) *tape {
+	tape := lasting()
+	for _, line := range []trace.Totals{
+		{Name: "new", Kind: plan.Connects, Proto: "tcp"}, {Name: "big", Kind: plan.Bulk, Proto: "tcp"}, {Name: "probe", Kind: plan.Probe, Proto: "udp"},
+	} {
+		tape.totals(900, line)
+	}
+	for _, node := range lab.Nodes() {
+		for _, path := range []string{"clients", "sync"} {
+			tape.bfd(50, node, path, "Init", "Up", 0)
+		}
+	}
+	tape.struck(1000, fault.Cut, "lb1->backends")
+	tape.struck(1001, fault.Heal, "")
+	plant(tape, at)
+	trace.Sort(*tape)
+	return tape
+}
