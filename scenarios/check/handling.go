@@ -72,6 +72,7 @@ const lull = 100 * time.Millisecond
 func (r *run) dual(w window) []sample {
 	lost := map[string]clock.Instant{} // by place and node: since when the peer carries them
 	total := map[string]time.Duration{}
+	when := map[string][]window{}
 	for _, e := range r.others {
 		f := e.Forwarder
 		if f == nil || !w.has(e.At) {
@@ -86,13 +87,14 @@ func (r *run) dual(w window) []sample {
 		underway := crossing + r.plan.Transit(r.meta.World, f.Edge, e.Node)
 		if was && e.At > since.Add(underway) && !r.claimed(e.Node, since.Add(-underway), e.At) {
 			total[place] += min(e.At.Sub(since), lull)
+			when[place] = append(when[place], window{since, e.At})
 		}
 		lost[place+f.From] = e.At
 		delete(lost, place+e.Node)
 	}
 	var samples []sample
 	for _, place := range slices.Sorted(maps.Keys(total)) {
-		samples = append(samples, sample{window: w, value: round(milliseconds(total[place])), what: place})
+		samples = append(samples, sample{window: w, value: round(milliseconds(total[place])), what: place, blame: when[place]})
 	}
 	return samples
 }

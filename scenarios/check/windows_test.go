@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,8 +103,23 @@ func TestAMetricCountsWhatHappensInItsWindow(t *testing.T) {
 		}
 		t.Run(m.Name, func(t *testing.T) {
 			rest := most(m.Name, recorded(func(*tape, float64) {}, 0))
-			if in := most(m.Name, recorded(plant, 25_000)); in <= rest {
-				t.Errorf("%v in the window, and %v without: want more", in, rest)
+			in := recorded(plant, 25_000)
+			if got := most(m.Name, in); got <= rest {
+				t.Fatalf("%v in the window, and %v without: want more", got, rest)
+			}
+			term := plan.Term{Factor: rest}
+			if m.Unit == metric.Duration {
+				term.Unit = time.Millisecond
+			}
+			claim := plan.Compare{Metric: m.Name, Op: "<=", Value: plan.Expr{Terms: []plan.Term{term}}}
+			f := in.compare(finding{}, claim, w)
+			if f.Verdict != Fail || len(f.evidence) == 0 || strings.Count(f.Detail, ": ") < 2 {
+				t.Fatalf("%s <= %v: %s %q at %v, want a failure with what was seen and when", m.Name, rest, f.Verdict, f.Detail, f.evidence)
+			}
+			for _, e := range f.evidence {
+				if e.from < ms(24_900) || e.to > ms(25_200) {
+					t.Errorf("%s <= %v: %q failed over %s, want the time of the event at 25s", m.Name, rest, f.Detail, in.span(e))
+				}
 			}
 			for _, at := range []float64{10_000, 35_000} {
 				if out := most(m.Name, recorded(plant, at)); out != rest {
