@@ -173,7 +173,7 @@ func (p *Process) Wait(ctx context.Context) (Exit, error) {
 	case <-p.done:
 		return p.exit, nil
 	case <-ctx.Done():
-		return Exit{}, fmt.Errorf("netns: wait for the end of process %d in %s: %w", p.pid, p.host.name, ctx.Err())
+		return Exit{}, fmt.Errorf("netns: process %d of %s has not ended: %w", p.pid, p.host.name, ctx.Err())
 	}
 }
 

@@ -20,8 +20,16 @@ import (
 )
 
 // receiptLimit bounds how long a fault may take to show a receipt, including a stop, which
-// waits for the node to exit.
+// waits for the node to exit. A command of an adapter that the fault executes has its own timeout besides.
 const receiptLimit = 5 * time.Second
+
+// faultLimit is receiptLimit with that timeout.
+func (w *World) faultLimit() time.Duration {
+	if a, ok := w.cfg.Subject.(*subject.Adapter); ok {
+		return receiptLimit + a.Timeout
+	}
+	return receiptLimit
+}
 
 // executions maps each verb of package fault to its implementation.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{
@@ -420,7 +428,7 @@ func (w *World) awaitTurns(ctx context.Context, rules []lab.Rule) (done func(), 
 	return func() { close(ended) }, nil
 }
 
-// Settle implements scenarios.World. Each fault ends by itself within receiptLimit.
+// Settle implements scenarios.World. Each fault ends by itself within faultLimit.
 func (w *World) Settle(context.Context) error {
 	w.mu.Lock()
 	busy := slices.Collect(maps.Values(w.busy))
@@ -443,7 +451,7 @@ func (w *World) begin(ctx context.Context, f trace.Fault, do func(context.Contex
 	}
 	event("begin", "")
 	return func() error {
-		ctx, cancel := context.WithTimeout(ctx, receiptLimit)
+		ctx, cancel := context.WithTimeout(ctx, w.faultLimit())
 		defer cancel()
 		receipt, err := do(ctx)
 		switch {

@@ -37,7 +37,7 @@ func (w *World) resetAll(ctx context.Context) {
 		if _, has := w.nodes.Reset(node); !has || process == nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, receiptLimit)
+		ctx, cancel := context.WithTimeout(ctx, w.faultLimit())
 		defer cancel()
 		_, err := process.Kill(ctx)
 		if err == nil {

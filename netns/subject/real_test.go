@@ -119,6 +119,7 @@ func TestBadAdapters(t *testing.T) {
 	}{
 		{"a command that is not there", "start: no-such-program", waits, "before that: sh: 1: no-such-program: not found", check.Fail},
 		{"a start that hangs", "start: sleep 60\ntimeout: 300ms", waits, "start did not return within 300ms: `sleep 60`", check.Fail},
+		{"a start that has not returned when the wait ends", "start: sleep 60", strings.ReplaceAll(waits, "1s", "2s"), "lb1 says: start has not returned yet: `sleep 60`", check.Fail},
 		{"a start that leaves nothing", "start: 'true'", waits, "start has left no process running: `true`", check.Fail},
 		{"a daemon that dies", "start: sleep 0.3 & disown 2>/dev/null || true", waits, "the last process that start had left has ended", check.Fail},
 		{"a node that dies", "run: sleep 0.3; exit 3", waits, "run ended with exit status 3: `sleep 0.3; exit 3`", check.Fail},
@@ -136,7 +137,9 @@ func TestBadAdapters(t *testing.T) {
 		{"two that both say MASTER", "run: exec sleep 60\nroles: poll\nrole: echo MASTER", "@0s wait lb1 is Master within 3s\n@300ms end\n", "masters: masters <= 1", check.Fail},
 		{"a daemon that outlives stop", "start: setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &", stops, "leak: sh (process", check.Fail},
 		{"a stop that hangs", "run: exec sleep 60\nstop: sleep 60\ntimeout: 200ms", stops, "stop did not return within 200ms", check.Inconclusive},
+		{"a stop that hangs for longer than faults take", "run: exec sleep 60\nstop: sleep 60\ntimeout: 6s", stops, "stop did not return within 6s", check.Inconclusive},
 		{"a run that forks away", "run: setsid sleep 60 & sleep 0.1", waits, "it has left sleep (process", check.Fail},
+		{"a daemon of start beside a run that ends", "start: setsid sleep 60 &\nrun: sleep 0.3; exit 2", waits, "run ended with exit status 2: `sleep 0.3; exit 2`; lb", check.Fail},
 		{"a daemon that dies while its role is polled", "start: sleep 0.3 &\nroles: poll\nrole: echo BACKUP", waits, "the last process that start had left has ended", check.Fail},
 		{"a handover that hangs", "run: exec sleep 60\nhandover: sleep 60\ntimeout: 200ms", hands, "lb1 refused: handover did not return within 200ms", check.Inconclusive},
 		{"a handover that is refused", "run: exec sleep 60\nhandover: echo no; exit 1", hands, "lb1 refused: handover ended with exit status 1: `echo no; exit 1`: no", check.Inconclusive},

@@ -90,10 +90,14 @@ func begin(file string) (*node, error) {
 // run starts the node and waits until it must stop.
 func (n *node) run(terminate <-chan os.Signal) error {
 	if n.Start != "" {
-		if err := n.bounded("start", n.Start, nil); err != nil {
+		returned := n.announceSlow("start", n.Start)
+		err := n.bounded("start", n.Start, nil)
+		returned(err)
+		if err != nil {
 			return err
 		}
 	}
+	daemons := others() // of start
 	var ended <-chan unix.WaitStatus // nil if start has left daemons
 	if n.Run != "" {
 		var err error
@@ -118,15 +122,16 @@ func (n *node) run(terminate <-chan os.Signal) error {
 	case <-terminate:
 		return nil
 	case status := <-ended:
-		return fmt.Errorf("run %s: `%s`%s", how(status), firstLine(n.Run), left())
+		return fmt.Errorf("run %s: `%s`%s", how(status), firstLine(n.Run), left(daemons))
 	case <-empty:
 		return fmt.Errorf("the last process that start had left has ended: `%s`", firstLine(n.Start))
 	}
 }
 
-// left names the daemons that run has left behind; they belong in start.
-func left() string {
-	if found := others(); len(found) > 0 {
+// left names the daemons that run has left behind; they belong in start, as those that it has left.
+func left(daemons []string) string {
+	found := slices.DeleteFunc(others(), func(what string) bool { return slices.Contains(daemons, what) })
+	if len(found) > 0 {
 		return "; it has left " + strings.Join(found, ", ") + " running: use start for a daemon"
 	}
 	return ""
@@ -138,7 +143,7 @@ func (n *node) stop() error {
 	n.ready.Store(false)
 	if n.Stop != "" {
 		if err := n.bounded("stop", n.Stop, nil); err != nil {
-			n.emit(trace.Event{Kind: trace.KindNote, Note: fmt.Sprintf("%s: %v", n.Node, err)})
+			n.note("%v", err)
 		}
 	}
 	_ = unix.Kill(-1, unix.SIGTERM) // to all but the init; an error means that none is left
@@ -156,6 +161,29 @@ func await(limit time.Duration) (left []string) {
 		_, _ = unix.Poll(nil, 5)
 	}
 	return left
+}
+
+// slow is the time after which a command that has not returned is noted: a wait may end before the
+// command's timeout does.
+const slow = time.Second
+
+// announceSlow notes that a command has not returned yet, and when it has, if that takes long.
+func (n *node) announceSlow(what, script string) (returned func(error)) {
+	began, noted := time.Now(), make(chan bool, 1)
+	timer := time.AfterFunc(slow, func() {
+		n.note("%s has not returned yet: `%s`", what, firstLine(script))
+		noted <- true
+	})
+	return func(err error) {
+		if !timer.Stop() && <-noted && err == nil {
+			n.note("%s returned after %s", what, time.Since(began).Round(time.Millisecond))
+		}
+	}
+}
+
+// note emits a remark about the node.
+func (n *node) note(format string, args ...any) {
+	n.emit(trace.Event{Kind: trace.KindNote, Note: n.Node + ": " + fmt.Sprintf(format, args...)})
 }
 
 // bounded runs a script, and kills its session after the timeout.

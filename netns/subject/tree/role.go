@@ -40,7 +40,7 @@ func (n *node) poll() {
 		}
 		if err != nil && err.Error() != complained {
 			complained = err.Error()
-			n.emit(trace.Event{Kind: trace.KindNote, Note: n.Node + ": " + complained})
+			n.note("%s", complained)
 		}
 	}
 }
