@@ -36,7 +36,7 @@ func subjectCheckCommand() *cobra.Command {
 		Short: "Try each part of a subject and report what fails",
 		Long: "Check reads an adapter file (or takes a subject by its name), looks for the programs that it needs, starts a pair\n" +
 			"of its nodes, waits for one MASTER, sends traffic through it, and stops both. It injects no fault. Of the roles\n" +
-			"it checks only that there is one MASTER and that this node forwards.",
+			"it checks only that there is one MASTER, that this node forwards, and that it keeps the role.",
 		Example: "  baton subject check ./my.yaml",
 		Args:    cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -93,6 +93,8 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	for _, part := range parts(s, events, verdict) {
 		state := "ok"
 		switch {
+		case part.told:
+			state = "note"
 		case part.unsure:
 			state, code = "?", max(code, exitInconclusive)
 		case !part.ok:
@@ -111,12 +113,20 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	return nil
 }
 
-// nobodyWas reports that there was no MASTER, with the time waited unless a node had ended.
-func nobodyWas(ended bool) string {
+// nobodyWas reports that there was no MASTER: with the time waited, unless a node had ended, and with
+// what the nodes said, or how the wire shows a MASTER.
+func nobodyWas(s subject.Subject, ended bool, notes []string) string {
 	if ended {
 		return "nobody was Master"
 	}
-	return "nobody was Master within 10s"
+	why := "nobody was Master within 10s"
+	switch a, adapter := s.(*subject.Adapter); {
+	case len(notes) > 0:
+		return why + ": " + strings.Join(notes, "; ")
+	case adapter && a.Roles == subject.RolesByWire:
+		return why + ": no node sent VRRP or CARP advertisements or announced a VIP by ARP or NDP to the clients"
+	}
+	return why
 }
 
 // unjudged is the note after a list of missing capabilities.
@@ -167,6 +177,7 @@ type part struct {
 	name, found string
 	ok          bool
 	unsure      bool // the host stood still: the run shows neither
+	told        bool // a remark of a node, which is neither
 }
 
 // disputes returns why a run does not show exactly one MASTER, two nodes claim the role or a node
@@ -181,10 +192,26 @@ func disputes(v check.Verdict, outcome check.Outcome) []string {
 	return found
 }
 
+// moves tells each node that became MASTER after the wait for one and before the first fault: nobody had asked.
+func moves(events []trace.Event) (found []string) {
+	waited := false
+	for _, e := range events {
+		switch {
+		case e.Step != nil && e.Step.Index == 0 && e.Step.Phase == "end":
+			waited = true
+		case e.Fault != nil:
+			return found
+		case waited && e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master":
+			found = append(found, e.Node+" became Master without a fault")
+		}
+	}
+	return found
+}
+
 // roles reports who was MASTER.
-func roles(v check.Verdict, masters []string, nobody string) part {
+func roles(v check.Verdict, moved, masters []string, nobody string) part {
 	p := part{name: "roles"}
-	found := append(disputes(v, check.Fail), masters...)
+	found := slices.Concat(disputes(v, check.Fail), moved, masters)
 	p.ok = len(masters) > 0 && len(found) == len(masters)
 	if stalled := disputes(v, check.Inconclusive); p.ok && len(stalled) > 0 {
 		p.unsure, found = true, append(stalled, found...)
@@ -244,7 +271,7 @@ func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 	}
 	found := []part{
 		{name: "starts", found: list(ended, "both nodes run"), ok: len(ended) == 0},
-		roles(v, masters, nobodyWas(len(ended) > 0)),
+		roles(v, moves(events), masters, nobodyWas(s, len(ended) > 0, notes)),
 		serves(familiesOf(s), answered),
 	}
 	for _, verb := range fault.Verbs() {
@@ -254,7 +281,7 @@ func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 	}
 	found = append(found, part{name: "stops", found: list(stopped, "not tried: nobody was Master"), ok: len(stopped) > 0 && leaks == 0})
 	if len(notes) > 0 {
-		found = append(found, part{name: "says", found: strings.Join(notes, "; "), ok: true})
+		found = append(found, part{name: "says", found: strings.Join(notes, "; "), told: true})
 	}
 	return append(found, part{name: "provides", found: list(s.Provides(), "nothing of itself"), ok: true},
 		part{name: "lacks", found: list(subject.Lacks(s), "nothing") + unjudged(s), ok: true})

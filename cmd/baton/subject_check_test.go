@@ -35,6 +35,12 @@ func TestASubjectIsTried(t *testing.T) {
 			exitFail, "FAIL  roles    "}, // masters or forwarders, whichever the host lets be judged
 		{"works", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitPass, "ok    roles    lb1 is Master"},
+		{"moves", translates + "  " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $(( ($(date +%s) / 2 + BATON_NUMBER) % 2 )) = 0 ] && echo MASTER || echo BACKUP'\n",
+			exitFail, " became Master without a fault"},
+		{"babbles", translates + "run: exec sleep 60\nroles: poll\nrole: echo unsure\n",
+			exitFail, "FAIL  roles    nobody was Master within 10s: lb"},
+		{"silent", translates + "run: exec sleep 60\n",
+			exitFail, "FAIL  roles    nobody was Master within 10s: no node sent VRRP or CARP"},
 		{"both", "families: [IPv4, IPv6]\n" + translates + "  sysctl -qw net.ipv6.conf.all.forwarding=1\n  [ $BATON_NUMBER = 2 ] || " + carries + "  [ $BATON_NUMBER = 2 ] || " + carries6 + told,
 			exitPass, " answers through the IPv4 VIP, "},
 		{"half", "families: [IPv4, IPv6]\n" + translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
