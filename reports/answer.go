@@ -3,7 +3,6 @@ package reports
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +43,7 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 		}
 	}
 	slices.SortStableFunc(a.failed, func(x, y check.Check) int {
-		return cmp.Compare(failedAt(x), failedAt(y))
+		return cmp.Compare(x.FailedAt(), y.FailedAt())
 	})
 	sentences = a.sentences()
 	if len(sentences) == 0 && len(v.Reasons) > 0 {
@@ -343,18 +342,6 @@ func (a answering) since(c check.Check) string {
 
 func (a answering) at(t clock.Instant) string {
 	return fmt.Sprintf("%+.3f s", t.Sub(a.start).Seconds())
-}
-
-// failedAt orders failures without a time last, and a load that was not offered first: nothing else
-// that was measured counts then.
-func failedAt(c check.Check) clock.Instant {
-	switch {
-	case c.Name == plan.CheckLoad:
-		return math.MinInt64
-	case c.Failed == nil:
-		return math.MaxInt64
-	}
-	return c.Failed.From
 }
 
 // claimed is the claim of a check, without its finding.

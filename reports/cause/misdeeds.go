@@ -73,6 +73,38 @@ func seized(events []trace.Event) (list []misdeed) {
 	return list
 }
 
+// beside finds nodes of a subject without gates that became MASTER while the other was MASTER, and
+// stayed it for longer than a role is read late.
+func beside(events []trace.Event) (list []misdeed) {
+	if !lacks(events, capability.Gates) {
+		return nil
+	}
+	p := newPair()
+	for i, e := range events {
+		if peer := p.peerOf(e.Node); e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master" && peer != nil && peer.role == "Master" && peer.alive && staysMaster(events[i:], peer.name) {
+			list = append(list, at(e, "%s became MASTER (%s) while %s was MASTER (%s)", e.Node, e.Role.Reason, peer.name, peer.reason))
+		}
+		p.apply(e)
+	}
+	return list
+}
+
+// readLate is more than a poll of a role is late.
+const readLate = 100 * time.Millisecond
+
+// staysMaster reports whether a MASTER keeps its role for readLate after the first event.
+func staysMaster(events []trace.Event, node string) bool {
+	for _, e := range events {
+		if e.At > events[0].At.Add(readLate) {
+			break
+		}
+		if e.Node == node && e.Role != nil && e.Role.From == "Master" {
+			return false
+		}
+	}
+	return true
+}
+
 func claims(e trace.Event) bool {
 	return e.Role != nil && e.Role.From == "Backup" && e.Role.To == "Claiming"
 }

@@ -45,6 +45,28 @@ func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
 	}
 }
 
+// A subject without gates is told by the roles that it shows: two MASTERs, unless one only read late that
+// it no longer is.
+func TestTwoMastersAreTheCauseOfWhatASubjectWithoutGatesDoes(t *testing.T) {
+	events := []trace.Event{
+		{Kind: trace.KindMeta, Meta: &trace.Meta{SUT: "keepalived", Lacks: []string{"gates"}}},
+		role(1, "lb1", "Backup", "Master", "router 51"),
+		role(2, "lb2", "Backup", "Master", "router 52"),
+		role(3, "lb1", "Master", "Backup", "silent"),
+	}
+	if found := beside(events); len(found) != 1 || found[0].What != "lb2 became MASTER (router 52) while lb1 was MASTER (router 51)" {
+		t.Errorf("%+v", found)
+	}
+	events[3].At = events[2].At.Add(readLate / 2)
+	if found := beside(events); len(found) != 0 {
+		t.Errorf("a role that was read late: %+v", found)
+	}
+	events[3].At, events[0].Meta.Lacks = events[2].At.Add(time.Second), nil
+	if found := beside(events); len(found) != 0 {
+		t.Errorf("who tells its gates: %+v", found)
+	}
+}
+
 // role is a change of role at a second of the trace.
 func role(at int, node, from, to, reason string) trace.Event {
 	return trace.Event{At: clock.Instant(at) * clock.Instant(time.Second), Node: node, Kind: trace.KindRole, Role: &trace.Role{From: from, To: to, Reason: reason}}

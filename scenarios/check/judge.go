@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -155,6 +156,30 @@ func (f finding) firstFailed() *Span {
 	return &Span{first.from, first.to}
 }
 
+// FailedAt orders checks by when they first failed: failures without a time last, and a load that was not offered first: nothing else that
+// was measured counts then.
+func (c Check) FailedAt() clock.Instant {
+	switch {
+	case c.Name == plan.CheckLoad:
+		return math.MinInt64
+	case c.Failed == nil:
+		return math.MaxInt64
+	}
+	return c.Failed.From
+}
+
+// toldAt orders reasons by FailedAt. A node that ended by itself stands first, and what fails in a whole
+// window, such as a wait, fails at its end.
+func (f finding) toldAt() clock.Instant {
+	switch {
+	case f.Name == plan.CheckDied:
+		return math.MinInt64
+	case f.Name != plan.CheckLoad && f.Failed != nil && *f.Failed == Span{f.window.from, f.window.to}:
+		return f.window.to
+	}
+	return f.FailedAt()
+}
+
 func (r *run) stalled(s stall) string {
 	return fmt.Sprintf("%s for %s at %s", trace.Stall{Line: s.line}.Of(), short(s.took), r.at(s.from))
 }
@@ -187,10 +212,11 @@ func (f finding) doubtful(doubt string) finding {
 	return f.unjudged(f.Detail + "; but " + doubt)
 }
 
-// verdict judges an ordinary scenario.
+// verdict judges an ordinary scenario. The claim that failed first stands first: what fails later is often
+// its consequence.
 func verdict(findings []finding) (Outcome, []string) {
 	failed := []string{}
-	for _, f := range findings {
+	for _, f := range slices.SortedStableFunc(slices.Values(findings), func(a, b finding) int { return cmp.Compare(a.toldAt(), b.toldAt()) }) {
 		if f.Verdict == Fail {
 			failed = append(failed, f.Name+": "+f.Detail)
 		}

@@ -46,6 +46,19 @@ func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 }
 
 // everything is every claim that a scenario can make over a whole run.
+// TestWhatFailedFirstIsTheFirstReason: the order of the claims in the file does not matter.
+func TestWhatFailedFirstIsTheFirstReason(t *testing.T) {
+	tape := crash()
+	tape.add(1200, "lb2", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Master"}})
+	tape.add(1500, "lb2", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Master", To: "Backup"}})
+	tape.add(2100, "lb2", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "clients"}})
+	trace.Sort(*tape)
+	v := judged(scenario(t, "always rst == 0 ; masters <= 1", "", ""), tape)
+	if v.Verdict != Fail || len(v.Reasons) < 2 || !strings.HasPrefix(v.Reasons[0], "masters: ") || !strings.HasPrefix(v.Reasons[1], "rst: ") {
+		t.Error(show(v))
+	}
+}
+
 const everything = "always masters <= 1 ; forwarders <= 1 ; rst == 0 ; lost == 0 ; corrupt == 0 ; moved == 0 ; announce ; gates ; sticky\n" +
 	"always role_changes == 2 ; gap(probe) < detect+50ms ; gap_tcp_p50_ms <= 245 ; takeover_ms < 200 ; detect_ms <= 170 ; sync_ms < 500ms"
 
