@@ -27,6 +27,7 @@ func (r *run) between(from, until milestone, w window) []sample {
 			continue
 		}
 		life := r.survival(lab.Peer(l.node), l.begin)
+		life.to = min(life.to, r.givesAway(l)-1)
 		begin, begun := from(l, life)
 		if at, ok := until(l, life); ok && begun {
 			samples = append(samples, sample{window: window{l.begin, at}, value: round(milliseconds(max(0, at.Sub(begin)))),
@@ -40,14 +41,14 @@ func (r *run) between(from, until milestone, w window) []sample {
 // is empty for a node that is lost together with its peer.
 func (r *run) survival(node string, from clock.Instant) window {
 	touched := func(e *trace.Event) bool {
-		return e.Fault != nil && slices.Contains(e.Fault.Hosts, node)
+		return e.Fault != nil && e.Fault.Phase == "begin" && slices.Contains(e.Fault.Hosts, node)
 	}
 	life := window{from, r.to}
 	for _, e := range r.others {
 		switch {
 		case !touched(e):
 		case e.At >= from:
-			life.to = e.At - 1
+			life.to = min(life.to, e.At-1)
 			return life
 		case fault.Stops(e.Fault.Verb):
 			life.to = from - 1
@@ -56,6 +57,19 @@ func (r *run) survival(node string, from clock.Instant) window {
 		}
 	}
 	return life
+}
+
+// givesAway is when a node that was lost gives the role away itself, so that what follows is no
+// takeover: it was frozen for less than its peer waits. The end of the run if it does not.
+func (r *run) givesAway(l loss) clock.Instant {
+	for _, e := range r.others {
+		asked := e.Fault != nil && e.Fault.Phase == "begin" && fault.Asks(e.Fault.Verb) && slices.Contains(e.Fault.Hosts, l.node)
+		yields := e.Node == l.node && e.Role != nil && e.Role.To == roleYielding
+		if e.At > l.begin && (asked || yields) {
+			return e.At
+		}
+	}
+	return r.to + 1
 }
 
 // lastDown finds when the last BFD path of the survivor went down, if all paths that were up at

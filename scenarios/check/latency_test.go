@@ -39,6 +39,25 @@ func TestLatencies(t *testing.T) {
 		{"the survivor is lost a little later", loseBoth(2010), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was lost a little before", loseBoth(1999), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was down already", loseBoth(1990), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"the survivor was being stopped, and says so", func(t *tape) {
+			t.fault(1999, fault.Stop, "lb2", "begin")
+			t.bfd(2001, "lb2", "clients", "Up", "AdminDown", 0)
+			t.bfd(2001, "lb2", "sync", "Up", "AdminDown", 0)
+			t.fault(2500, fault.Stop, "lb2", "receipt")
+		}, map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"the receipt of an earlier fault of the survivor comes late", func(t *tape) {
+			t.fault(1500, fault.Thaw, "lb2", "begin")
+			t.fault(2010, fault.Thaw, "lb2", "receipt")
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
+		{"a node that was frozen too shortly, and hands over later", func(t *tape) {
+			t.fault(5000, fault.Freeze, "lb2", "begin")
+			t.fault(5080, fault.Thaw, "lb2", "begin")
+			t.fault(5900, fault.Handover, "lb2", "begin")
+			t.role(5901, "lb2", "Master", "Yielding")
+			t.promote(5904, "lb1", 9000)
+			t.bfd(6500, "lb1", "sync", "Up", "Down", 0)
+			t.bfd(6500, "lb1", "clients", "Up", "Down", 0)
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": 4}},
 		{"the loss of a Backup detects nothing", func(t *tape) {
 			t.fault(5000, fault.Crash, "lb1", "begin")
 			t.bfd(5500, "lb2", "sync", "Up", "Down", 0)
