@@ -97,7 +97,7 @@ func (n *node) run(terminate <-chan os.Signal) error {
 			return err
 		}
 	}
-	daemons := others() // of start
+	daemons := others()              // of start
 	var ended <-chan unix.WaitStatus // nil if start has left daemons
 	if n.Run != "" {
 		var err error
