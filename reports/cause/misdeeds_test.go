@@ -2,6 +2,7 @@ package cause
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,9 @@ func (t *tape) role(at float64, node, from, to, reason string, epoch uint32) {
 		Gates: []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown", "InSync"}}})
 }
 
-func (t *tape) claims(at float64, node string) { t.role(at, node, "Backup", "Claiming", "no MASTER", 0) }
+func (t *tape) claims(at float64, node string) {
+	t.role(at, node, "Backup", "Claiming", "no MASTER", 0)
+}
 
 // takes lets a node that claims become MASTER and announce itself twice.
 func (t *tape) takes(at float64, node string, epoch uint32) {
@@ -193,6 +196,7 @@ func TestMisdeeds(t *testing.T) {
 		{"a claim beside a MASTER that is not heard", knows(true, "peer is silent"), ""},
 		{"a claim with the gate closed", knows(false, "peer is Master"), ""},
 		{"a claim beside a MASTER that is dead", both(func(t *tape) { t.strikes(3000, "crash", "lb1") }, knows(true, "peer is Master")), ""},
+		{"a claim beside a MASTER that is frozen", both(func(t *tape) { t.strikes(3000, "freeze", "lb1") }, knows(true, "peer is Master")), ""},
 		{"a claim beside a node that is not MASTER", both(func(t *tape) { t.gives(3000, "") }, knows(true, "peer is Master")), ""},
 		{"a handover that is taken back", func(t *tape) {
 			t.gate(4000, "lb2", true, "peer is Master")
@@ -208,6 +212,10 @@ func TestMisdeeds(t *testing.T) {
 		{"the lease of a node that is dead", both(func(t *tape) {
 			t.role(5000, "lb1", "Master", "Backup", "", 1)
 			t.strikes(5050, "crash", "lb1")
+		}, follows(2)), ""},
+		{"the lease of a node that is frozen", both(func(t *tape) {
+			t.role(5000, "lb1", "Master", "Backup", "", 1)
+			t.strikes(5050, "freeze", "lb1")
 		}, follows(2)), ""},
 		{"the lease of a MASTER", follows(2), ""},
 
@@ -267,6 +275,9 @@ func TestMisdeeds(t *testing.T) {
 		var got []string
 		for _, m := range misdeeds(run.end()) {
 			got = append(got, m.What)
+			if !strings.HasPrefix(m.What, m.Node+" ") {
+				t.Errorf("%s: %q is not about %s", c.name, m.What, m.Node)
+			}
 		}
 		if want := []string{c.want}; c.want == "" && len(got) > 0 || c.want != "" && !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", c.name, got, want)
@@ -292,7 +303,7 @@ func TestTheFirstMisdeedIsNamed(t *testing.T) {
 		want     string
 	}{
 		{"the only one", Broken, 5000, 5000, func(t *tape) { misses(t, 5000) }, once},
-		{"an earlier rule", Broken, 9000, 9000, func(t *tape) { misses(t, 5000); t.died(8000, "lb2", "panic") }, dead},
+		{"an earlier rule", Broken, 5000, 5000, func(t *tape) { misses(t, 5000); t.died(4000, "lb2", "panic") }, dead},
 		{"recorded a little after the harm", Broken, 5000, 5000, func(t *tape) { misses(t, 5009) }, once},
 		{"after the harm", Broken, 5000, 5000, func(t *tape) { misses(t, 5011) }, ""},
 		{"before the last fault", Broken, 9000, 9000, func(t *tape) { misses(t, 5000); t.strikes(8000, "cut", "") }, ""},
