@@ -117,6 +117,17 @@ func TestTwoMastersByAdverts(t *testing.T) {
 	expectRoles(t, *said, "0 lb1 Master", "10 lb2 Master", "160 lb2 Backup")
 }
 
+// TestAStartForgetsTheRole: a load balancer that was restarted is not MASTER until the wire shows it again.
+func TestAStartForgetsTheRole(t *testing.T) {
+	r, at, said := recordedRoles()
+	r.announces("lb1", "198.18.0.100", at(1))
+	r.started("lb1", at(2))
+	r.carries("lb2", "198.18.0.100", at(3))
+	r.started("lb2", at(4))
+	r.announces("lb1", "198.18.0.100", at(5))
+	expectRoles(t, *said, "1 lb1 Master", "2 lb1 Backup", "3 lb2 Master", "4 lb2 Backup", "5 lb1 Master")
+}
+
 func TestAMasterThatResigns(t *testing.T) {
 	r, at, said := recordedRoles()
 	r.advert("lb1", &advert{interval: time.Second}, at(0))

@@ -20,6 +20,11 @@ func rstAt(at float64, edge, sender string, seq uint32, sport, dport uint16) *si
 		seq: seq, flags: tcpRST, tuple: flow.Tuple{SrcPort: sport, DstPort: dport, Proto: flow.TCP}}
 }
 
+func changed(s *sighting, change func(*sighting)) *sighting {
+	change(s)
+	return s
+}
+
 func TestOriginOfRSTs(t *testing.T) {
 	const c, b = lab.Clients, lab.Backends
 	tests := []struct {
@@ -37,6 +42,20 @@ func TestOriginOfRSTs(t *testing.T) {
 			[]*sighting{rstAt(1, c, "lb1", 7, 80, 40123)}, []string{"lb1"}},
 		{"another sequence number is another RST",
 			[]*sighting{rstAt(1, b, "backend1", 8, 80, 20001), rstAt(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+		{"another acknowledgement number is another RST",
+			[]*sighting{changed(rstAt(1, b, "backend1", 7, 80, 20001), func(s *sighting) { s.ack = 1 }), rstAt(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+		{"a RST with an ACK is another than one without",
+			[]*sighting{changed(rstAt(1, b, "backend1", 7, 80, 20001), func(s *sighting) { s.flags |= tcpACK }), rstAt(1.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+		{"two RSTs without a common port are two",
+			[]*sighting{rstAt(1, b, "backend1", 7, 80, 20001), rstAt(1.1, c, "lb1", 7, 81, 40123)}, []string{"backend1", "lb1"}},
+		{"a RST may be passed on for as long as the window",
+			[]*sighting{rstAt(1, b, "backend1", 7, 80, 20001), rstAt(21, c, "lb1", 7, 80, 40123)}, []string{"backend1", "backend1"}},
+		{"and no longer",
+			[]*sighting{rstAt(1, b, "backend1", 7, 80, 20001), rstAt(21.1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
+		{"the stamps of two edges may be a little out of order",
+			[]*sighting{rstAt(2, b, "backend1", 7, 80, 20001), rstAt(1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "backend1"}},
+		{"a RST that was passed on before it was made was not passed on",
+			[]*sighting{rstAt(2.1, b, "backend1", 7, 80, 20001), rstAt(1, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
 		{"so is one long before",
 			[]*sighting{rstAt(1, b, "backend1", 7, 80, 20001), rstAt(40, c, "lb1", 7, 80, 40123)}, []string{"backend1", "lb1"}},
 		{"so is one of the same edge",
