@@ -468,6 +468,7 @@ func TestAnnounce(t *testing.T) {
 func TestControls(t *testing.T) {
 	reset := func(t *tape) { t.rst(4500) }
 	lose := func(t *tape) { t.traffic(4500, "web", "client1#1", trace.TrafficLost, "reset by peer") }
+	move := func(t *tape) { t.traffic(4500, "web", "client1#1", trace.TrafficMoved, "backend2") }
 	tests := []struct {
 		name  string
 		lines string
@@ -477,6 +478,7 @@ func TestControls(t *testing.T) {
 	}{
 		{"exactly what it names", "always rst == 0 ; lost == 0\ncontrol rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by rst: rst == 0"},
 		{"what it names need not be stated", "control rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by lost"},
+		{"a claim about one line does not stand for the others", "always moved(probe) == 0\ncontrol sticky", []func(*tape){move}, Pass, "control: caught by sticky"},
 		{"nothing fails", "control rst, lost", nil, Fail, "control not caught: rst, lost did not fail"},
 		{"one of two fails", "control rst, lost", []func(*tape){reset}, Fail, "control not caught by lost"},
 		{"another fails too", "always lost == 0\ncontrol rst", []func(*tape){reset, lose}, Fail, "control: lost failed too"},
