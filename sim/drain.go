@@ -13,7 +13,7 @@ func (w *World) drain(ctx context.Context, f plan.Fault) error {
 	number, deadline := f.Drained()
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		if p.core == nil || p.frozen {
-			return "no receipt: the node does not answer", false
+			return p.unanswered(), false
 		}
 		p.startPools()
 		for i, s := range p.tables.Services {

@@ -8,6 +8,7 @@ import (
 	"baton/impl/ha"
 	"baton/impl/node"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
 
@@ -99,7 +100,7 @@ func (w *World) handover(ctx context.Context, f plan.Fault) error {
 		if err := w.turn(ctx, p); err != nil {
 			return err
 		}
-		w.unsettled(p, w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}}), "no receipt: the node does not answer")
+		w.unsettled(p, w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}}), p.unanswered())
 		w.at(w.now.Add(controlDelay), p.ask)
 	}
 	return nil
@@ -114,7 +115,7 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 		}
 		switch {
 		case p.core == nil || p.frozen:
-			return "no receipt: the node does not answer", false
+			return p.unanswered(), false
 		case !changed:
 			return p.id + ": the services are the same", true
 		}
@@ -140,10 +141,18 @@ func (p *process) ask() {
 	}
 }
 
+// unanswered says why a request to the node has no answer.
+func (p *process) unanswered() string {
+	if p.core == nil {
+		return "no receipt: " + fault.NotListening(p.id)
+	}
+	return "no receipt: " + p.id + " does not answer"
+}
+
 // request is answered by the node, whether it does what it is asked or says why not.
 func (p *process) request() (string, bool) {
 	if p.core == nil || p.frozen {
-		return "no receipt: the node does not answer", false
+		return p.unanswered(), false
 	}
 	if role := p.core.Role(); role != ha.Master {
 		return fmt.Sprintf("%s refused: this node is %s; only a MASTER can hand over", p.id, role), true

@@ -51,3 +51,17 @@ func TestAReloadedDaemonHasItsBackendsAfterARestart(t *testing.T) {
 		t.Errorf("restarted with %d backends", n)
 	}
 }
+
+// TestARequestToANodeThatStartsIsNotTaken: the receipt says why, and what to write.
+func TestARequestToANodeThatStartsIsNotTaken(t *testing.T) {
+	for _, verb := range []string{fault.Reload, fault.Handover} {
+		o := settled(t)
+		for _, verb := range []string{fault.Kill, fault.Restore, verb} {
+			o.do(t, plan.Fault{Verb: verb, Hosts: []string{"lb2"}})
+		}
+		o.pass(t, 10*time.Millisecond)
+		if got := o.last(t); got.Verb != verb || got.Receipt != "no receipt: "+fault.NotListening("lb2") {
+			t.Errorf("%s: %+v", verb, got)
+		}
+	}
+}

@@ -11,10 +11,13 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"baton/bpf/bpffs"
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
 	"baton/scenarios/capability"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
@@ -115,7 +118,7 @@ func (p *referencePair) Mend(ctx context.Context, node string) (string, error) {
 
 // change makes a node change something and returns what has changed; a refusal is an error.
 func (p *referencePair) change(ctx context.Context, node string, ask func(*control.Client) ([]string, error)) (string, error) {
-	client, err := control.Dial(ctx, p.socket(node))
+	client, err := p.dial(ctx, node)
 	if err != nil {
 		return "", err
 	}
@@ -127,10 +130,19 @@ func (p *referencePair) change(ctx context.Context, node string, ask func(*contr
 	return node + ": " + strings.Join(changes, "; "), err
 }
 
+// dial connects to a node for a request.
+func (p *referencePair) dial(ctx context.Context, node string) (*control.Client, error) {
+	client, err := control.Dial(ctx, p.socket(node))
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
+		return nil, errors.New(fault.NotListening(node))
+	}
+	return client, err
+}
+
 // ask sends a request to a node and returns its answer, whose text after the node's name
 // comes from ask. A refusal is an answer.
 func (p *referencePair) ask(ctx context.Context, node string, ask func(*control.Client) (string, error)) (string, error) {
-	client, err := control.Dial(ctx, p.socket(node))
+	client, err := p.dial(ctx, node)
 	if err != nil {
 		return "", err
 	}

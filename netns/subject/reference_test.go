@@ -55,3 +55,26 @@ func TestTheNewestProtocolIsTheNodes(t *testing.T) {
 		t.Errorf("a scenario knows version %d, a node %d", fault.NewestProtocol, node.Version)
 	}
 }
+
+// TestARequestToANodeThatDoesNotRunSaysSo: the error names the node and what to write, not a socket.
+func TestARequestToANodeThatDoesNotRunSaysSo(t *testing.T) {
+	p, err := plan.Parse("s.scn", []byte("scenario s\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80\n@0s end\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	devices := map[string]string{lab.Clients: "client0", lab.Backends: "backend0", lab.Sync: "sync0"}
+	pair, err := Reference{}.Open(Lab{Plan: p, Devices: devices, Dir: t.TempDir(), Baton: "/old"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+	for verb, request := range map[string]func() (string, error){
+		fault.Reload:   func() (string, error) { return pair.Reload(t.Context(), "lb2") },
+		fault.Handover: func() (string, error) { return pair.Handover(t.Context(), "lb2") },
+		fault.Mend:     func() (string, error) { return pair.Mend(t.Context(), "lb2") },
+	} {
+		if receipt, err := request(); err == nil || err.Error() != fault.NotListening("lb2") {
+			t.Errorf("%s: %q, %v", verb, receipt, err)
+		}
+	}
+}
