@@ -54,3 +54,21 @@ func TestBulkTransfers(t *testing.T) {
 		}
 	}
 }
+
+// TestAnErrorAboutAnOuterPacketReachesNoClient: a link that says its MTU is a black hole for what a
+// service sends in tunnels, and for nothing else.
+func TestAnErrorAboutAnOuterPacketReachesNoClient(t *testing.T) {
+	for mode, blackHole := range map[string]bool{"fullnat": false, "dsr-l2": false, "dsr-ipip": true, "dsr-ipip outer=ipv6": true} {
+		text := "scenario narrow\ntopo pair backends=2\nservice web tcp 198.18.0.100:80 mode=" + mode +
+			"\ntraffic put bulk size=400k rate=16mbit count=2 way=up\nalways corrupt == 0\n" +
+			"@0s wait lb1 is Master and lb2 insync within 5s\n@1s limit lb1->backends via backends mtu=1400 oversize=tell\nexpect dropped > 0\n@13s end\n"
+		p, err := plan.Parse("narrow.scn", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, _ := execute(t, p, sim.Config{Seed: 1})
+		if v.Verdict != check.Pass || v.Metrics["incomplete"] > 0 != blackHole {
+			t.Errorf("%s: %s, %v transfers are incomplete: %s", mode, v.Verdict, v.Metrics["incomplete"], strings.Join(v.Reasons, "; "))
+		}
+	}
+}

@@ -25,6 +25,7 @@ func (w *World) owns(host uint8, a flow.Addr) bool {
 // reply sends a backend's packet to a client: directly, or by the load balancer that has the
 // gateway.
 func (w *World) reply(p packet) {
+	p.outer = 0
 	if !w.isDirect(p.tuple.Src) {
 		w.send(p, w.gateway(p.tuple.Dst))
 		return

@@ -54,7 +54,7 @@ func (p *process) release(out model.Outcome) {
 
 // forward transmits a packet as the dataplane has rewritten it.
 func (p *process) forward(sent packet, out *model.Outcome) {
-	sent.tuple = translated(out.Frame)
+	sent.tuple, sent.outer = translated(out.Frame), outerLen(out.Frame)
 	sent.link = onClients
 	if out.Link == backendSide {
 		sent.link = onBackends

@@ -209,6 +209,17 @@ func (r *rule) tooLong(size int) bool {
 	return true
 }
 
+// swallows reports whether a packet inside another is longer than its direction's MTU. The error is
+// addressed to the node, which drops it: the sender goes on with packets that are too long.
+func (w *World) swallows(p *packet, seen *lab.Packet) bool {
+	for i := range w.cuts {
+		if r := &w.cuts[i]; r.model != nil && r.concerns(p.link, p.from, p.to, seen) && r.model.TooLong(p.size()-etherLen) {
+			return true
+		}
+	}
+	return false
+}
+
 // impairs leads the copies of a packet through the models of its direction.
 func (w *World) impairs(c *crossing, on, from, to uint8, size int, p *lab.Packet) int {
 	var chain link.Chain
@@ -246,6 +257,9 @@ func (w *World) transmit(p packet) {
 	var seen lab.Packet
 	if w.isCut[p.link] { // else nobody looks at it
 		seen = p.seen()
+		if p.outer > 0 && w.swallows(&p, &seen) {
+			return
+		}
 	}
 	c := w.cross(p.link, p.from, p.to, p.salt(), p.size(), seen)
 	for _, at := range c.at[:c.copies] {

@@ -30,6 +30,7 @@ type packet struct {
 	seq, ack uint32 // of SCTP the TSN of the data, and the one expected next
 	tag      uint32 // the flow that the payload belongs to
 	relayed  bool   // sent on by a load balancer to the other
+	outer    uint8  // length of the outer header that it is in on this hop, 0 without one
 	chunk    chunk  // of SCTP
 }
 
@@ -46,7 +47,7 @@ func (p *packet) seen() lab.Packet {
 
 // size is the length of the packet's frame, taking every header for as long as TCP's.
 func (p *packet) size() int {
-	return etherLen + ipLens[familyOf(p.tuple.Dst)] + tcpLen + int(p.length)
+	return etherLen + int(p.outer) + ipLens[familyOf(p.tuple.Dst)] + tcpLen + int(p.length)
 }
 
 // What else crosses links, as the kinds of packets are told by.
@@ -177,6 +178,19 @@ func translated(b []byte) (t flow.Tuple) {
 	}
 	t.SrcPort, t.DstPort = uint16(l4[0])<<8|uint16(l4[1]), uint16(l4[2])<<8|uint16(l4[3])
 	return t
+}
+
+// outerLen is the length of a frame's outer header, 0 without one.
+func outerLen(b []byte) uint8 {
+	ip := b[etherLen:]
+	length, proto := ipLen, ip[9]
+	if ip[0]>>4 == 6 {
+		length, proto = ip6Len, ip[6]
+	}
+	if proto != ipv4Inside && proto != ipv6Inside {
+		return 0
+	}
+	return uint8(length)
 }
 
 // answers has a packet be the dataplane's answer to it: a RST or an ABORT. Hosts here read no ICMP.
