@@ -79,19 +79,21 @@ func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microseco
 // long the namespaces need for each.
 const together = 10 * time.Millisecond
 
-// groups maps each step to the first of those that virtual time has at its instant.
-func groups(sim []trace.Event) map[int]int {
-	first, at := map[int]int{}, map[clock.Instant]int{}
+// groups maps each step that both worlds have to the first of those that it is together with in virtual
+// time, which begins them when the scenario says.
+func groups(sim []trace.Event, steps map[string]bool) map[int]int {
+	group := map[int]int{}
+	first, since := -1, clock.Instant(0)
 	for _, e := range sim {
-		if e.Step == nil || e.Step.Phase != "begin" {
+		if e.Step == nil || e.Step.Phase != "begin" || !steps[e.Step.Text] {
 			continue
 		}
-		if _, known := at[e.At]; !known {
-			at[e.At] = e.Step.Index
+		if first < 0 || e.At.Sub(since) >= together {
+			first, since = e.Step.Index, e.At
 		}
-		first[e.Step.Index] = at[e.At]
+		group[e.Step.Index] = first
 	}
-	return first
+	return group
 }
 
 // brief is how long a claim lasts at most that a simultaneous fault ends. It is shorter than
@@ -111,11 +113,11 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 			faults[since] += max(1, len(unplugged(e.Fault)))
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			first, known := group[e.Step.Index]
-			if after == "" || e.At.Sub(since) >= together && !(known && first == of) {
-				after, since = e.Step.Text, e.At
+			if !known { // virtual time ended before it
+				first = e.Step.Index
 			}
-			if known {
-				of = first
+			if first != of {
+				after, since, of = e.Step.Text, e.At, first
 			}
 		case e.Role != nil && e.Role.From != e.Role.To:
 			c := Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
@@ -200,7 +202,7 @@ const atOnce = "in simultaneous faults"
 // nodes that boot side by side may become Backup in either order.
 func Compare(netns, sim []trace.Event) Verdict {
 	steps := common(begun(netns), begun(sim))
-	group := groups(sim)
+	group := groups(sim, steps)
 	real, simulated := changes(netns, steps, group), changes(sim, steps, group)
 	v, ground := Verdict{}, hostOf(netns)
 	for _, node := range nodes(real, simulated) {

@@ -38,6 +38,24 @@ func TestStepsOfOneInstantAreTogether(t *testing.T) {
 	}
 }
 
+// Virtual time says which steps are together: the namespaces are a little late with each.
+func TestVirtualTimeSaysWhichStepsAreTogether(t *testing.T) {
+	run := func(second, change int) []trace.Event {
+		return []trace.Event{
+			indexed(0, step(0, "wait")), at(500, "lb1", "Backup", "Master", "no MASTER"),
+			indexed(1, step(2000, "handover lb1")), indexed(2, step(second, "wait lb2")), at(change, "lb1", "Yielding", "Backup", "handed over"),
+		}
+	}
+	for netns, sim := range map[int]int{2009: 2010, 2011: 2009} {
+		if v := parity.Compare(run(netns, 2100), run(sim, 2100)); !v.Same {
+			t.Errorf("second step at %d ms, in virtual time at %d: %s", netns, sim, v)
+		}
+		if v := parity.Compare(run(netns, 2005), run(sim, 2100)); v.Same != (sim < 2010) {
+			t.Errorf("second step at %d ms, in virtual time at %d, and the change before it: %s", netns, sim, v)
+		}
+	}
+}
+
 // How long a node takes to be ready, and so which step it is ready after, is the host's. What it does
 // then is not.
 func TestANodeIsReadyAfterItsStart(t *testing.T) {
