@@ -23,6 +23,8 @@ type side struct {
 	last  clock.Instant // when what it sent last arrives
 	stuck [][]byte      // frames that wait for a retransmission, the first of them lost; nil is the end
 	tries int
+
+	resetting bool // a RST is on its way
 }
 
 // Timing of the sync stream, after impl/daemon/transport.
@@ -180,10 +182,29 @@ func (s *stream) deliver(e *event) {
 		p.input(p.life, node.Stream{ID: mine.id, Why: "closed by the peer"})
 		s.w.dial()
 	case e.data != nil && theirs.open:
-		// Nobody has this connection any more: the kernel answers with a RST.
-		sender := 1 - e.who
-		s.w.at(s.w.now.Add(delayMax), func() { s.broken(sender, "connection reset by peer") })
+		if !mine.resetting {
+			mine.resetting = true
+			s.reset(e.who, 0)
+		}
 	}
+}
+
+// reset sends a RST, as the kernel does for a connection that nobody has any more. It crosses the link as
+// all segments do, behind what was sent before. A lost one follows the next retransmission.
+func (s *stream) reset(from uint8, tries int) {
+	mine, to := &s.sides[from], 1-from
+	if !s.sides[to].open {
+		return
+	}
+	at, ok := s.passes(from, 0)
+	if !ok {
+		s.w.at(s.w.now.Add(min(rtoMin<<min(tries, 20), rtoMax)), func() { s.reset(from, tries+1) })
+		return
+	}
+	s.w.at(max(at, mine.last), func() {
+		mine.resetting = false // the next one if this one is not taken, as in a cut
+		s.broken(to, "connection reset by peer")
+	})
 }
 
 // broken tells a node that its stream is lost.

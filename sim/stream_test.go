@@ -1,0 +1,59 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/clock"
+	"baton/impl/ctsync"
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/scenarios/plan"
+)
+
+// TestAStreamEndsBehindWhatWasSentOnIt: what a killed daemon sent last still arrives, and the RST of its kernel
+// takes the way of all its segments.
+func TestAStreamEndsBehindWhatWasSentOnIt(t *testing.T) {
+	o := settled(t)
+	dead := o.processOf(o.master())
+	peer := lab.Peer(dead.id)
+	on := lab.Selector{From: dead.id, To: peer, Only: lab.Stream}
+	o.do(t, plan.Fault{Verb: fault.Delay, On: &on, Time: 100 * time.Millisecond})
+	o.pass(t, time.Second)
+	killed, began := o.now, len(o.events)
+	o.do(t, plan.Fault{Verb: fault.Kill, Hosts: []string{dead.id}})
+	o.pass(t, 2*time.Second)
+	var lost clock.Instant
+	for _, e := range o.events[began:] {
+		if e.Node == peer && e.Sync != nil && e.Sync.Phase == ctsync.PhaseLost && lost == 0 {
+			lost = e.At
+		}
+	}
+	if took := lost.Sub(killed); took < 100*time.Millisecond || took > 110*time.Millisecond {
+		t.Errorf("the stream of %s is lost %v after the kill, want 100ms", peer, took)
+	}
+}
+
+// TestARSTOfAStreamIsRepeated: the kernel answers each retransmission, until one passes.
+func TestARSTOfAStreamIsRepeated(t *testing.T) {
+	o := settled(t)
+	dead := o.processOf(o.master())
+	peer := lab.Peer(dead.id)
+	on := lab.Selector{From: dead.id, To: peer, Only: lab.Stream}
+	o.do(t, plan.Fault{Verb: fault.Cut, On: &on})
+	o.closeStream(dead)                    // while the heartbeats go on
+	o.stream.sides[dead.index].stuck = nil // the FIN is not what is tested
+	o.pass(t, 300*time.Millisecond)
+	began := len(o.events)
+	o.do(t, plan.Fault{Verb: fault.Heal})
+	o.pass(t, time.Second)
+	for _, e := range o.events[began:] {
+		if e.Node == peer && e.Sync != nil && e.Sync.Phase == ctsync.PhaseLost {
+			if e.Sync.Why != "connection reset by peer" {
+				t.Errorf("the stream was lost: %s", e.Sync.Why)
+			}
+			return
+		}
+	}
+	t.Error("no RST came through after the heal")
+}
