@@ -122,6 +122,53 @@ func TestAnnouncementsKeepTheirPace(t *testing.T) {
 	}
 }
 
+// TestARoundBeginsTogether: up to atOnce VIPs are announced in one frame each at one instant, in every round; of more
+// these begin each round of the burst, and every later frame leaves by itself.
+func TestARoundBeginsTogether(t *testing.T) {
+	for _, c := range []struct{ vips, burst, later int }{{1, 1, 1}, {atOnce, atOnce, atOnce}, {atOnce + 1, atOnce, 1}, {150, atOnce, 1}} {
+		together := map[int]int{} // by round: the VIPs announced at its first instant
+		began := map[int]clock.Instant{}
+		firsts := map[int]bool{}
+		announcing(Pace{VIPs: c.vips, Seed: 1}, 5*time.Minute, func(at clock.Instant, round, vip int) {
+			if _, is := began[round]; !is {
+				began[round], firsts[vip] = at, true
+			}
+			if at == began[round] {
+				together[round]++
+			}
+		})
+		for round, n := range together {
+			if want := map[bool]int{true: c.burst, false: c.later}[round <= len(burst)]; n != want {
+				t.Errorf("%d VIPs: round %d begins with %d together, want %d", c.vips, round, n, want)
+			}
+		}
+		if varies := len(firsts) > 1; varies != (c.vips > atOnce) {
+			t.Errorf("%d VIPs: rounds begin with the VIPs %v: a port that drops the end of a round drops the same ones", c.vips, firsts)
+		}
+	}
+}
+
+// TestTheBurstEndsWithAPause: of many VIPs a policer may have dropped most of the burst, so the next round begins as soon
+// as the rate allows. Of few it is left to the schedule of rounds.
+func TestTheBurstEndsWithAPause(t *testing.T) {
+	for _, vips := range []int{3, 150} {
+		pace := Pace{VIPs: vips, Seed: 1}.withDefaults()
+		var ended, next clock.Instant
+		announcing(pace, time.Minute, func(at clock.Instant, round, _ int) {
+			switch {
+			case round <= len(burst):
+				ended = at
+			case next == 0:
+				next = at
+			}
+		})
+		pause, rate := next.Sub(ended), time.Second/time.Duration(pace.Rate)
+		if soon := pause == rate; soon != (vips > atOnce) || !soon && pause < repeat/2 {
+			t.Errorf("%d VIPs: the round after the burst begins %v after it, the rate allows %v", vips, pause, rate)
+		}
+	}
+}
+
 // TestALateNodeAnnouncesNoBacklog: after a pause, each missed round is announced at most once.
 func TestALateNodeAnnouncesNoBacklog(t *testing.T) {
 	a := announcement{pace: Pace{VIPs: 3}.withDefaults()}

@@ -245,13 +245,37 @@ func TestRateAndQueueBound(t *testing.T) {
 	})
 }
 
+// TestAQueueWithoutABoundHoldsAll: what waits arrives, one packet after the other; with a bound what would wait
+// longer is lost.
+func TestAQueueWithoutABoundHoldsAll(t *testing.T) {
+	const n, each = 100, time.Millisecond // 1000 bytes at 8 Mbit/s
+	for _, c := range []struct {
+		queue   time.Duration
+		arrives int
+	}{{0, n}, {10 * each, 11}, {n * each, n}} {
+		m := mustNew(t, Params{Rate: 8_000_000, Queue: c.queue}, 1)
+		arrived := 0
+		for _, d := range send(m, n, 1000, 0) {
+			if arrived += len(d); len(d) > 0 && d[0].At != clock.Instant(arrived)*clock.Instant(each) {
+				t.Errorf("queue %v: packet %d arrives at %v", c.queue, arrived, time.Duration(d[0].At))
+			}
+		}
+		if arrived != c.arrives || m.Stats().LostToQueue != uint64(n-c.arrives) {
+			t.Errorf("queue %v: %d of %d packets arrive, %d are lost to it; want %d", c.queue, arrived, n, m.Stats().LostToQueue, c.arrives)
+		}
+	}
+}
+
 func TestParamsAreChecked(t *testing.T) {
 	for _, test := range []struct {
 		params Params
 		want   string
 	}{
 		{Params{Loss: 1.5}, "loss 1.5 is not from 0 to 1"}, {Params{Corrupt: math.NaN()}, "corrupt NaN"},
-		{Params{Delay: -1}, "negative"}, {Params{Jitter: 2, Delay: 1}, "jitter 2ns is not from 0 to the delay 1ns"},
+		{Params{Loss: -0.1}, "loss -0.1 is not from 0 to 1"}, {Params{Burst: Burst{Good: 2}}, "loss outside of bursts 2"},
+		{Params{Delay: -1}, "delay -1ns"}, {Params{Queue: -1}, "queue -1ns"}, {Params{Reorder: 0.1, HoldBack: -1}, "hold-back -1ns"},
+		{Params{Rate: -1}, "rate -1"}, {Params{Packets: -1}, "-1 packets a second"}, {Params{MTU: -1}, "MTU -1"}, {Params{Jitter: -1}, "jitter -1ns"},
+		{Params{Jitter: 2, Delay: 1}, "jitter 2ns is not from 0 to the delay 1ns"},
 		{Params{Reorder: 0.1}, "without a time to hold back"}, {Params{Burst: Burst{Begin: 0.1}}, "never ends"},
 	} {
 		if _, err := New(test.params, 1); err == nil || !strings.Contains(err.Error(), test.want) {
