@@ -160,10 +160,26 @@ func familiesOf(s subject.Subject) []lab.Family {
 	return slices.DeleteFunc([]lab.Family{lab.IPv4, lab.IPv6}, func(f lab.Family) bool { return adapter && !a.Balances(f) })
 }
 
+// tryoutVIPs are the VIPs of the tryout.
+var tryoutVIPs = [lab.Families]string{lab.IPv4: "198.18.0.100", lab.IPv6: "2001:2::100"}
+
+// unannounced lists the VIPs that no node announced to the clients. A VIP on another device answers
+// ARP all the same, so that only a takeover shows it: clients wait until their neighbour entry expires.
+func unannounced(events []trace.Event, families []lab.Family) (vips []string) {
+	for _, f := range families {
+		if !slices.ContainsFunc(events, func(e trace.Event) bool {
+			return e.GARP != nil && e.GARP.Edge == lab.Clients && e.GARP.VIP == tryoutVIPs[f]
+		}) {
+			vips = append(vips, tryoutVIPs[f])
+		}
+	}
+	return vips
+}
+
 // tryoutLoad is a service of each family and its traffic, which is named like the family.
 var tryoutLoad = [lab.Families]string{
-	lab.IPv4: "service  web tcp 198.18.0.100:80 mode=fullnat\ntraffic  IPv4 sessions tcp count=20 every=50ms service=web\n",
-	lab.IPv6: "service  web6 tcp [2001:2::100]:80 mode=fullnat\ntraffic  IPv6 sessions tcp count=20 every=50ms service=web6\n",
+	lab.IPv4: "service  web tcp " + tryoutVIPs[lab.IPv4] + ":80 mode=fullnat\ntraffic  IPv4 sessions tcp count=20 every=50ms service=web\n",
+	lab.IPv6: "service  web6 tcp [" + tryoutVIPs[lab.IPv6] + "]:80 mode=fullnat\ntraffic  IPv6 sessions tcp count=20 every=50ms service=web6\n",
 }
 
 // tryoutClaims is the beginning of the tryout's line before which they are inserted.
@@ -280,6 +296,10 @@ func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 		}
 	}
 	found = append(found, part{name: "stops", found: list(stopped, "not tried: nobody was Master"), ok: len(stopped) > 0 && leaks == 0})
+	if vips := unannounced(events, familiesOf(s)); len(masters) > 0 && len(vips) > 0 {
+		found = append(found, part{name: "garp", told: true, found: "nobody announced " + strings.Join(vips, " and ") +
+			" to the clients: after a takeover they send to the old node until their neighbour entries expire"})
+	}
 	if len(notes) > 0 {
 		found = append(found, part{name: "says", found: strings.Join(notes, "; "), told: true})
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"baton/impl/trace"
 	"baton/netns"
+	"baton/scenarios/lab"
 )
 
 // TestASubjectIsTried: each part that does not work is reported and determines the exit code,
@@ -35,6 +37,8 @@ func TestASubjectIsTried(t *testing.T) {
 			exitFail, "FAIL  roles    "}, // masters or forwarders, whichever the host lets be judged
 		{"works", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitPass, "ok    roles    lb1 is Master"},
+		{"quiet", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
+			exitPass, "note  garp     nobody announced 198.18.0.100 to the clients"},
 		{"moves", translates + "  " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $(( ($(date +%s) / 2 + BATON_NUMBER) % 2 )) = 0 ] && echo MASTER || echo BACKUP'\n",
 			exitFail, " became Master without a fault"},
 		{"babbles", translates + "run: exec sleep 60\nroles: poll\nrole: echo unsure\n",
@@ -59,6 +63,26 @@ func TestASubjectIsTried(t *testing.T) {
 				t.Errorf("%s: the command that was stopped with its node is told\n%s", c.name, r.out)
 			}
 		})
+	}
+}
+
+// TestAVIPIsAnnouncedToTheClients: an announcement to the backends, or of another VIP, is none of it.
+func TestAVIPIsAnnouncedToTheClients(t *testing.T) {
+	garp := func(edge, vip string) trace.Event {
+		return trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: edge, VIP: vip}}
+	}
+	both := []lab.Family{lab.IPv4, lab.IPv6}
+	for _, c := range []struct {
+		events []trace.Event
+		want   string
+	}{
+		{[]trace.Event{garp(lab.Backends, "198.18.0.100"), garp(lab.Clients, "198.18.0.101")}, "198.18.0.100 2001:2::100"},
+		{[]trace.Event{garp(lab.Clients, "198.18.0.100")}, "2001:2::100"},
+		{[]trace.Event{garp(lab.Clients, "198.18.0.100"), garp(lab.Clients, "2001:2::100")}, ""},
+	} {
+		if got := strings.Join(unannounced(c.events, both), " "); got != c.want {
+			t.Errorf("%v: %q, want %q", c.events, got, c.want)
+		}
 	}
 }
 
