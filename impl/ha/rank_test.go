@@ -63,3 +63,36 @@ func TestRankOrderOfVersion1(t *testing.T) {
 		t.Error("a node that is not able does not rank last")
 	}
 }
+
+// TestSupersedes: a table supersedes another if it has what that lacks, and if the other has not served since.
+func TestSupersedes(t *testing.T) {
+	whole := Rank{Epoch: 5, Witnessed: 4, Complete: true, Flows: 10}
+	with := func(edit func(*Rank)) Rank {
+		r := whole
+		edit(&r)
+		return r
+	}
+	part := with(func(r *Rank) { r.Complete = false })
+	for _, tt := range []struct {
+		rule string
+		r, s Rank
+		want bool
+	}{
+		{"a longer history", with(func(r *Rank) { r.Witnessed = 5 }), whole, true},
+		{"an equal one", whole, whole, false},
+		{"an equal one with more flows, both complete", with(func(r *Rank) { r.Flows = 11 }), whole, false},
+		{"a shorter one", with(func(r *Rank) { r.Witnessed = 3 }), whole, false},
+		{"complete over a part", whole, part, true},
+		{"a part over complete", part, whole, false},
+		{"a larger part", with(func(r *Rank) { r.Complete, r.Flows = false, 11 }), part, true},
+		{"an equal part", part, part, false},
+		{"a smaller part", with(func(r *Rank) { r.Complete, r.Flows = false, 9 }), part, false},
+		{"a longer history, and the other has served since", with(func(r *Rank) { r.Witnessed, r.Epoch = 5, 4 }), whole, false},
+		{"a longer history, and this one has served since", with(func(r *Rank) { r.Witnessed, r.Epoch = 5, 6 }), whole, true},
+		{"a larger part, and the other has served since", with(func(r *Rank) { r.Complete, r.Flows, r.Epoch = false, 11, 4 }), part, false},
+	} {
+		if got := tt.r.Supersedes(tt.s); got != tt.want {
+			t.Errorf("%s supersedes: %v, want %v", tt.rule, got, tt.want)
+		}
+	}
+}

@@ -65,3 +65,30 @@ func TestAGapIsOfTrafficThatRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatEveryScenarioClaimsIsJudged, unless the scenario states it itself in this world.
+func TestWhatEveryScenarioClaimsIsJudged(t *testing.T) {
+	for _, test := range []struct{ lines, metric string }{
+		{"", "corrupt"}, {"[sim] always corrupt == 0", "corrupt"}, {"always corrupt == 0", "corrupt"},
+		{"", "unanswered"}, {"[sim] always unanswered == 0", "unanswered"}, {"always unanswered == 0", "unanswered"},
+	} {
+		tape := crash()
+		total := trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 2, Sent: 100, Received: 100}
+		if test.metric == "corrupt" {
+			total.Corrupt = 1
+		} else {
+			total.Failed = 1
+		}
+		tape.totals(6012, total)
+		v := judged(scenario(t, test.lines, "", ""), tape)
+		failed := 0
+		for _, c := range v.Checks {
+			if c.Name == test.metric && c.Verdict == Fail {
+				failed++
+			}
+		}
+		if failed != 1 {
+			t.Errorf("%q: %s failed %d times, want once\n%s", test.lines, test.metric, failed, show(v))
+		}
+	}
+}
