@@ -226,12 +226,15 @@ func scenario(t *testing.T, lines, crashed, restored string) *plan.Plan {
 }
 
 // judged runs Judge on the tape, its steps numbered as in the plan.
-func judged(p *plan.Plan, t *tape) Verdict {
+func judged(p *plan.Plan, t *tape) Verdict { return judgedAs(p, p, t) }
+
+// judgedAs runs Judge with a plan on the tape, its steps numbered as in another.
+func judgedAs(numbered, p *plan.Plan, t *tape) Verdict {
 	events := make([]trace.Event, len(*t))
 	for i, e := range *t {
 		if e.Step != nil {
 			step := *e.Step
-			step.Index = slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Verb == step.Text })
+			step.Index = slices.IndexFunc(numbered.Steps, func(s plan.Step) bool { return s.Verb == step.Text })
 			e.Step = &step
 		}
 		events[i] = e
