@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -54,7 +55,7 @@ func execute(t testing.TB, dir string, p *plan.Plan, seed uint64) {
 	job := scenarios.Job{Plan: p, World: plan.Sim, SUT: "reference", Seed: seed, Dir: dir,
 		Origin: &trace.Origin{File: p.File, Host: trace.Host{Kernel: "6.9", Cores: 2}},
 		NewWorld: func(s scenarios.Stage) (scenarios.World, error) {
-			return sim.NewWorld(p, sim.Config{Seed: seed, Recorder: s.Recorder})
+			return sim.NewWorld(s.Plan, sim.Config{Seed: seed, Recorder: s.Recorder})
 		}}
 	if _, err := job.Execute(t.Context()); err != nil {
 		t.Fatal(err)
@@ -74,6 +75,28 @@ func edit(t *testing.T, file, old, new string) {
 	}
 	if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRandomStepsMakeNoOtherScenario: each seed draws the steps of one scenario anew.
+func TestRandomStepsMakeNoOtherScenario(t *testing.T) {
+	p, err := plan.Parse("r.scn", []byte(`scenario r
+service web tcp 198.18.0.100:80
+traffic web sessions tcp count=5
+always  rst == 0
+@0s     wait lb1 is Master and lb2 insync within 5s
+randomly between 1s and 2s kill lb1
+@3s     end
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for seed := range uint64(2) {
+		execute(t, filepath.Join(root, strconv.FormatUint(seed, 10)), p, seed)
+	}
+	if s := reports.Build([]string{root}, nil); len(s.Rows) != 1 || len(s.Rows[0].Plans) != 1 || len(s.Problems) > 0 {
+		t.Errorf("%d rows, problems %+v", len(s.Rows), s.Problems)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"baton/reports/page"
 	"baton/scenarios/evidence"
 	"baton/scenarios/lab"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // How many flows of each difference a page shows, and of those that are the same.
@@ -78,7 +80,7 @@ func about(run *load.Run, side sideTable) page.NodeTable {
 	t := page.NodeTable{Node: side.node}
 	if side.file != nil {
 		t.File = side.file.File
-		t.What = strings.Join(append([]string{side.file.What + ": " + plural(len(side.order), "flow")}, side.file.Cut...), "; ")
+		t.What = strings.Join(append([]string{side.file.What + ": " + english.Plural(len(side.order), "flow", "")}, side.file.Cut...), "; ")
 		if side.damaged {
 			t.What += "; the rest cannot be read"
 		}
@@ -148,7 +150,7 @@ func (c *comparing) say(all []string, is func(string) bool, tone string, most in
 		}
 		c.Rows = append(c.Rows, row)
 	}
-	said := fmt.Sprintf(sentence, plural(len(of), "flow"))
+	said := fmt.Sprintf(sentence, english.Plural(len(of), "flow", ""))
 	if harmed > 0 {
 		said += fmt.Sprintf("; %d of them broke for the client", harmed)
 	}
@@ -197,11 +199,4 @@ func reversed(tuple string) string {
 		return tuple
 	}
 	return proto + " " + to + ">" + from
-}
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }

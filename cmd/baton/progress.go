@@ -117,11 +117,3 @@ func (p *progress) line(run *scenarios.Run) string {
 	})
 	return b.String()
 }
-
-// plural counts things.
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}

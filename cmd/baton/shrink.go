@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"baton/scenarios/check"
@@ -87,7 +88,7 @@ func (o *shrinkOptions) run(ctx context.Context, f shrink.Failure) error {
 	defer cancel()
 	small, err := shrink.Minimize(bounded, f, shrink.Options{Tries: o.tries, Smaller: func(f shrink.Failure, tries int) {
 		fmt.Fprintf(os.Stderr, "%s: %s, %s of traffic, %d of chaos\n",
-			plural(tries, "run"), plural(len(f.Plan.Steps), "step"), plural(len(f.Plan.Traffic), "line"), len(f.Plan.Chaos))
+			english.Plural(tries, "run", ""), english.Plural(len(f.Plan.Steps), "step", ""), english.Plural(len(f.Plan.Traffic), "line", ""), len(f.Plan.Chaos))
 	}})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"baton/scenarios/plan"
@@ -80,7 +81,7 @@ func (o *simOptions) run(ctx context.Context) error {
 	}
 	switch {
 	case done.Violations > 0:
-		return &exitError{exitFail, fmt.Errorf("sim: %s in %s", plural(done.Violations, "violation"), plural(done.Done, "seed"))}
+		return &exitError{exitFail, fmt.Errorf("sim: %s in %s", english.Plural(done.Violations, "violation", ""), english.Plural(done.Done, "seed", ""))}
 	case ctx.Err() != nil:
 		return &exitError{exitInconclusive, fmt.Errorf("sim: interrupted after %d of %d seeds", done.Done, done.Total)}
 	}

@@ -13,6 +13,8 @@ import (
 	"baton/reports/stat"
 	"baton/scenarios/metric"
 	"baton/scenarios/plan"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // key identifies a set of repeats.
@@ -175,6 +177,7 @@ func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 			list = append(list, fmt.Sprintf("%s (%s) has no baseline", k, k.world))
 		case after[k] == nil:
 			list = append(list, fmt.Sprintf("%s (%s) is in the baseline only", k, k.world))
+		case !slices.Equal(before[k].Settings, after[k].Settings): // which is said
 		case !slices.Equal(before[k].Plans, after[k].Plans):
 			list = append(list, fmt.Sprintf("%s (%s) is another scenario than in the baseline", k, k.world))
 		}
@@ -193,7 +196,7 @@ func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 			list = append(list, fmt.Sprintf("%d of %d runs of the %s did not pass; their figures count all the same", n, total(side.s.Counts), side.name))
 		}
 		if n := len(side.s.Problems); n > 0 {
-			list = append(list, fmt.Sprintf("%d problems with the input of the %s; baton report names each", n, side.name))
+			list = append(list, fmt.Sprintf("%s with the input of the %s; baton report names each", english.Plural(n, "problem", ""), side.name))
 		}
 	}
 	return list

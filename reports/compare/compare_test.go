@@ -101,7 +101,7 @@ func TestWhatWeakensAComparisonIsSaid(t *testing.T) {
 	now.Problems = []model.Problem{{}}
 	remarks := Compare("a", "b", was, now).Remarks
 	for _, want := range []string{"another machine", "crash (netns) is another scenario", "freeze (netns) is in the baseline only", "new (netns) has no baseline",
-		"2 of 12 runs of the new runs did not pass", "1 problems with the input of the new runs"} {
+		"2 of 12 runs of the new runs did not pass", "1 problem with the input of the new runs"} {
 		if !slices.ContainsFunc(remarks, func(s string) bool { return strings.Contains(s, want) }) {
 			t.Errorf("no remark says %q: %q", want, remarks)
 		}
