@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"net/netip"
 	"testing"
 
 	"baton/impl/clock"
@@ -28,7 +29,8 @@ func TestOnlyARSTInSequenceEndsAnIdleFlow(t *testing.T) {
 	} {
 		var events []trace.Event
 		l := &line{Traffic: plan.Traffic{Name: "idle"}, backends: []string{"backend1"}, record: func(e trace.Event) { events = append(events, e) }}
-		g := &idleFlows{line: l, client: &client{name: "client1"}, numbers: []int{0}, all: []idleFlow{test.flow}, exchange: &asking{}}
+		g := &idleFlows{line: l, client: &client{name: "client1"}, numbers: []int{0}, all: []idleFlow{test.flow}, exchange: &asking{},
+			guests: &guests{addrs: []netip.Addr{netip.MustParseAddr("198.18.0.11")}}}
 		if test.flow.connected {
 			g.answered, l.totals.Sessions = 1, 1
 		}
