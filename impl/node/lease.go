@@ -37,6 +37,8 @@ type footing struct {
 	// then only guards against a pause, and lasts for length.
 	lonely bool
 	length time.Duration
+	// spoken is the limit by what was last said on a live sync stream, 0 without one.
+	spoken clock.Instant
 	// right is the end of the arbiter's right to act alone.
 	arbitrated bool
 	right      clock.Instant
@@ -103,8 +105,11 @@ func (n *Node) footing() footing {
 	if n.cutOff() {
 		f.arbitrated, f.right = true, 0
 	}
-	if f.lonely && n.stream.version >= versionKeepalive && n.streamLive() {
-		f.lonely, f.proof, f.until = false, unasked, n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+	if n.stream.version >= versionKeepalive && n.streamLive() {
+		f.spoken = n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+		if f.lonely {
+			f.lonely, f.proof, f.until = false, unasked, f.spoken
+		}
 	}
 	return f
 }

@@ -95,6 +95,9 @@ func (l *lease) justified(f footing) clock.Instant {
 	switch {
 	case f.arbitrated:
 		return min(f.until, max(f.proven(), f.right))
+	case l.trusting && f.spoken > 0:
+		// A peer that speaks on the stream is not dead. It may not doubt because it hears this node there alone.
+		return min(f.until, max(f.heard, f.spoken))
 	case l.trusting:
 		return f.until
 	}
