@@ -51,6 +51,7 @@ type labNode struct {
 	down      bool
 	stream    uint64       // 0: none
 	held      []Input      // inputs received while it was frozen
+	announced []Announce   // its gratuitous ARPs
 	holdDone  bool         // Done inputs wait in later
 	fails     labPlan      // calls that fail
 	unsent    map[int]bool // paths on which the kernel refuses to send

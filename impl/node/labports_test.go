@@ -206,8 +206,12 @@ func (p labPorts) SendReplies(ids []uint64) error {
 func (p labPorts) DropReplies(ids []uint64) { p.n.dropped = append(p.n.dropped, ids...) }
 
 func (p labPorts) Expire(on bool, _ clock.Instant) { p.n.expire = on }
-func (p labPorts) Announce(Announce) error         { return nil }
-func (p labPorts) Failed(driver.Call, error)       {}
+func (p labPorts) Announce(a Announce) error {
+	p.n.announced = append(p.n.announced, a)
+	return nil
+}
+
+func (p labPorts) Failed(driver.Call, error) {}
 
 func (p labPorts) Record(e trace.Event) {
 	if e.Lease != nil {
