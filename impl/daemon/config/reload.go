@@ -21,7 +21,10 @@ func Reload(file string, opts Options, now *Config) (*Config, error) {
 	if err := checkUnchanged(d, now, next); err != nil {
 		return nil, err
 	}
-	return next, checkFamilies(d, now, next)
+	if err := checkFamilies(d, now, next); err != nil {
+		return nil, err
+	}
+	return next, nil
 }
 
 // checkUnchanged rejects changes that a running node cannot apply.
