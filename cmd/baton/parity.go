@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +22,9 @@ func parityCommand() *cobra.Command {
 		Long: "Parity compares the role changes in two stored runs of one scenario. Each node must have the same changes in the same\n" +
 			"order, with the same reasons, after the same steps; changes into and out of exclusive roles must have the same order on both nodes.\n" +
 			"The delay of each change after its step is printed but not judged. baton run --world both makes such a pair of runs.\n\n" +
-			"If the host stalled before a differing change for longer than the scenario tolerates, the result is inconclusive.\n\n" +
-			"Exit codes: 0 same, 1 different, 2 bad input, 3 different after a stall of the host.",
+			"A difference is inconclusive if the scenario has faults that only one world ran, or if the host stalled before it for longer\n" +
+			"than the scenario tolerates, or than half a detection time.\n\n" +
+			"Exit codes: 0 same, 1 different, 2 bad input, 3 different, but inconclusive.",
 		Example:           "  baton parity out/crash-master out/crash-master.sim",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeFolders,
@@ -33,7 +33,7 @@ func parityCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printParity(os.Stdout, verdict, tolerated(dirs[0]))
+			return printParity(os.Stdout, verdict, planOf(dirs[0]))
 		},
 	}
 }
@@ -68,31 +68,31 @@ func runIn(world, dir string) (events []trace.Event, scenario string, err error)
 	return events, events[0].Meta.Scenario, nil
 }
 
-// tolerated is how long the host may stall, by the scenario of a stored run.
-func tolerated(dir string) time.Duration {
+// planOf is the scenario of a stored run, or one without settings and faults if it cannot be read.
+func planOf(dir string) *plan.Plan {
 	file := filepath.Join(dir, scenarios.ScenarioFile)
 	if source, err := os.ReadFile(file); err == nil {
 		if p, err := plan.Parse(file, source); err == nil {
-			return parity.Tolerated(p)
+			return p
 		}
 	}
-	return plan.DefaultTolerate
+	return &plan.Plan{Tolerate: plan.DefaultTolerate}
 }
 
 // parityOutcome is the outcome of a comparison, with the reason if it is inconclusive.
-func parityOutcome(v parity.Verdict, tolerated time.Duration) (outcome check.Outcome, why string) {
+func parityOutcome(v parity.Verdict, p *plan.Plan) (outcome check.Outcome, why string) {
 	if v.Same {
 		return check.Pass, ""
 	}
-	if why := v.Excuse(tolerated); why != "" {
+	if why := v.Excuse(p); why != "" {
 		return check.Inconclusive, why
 	}
 	return check.Fail, ""
 }
 
 // printParity prints a verdict; the error is for the exit code of a difference.
-func printParity(w io.Writer, v parity.Verdict, tolerated time.Duration) error {
-	outcome, why := parityOutcome(v, tolerated)
+func printParity(w io.Writer, v parity.Verdict, p *plan.Plan) error {
+	outcome, why := parityOutcome(v, p)
 	fmt.Fprintf(w, "parity: %s\n", v)
 	if why != "" {
 		fmt.Fprintln(w, why)

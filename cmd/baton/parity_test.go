@@ -96,8 +96,8 @@ func TestParityOfStoredRuns(t *testing.T) {
 	}
 	// A difference after a stall of the host is inconclusive, unless the stall is tolerated.
 	whim := asIf(t, real, "no MASTER, table in sync", "a whim")
-	for took, code := range map[string]int{"300ms": exitInconclusive, "90ms": exitFail} {
-		if r := baton(t, "parity", stalled(t, whim, took), simulated); r.code != code || strings.Contains(r.out, "the host stood still for 300ms before, longer than the tolerated 100ms") != (code == exitInconclusive) {
+	for took, code := range map[string]int{"300ms": exitInconclusive, "70ms": exitFail} {
+		if r := baton(t, "parity", stalled(t, whim, took), simulated); r.code != code || strings.Contains(r.out, "the host stood still for 300ms before, longer than the tolerated 75ms") != (code == exitInconclusive) {
 			t.Errorf("with a stall of %s: exit code %d\n%s%s", took, r.code, r.out, r.errout)
 		}
 	}

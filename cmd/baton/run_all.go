@@ -114,7 +114,7 @@ func (o *runOptions) everywhere(ctx context.Context, p *plan.Plan, n int, out io
 	if err != nil {
 		return came, err
 	}
-	outcome, why := parityOutcome(verdict, p.Tolerate)
+	outcome, why := parityOutcome(verdict, p)
 	fmt.Fprintf(out, "  parity: %s\n", verdict.Summary())
 	for _, line := range append(verdict.Differences, why) {
 		if line != "" {

@@ -48,27 +48,37 @@ func (p *Plan) NotExecuted(world string) []string {
 // WithoutFaults returns a reason if the plan has faults or chaos but the world has none of them:
 // a run would pass without testing anything. It is "" otherwise.
 func (p *Plan) WithoutFaults(world string) string {
-	var elsewhere []string
 	here := false
-	note := func(g Guard, text string) {
-		if here = here || g.In(world); !g.In(world) {
-			elsewhere = append(elsewhere, "["+string(g)+"] "+text)
-		}
+	p.eachFault(func(g Guard, _ string) { here = here || g.In(world) })
+	if elsewhere := p.FaultsOfOneWorld(); !here && len(elsewhere) > 0 {
+		return "all its faults are guarded for the other world: " + strings.Join(elsewhere, "; ")
 	}
+	return ""
+}
+
+// FaultsOfOneWorld lists the faults and the chaos that are guarded, as canonical text: with them the two
+// worlds run different scenarios.
+func (p *Plan) FaultsOfOneWorld() (lines []string) {
+	p.eachFault(func(g Guard, text string) {
+		if g != "" {
+			lines = append(lines, "["+string(g)+"] "+text)
+		}
+	})
+	return lines
+}
+
+// eachFault calls f with each fault and chaos of the plan, as canonical text.
+func (p *Plan) eachFault(f func(g Guard, text string)) {
 	for _, c := range p.Chaos {
 		if c.Key != chaosUntil {
-			note(c.Guard, "chaos "+c.String())
+			f(c.Guard, "chaos "+c.String())
 		}
 	}
 	for _, s := range p.Steps {
 		if s.Fault != nil {
-			note(s.Guard, "@"+formatDuration(s.At)+" "+s.String())
+			f(s.Guard, "@"+formatDuration(s.At)+" "+s.String())
 		}
 	}
-	if here || len(elsewhere) == 0 {
-		return ""
-	}
-	return "all its faults are guarded for the other world: " + strings.Join(elsewhere, "; ")
 }
 
 // RunsIn reports whether a world executes any step of the plan.

@@ -225,7 +225,7 @@ func compare(p *plan.Plan) {
 	}
 	verdict := parity.Compare(traces[0], traces[1])
 	AddReportEntry(parityEntry, verdict.Summary(), ReportEntryVisibilityNever)
-	if excuse := verdict.Excuse(parity.Tolerated(p)); excuse != "" {
+	if excuse := verdict.Excuse(p); excuse != "" {
 		Skip(fmt.Sprintf("%s\n%s", verdict, excuse))
 	}
 	if !verdict.Same {

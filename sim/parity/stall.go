@@ -1,28 +1,11 @@
 package parity
 
 import (
-	"fmt"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
-	"baton/scenarios/plan"
 )
-
-// Tolerated is how long the host may stand still before a difference of a scenario's runs. It is what
-// the scenario tolerates, but at most half a detection time: more may cost a MASTER its lease.
-func Tolerated(p *plan.Plan) time.Duration {
-	return min(p.Tolerate, p.Detect(plan.Netns)/2)
-}
-
-// Excuse says why a difference proves nothing, "" if it does: the host stood still before it
-// for longer than is tolerated.
-func (v Verdict) Excuse(tolerated time.Duration) string {
-	if v.Same || v.Stalled <= tolerated {
-		return ""
-	}
-	return fmt.Sprintf("the host stood still for %v before, longer than the tolerated %v: this run proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
-}
 
 // host is what the machine under a run in namespaces did: when its steps began, and when it
 // stood still.

@@ -1,14 +1,12 @@
 package parity_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
-	"baton/scenarios/plan"
 	"baton/sim/parity"
 )
 
@@ -42,16 +40,6 @@ func TestAStallBeforeADifference(t *testing.T) {
 		v := parity.Compare(test.netns, run(1020))
 		if v.Same || v.Stalled != test.stalled {
 			t.Errorf("%s: the host stood still for %v, want %v\n%s", name, v.Stalled, test.stalled, v)
-		}
-	}
-	lease := "scenario x\nservice web tcp 198.18.0.100:80\nconfig bfd.tx=50ms bfd.mult=3\ntolerate stall %s\n@0s end\n"
-	for tolerate, want := range map[string]time.Duration{"250ms": 75 * time.Millisecond, "50ms": 50 * time.Millisecond} {
-		p, err := plan.Parse("x.scn", fmt.Appendf(nil, lease, tolerate))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := parity.Tolerated(p); got != want {
-			t.Errorf("a scenario that tolerates %s: %v, want %v", tolerate, got, want)
 		}
 	}
 	late := append(run(1020), at(5000, "lb1", "Master", "Backup", "a whim"))

@@ -1,0 +1,30 @@
+package parity
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"baton/scenarios/plan"
+)
+
+// Excuse says why a difference between the runs of a plan proves nothing, "" if it does: only one world ran a
+// fault, or the host stood still before the difference for longer than is tolerated.
+func (v Verdict) Excuse(p *plan.Plan) string {
+	alone, tolerated := p.FaultsOfOneWorld(), tolerated(p)
+	switch {
+	case v.Same:
+		return ""
+	case len(alone) > 0:
+		return fmt.Sprintf("the worlds ran different faults, so their difference proves nothing: %s", strings.Join(alone, "; "))
+	case v.Stalled > tolerated:
+		return fmt.Sprintf("the host stood still for %v before, longer than the tolerated %v: this run proves nothing", v.Stalled.Round(time.Millisecond), tolerated)
+	}
+	return ""
+}
+
+// tolerated is how long the host may stand still before a difference. It is what the scenario tolerates, but at
+// most half a detection time: more may cost a MASTER its lease.
+func tolerated(p *plan.Plan) time.Duration {
+	return min(p.Tolerate, p.Detect(plan.Netns)/2)
+}
