@@ -82,7 +82,11 @@ func faultTable() string {
 	var b strings.Builder
 	b.WriteString("| step | what is done | receipt |\n|---|---|---|\n")
 	for _, v := range fault.Verbs() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(v.Forms(), "`, `"), v.Doc, v.Receipt)
+		doc := v.Doc
+		if v.Time {
+			doc += fmt.Sprintf("; DURATION is %s to %s", formatDuration(timeLeast), formatDuration(timeMost))
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(v.Forms(), "`, `"), doc, v.Receipt)
 	}
 	return b.String()
 }

@@ -62,6 +62,9 @@ func (b *builder) way(verb fault.Verb, line *faultLine) string {
 	return way
 }
 
+// The durations that a verb such as delay takes.
+const timeLeast, timeMost = time.Millisecond, time.Second
+
 // amount reads the share or the duration that a verb takes.
 func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
 	takes := verb.Share || verb.Time
@@ -81,7 +84,7 @@ func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
 		canonical, err = share(line.Amount.Text)
 		f.Share = numeric(canonical)
 	} else {
-		canonical, err = span(time.Millisecond, time.Second)(line.Amount.Text)
+		canonical, err = span(timeLeast, timeMost)(line.Amount.Text)
 		f.Time = timed(canonical)
 	}
 	if err == nil && f.Share == 0 && f.Time == 0 {
