@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,18 +39,35 @@ func (w *World) beginLog(file, node string) error {
 	return errors.Join(ignoring(err, unix.ENOSPC), f.Close()) // a full disk cannot take the header
 }
 
-// lastCommandOutput returns the last line that a contained node's commands wrote, which
-// precedes the line of its init that says how it ended; "" if they wrote nothing.
+// complaint recognises a line in which a program says what it does not accept or cannot do.
+var complaint = regexp.MustCompile(`(?i)\b(unknown|invalid|error|fatal|panic|syntax|cannot|can't|unable|fail(ed|s|ure)?|denied|refused|no such|not found|must be|missing|in use)\b`)
+
+// complaintLines is the number of last lines in which a complaint counts as the cause.
+const complaintLines = 20
+
+// lastCommandOutput returns what a contained node's commands wrote before the line of its init that says
+// how it ended: the first complaint of the last lines, since what follows it mostly follows from it, or
+// else the last line; "" if they wrote nothing.
 func lastCommandOutput(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return ""
 	}
-	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-	if len(lines) < 2 || bytes.HasPrefix(lines[len(lines)-2], []byte("=== ")) {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	lines = lines[:len(lines)-1]
+	for i, line := range slices.Backward(lines) {
+		if strings.HasPrefix(line, "=== ") || i < len(lines)-complaintLines {
+			lines = lines[i+1:]
+			break
+		}
+	}
+	if i := slices.IndexFunc(lines, complaint.MatchString); i >= 0 {
+		return lines[i]
+	}
+	if len(lines) == 0 {
 		return ""
 	}
-	return string(lines[len(lines)-2])
+	return lines[len(lines)-1]
 }
 
 // exitReason returns the log line that says why the process ended: the Go runtime's panic

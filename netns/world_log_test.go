@@ -3,6 +3,7 @@ package netns
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,31 @@ func TestLastWordsSayWhyANodeEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := exitReason(file); got != tt.want {
+			t.Errorf("of %q: %q, want %q", tt.log, got, tt.want)
+		}
+	}
+}
+
+// What a subject does not accept stands above what follows from it.
+func TestACommandsComplaintIsTold(t *testing.T) {
+	after := strings.Repeat("stopping a child\n", complaintLines)
+	for _, tt := range []struct{ log, want string }{
+		{"=== process 1\nstarting\n(my.conf: Line 14) Unknown keyword 'x'\nthe id must be set\nStopped\nrun ended\n", "(my.conf: Line 14) Unknown keyword 'x'"},
+		{"=== process 1\nstarting\nsh: 1: prog: not found\nrun ended\n", "sh: 1: prog: not found"},
+		{"=== process 1\nstarting\nStopped\nrun ended\n", "Stopped"},
+		{"=== process 1\ncannot bind\nrun ended\n=== process 2\nStopped\nrun ended\n", "Stopped"},
+		{"=== process 1\ncannot bind\nrun ended\n=== process 2\nrun ended\n", ""},
+		{"=== process 1\nan error of an hour ago\n" + after + "run ended\n", "stopping a child"},
+		{"=== process 1\nterrors\nrun ended\n", "terrors"},
+		{"=== process 1\nrun ended\n", ""},
+		{"run ended\n", ""},
+		{"", ""},
+	} {
+		file := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(file, []byte(tt.log), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := lastCommandOutput(file); got != tt.want {
 			t.Errorf("of %q: %q, want %q", tt.log, got, tt.want)
 		}
 	}
