@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -239,34 +240,73 @@ func roles(v check.Verdict, moved, masters []string, nobody string) part {
 	return p
 }
 
+// served is what came through the VIP of a family.
+type served struct {
+	tried      bool
+	received   uint64   // answers
+	forwarders []string // nodes that sent requests on to the backends
+}
+
+// crossings counts the answers by family, and notes who sent requests on.
+func crossings(families []lab.Family, events []trace.Event) map[string]*served {
+	found := map[string]*served{}
+	for _, f := range families {
+		found[f.String()] = &served{}
+	}
+	for _, e := range events {
+		switch {
+		case e.Totals != nil && e.Totals.Final && found[e.Totals.Name] != nil:
+			found[e.Totals.Name].tried = true
+			found[e.Totals.Name].received += e.Totals.Received
+		case e.Forwarder != nil && e.Forwarder.Edge == lab.Backends && e.Node != e.Forwarder.From:
+			for _, f := range families {
+				to := found[f.String()]
+				if vip, err := netip.ParseAddr(e.Forwarder.VIP); (err != nil || lab.FamilyOf(vip) == f) && !slices.Contains(to.forwarders, e.Node) {
+					to.forwarders = append(to.forwarders, e.Node)
+				}
+			}
+		}
+	}
+	return found
+}
+
 // serves reports how many answers came through the VIP of each family. Each must serve.
-func serves(families []lab.Family, answered map[string]uint64) part {
+func serves(families []lab.Family, events []trace.Event) part {
 	p := part{name: "serves", ok: true}
 	var found []string
+	crossed := crossings(families, events)
 	for _, f := range families {
-		n, of := answered[f.String()], ""
+		each, of := crossed[f.String()], ""
 		if len(families) > 1 {
 			of = f.String() + " "
 		}
-		found = append(found, fmt.Sprintf("%d answers through the %sVIP", n, of))
-		p.ok = p.ok && n > 0
+		found = append(found, fmt.Sprintf("%d answers through the %sVIP%s", each.received, of, each.stuck()))
+		p.ok = p.ok && each.received > 0
 	}
 	p.found = strings.Join(found, ", ")
 	return p
 }
 
+// stuck says how far requests came that nobody answered.
+func (s *served) stuck() string {
+	switch {
+	case s.received > 0 || !s.tried:
+		return ""
+	case len(s.forwarders) == 0:
+		return " (no request came to the backends, neither from a client's address nor from $BATON_BACKEND_VIP: does the node forward, and translate the VIP to one of $BATON_BACKENDS?)"
+	}
+	return fmt.Sprintf(" (%s sent requests on to the backends: does the answer's way lead back through the node?)", strings.Join(s.forwarders, " and "))
+}
+
 func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 	var ended, masters, stopped, notes []string
-	answered, leaks := map[string]uint64{}, 0 // by family
-	asked := map[string]part{}                // by verb
+	leaks, asked := 0, map[string]part{} // by verb
 	for _, e := range events {
 		switch {
 		case e.Died != nil:
 			ended = append(ended, fmt.Sprintf("%s ended by itself: %s", e.Node, e.Died.Why))
 		case e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master":
 			masters = append(masters, fmt.Sprintf("%s is Master (%s)", e.Node, e.Role.Reason))
-		case e.Totals != nil && e.Totals.Final:
-			answered[e.Totals.Name] += e.Totals.Received
 		case e.Fault != nil && e.Fault.Verb == fault.Stop && e.Fault.Phase != "begin":
 			stopped = append(stopped, fmt.Sprintf("%s: %s", e.Fault.Target, e.Fault.Receipt))
 			leaks += map[string]int{"failed": 1}[e.Fault.Phase]
@@ -288,7 +328,7 @@ func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 	found := []part{
 		{name: "starts", found: list(ended, "both nodes run"), ok: len(ended) == 0},
 		roles(v, moves(events), masters, nobodyWas(s, len(ended) > 0, notes)),
-		serves(familiesOf(s), answered),
+		serves(familiesOf(s), events),
 	}
 	for _, verb := range fault.Verbs() {
 		if p, was := asked[verb.Word]; was {

@@ -86,6 +86,45 @@ func TestAVIPIsAnnouncedToTheClients(t *testing.T) {
 	}
 }
 
+// TestRequestsWithoutAnswersAreFollowed: as far as the network of the backends, in each family by itself.
+func TestRequestsWithoutAnswersAreFollowed(t *testing.T) {
+	totals := func(f lab.Family, received uint64) trace.Event {
+		return trace.Event{Kind: trace.KindTotals, Totals: &trace.Totals{Name: f.String(), Final: true, Received: received}}
+	}
+	forwards := func(node, edge, vip string) trace.Event {
+		return trace.Event{Node: node, Kind: trace.KindForwarder, Forwarder: &trace.Forwarder{Edge: edge, VIP: vip}}
+	}
+	const nobody, way = " (no request came to the backends, ", " sent requests on to the backends: "
+	one, both := []lab.Family{lab.IPv4}, []lab.Family{lab.IPv4, lab.IPv6}
+	for _, c := range []struct {
+		name     string
+		families []lab.Family
+		events   []trace.Event
+		ok       bool
+		want     []string
+	}{
+		{"answered", one, []trace.Event{totals(lab.IPv4, 8)}, true, []string{"8 answers through the VIP"}},
+		{"nothing was sent", one, nil, false, []string{"0 answers through the VIP"}},
+		{"nobody forwards", one, []trace.Event{totals(lab.IPv4, 0), forwards("lb1", lab.Clients, "198.18.0.100")}, false, []string{"0 answers through the VIP" + nobody}},
+		{"forwarded", one, []trace.Event{forwards("lb1", lab.Backends, "198.18.1.100"), totals(lab.IPv4, 0)}, false, []string{"0 answers through the VIP (lb1" + way}},
+		{"forwarded with the client's address", one, []trace.Event{forwards("lb2", lab.Backends, ""), totals(lab.IPv4, 0)}, false, []string{"0 answers through the VIP (lb2" + way}},
+		{"another family's requests", both, []trace.Event{forwards("lb1", lab.Backends, "198.18.1.100"), totals(lab.IPv4, 9), totals(lab.IPv6, 0)}, false,
+			[]string{"9 answers through the IPv4 VIP, ", "0 answers through the IPv6 VIP" + nobody}},
+	} {
+		got := serves(c.families, c.events)
+		rest := got.found
+		for _, want := range c.want {
+			_, after, has := strings.Cut(rest, want)
+			if rest = after; !has {
+				t.Errorf("%s: %q, want %q", c.name, got.found, c.want)
+			}
+		}
+		if told := strings.Contains(got.found, "("); got.ok != c.ok || told != strings.Contains(strings.Join(c.want, ""), "(") {
+			t.Errorf("%s: %t, %q", c.name, got.ok, got.found)
+		}
+	}
+}
+
 // checkSubject checks a subject, and again where the host stood still: that proves nothing.
 func checkSubject(t *testing.T, subject func() string) (r ran) {
 	t.Helper()
