@@ -119,11 +119,11 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	peer := p.peerOf(n.name)
 	switch {
 	case n.left > 0 && n.left >= harm.From:
-		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)", n.name, n.leftWhy)}, true
+		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)%s", n.name, n.leftWhy, following(events, n.left))}, true
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
 		return stayed(p, events, harm)
 	}
-	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s", n.name, n.role, n.closed())}, n.role != ""
+	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s%s", n.name, n.role, following(events, harm.To), n.closed())}, n.role != ""
 }
 
 // unsynced finds a node without a sync stream although both BFD sessions on the sync link are Up.
@@ -217,6 +217,16 @@ func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
 		}
 	}
 	return p, taken
+}
+
+// following names the last fault before an instant, unless it is long ago; "" if there is none.
+func following(events []trace.Event, at clock.Instant) string {
+	const longAgo = 5 * time.Second
+	fault, began := lastFault(events, at)
+	if fault == nil || at.Sub(began) > longAgo {
+		return ""
+	}
+	return " after " + fault.What()
 }
 
 // lastFault returns the last fault that began before an instant, and when it began.

@@ -95,6 +95,9 @@ func TestWhatIsOddOfThePairIsTold(t *testing.T) {
 		says   string
 	}{
 		{"a lease that ran out", Waiting, "lb1", []trace.Event{role(5, "lb1", "Master", "Backup", "lease expired")}, "lb1 gave up the role (lease expired)"},
+		{"a lease that ran out by a fault", Waiting, "lb1", []trace.Event{stepped(5, "lb1"), role(5, "lb1", "Master", "Backup", "lease expired")}, "lb1 gave up the role (lease expired) after step 1s lb1"},
+		{"a fault of long before", Waiting, "lb1", []trace.Event{stepped(-1, "lb1"), role(5, "lb1", "Master", "Backup", "lease expired")}, "lb1 gave up the role (lease expired)"},
+		{"a claim that does not end after a fault", Waiting, "lb2", []trace.Event{role(3, "lb1", "Master", "Fault", ""), stepped(4, "lb2"), role(5, "lb2", "Backup", "Claiming", "")}, "lb2 stayed Claiming after step 1s lb2"},
 		{"a handover to nobody", Waiting, "lb2", []trace.Event{severing(4, "cut", "begin"), role(5, "lb1", "Master", "Yielding", ""), role(6, "lb1", "Yielding", "Backup", "handed over"),
 			role(6, "lb1", "Claiming", "Master", "forwarding")}, "lb1 gave up the role (handed over) and took it again before its peer did"},
 		{"the first MASTER that did not answer, not one that inherits its table", Silence, "", []trace.Event{role(5, "lb2", "Claiming", "Master", ""), role(6, "lb2", "Yielding", "Backup", "handed over"),
@@ -108,10 +111,16 @@ func TestWhatIsOddOfThePairIsTold(t *testing.T) {
 	} {
 		harm := Harm{Kind: test.kind, Node: test.node, From: clock.Instant(4 * time.Second), To: clock.Instant(7 * time.Second)}
 		found, ok := situation(append(append([]trace.Event{}, pair...), test.events...), harm)
-		if ok != (test.says != "") || !strings.HasPrefix(found.What, test.says) {
+		if ok != (test.says != "") || !strings.HasPrefix(found.What, test.says) || strings.Contains(found.What, "after step") != strings.Contains(test.says, "after step") {
 			t.Errorf("%s: %+v, %v", test.name, found, ok)
 		}
 	}
+}
+
+// stepped is a step of the clock of a node.
+func stepped(at int, node string) trace.Event {
+	return trace.Event{At: clock.Instant(time.Duration(at) * time.Second), Kind: trace.KindFault,
+		Fault: &trace.Fault{Verb: "step", Target: "1s " + node, Hosts: []string{node}, Phase: "begin"}}
 }
 
 // Flows in a node's table after its crash are left from before the crash, unless its peer can have
