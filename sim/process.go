@@ -221,6 +221,7 @@ func (p *process) end() {
 	if p.tables.Pin == "" {
 		p.clear()
 	}
+	p.w.goOn(p)
 }
 
 // clear takes the dataplane away: the programs are attached for as long as the process, or

@@ -85,6 +85,7 @@ func (p *process) thaw() (string, bool) {
 			}
 			p.takeInbox()
 		}
+		p.w.goOn(p)
 	})
 	return "process runs", true
 }

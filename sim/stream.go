@@ -48,7 +48,12 @@ func (w *World) dial() {
 		return
 	}
 	w.dialing = true
-	life := d.life
+	w.shake(d.life)
+}
+
+// shake goes through the handshakes with the listener, for the dialler's daemon of a life.
+func (w *World) shake(life uint64) {
+	d := w.processes[dialler]
 	again := func(after time.Duration) {
 		w.at(w.now.Add(after), func() {
 			w.dialing = false
@@ -67,7 +72,10 @@ func (w *World) dial() {
 			again(dialTimeout + dialRetry)
 		case l.core == nil:
 			again(dialRetry) // refused
-		case l.frozen || w.refuses(onSync, listener, dialler, handshakeBytes, syncFrame):
+		case l.frozen:
+			// Its kernel accepts each attempt, which goes on with the process.
+			w.hanging = func() { w.shake(life) }
+		case w.refuses(onSync, listener, dialler, handshakeBytes, syncFrame):
 			again(handshakeTimeout + dialRetry)
 		case !d.presents.passes(l.presents, w.now):
 			again(refusedRetry)
@@ -76,6 +84,14 @@ func (w *World) dial() {
 			w.connect()
 		}
 	})
+}
+
+// goOn continues with the handshake that waits for a process to run, or to end.
+func (w *World) goOn(p *process) {
+	if shake := w.hanging; shake != nil && p.index == listener {
+		w.hanging = nil
+		shake()
+	}
 }
 
 // severed reports whether a cut of the sync link stops what one node sends.

@@ -57,3 +57,25 @@ func TestARSTOfAStreamIsRepeated(t *testing.T) {
 	}
 	t.Error("no RST came through after the heal")
 }
+
+// TestAHandshakeWaitsForAListenerThatStandsStill: its kernel accepts the connection, so that it goes on with
+// the thaw. Once the process has ended, it is refused.
+func TestAHandshakeWaitsForAListenerThatStandsStill(t *testing.T) {
+	for name, then := range map[string][]string{"and goes on": {fault.Thaw}, "and ends": {fault.Kill, fault.Restore}} {
+		o := settled(t)
+		l := o.processes[listener]
+		o.do(t, plan.Fault{Verb: fault.Freeze, Hosts: []string{l.id}})
+		o.resetStream(o.processes[dialler])
+		o.pass(t, 400*time.Millisecond)
+		if o.stream.sides[dialler].open {
+			t.Fatalf("a listener that stands still %s: it has a stream", name)
+		}
+		for _, verb := range then {
+			o.do(t, plan.Fault{Verb: verb, Hosts: []string{l.id}})
+		}
+		o.pass(t, dialRetry+2*handshakeMax+thawWindow+20*time.Millisecond)
+		if !o.stream.sides[dialler].open {
+			t.Errorf("a listener that stands still %s: it has no stream after that", name)
+		}
+	}
+}

@@ -62,6 +62,7 @@ type World struct {
 	arbiter   arbiter.Register
 	stream    *stream // the latest sync stream
 	dialing   bool
+	hanging   func() // continues with a handshake whose listener stands still
 	generated uint64 // incarnations, generations and stream ids handed out
 
 	lines      []*line
