@@ -130,6 +130,9 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 		d.damage(sim.NewRandom(seed, "campaign/damage"))
 	}
 	d.wires(sim.NewRandom(seed, "campaign/wires"), gentle)
+	if !gentle {
+		d.filters(sim.NewRandom(seed, "campaign/filters"))
+	}
 	d.drains(sim.NewRandom(seed, "campaign/drain"))
 	d.claims(gentle, unsafe)
 	for _, s := range d.ordered() {

@@ -41,7 +41,7 @@ func TestWhatStaysForEverIsJudged(t *testing.T) {
 // TestEveryKindIsDrawn: campaigns reach each feature of a node that they claim to draw.
 func TestEveryKindIsDrawn(t *testing.T) {
 	drawn := map[string]int{"limits.flows=": 0, "limits.source_flows=": 0, "limits.embryonic=": 0, "limits.source_embryonic=": 0, "limits.syn_challenge=": 0,
-		"arbiter.validity=": 0, "arbiter.policy=keep-serving": 0, "arbiter.gateway=": 0, "mode=dsr-l2": 0, "mode=dsr-ipip": 0, "outer=ipv6": 0, "sessions sctp": 0, "sctp [2001:2::100]:5000": 0, ":5000 mode=dsr-l2": 0, ":5000 mode=dsr-ipip": 0, ":80-87 ": 0, ":53-60 ": 0, "deadline=": 0}
+		"arbiter.validity=": 0, "arbiter.policy=keep-serving": 0, "arbiter.gateway=": 0, "mode=dsr-l2": 0, "mode=dsr-ipip": 0, "outer=ipv6": 0, "sessions sctp": 0, "sctp [2001:2::100]:5000": 0, ":5000 mode=dsr-l2": 0, ":5000 mode=dsr-ipip": 0, ":80-87 ": 0, ":53-60 ": 0, "deadline=": 0, "cut bfd lb": 0, "cut stream lb": 0}
 	const cases = 300
 	for seed := range uint64(cases) {
 		c, err := campaign.Draw(seed, false)

@@ -1,0 +1,62 @@
+package campaign
+
+import (
+	"strings"
+	"time"
+
+	"baton/scenarios/fault"
+	"baton/scenarios/lab"
+	"baton/sim"
+)
+
+// filterShare is how likely one more filter follows.
+const filterShare = 0.3
+
+// filters draws filters between the nodes, as firewalls and policers are: heartbeats are dropped and the
+// sync stream is not, or the other way round, in one direction or in both. Before some of them are noticed
+// the node whose packets are dropped stands still, from a stream of its own.
+func (d *drawing) filters(draw *sim.Random) {
+	for at := calm; draw.Chance(filterShare); {
+		at += draw.Between(100*time.Millisecond, 6*time.Second).Truncate(time.Millisecond)
+		until := at + draw.Between(300*time.Millisecond, 4*time.Second).Truncate(time.Millisecond)
+		side := draw.Below(2)
+		node, peer := lab.Nodes()[side], lab.Nodes()[1-side]
+		what := pickOf(draw, lab.BFD, lab.BFD, lab.Stream) + " " + node + pickOf(draw, " -> ", " <-> ") + peer
+		freeze := at + draw.Between(0, 500*time.Millisecond).Truncate(time.Millisecond)
+		thaw := freeze + draw.Between(20*time.Millisecond, 400*time.Millisecond).Truncate(time.Millisecond)
+		stands := draw.Chance(0.5)
+		if until > healed-time.Second {
+			return
+		}
+		if !d.healedWithin(at, until) && !d.impairedWithin(at, until) {
+			d.step(at, "cut %s for %s", what, until-at)
+			if stands && d.runsAt(node, freeze) && !d.named(node, freeze, thaw+settling) {
+				d.step(freeze, "%s %s", fault.Freeze, node)
+				d.step(thaw, "%s %s", fault.Thaw, node)
+			}
+		}
+		at = until + 10*time.Millisecond
+	}
+}
+
+// impairedWithin reports whether a fault that heals itself meets a time: what heals one of a kind of packets
+// heals all of that kind.
+func (d *drawing) impairedWithin(from, to time.Duration) bool {
+	for _, s := range d.timeline {
+		_, lasts, heals := strings.Cut(s.text, " for ")
+		if long, err := time.ParseDuration(lasts); heals && err == nil && s.at <= to && s.at+long >= from {
+			return true
+		}
+	}
+	return false
+}
+
+// named reports whether a step between two times is one of a node.
+func (d *drawing) named(node string, from, to time.Duration) bool {
+	for _, s := range d.timeline {
+		if s.at >= from && s.at <= to && strings.Contains(s.text, " "+node) {
+			return true
+		}
+	}
+	return false
+}
