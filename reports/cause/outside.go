@@ -88,8 +88,9 @@ func first(list []effect, flows []silentFlow, is func(effect, silentFlow) bool) 
 	return found, ok
 }
 
-// withoutBackend describes the fault that took the backend of each silent flow.
-func withoutBackend(events []trace.Event, harm Harm, master string) (Cause, bool) {
+// withoutBackend describes the fault that took the backend of each silent flow. If it is a cut between
+// that and the MASTER, the peer might have served.
+func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 	e, ok := first(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
 		verb, _ := verbs.Of(e.fault.Verb)
 		d := e.direction
@@ -99,12 +100,16 @@ func withoutBackend(events []trace.Event, harm Harm, master string) (Cause, bool
 		case verb.On == verbs.Machines:
 			return e.host == flow.backend && verb.To != verbs.Running
 		}
-		return verb.Severs && d.Only == "" && (d.From == flow.backend && d.To == master || d.From == master && d.To == flow.backend)
+		return verb.Severs && d.Only == "" && (d.From == flow.backend && d.To == m.name || d.From == m.name && d.To == flow.backend)
 	})
 	if !ok {
 		return Cause{}, false
 	}
-	return Cause{e.at, e.source(), fmt.Sprintf("%s took the backend of every flow without an answer", e.fault.What())}, true
+	const took = "took the backend of every flow without an answer"
+	if e.host == "" && m.since <= e.at {
+		return Cause{e.at, m.name, fmt.Sprintf("%s stayed MASTER after %s, which %s%s", m.name, e.fault.What(), took, m.gate("Reachable"))}, true
+	}
+	return Cause{e.at, e.source(), fmt.Sprintf("%s %s", e.fault.What(), took)}, true
 }
 
 // source is the host to which an effect is attributed.

@@ -45,7 +45,7 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	if m == nil {
 		return nobody(p, harm)
 	}
-	if found, ok := withoutBackend(events, harm, m.name); ok {
+	if found, ok := withoutBackend(events, harm, m); ok {
 		return found, true
 	}
 	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
@@ -97,15 +97,19 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	case m.left > 0 && m.left >= harm.From:
 		return Cause{m.left, m.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", m.name, m.leftWhy)}, true
 	}
-	what := fmt.Sprintf("%s stayed MASTER after %s", m.name, fault.What())
 	gate := "Reachable"
 	if fault.Verb == verbs.Down {
 		gate = "LinksUp"
 	}
-	if g, ok := m.gates[gate]; ok && g.Open {
-		what += fmt.Sprintf(", its gate %s open (%s)", gate, g.Why)
+	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), m.gate(gate))}, true
+}
+
+// gate says that a gate of the node is open and why; "" if it is not.
+func (n *node) gate(name string) string {
+	if g, ok := n.gates[name]; ok && g.Open {
+		return fmt.Sprintf(", its gate %s open (%s)", name, g.Why)
 	}
-	return Cause{harm.From, m.name, what}, true
+	return ""
 }
 
 // waiting describes why a node does not have the expected role.
