@@ -26,6 +26,7 @@ var plantedBugs = []struct {
 	{"lease-not-released-on-handover", "scenarios/graceful-stop", "1", "lb1 gave up the role and kept its lease while lb2 became MASTER"},
 	{"loser-keeps-forwarding", "scenarios/master-loses-its-backends-and-the-sync-link", "1", "lb2 gave up the role and kept its lease while lb1 became MASTER"},
 	{"single-garp", "sim/mutants/scenarios/announcements-get-lost", "1", "lb1 became MASTER and announced itself only once"},
+	{"winner-does-not-announce", "sim/mutants/scenarios/partition-heals", "1", "lb2 stayed MASTER when lb1 gave up the role, and did not announce itself again"},
 	{"announce-before-install", "scenarios/both-lose-power", "1", "lb1 announced at +0.025s before it was Master"},
 	{"tracked-hosts-ignored", "scenarios/master-loses-its-backends-and-the-sync-link", "1", "lb1 stayed MASTER after cut lb1<->backend1"},
 	{"lonely-lease-never-renewed", "scenarios/crash-master", "1", "lb2 gave up the role (lease expired)"},
@@ -41,6 +42,7 @@ var plantedBugs = []struct {
 	{"lease-ignored-by-forwarding", "scenarios/freeze-and-thaw", "2", "lb1 still carried the packets of 198.18.1.100 at the backends edge at"},
 	{"adopts-by-guess", "sim/mutants/scenarios/heard-with-a-cold-table", "1", "lb1 had no entries for established flows and adopted them"},
 	{"adopts-nothing", "scenarios/both-lose-power", "1", "lb1 became MASTER with an empty table"},
+	{"snat-port-of-two-flows", "sim/mutants/scenarios/drawn-ports-collide", "1", "lb1 gave a new flow the SNAT port of another one"},
 	// The harness.
 	{"sim-heal-leaves-one-direction", "scenarios/library/partition/split-heals", "1", "lb1 does not hear lb2 on clients and sync, although nothing is cut"},
 	{"sim-stream-dialled-once", "scenarios/sync-cut-and-heal", "1", "lb2 has no sync stream to lb1, although their BFD session on the sync link is Up"},
