@@ -1,7 +1,6 @@
 package reports_test
 
 import (
-	"flag"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,8 +8,6 @@ import (
 	"baton/reports"
 	"baton/sim/mutants"
 )
-
-var planted = flag.Bool("planted", false, "build planted bugs and read what a report says of them: make answers")
 
 // plantedBugs are known bugs of several kinds, a scenario that fails of each, and what the
 // first sentence of its report must say: the cause, not only what clients suffered of it.
@@ -53,8 +50,8 @@ var plantedBugs = []struct {
 
 // The first sentence of a red report names the bug that made it red.
 func TestTheFirstSentenceNamesThePlantedBug(t *testing.T) {
-	if !*planted {
-		t.Skip("builds planted bugs: make answers")
+	if testing.Short() {
+		t.Skip("builds a program with planted bugs")
 	}
 	all, err := mutants.Load("../sim/mutants")
 	if err != nil {
