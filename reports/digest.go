@@ -29,7 +29,6 @@ type claim struct {
 
 // digest judges a run and keeps what the report needs.
 func digest(run *load.Run) gathered {
-	written := run.Plan // before the seed draws its random steps
 	verdict, only := run.Verdict()
 	sentences, cause := answer(run, verdict)
 	g := gathered{problems: run.Problems, Run: model.Run{
@@ -47,7 +46,7 @@ func digest(run *load.Run) gathered {
 		if run.Plan.IsControl(run.Meta.World) {
 			g.control = run.Plan.Control
 		}
-		g.plan = fmt.Sprintf("%x", sha256.Sum256([]byte(plan.Print(written))))[:12]
+		g.plan = fmt.Sprintf("%x", sha256.Sum256([]byte(plan.Print(run.Written))))[:12]
 		g.claims = claims(run.Plan, run.Meta.World)
 		if verdict.Verdict == check.Pass || verdict.Verdict == check.Fail {
 			g.cells = coverage.Of(run.Plan, run.Meta.World, run.Events)

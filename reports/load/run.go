@@ -19,9 +19,12 @@ import (
 
 // Run is one stored run, with everything that could be read.
 type Run struct {
-	Dir    string
-	Plan   *plan.Plan // nil if it is missing or unreadable
-	Source string     // the plan's text in the run's folder
+	Dir string
+	// Written is the plan as its text says, and Plan as the run's seed has drawn its random steps; nil if it is
+	// missing or unreadable.
+	Written, Plan *plan.Plan
+
+	Source string // the plan's text in the run's folder
 	Meta   trace.Meta
 	Events []trace.Event // by time
 	// Lost is the number of trace lines that are not in Events.
@@ -62,7 +65,9 @@ func (reader *Reader) Read(dir string) *Run {
 	case r.Stored != nil:
 		r.Meta = trace.Meta{Scenario: r.Stored.Scenario, World: r.Stored.World, SUT: r.Stored.SUT, Seed: r.Stored.Seed}
 	}
-	r.Plan = reader.scenario(r, filepath.Join(dir, ScenarioFile))
+	if r.Written = reader.scenario(r, filepath.Join(dir, ScenarioFile)); r.Written != nil {
+		r.Plan = r.Written.Drawn(r.Meta.Seed)
+	}
 	m, err := evidence.Read(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.Problems = append(r.Problems, problem(filepath.Join(dir, evidence.ManifestFile), reason(err), "the run without its evidence"))
@@ -135,7 +140,6 @@ func (r *Run) Verdict() (v check.Verdict, only string) {
 // judge applies the checks. A missing line may hold the event that would have failed a check, so a
 // trace with gaps is never a PASS.
 func (r *Run) judge() check.Verdict {
-	r.Plan = r.Plan.Drawn(r.Meta.Seed)
 	v := check.Judge(r.Plan, r.Events)
 	if r.Lost > 0 && v.Verdict == check.Pass {
 		v.Verdict = check.Inconclusive
