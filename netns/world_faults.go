@@ -20,16 +20,11 @@ import (
 )
 
 // receiptLimit bounds how long a fault may take to show a receipt, including a stop, which
-// waits for the node to exit. A command of an adapter that the fault executes has its own timeout besides.
+// waits for the node to exit.
 const receiptLimit = 5 * time.Second
 
-// faultLimit is receiptLimit with that timeout.
-func (w *World) faultLimit() time.Duration {
-	if a, ok := w.cfg.Subject.(*subject.Adapter); ok {
-		return receiptLimit + a.Timeout
-	}
-	return receiptLimit
-}
+// faultLimit is receiptLimit beside the time of a command of the subject, which the fault may execute.
+func (w *World) faultLimit() time.Duration { return receiptLimit + w.cfg.Subject.Patience() }
 
 // executions maps each verb of package fault to its implementation.
 var executions = map[string]func(*World, context.Context, plan.Fault) error{

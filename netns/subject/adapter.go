@@ -100,6 +100,9 @@ func (a *Adapter) lacks(s plan.Service) string {
 	return ""
 }
 
+// Patience implements Subject.
+func (a *Adapter) Patience() time.Duration { return a.Timeout }
+
 // Provides implements Subject.
 func (a *Adapter) Provides() []string {
 	var provided []string

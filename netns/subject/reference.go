@@ -34,6 +34,9 @@ func (Reference) Name() string { return ReferenceName }
 // Provides implements Subject. The reference node has every capability.
 func (Reference) Provides() []string { return capability.Names() }
 
+// Patience implements Subject.
+func (Reference) Patience() time.Duration { return 0 }
+
 // Open implements Subject.
 func (Reference) Open(l Lab) (Pair, error) {
 	secrets, err := newSecrets(lab.Nodes())

@@ -29,6 +29,8 @@ type Subject interface {
 	Name() string
 	// Provides lists the names of its capabilities (package capability).
 	Provides() []string
+	// Patience is how long each of its own commands may take; 0 if it has none.
+	Patience() time.Duration
 	// Open prepares a pair for one run. The error wraps scenarios.ErrUnsupported if the
 	// machine or the subject lacks what the plan asks for. On error it leaves nothing
 	// behind.
