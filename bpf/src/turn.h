@@ -23,8 +23,9 @@ static __always_inline __u64 *turn_of(struct tuple *reply)
 	return &port_turns[hash_tuple(reply) & (TURNS - 1)];
 }
 
-/* Leaves out the ports next to that of reply, of which the backend still has a connection: without
- * the tables that knew of it, as when both nodes have lost theirs, it has others of those ports. */
+/* Leaves out the next ports of the backend of reply, which still has a connection from the port of
+ * reply. If no node knows that connection, both have lost their tables, and the backend has more of
+ * them from the next ports. */
 static __noinline int skip_turn(const struct tuple *reply)
 {
 	struct tuple backend = *reply;

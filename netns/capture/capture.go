@@ -203,8 +203,8 @@ func (c *Capture) Stats() Stats {
 	return s
 }
 
-// Mark protects the frames around an instant from being overwritten: the first
-// evidence.FocusMost instants.
+// Mark protects the frames around an instant from being overwritten. Only the first
+// evidence.FocusMost calls do.
 func (c *Capture) Mark(at clock.Instant) {
 	for _, e := range c.kept {
 		e.history.mark(at)

@@ -43,8 +43,8 @@ const Around = 2 * time.Second
 // marksMost is the maximum number of marked instants.
 const marksMost = evidence.FocusMost
 
-// mark protects the frames around an instant: that of the first calls, which take the places. It
-// takes no lock, because its caller may hold one.
+// mark protects the frames around an instant. Only the first marksMost calls do. It takes no lock,
+// because its caller may hold one.
 func (h *history) mark(at clock.Instant) {
 	for i := range h.marks {
 		if h.marks[i].CompareAndSwap(0, int64(at)) {

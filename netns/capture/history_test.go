@@ -120,7 +120,7 @@ func TestEachClusterKeepsWhatIsAroundIt(t *testing.T) {
 	}
 }
 
-// The first marks have the places: one after another, however near.
+// The first calls mark, also if their instants are close together. Later calls change nothing.
 func TestNoMoreMarksThanClusters(t *testing.T) {
 	var h history
 	for i := range evidence.FocusMost + 1 {

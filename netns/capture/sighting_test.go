@@ -89,7 +89,7 @@ func TestOnlyRSTsOfServicesAreSeen(t *testing.T) {
 	}
 }
 
-// TestARSTIsRecordedWithWhatIsKnownOfIt: of whoever made it, and with the role and the entry of the load balancer
+// TestARSTIsRecordedWithWhatIsKnownOfIt: the host that made it, and the role and the entry of the load balancer
 // at one of its ends.
 func TestARSTIsRecordedWithWhatIsKnownOfIt(t *testing.T) {
 	for _, tt := range []struct {

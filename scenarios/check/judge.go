@@ -156,8 +156,8 @@ func (f finding) firstFailed() *Span {
 	return &Span{first.from, first.to}
 }
 
-// FailedAt orders checks by when they first failed: failures without a time last, and a load that was not offered first: nothing else that
-// was measured counts then.
+// FailedAt orders checks by when they first failed. Those without a time come last. A load that was not
+// offered comes first, because nothing else that was measured counts then.
 func (c Check) FailedAt() clock.Instant {
 	switch {
 	case c.Name == plan.CheckLoad:
@@ -168,8 +168,8 @@ func (c Check) FailedAt() clock.Instant {
 	return c.Failed.From
 }
 
-// toldAt orders reasons by FailedAt. A node that ended by itself stands first, and what fails in a whole
-// window, such as a wait, fails at its end.
+// toldAt orders reasons by FailedAt, with two exceptions. A node that ended by itself comes first. A claim
+// that failed in its whole window, such as a wait, counts from the window's end.
 func (f finding) toldAt() clock.Instant {
 	switch {
 	case f.Name == plan.CheckDied:

@@ -46,8 +46,8 @@ func (d *divider) begins(at clock.Instant) bool {
 	return begins
 }
 
-// Onsets finds the starts of damage clusters while events are recorded. An event may be recorded
-// a little after one that follows it. The zero value is ready.
+// Onsets finds the starts of damage clusters while events are recorded, which may be slightly out of
+// order. The zero value is ready.
 type Onsets struct {
 	divider divider
 	found   int

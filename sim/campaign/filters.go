@@ -12,9 +12,9 @@ import (
 // filterShare is how likely one more filter follows.
 const filterShare = 0.3
 
-// filters draws filters between the nodes, as firewalls and policers are: heartbeats are dropped and the
-// sync stream is not, or the other way round, in one direction or in both. Before some of them are noticed
-// the node whose packets are dropped stands still, from a stream of its own.
+// filters draws, from a stream of its own, filters between the nodes such as firewalls and policers have: they
+// drop the heartbeats and not the sync stream, or the reverse, in one direction or in both. In half of the
+// cases the node whose packets are dropped also stands still, often before a session is Down.
 func (d *drawing) filters(draw *sim.Random) {
 	for at := calm; draw.Chance(filterShare); {
 		at += draw.Between(100*time.Millisecond, 6*time.Second).Truncate(time.Millisecond)

@@ -79,8 +79,8 @@ func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microseco
 // long the namespaces need for each.
 const together = 10 * time.Millisecond
 
-// groups maps each step that both worlds have to the first of those that it is together with in virtual
-// time, which begins them when the scenario says.
+// groups maps each step that both worlds have to the first step of its group: the steps that begin within
+// together of that one. Virtual time decides, because it begins each step when the scenario says.
 func groups(sim []trace.Event, steps map[string]bool) map[int]int {
 	group := map[int]int{}
 	first, since := -1, clock.Instant(0)

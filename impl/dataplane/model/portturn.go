@@ -46,9 +46,9 @@ func (d *Dataplane) turnAt(claim *flow.Tuple) *uint64 {
 	return &d.turns[family][Hash(of)%turnPlaces]
 }
 
-// skipTurn leaves out the ports next to that of a claim, of which the backend still has a connection:
-// without the tables that knew of it, as when both nodes have lost theirs, it has others of those
-// ports.
+// skipTurn leaves out the next ports of the backend of a claim, which still has a connection from the
+// claim's port. If no node knows that connection, both have lost their tables, and the backend has more
+// of them from the next ports.
 func (d *Dataplane) skipTurn(claim *flow.Tuple) {
 	if d.cfg.SNATTurn != 0 {
 		*d.turnAt(claim) += uint64(d.cfg.SNATPorts.Len()) / turnSkips
