@@ -7,6 +7,16 @@ import (
 	"testing"
 )
 
+// logged returns a log file with a text.
+func logged(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 func TestLastWordsSayWhyANodeEnded(t *testing.T) {
 	for _, tt := range []struct{ log, want string }{
 		{"=== process 1\nfirst\nbaton: no such link\n", "baton: no such link"},
@@ -16,11 +26,7 @@ func TestLastWordsSayWhyANodeEnded(t *testing.T) {
 		{"=== process 1\n", "=== process 1"},
 		{"", ""},
 	} {
-		file := filepath.Join(t.TempDir(), "log")
-		if err := os.WriteFile(file, []byte(tt.log), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := exitReason(file); got != tt.want {
+		if got := exitReason(logged(t, tt.log)); got != tt.want {
 			t.Errorf("of %q: %q, want %q", tt.log, got, tt.want)
 		}
 	}
@@ -41,11 +47,7 @@ func TestACommandsComplaintIsTold(t *testing.T) {
 		{"run ended\n", ""},
 		{"", ""},
 	} {
-		file := filepath.Join(t.TempDir(), "log")
-		if err := os.WriteFile(file, []byte(tt.log), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := lastCommandOutput(file); got != tt.want {
+		if got := lastCommandOutput(logged(t, tt.log)); got != tt.want {
 			t.Errorf("of %q: %q, want %q", tt.log, got, tt.want)
 		}
 	}
