@@ -88,17 +88,24 @@ func TestALateDoubtEndsTheLease(t *testing.T) {
 }
 
 // A peer that has just handed its role over polled until then. Its end does not shorten
-// the new MASTER's lease.
+// the new MASTER's lease, also if the version of the peer tells doubts by Polls.
 func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
-	for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
-		for phase := range 5 {
-			l := newPair(t)
-			l.run(time.Second + time.Duration(phase)*9*time.Millisecond)
-			l.handOver("lb1", "lb2")
-			l.leaseHolds("lb2", offset)
-			l.crash("lb1")
-			l.leaseHolds("lb2", time.Second)
-		}
+	for name, pair := range map[string]func(*testing.T) *lab{
+		"both tell doubts by a diagnostic": func(t *testing.T) *lab { return newPair(t) },
+		"doubts are Polls":                 func(t *testing.T) *lab { return newPairAt(t, 7) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
+				for phase := range 5 {
+					l := pair(t)
+					l.run(time.Second + time.Duration(phase)*9*time.Millisecond)
+					l.handOver("lb1", "lb2")
+					l.leaseHolds("lb2", offset)
+					l.crash("lb1")
+					l.leaseHolds("lb2", time.Second)
+				}
+			}
+		})
 	}
 }
 
