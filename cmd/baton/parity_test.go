@@ -62,8 +62,11 @@ func TestARunInBothWorldsIsCompared(t *testing.T) {
          expect lb2 is Master within 1s
 @2s      end
 `)
-	results := t.TempDir()
-	r := baton(t, "run", "--world", "both", "--out", results, file)
+	results := ""
+	r := proving(t, func() ran {
+		results = t.TempDir()
+		return baton(t, "run", "--world", "both", "--out", results, file)
+	})
 	if r.code != exitPass || strings.Count(r.out, "PASS          x") != 2 || !strings.Contains(r.out, "\n  parity: same order of 6 changes; furthest apart by ") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.errout)
 	}
