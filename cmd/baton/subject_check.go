@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -210,31 +211,36 @@ func disputes(v check.Verdict, outcome check.Outcome) []string {
 }
 
 // moves tells each node that became MASTER after the wait for one and before the first fault: nobody had asked.
-func moves(events []trace.Event) (found []string) {
-	waited := false
+// Those after a stall of the host are in doubt: a node that did not run looks dead to its peer.
+func moves(events []trace.Event) (found, doubtful []string) {
+	waited, stalled := false, false
 	for _, e := range events {
 		switch {
 		case e.Step != nil && e.Step.Index == 0 && e.Step.Phase == "end":
 			waited = true
 		case e.Fault != nil:
-			return found
-		case waited && e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master":
+			return found, doubtful
+		case e.Stall != nil && e.Stall.Line == "" && time.Duration(e.Stall.Took) > plan.DefaultTolerate:
+			stalled = true
+		case !waited || e.Role == nil || e.Role.To != "Master" || e.Role.From == "Master":
+		case stalled:
+			doubtful = append(doubtful, e.Node+" became Master without a fault, but the host had stood still")
+		default:
 			found = append(found, e.Node+" became Master without a fault")
 		}
 	}
-	return found
+	return found, doubtful
 }
 
 // roles reports who was MASTER.
-func roles(v check.Verdict, moved, masters []string, nobody string) part {
-	p := part{name: "roles"}
-	found := slices.Concat(disputes(v, check.Fail), moved, masters)
-	p.ok = len(masters) > 0 && len(found) == len(masters)
-	if stalled := disputes(v, check.Inconclusive); p.ok && len(stalled) > 0 {
-		p.unsure, found = true, append(stalled, found...)
+func roles(v check.Verdict, events []trace.Event, masters []string, nobody string) part {
+	moved, doubted := moves(events)
+	failed, doubtful := append(disputes(v, check.Fail), moved...), append(disputes(v, check.Inconclusive), doubted...)
+	p := part{name: "roles", ok: len(masters) > 0 && len(failed) == 0}
+	if p.unsure = p.ok && len(doubtful) > 0; p.unsure {
+		failed = doubtful
 	}
-	p.found = strings.Join(found, "; ")
-	if len(found) == 0 {
+	if p.found = strings.Join(append(failed, masters...), "; "); p.found == "" {
 		p.found = nobody
 	}
 	return p
@@ -327,7 +333,7 @@ func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 	}
 	found := []part{
 		{name: "starts", found: list(ended, "both nodes run"), ok: len(ended) == 0},
-		roles(v, moves(events), masters, nobodyWas(s, len(ended) > 0, notes)),
+		roles(v, events, masters, nobodyWas(s, len(ended) > 0, notes)),
 		serves(familiesOf(s), events),
 	}
 	for _, verb := range fault.Verbs() {

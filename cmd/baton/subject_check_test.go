@@ -4,9 +4,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/scenarios/check"
 	"baton/scenarios/lab"
 )
 
@@ -63,6 +65,36 @@ func TestASubjectIsTried(t *testing.T) {
 				t.Errorf("%s: the command that was stopped with its node is told\n%s", c.name, r.out)
 			}
 		})
+	}
+}
+
+// TestARoleThatMovesByItself: it is a failure, but not after a stall of the host, of which those of a
+// generator are none.
+func TestARoleThatMovesByItself(t *testing.T) {
+	master := trace.Event{Node: "lb2", Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Master"}}
+	waited := trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: 0, Phase: "end"}}
+	stall := func(took time.Duration, line string) trace.Event {
+		return trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(took), Line: line}}
+	}
+	long := stall(101*time.Millisecond, "")
+	for _, c := range []struct {
+		name   string
+		events []trace.Event
+		state  string
+	}{
+		{"the first MASTER", []trace.Event{master, waited}, "ok"},
+		{"it moves", []trace.Event{master, waited, master}, "FAIL"},
+		{"after a fault", []trace.Event{master, waited, {Kind: trace.KindFault, Fault: &trace.Fault{}}, master}, "ok"},
+		{"after a stall", []trace.Event{master, waited, long, master}, "?"},
+		{"after a stall in the wait", []trace.Event{long, master, waited, master}, "?"},
+		{"after a short stall", []trace.Event{master, waited, stall(100*time.Millisecond, ""), master}, "FAIL"},
+		{"after a stall of a generator", []trace.Event{master, waited, stall(time.Second, "IPv4"), master}, "FAIL"},
+		{"before a stall, and again after it", []trace.Event{master, waited, master, long, master}, "FAIL"},
+	} {
+		p := roles(check.Verdict{}, c.events, []string{"lb1 is Master"}, "nobody")
+		if state := map[bool]string{true: "?", false: map[bool]string{true: "ok", false: "FAIL"}[p.ok]}[p.unsure]; state != c.state {
+			t.Errorf("%s: %s %s, want %s", c.name, state, p.found, c.state)
+		}
 	}
 }
 
