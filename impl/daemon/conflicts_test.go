@@ -133,6 +133,17 @@ func (n *testNode) skipIfStalled(t *testing.T, s control.Status) {
 	}
 }
 
+// keepsServing checks that a node is MASTER of the same epoch still. If the host stalled, that proves nothing.
+func (n *testNode) keepsServing(t *testing.T, since control.Status) {
+	t.Helper()
+	s := n.waitStatus(t, "answering", func(control.Status) bool { return true })
+	if s.Role == "Master" && s.Epoch == since.Epoch {
+		return
+	}
+	n.skipIfStalled(t, s)
+	t.Errorf("%s: %s of epoch %d, was MASTER of epoch %d\n%s", n.Node, s.Role, s.Epoch, since.Epoch, n.log.String())
+}
+
 // TestWhatMayBeThePeersIsNotAnswered: the peer's hardware address on the backends' link is
 // unknown. While the peer is known not to serve, a claim there is another host's; once the
 // peer is not heard, the claim may be the peer's and is reported without an answer. On the
