@@ -18,6 +18,7 @@ type path struct {
 	retries int           // how many more packets repeat said if they do not leave
 	told    clock.Instant // the latest instant passed to the session, which must not go back
 	came    clock.Instant // receive time of the last accepted packet; earlier than told if the packet waited
+	waited  clock.Instant // receive time of the last packet that was outdated when it was read
 	sending sending
 	// proven is the latest instant for which the peer has heard a packet that left then or
 	// later.
@@ -35,6 +36,7 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	h.Int(p.retries)
 	h.Flag(p.calm)
 	h.Instant(p.came)
+	h.Instant(p.waited)
 	h.Flag(p.tells)
 	p.sending.fingerprint(h)
 }
@@ -59,6 +61,7 @@ func (p *path) receive(now clock.Instant, packet Packet) {
 		came = min(now, packet.At)
 	}
 	if p.outdated(came) {
+		p.noteWaited(came, packet)
 		return
 	}
 	p.told = max(came, p.told)
@@ -78,6 +81,24 @@ func (p *path) learn(s *stream) {
 // has such packets. The session would take them for new: they say what the peer did before the pause.
 func (p *path) outdated(came clock.Instant) bool {
 	return p.told.Sub(came) > time.Duration(p.BFD.DetectMult)*p.BFD.DesiredMinTxInterval
+}
+
+// noteWaited records when an outdated packet came. A session that is not Up sends once a second, so
+// without that packet the peer's next one would seem overdue. The packet counts for nothing else: the
+// session does not learn of it.
+func (p *path) noteWaited(came clock.Instant, packet Packet) {
+	if p.session.State() == bfd.Up {
+		return
+	}
+	judge := p.session.Clone()
+	if judge.Receive(p.told, packet.Data, packet.TTL) == nil && judge.RemoteState() != bfd.AdminDown {
+		p.waited = max(p.waited, came)
+	}
+}
+
+// nextDue is when a peer whose session is not Up should have sent again.
+func (p *path) nextDue() clock.Instant {
+	return max(p.session.LastReceived(), p.waited).Add(bootListen)
 }
 
 // advance lets time pass in the session.
@@ -139,7 +160,7 @@ func (ps paths) withdrawn() bool {
 // time has passed since, the slow path counts only until its next packet is overdue.
 func (ps paths) outlived(i int, now clock.Instant) bool {
 	s := ps[i].session
-	if s.State() == bfd.Up || now < s.LastReceived().Add(bootListen) {
+	if s.State() == bfd.Up || now < ps[i].nextDue() {
 		return false
 	}
 	for j := range ps {
@@ -155,7 +176,7 @@ func (ps paths) overdueAt() clock.Instant {
 	at := clock.Never
 	for i := range ps {
 		if s := ps[i].session; ps[i].heard() && s.State() != bfd.Up {
-			at = min(at, s.LastReceived().Add(bootListen))
+			at = min(at, ps[i].nextDue())
 		}
 	}
 	return at
