@@ -21,7 +21,8 @@ import (
 //   - FAIL if a check failed and neither a stall of the host nor a fault without a receipt
 //     explains it (see excusedByStall). A stall explains a missed time if it is at least as
 //     long as the claim's allowance or as the time by which it was missed, whichever is less.
-//     Several stalls explain it if they add up to the missed time. A stall explains any
+//     Several stalls explain it if they add up to the missed time, or if one cost a MASTER its
+//     role (see unseated). A stall explains any
 //     other failed claim if it is longer than the plan tolerates, and also later failures of a
 //     subject without a lease (see excusedWithoutLease). A generator that was behind explains
 //     likewise what it measures;
@@ -104,6 +105,11 @@ func (r *run) doubted(f finding) finding {
 	}
 	if took := r.stoodStill(f.evidence); f.missed > 0 && took >= f.missed {
 		return f.doubtful(fmt.Sprintf("the host stood still for %s in all", short(took)))
+	}
+	for _, u := range r.unseated() {
+		if slices.ContainsFunc(evidence, u.window.overlaps) {
+			return f.doubtful(fmt.Sprintf("%s, which cost %s its role", r.stalled(u.stall), u.node))
+		}
 	}
 	for _, u := range r.unproven {
 		if u.at <= f.window.to {
