@@ -191,13 +191,26 @@ func (p *path) bothUp() bool {
 // heard reports whether the peer is heard on the path and has not withdrawn from it.
 func (p *path) heard() bool { return p.session.Heard() && p.session.RemoteState() != bfd.AdminDown }
 
-// longestDetection is the detection time of the slowest path.
+// longestDetection is the detection time of the slowest path. A session that is not Up counts with its
+// configured intervals: its slow rate says nothing about when a path judges silence.
 func (ps paths) longestDetection() time.Duration {
 	longest := time.Duration(0)
 	for i := range ps {
-		longest = max(longest, ps[i].session.DetectionTime())
+		cfg, s := &ps[i].BFD, ps[i].session
+		detection := time.Duration(cfg.DetectMult) * max(cfg.DesiredMinTxInterval, cfg.RequiredMinRxInterval)
+		if s.State() == bfd.Up {
+			detection = s.DetectionTime()
+		}
+		longest = max(longest, detection)
 	}
 	return longest
+}
+
+// noPause is how late a timer may be by ordinary scheduling: the share of the detection time that a lease
+// leaves, on the path that judges silence first.
+func (ps paths) noPause() time.Duration {
+	detection := ps.lonelyDetection()
+	return detection - leaseLength(detection)
 }
 
 // sending records when packets left on a path. A packet counts as sent unless SendFailed
@@ -399,21 +412,18 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 
 // noteLateness keeps a node that was paused from mistaking its own pause for the peer's
 // silence: packets may still wait in a socket. Before the node concludes anything, it must
-// listen for as long as it was late, but no longer than a detection time, or than the interval
-// of a peer whose session is not Up. If it is paused again, the listening times add up. A delay
-// up to the share of the detection time that a lease leaves is ordinary scheduling, not a
-// pause.
+// listen for as long as it was late; after more than a detection time, for the interval of a peer
+// whose session is not Up. If it is paused again, the listening times add up.
 func (n *Node) noteLateness(late time.Duration) {
-	longest := n.paths.longestDetection()
-	noPause := longest - leaseLength(longest)
+	noPause := n.paths.noPause()
 	if late <= noPause {
 		n.listening.over = n.listening.over || n.now >= n.awake
 		return
 	}
 	n.paused = n.now
-	listen, long := min(late, longest), late > longest
+	listen, long := late, late > n.paths.lonelyDetection()
 	if long { // the peer may have declared this node down and claimed
-		listen = max(longest, bootListen)
+		listen = max(n.paths.longestDetection(), bootListen)
 		n.arbitration.machine.Forget(n.now)
 	}
 	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
@@ -435,8 +445,7 @@ func (n *Node) listenWait() clock.Instant {
 	if n.now >= n.awake || !n.silent() {
 		return clock.Never
 	}
-	longest := n.paths.longestDetection()
-	return min(n.awake, n.now.Add(longest-leaseLength(longest)))
+	return min(n.awake, n.now.Add(n.paths.noPause()))
 }
 
 // heardFor returns how long a share of the detection time lasts since the peer was last heard, on any

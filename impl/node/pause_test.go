@@ -140,20 +140,22 @@ func TestAPacketThatWaitedBehindTheTimerIsNoNews(t *testing.T) {
 // reads them after its timer, it says nothing about the peer now, but the next one is due only a second later:
 // the node does not claim beside a peer that it still hears.
 func TestAPacketThatWaitedBehindTheTimerIsNotMissed(t *testing.T) {
-	waited := 0
-	for at := time.Duration(0); at < time.Second; at += 20 * time.Millisecond {
-		l := newPair(t)
-		l.dropBFD["lb2 clients"] = true
-		l.run(5*time.Second + at)
-		lb2 := l.nodes["lb2"]
-		l.dropStreams(true)
-		l.freeze("lb2")
-		l.run(labDetect + 50*time.Millisecond)
-		waited += l.thawTimerFirst(lb2)
-		l.run(2 * time.Second) // the lab ends a test in which both forward
-	}
-	if waited == 0 {
-		t.Fatal("no packet has waited: the test has lost its subject")
+	for _, pause := range []time.Duration{labDetect + 10*time.Millisecond, labDetect + 50*time.Millisecond, 2*labDetect - 10*time.Millisecond} {
+		waited := 0
+		for at := time.Duration(0); at < time.Second; at += 10 * time.Millisecond {
+			l := newPair(t)
+			l.dropBFD["lb2 clients"] = true
+			l.run(2*time.Second + at)
+			lb2 := l.nodes["lb2"]
+			l.dropStreams(true)
+			l.freeze("lb2")
+			l.run(pause)
+			waited += l.thawTimerFirst(lb2)
+			l.run(1200 * time.Millisecond) // the lab ends a test in which both forward
+		}
+		if waited == 0 {
+			t.Fatal("no packet has waited: the test has lost its subject")
+		}
 	}
 }
 
