@@ -26,6 +26,7 @@ func TestWhatAFaultIsDoneTo(t *testing.T) {
 		"down lb1":                                 `:5: down on which link? The form is: down HOST via LINK | down LINK`,
 		"down backend1 via sync":                   `:23: down backend1 via sync: it has no such link; use backends`,
 		"up lb1 via sync":                          `:8: up lb1 via sync: it is already up; it needs an earlier down`,
+		"freeze lb1 for 1s\n@1500ms handover lb1":  `:18: handover lb1: lb1 cannot hand over: it is frozen`,
 		"crash lb1->lb2":                           `:11: lb1->lb2 is not a host; the form is: crash HOST...`,
 		"crash lb1 via sync":                       `:19: crash takes no via; the form is: crash HOST...`,
 		"thaw backend1":                            `:10: thaw backend1: backend1 is not frozen; it needs an earlier freeze`,

@@ -244,6 +244,7 @@ func (t *timeline) fault(s Step) {
 				why = fmt.Sprintf(why, t.hosts[host])
 			}
 			t.errorf(s.Pos, host, "", "%s %s: %s %s%s", s.Verb, host, host, why, undone(s.Verb))
+			continue // the host stays as it is, and the next step is judged by that
 		}
 		if kind, _, _ := lab.ParseName(host); kind == lab.Client && verb.To != fault.Crashed && !t.loaded(host) {
 			t.errorf(s.Pos, host, "", "%s %s: no traffic comes from it", s.Verb, host)
