@@ -107,9 +107,13 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	var list []Change
 	after, since, of := "", clock.Instant(0), -1
 	faults := map[clock.Instant]int{} // by the step that they came together with
+	stepping := false                 // the last step has not ended: its fault may wait for the receipt of one before
 	for _, e := range events {
+		if e.Step != nil {
+			stepping = e.Step.Phase == "begin" && steps[e.Step.Text]
+		}
 		switch {
-		case e.Fault != nil && e.Fault.Phase == "begin" && e.At.Sub(since) < together:
+		case e.Fault != nil && e.Fault.Phase == "begin" && (stepping || e.At.Sub(since) < together):
 			faults[since] += max(1, len(unplugged(e.Fault)))
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			first, known := group[e.Step.Index]

@@ -20,6 +20,12 @@ func step(ms int, text string) trace.Event {
 	return trace.Event{At: clock.Instant(time.Duration(ms) * time.Millisecond), Kind: trace.KindStep, Step: &trace.Step{Index: ms, Text: text, Phase: "begin"}}
 }
 
+func stepEnd(ms int, text string) trace.Event {
+	e := step(ms, text)
+	e.Step.Phase = "end"
+	return e
+}
+
 // indexed gives a step its place in the plan.
 func indexed(i int, e trace.Event) trace.Event { e.Step.Index = i; return e }
 
@@ -147,7 +153,11 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 		{"a claim after a cut between the nodes", slices.Concat([]trace.Event{step(2000, "cut lb1<->lb2"), between(2000)}, claim, failed(2004, "Master")),
 			slices.Concat([]trace.Event{step(2000, "cut lb1<->lb2"), between(2000)}, failed(2004, "Backup")), false},
 		{"another role after the claim", run(claim, second, failed(2004, "Master")), run(second), false},
-		{"a claim that a later fault ends", run(claim, []trace.Event{fault(2040, "lb2")}, failed(2041, "Master")), run([]trace.Event{fault(2040, "lb2")}, failed(2041, "Backup")), false},
+		{"a claim that a later fault ends", run(claim, []trace.Event{step(2040, "down lb2"), fault(2040, "lb2")}, failed(2041, "Master")), run([]trace.Event{step(2040, "down lb2"), fault(2040, "lb2")}, failed(2041, "Backup")), false},
+		{"a claim that a fault of no step ends later", run(claim, []trace.Event{stepEnd(2003, "down lb1"), fault(2040, "lb2")}, failed(2041, "Master")),
+			run([]trace.Event{stepEnd(2000, "down lb1"), fault(2040, "lb2")}, failed(2041, "Backup")), false},
+		{"a claim that the second fault ends, which waited for the first one's receipt", run(claim, []trace.Event{stepEnd(2002, "down lb1"), step(2003, "down lb2"), fault(2021, "lb2")}, failed(2022, "Master")),
+			run(second, failed(2004, "Backup")), true},
 		{"a claim after a single fault and its receipt", run([]trace.Event{receipt(2001, "lb1")}, claim, failed(2004, "Master")), run([]trace.Event{receipt(2001, "lb1")}, failed(2004, "Backup")), false},
 		{"what the other node did meanwhile", run(claim, second, []trace.Event{at(2003, "lb1", "Master", "Fault", "links failed")}, failed(2004, "Master")), run(second, failed(2004, "Backup")), false},
 		{"what the node did before its claim", run([]trace.Event{at(2000, "lb2", "Fault", "Backup", "links are up")}, claim, second, failed(2004, "Master")), run(second, failed(2004, "Backup")), false},
