@@ -27,7 +27,7 @@ func challengeFate(t rapid.TB, syn, out []byte) string {
 	tcp := out[partsOf(out).l4:]
 	seq, number, sent := binary.BigEndian.Uint32(tcp[4:]), binary.BigEndian.Uint32(tcp[8:]), binary.BigEndian.Uint32(syn[partsOf(syn).l4+4:])
 	back := bytes.Equal(out[:6], syn[6:12]) && bytes.Equal(out[6:12], syn[:6])
-	relayed := bytes.Equal(syn[6:12], otherMAC) // then the kernel finds the neighbour
+	relayed := bytes.Equal(syn[6:12], otherMAC["client0"]) // then the kernel finds the neighbour
 	if tcp[13] != ack || seq != 0 || len(tcp) != 20 || !back && !relayed {
 		t.Errorf("a challenge: flags %#x, seq %d, %d bytes, Ethernet %x", tcp[13], seq, len(tcp), out[:12])
 	}

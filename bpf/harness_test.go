@@ -365,7 +365,7 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 	case tcxDrop:
 		return model.Drop, options.DataOut
 	case tcxRedirect:
-		if bytes.Equal(options.DataOut[:6], otherMAC) {
+		if bytes.Equal(options.DataOut[:6], otherMAC[link]) {
 			return model.Relay, options.DataOut
 		}
 		return model.Forward, s.asCame(frame, options.DataOut, link)

@@ -14,8 +14,8 @@ import (
 	"baton/impl/flow"
 )
 
-// otherMAC is that of the other load balancer, on both links.
-var otherMAC = net.HardwareAddr{2, 0, 0, 0, 7, 7}
+// otherMAC has the addresses of the other load balancer, by link.
+var otherMAC = map[string]net.HardwareAddr{"client0": {2, 0, 0, 0, 7, 7}, "backend0": {2, 0, 0, 0, 7, 8}}
 
 // relayFate describes a frame that is sent on to the peer. Only its Ethernet addresses change.
 func relayFate(t rapid.TB, frame, out []byte, counted uint64) string {
@@ -35,7 +35,7 @@ func relayFate(t rapid.TB, frame, out []byte, counted uint64) string {
 // fromPeer has a frame sent on by the peer.
 func fromPeer(s step) step {
 	s.frame = slices.Clone(s.frame)
-	copy(s.frame[6:12], otherMAC)
+	copy(s.frame[6:12], otherMAC[s.link])
 	return s
 }
 
@@ -45,10 +45,10 @@ func relayUntil(at clock.Instant) step {
 
 func knowPeer() step {
 	return do(func(d dataplane.Dataplane) error {
-		if err := d.SetPeerMAC("client0", [6]byte(otherMAC)); err != nil {
+		if err := d.SetPeerMAC("client0", [6]byte(otherMAC["client0"])); err != nil {
 			return err
 		}
-		return d.SetPeerMAC("backend0", [6]byte(otherMAC))
+		return d.SetPeerMAC("backend0", [6]byte(otherMAC["backend0"]))
 	})
 }
 
@@ -144,7 +144,7 @@ func (p *pair) relay(t *rapid.T) {
 			link, frame = "backend0", p.numbered(t, "backend0", summed(t, backendMAC, e.Reply, flags))
 		}
 		if rapid.Bool().Draw(t, "from the peer") {
-			copy(frame[6:12], otherMAC)
+			copy(frame[6:12], otherMAC[link])
 		}
 		p.send(link, frame)
 	}
