@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/dataplane/model"
 	"baton/impl/flow"
 )
 
@@ -16,13 +17,16 @@ func TestPacketsFollowTheirNeighbour(t *testing.T) {
 	const tick = 1 << 27 // nanoseconds, TICK_SHIFT of hop.h
 	const wrap = tick << 12
 	for _, tt := range []struct {
-		name  string
-		quiet time.Duration
-		other bool // the other direction speaks first
+		name   string
+		quiet  time.Duration
+		other  bool // the other direction speaks first
+		client bool // the neighbour that changes is the client's
 	}{
-		{"a tick later", tick, false},
-		{"when the stamp comes again", wrap, false},
-		{"when the stamp comes again, after the other side's packet", wrap, true},
+		{"a tick later", tick, false, false},
+		{"when the stamp comes again", wrap, false, false},
+		{"when the stamp comes again, after the other side's packet", wrap, true, false},
+		{"a tick later, to the client", tick, false, true},
+		{"when the stamp comes again, after the other side's packet, to the client", wrap, true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newProgramSubject(t, testConfig())
@@ -37,23 +41,26 @@ func TestPacketsFollowTheirNeighbour(t *testing.T) {
 			if s.direct != 4 { // the first in each direction asks
 				t.Errorf("%d packets of 6 were addressed by the programs, want 4", s.direct)
 			}
+			link, neighbour, here, there := "backend0", backendAddr, in(o, ack, ""), back(r, ack, "")
+			if tt.client {
+				link, neighbour, here, there = "client0", clientAddr, there, here
+			}
 			s.inside(func() {
-				backend, err := net.InterfaceByName("backend0")
+				egress, err := net.InterfaceByName(link)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				s.neighbour(backend, net.HardwareAddr{2, 0, 0, 0, 9, 8}, backendAddr)
+				s.neighbour(egress, net.HardwareAddr{2, 0, 0, 0, 9, 8}, neighbour)
 			})
 			s.advance(origin.Add(tt.quiet))
 			if tt.other {
-				send(back(r, ack, ""))
+				send(there)
 			}
-			frame := fromClient(o, ack)
-			if _, out := s.packet("client0", frame); !bytes.Equal(out[:12], frame[:12]) {
+			if _, out := s.packet(here.link, here.frame); !bytes.Equal(out[:12], here.frame[:12]) {
 				t.Errorf("the first packet after it is addressed to %s, want it left to the kernel", net.HardwareAddr(out[:6]))
 			}
-			if _, out := s.packet("client0", frame); out[5] != 8 {
+			if _, out := s.packet(here.link, here.frame); out[5] != 8 {
 				t.Errorf("the next is addressed to %s, want the new neighbour", net.HardwareAddr(out[:6]))
 			}
 		})
@@ -79,4 +86,33 @@ func TestUnknownNeighboursAreTheKernels(t *testing.T) {
 	if conn.Hop[1]>>16 != 0xfffffffffffe {
 		t.Errorf("hop %x, want it known to be unknown", conn.Hop[1])
 	}
+}
+
+// A host behind the other link than its packets leave by is addressed by the kernel, which has the
+// packets' link and not the one of the neighbour.
+func TestNeighboursOfTheOtherLinkAreTheKernels(t *testing.T) {
+	const client, backend = "198.18.1.77", "198.18.0.77" // in each other's networks
+	eachWay(t, func(t *testing.T) {
+		s := newProgramSubject(t, testConfig())
+		s.inside(func() {
+			for link, host := range map[string]string{"backend0": client, "client0": backend} {
+				on, err := net.InterfaceByName(link)
+				s.must(err)
+				s.neighbour(on, neighbourMAC, host)
+			}
+		})
+		o, r := tuple(flow.TCP, client, 40000, vipAddr, dnatPort), tuple(flow.TCP, backend, 8081, client, 40000)
+		s.must(s.Lease(clock.Never))
+		s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced}}))
+		for range 3 {
+			for _, st := range []step{in(o, ack, ""), back(r, ack, "")} {
+				if verdict, out := s.packet(st.link, st.frame); verdict != model.Forward || !bytes.Equal(out[:12], st.frame[:12]) {
+					t.Errorf("from %s: %s, addressed to %s", st.link, verdict, net.HardwareAddr(out[:6]))
+				}
+			}
+		}
+		if s.direct > 0 {
+			t.Errorf("the programs addressed %d packets themselves", s.direct)
+		}
+	})
 }

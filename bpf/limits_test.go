@@ -99,6 +99,10 @@ func limitTests() []packetTest {
 		steps: all([]step{limits(dataplane.Limits{}), opens(clientAddr, 40000), opens(clientAddr, 40001), limits(dataplane.Limits{SourceEmbryonic: 2}), swept,
 			refused(clientAddr, 40002, "source-limit"), limits(dataplane.Limits{}), opens(clientAddr, 40002)}),
 	}, {
+		rule: "an answered flow that was not counted makes no room for another one",
+		steps: all([]step{limits(dataplane.Limits{}), opens(clientAddr, 40000), limits(dataplane.Limits{Embryonic: 1}), opens(clientAddr, 40001)},
+			answered(clientAddr, 40001), answered(clientAddr, 40000), []step{opens(clientAddr, 40002), refused(clientAddr, 40003, "service-limit")}),
+	}, {
 		rule: "limits that are set again after a sweep without them do not find the counts of before",
 		steps: all([]step{limits(dataplane.Limits{SourceFlows: 2}), opens(clientAddr, 40000), opens(clientAddr, 40001), refused(clientAddr, 40002, "source-limit"),
 			limits(dataplane.Limits{}), gone, swept, limits(dataplane.Limits{SourceFlows: 2}), opens(clientAddr, 40003), opens(clientAddr, 40004),

@@ -14,8 +14,8 @@ import (
 	"baton/impl/flow"
 )
 
-// otherMAC has the addresses of the other load balancer, by link.
-var otherMAC = map[string]net.HardwareAddr{"client0": {2, 0, 0, 0, 7, 7}, "backend0": {2, 0, 0, 0, 7, 8}}
+// otherMAC has the addresses of the other load balancer, by link. That of a NIC often begins with 0.
+var otherMAC = map[string]net.HardwareAddr{"client0": {0, 0, 0x5e, 0, 7, 7}, "backend0": {2, 0, 0, 0, 7, 8}}
 
 // relayFate describes a frame that is sent on to the peer. Only its Ethernet addresses change.
 func relayFate(t rapid.TB, frame, out []byte, counted uint64) string {
@@ -36,6 +36,13 @@ func relayFate(t rapid.TB, frame, out []byte, counted uint64) string {
 func fromPeer(s step) step {
 	s.frame = slices.Clone(s.frame)
 	copy(s.frame[6:12], otherMAC[s.link])
+	return s
+}
+
+// toAll addresses a frame to all hosts of its link.
+func toAll(s step) step {
+	s.frame = slices.Clone(s.frame)
+	copy(s.frame[:6], broadcast)
 	return s
 }
 
@@ -81,6 +88,12 @@ func relayTests() []packetTest {
 	}, {
 		rule:  "relay: nothing is sent on to a peer whose address is unknown",
 		steps: []step{leaseUntil(origin), relayUntil(clock.Never), in(udp, 0, noLease), back(udpReply, 0, noLease)},
+	}, {
+		rule: "relay: a frame for all hosts of the link is not relayed, for the peer has received it too",
+		steps: []step{
+			knowPeer(), leaseUntil(origin), relayUntil(clock.Never),
+			toAll(in(udp, 0, noLease)), toAll(back(udpReply, 0, noLease)), in(udp, 0, relayed(udp)),
+		},
 	}, {
 		rule: "relay: what the peer has sent on never goes back to it",
 		steps: []step{
