@@ -105,10 +105,12 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 				}
 			}
 			twenty() // what is told of once is told
+			b.late = lateness{}
 			leases, received, downs := b.dp.leases, w.session.Stats().Received, w.session.Stats().Downs
 			allocs := testing.AllocsPerRun(5, twenty)
-			if w.session.Stats().Downs != downs || b.node.Role() != role {
-				t.Skipf("the host stood still for %v, longer than the session waits", b.late.max)
+			// After a long pause the core says that it was paused, which allocates.
+			if w.session.Stats().Downs != downs || b.node.Role() != role || b.late.max > 20*time.Millisecond {
+				t.Skipf("the host stood still for %v", b.late.max)
 			}
 			if allocs != 0 {
 				t.Errorf("%v allocations in twenty heartbeats", allocs)
