@@ -1,8 +1,10 @@
 package check
 
 import (
+	"slices"
+
 	"baton/impl/clock"
-	"baton/impl/trace"
+	"baton/scenarios/lab"
 )
 
 // unseated is the time without the MASTER that a stall cost its role.
@@ -13,31 +15,36 @@ type unseated struct {
 }
 
 // unseated finds each MASTER that became BACKUP in a stall of the host or up to one detection time
-// after it. It counts from then until a node is MASTER again, and two detection times longer, in which clients
-// notice. A stall shorter than half a detection time ends no lease: the MASTER has sent heartbeats since.
+// after it, while the other node was not MASTER. The time lasts until a node is MASTER again, and two
+// detection times longer, in which clients notice. A stall shorter than half a detection time ends no
+// lease: the MASTER has sent heartbeats since.
 func (r *run) unseated() (found []unseated) {
 	detect := r.plan.Detect(r.meta.World)
-	for i, e := range r.roles {
-		if e.Role.From != "Master" || e.Role.To != "Backup" {
+	for _, e := range r.roles {
+		if e.Role.From != roleMaster || e.Role.To != roleBackup || r.isMaster(lab.Peer(e.Node), e.At) {
 			continue
 		}
 		for _, s := range r.stalls {
-			if s.took < detect/2 || !(window{s.from, s.to.Add(detect)}).has(e.At) {
-				continue
+			if s.took >= detect/2 && (window{s.from, s.to.Add(detect)}).has(e.At) {
+				found = append(found, unseated{window{e.At, r.masterAgain(e.At).Add(2 * detect)}, e.Node, s})
+				break
 			}
-			found = append(found, unseated{window{e.At, nextMaster(r.roles[i:], r.to).Add(2 * detect)}, e.Node, s})
-			break
 		}
 	}
 	return found
 }
 
-// nextMaster is when a node next becomes MASTER, or else the end.
-func nextMaster(roles []trace.Event, end clock.Instant) clock.Instant {
-	for _, e := range roles {
-		if e.Role.To == "Master" {
-			return e.At
+// masterAgain is when a node next becomes MASTER, or else the end.
+func (r *run) masterAgain(after clock.Instant) clock.Instant {
+	next := r.to
+	for _, t := range r.mastership {
+		if t.from > after {
+			next = min(next, t.from)
 		}
 	}
-	return end
+	return next
+}
+
+func (r *run) isMaster(node string, at clock.Instant) bool {
+	return slices.ContainsFunc(r.mastership, func(t tenure) bool { return t.node == node && t.has(at) })
 }
