@@ -95,11 +95,12 @@ test: told-test setup bin/baton ## unit, property, eBPF and namespace tests; ele
 	@$(MAKE) -s -k -j4 test-alone test-pairs test-beside test-lint || { echo "the whole output is in $(OUT)/test-alone.log, test-pairs.log and test-beside.log" >&2; exit 1; }
 	$(DONE)
 
-# How all parts run tests. lint vets all packages, and nobody debugs these binaries.
-TEST = nice -n 19 $(GO) test -count=1 -v -vet=off -ldflags='-s -w'
+# How all parts run tests. lint vets all packages, and nobody debugs these binaries. A busy host may need longer than
+# the ten minutes that go test allows.
+TEST = nice -n 19 $(GO) test -count=1 -v -vet=off -timeout 60m -ldflags='-s -w'
 
-# One binary at a time, while the next ones are linked. go test counts the wait for the others.
-ONE_BY_ONE = -p 4 -timeout 60m -exec "$(SUDO) $(CURDIR)/.ci/alone $(abspath $(OUT))/alone.lock"
+# One binary at a time, while the next ones are linked.
+ONE_BY_ONE = -p 4 -exec "$(SUDO) $(CURDIR)/.ci/alone $(abspath $(OUT))/alone.lock"
 
 .PHONY: test-alone test-pairs test-beside test-lint
 test-alone:
