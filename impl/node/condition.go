@@ -40,13 +40,30 @@ func conditionOf(diag bfd.Diag) condition {
 
 // condition returns what the peer said last on any path on which it is heard, and when. A
 // packet on a path that is not Up may have waited while this node was paused, so it does not
-// override "serving" from a path that is Up.
+// override "serving" from a path that is Up. A peer that has withdrawn from a path since is leaving:
+// what it said before on another path, where its withdrawal is still on its way, is out of date.
 func (ps paths) condition(now clock.Instant) (said condition, latest clock.Instant) {
+	left := ps.withdrew()
 	said, latest = ps.latest(now, func(p *path) bool { return p.session.State() == bfd.Up })
-	if said == serving {
+	if said == serving && latest > left {
 		return said, latest
 	}
-	return ps.latest(now, (*path).heard)
+	said, latest = ps.latest(now, (*path).heard)
+	if latest >= 0 && latest <= left {
+		return unable, left
+	}
+	return said, latest
+}
+
+// withdrew returns when the peer last withdrew from a path; -1 if it has not.
+func (ps paths) withdrew() clock.Instant {
+	at := clock.Instant(-1)
+	for i := range ps {
+		if p := &ps[i]; p.session.RemoteState() == bfd.AdminDown {
+			at = max(at, p.came)
+		}
+	}
+	return at
 }
 
 // latest returns what the peer said last on the paths that satisfy on, and when.

@@ -77,3 +77,44 @@ func TestWhatIsSaidOnAPathThatIsNotUpEndsNoService(t *testing.T) {
 		}
 	}
 }
+
+// A peer that stops withdraws from every path, and the packets of one path may come before those of another.
+// What it said before on the slower one is out of date; what it says there later is not.
+func TestAWithdrawalIsLaterThanWhatWasSaidBefore(t *testing.T) {
+	now := clock.Instant(time.Hour)
+	cfg := bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}
+	ps := make(paths, 2)
+	hear := func(i int, state bfd.State, diag bfd.Diag) {
+		now = now.Add(time.Millisecond)
+		packet := bfd.Packet{State: state, Diag: diag, DetectMult: 3, MyDiscr: 2, YourDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond}
+		ps[i].receive(now, Packet{Data: packet.AppendTo(nil), TTL: 255})
+	}
+	for i := range ps {
+		session, err := bfd.New(cfg, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps[i] = path{Path: Path{BFD: cfg}, session: session, said: neverSaid}
+		hear(i, bfd.Init, diagOf[serving])
+		hear(i, bfd.Up, diagOf[serving])
+	}
+	for _, step := range []struct {
+		what  string
+		path  int
+		state bfd.State
+		diag  bfd.Diag
+		want  condition
+	}{
+		{"serves", 0, bfd.Up, diagOf[serving], serving},
+		{"withdraws from the other path", 1, bfd.AdminDown, bfd.DiagAdminDown, unable},
+		{"has come back and serves", 0, bfd.Up, diagOf[serving], serving},
+		{"stops", 0, bfd.Up, diagOf[unable], unable},
+		{"withdraws again", 1, bfd.AdminDown, bfd.DiagAdminDown, unable},
+		{"has come back and stands by", 0, bfd.Down, diagOf[standby], standby},
+	} {
+		hear(step.path, step.state, step.diag)
+		if said, _ := ps.condition(now); said != step.want {
+			t.Errorf("the peer %s: %v, want %v", step.what, said, step.want)
+		}
+	}
+}

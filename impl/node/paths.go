@@ -145,14 +145,7 @@ func (ps paths) silent(now clock.Instant) bool {
 }
 
 // withdrawn reports whether the peer has withdrawn from a path.
-func (ps paths) withdrawn() bool {
-	for i := range ps {
-		if ps[i].session.RemoteState() == bfd.AdminDown {
-			return true
-		}
-	}
-	return false
-}
+func (ps paths) withdrawn() bool { return ps.withdrew() >= 0 }
 
 // outlived reports whether the last packet on path i is older than the peer's last packet on a
 // path that has since gone silent. A session that is not Up counts as heard for three seconds
