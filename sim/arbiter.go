@@ -7,7 +7,7 @@ import (
 	"baton/impl/node"
 )
 
-// Times that a question to the arbiter, or its answer, is under way.
+// One-way delay of a question to the arbiter, and of its answer.
 const (
 	storeMin = 200 * time.Microsecond
 	storeMax = 2 * time.Millisecond

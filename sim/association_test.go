@@ -7,7 +7,7 @@ import (
 	"baton/impl/sctp"
 )
 
-// associatedEndpoint is a client's end that was established at epoch.
+// associatedEndpoint is a client's endpoint, established at epoch.
 func associatedEndpoint() (*endpoint, *wire) {
 	const mine, peer = 1001, 5001
 	e, w := &endpoint{unit: requestLen}, &wire{}
@@ -19,8 +19,8 @@ func associatedEndpoint() (*endpoint, *wire) {
 	return e, w
 }
 
-// A packet with another tag than the association's is discarded (RFC 9260 8.5); an ABORT may have the tag
-// of the other direction instead (8.5.1).
+// A packet with a wrong verification tag is discarded (RFC 9260 8.5). An ABORT may carry the tag of
+// the other direction instead (8.5.1).
 func TestAnAssociationChecksTags(t *testing.T) {
 	for _, tt := range []struct {
 		chunk chunk
@@ -48,7 +48,8 @@ func TestAnAssociationChecksTags(t *testing.T) {
 	}
 }
 
-// Three SACKs that report a hole have it filled at once (RFC 9260 7.2.4); else the timer does.
+// Three SACKs that report a gap trigger a fast retransmission (RFC 9260 7.2.4); with fewer the timer
+// retransmits.
 func TestAHoleIsFilledAfterThreeReports(t *testing.T) {
 	e, w := associatedEndpoint()
 	e.write(epoch, w, 4)
@@ -75,8 +76,8 @@ func TestAnAssociationThatIsNotAnsweredEnds(t *testing.T) {
 	}
 }
 
-// An association ends once all messages are acknowledged (RFC 9260 9.2), and what ends it is answered again
-// if the answer was lost.
+// An association shuts down once all messages are acknowledged (RFC 9260 9.2). A repeated SHUTDOWN
+// chunk is answered again if the answer was lost.
 func TestAnAssociationEndsOnceAllIsAcknowledged(t *testing.T) {
 	e, w := associatedEndpoint()
 	began := e.nxt

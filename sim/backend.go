@@ -9,15 +9,15 @@ import (
 // server is a backend's end of a connection: it echoes whole requests.
 type server struct {
 	endpoint
-	halfOpen bool          // it counts in the backlog
-	young    bool          // and its SYN-ACK was sent once
-	partial  int           // bytes of a request that is not complete
-	of       uint32        // the tag of the requests' flow
-	began    clock.Instant // when the request of the transfer was complete; 0 before
-	put      int           // segments of a transfer that it has sent
+	halfOpen bool          // counted in the backlog
+	young    bool          // half-open, and its SYN-ACK was sent only once
+	partial  int           // bytes received of an incomplete request
+	of       uint32        // tag of the flow that the requests belong to
+	began    clock.Instant // when the request of a bulk transfer was complete; 0 before
+	put      int           // segments of the transfer sent so far
 }
 
-// receiveAtBackend hands a packet to the service that listens.
+// receiveAtBackend hands a packet to the service that listens on its port.
 func (w *World) receiveAtBackend(p *packet) {
 	h := &w.hosts[p.to]
 	if !w.owns(p.to, p.tuple.Dst) || !w.listens(p.tuple) || h.ended && p.tuple.Proto == flow.UDP {
@@ -70,7 +70,8 @@ func (w *World) receiveSegment(h *host, p *packet) {
 			s.receive(w.now, (*backends)(w), p)
 			return
 		}
-		// RFC 9293 section 3.10.7.4: a SYN that is no old duplicate opens a connection anew.
+		// A new SYN replaces a connection that has ended; an old duplicate is challenged
+		// (RFC 9293 section 3.10.7.4).
 		if s.lingers(w.now) && !after(p.seq, s.rcv) && !h.ended {
 			s.challenge(w.now, (*backends)(w))
 			return
@@ -81,7 +82,7 @@ func (w *World) receiveSegment(h *host, p *packet) {
 		return
 	}
 	if !fresh {
-		if s := w.redeem(h, p); s != nil {
+		if s := w.acceptCookie(h, p); s != nil {
 			s.receive(w.now, (*backends)(w), p)
 		} else {
 			w.refuse(p)
@@ -99,7 +100,7 @@ func (w *World) receiveSegment(h *host, p *packet) {
 	s.accept(w.now, (*backends)(w), uint32(w.random.Uint64()), p.seq)
 }
 
-// addServer makes the socket of the connection that a segment belongs to.
+// addServer creates the server socket for the connection of a segment.
 func (w *World) addServer(h *host, p *packet) *server {
 	s, id := w.servers.add()
 	*s = server{of: p.tag, endpoint: endpoint{id: id, host: h.index, link: onBackends, tag: p.tag, unit: answerLen, tuple: p.tuple.Reverse()}}
@@ -124,7 +125,7 @@ func (s *backends) wake(e *endpoint, at clock.Instant) {
 	event.who, event.stamp = e.host, uint64(e.id)
 }
 
-// readable takes the received bytes, and serves them unless the servers are frozen.
+// readable counts received bytes and serves complete requests, unless the servers are frozen.
 func (s *backends) readable(e *endpoint, bytes int, tag uint32, _ uint8) {
 	w := (*World)(s)
 	server := w.servers.at(e.id)
@@ -135,7 +136,7 @@ func (s *backends) readable(e *endpoint, bytes int, tag uint32, _ uint8) {
 	}
 }
 
-// serve echoes the requests of a connection that are complete.
+// serve echoes the complete requests of a connection.
 func (w *World) serve(s *server) {
 	if l := w.bulkLine(s); l != nil {
 		w.serveBulk(s, l)
@@ -153,7 +154,7 @@ func (w *World) serve(s *server) {
 
 func (s *backends) connected(e *endpoint) { (*World)(s).settle((*World)(s).servers.at(e.id)) }
 
-// halfClosed: the client has ended; so does the backend.
+// halfClosed closes the backend's direction once the client has closed its own.
 func (s *backends) halfClosed(e *endpoint) {
 	w := (*World)(s)
 	server := w.servers.at(e.id)

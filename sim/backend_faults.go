@@ -10,23 +10,23 @@ import (
 
 // condition is the state of a client or a backend under faults.
 type condition struct {
-	dark    bool          // it has no power
-	deaf    bool          // it ignores gratuitous ARP
-	ended   bool          // nobody listens, or sends
-	frozen  bool          // its programs are stopped, its kernel runs
-	since   clock.Instant // when it was frozen
-	leaving bool          // its traffic is ending in order
-	unread  []packet      // datagrams that wait for frozen servers
+	dark    bool          // powered off
+	deaf    bool          // ignores gratuitous ARP
+	ended   bool          // no program listens or sends
+	frozen  bool          // programs are stopped, the kernel runs
+	since   clock.Instant // start of the freeze
+	leaving bool          // its traffic is closing gracefully
+	unread  []packet      // datagrams queued for frozen servers
 	later   []func()      // events that a frozen client's programs see after the thaw
 }
 
-// maxUnread is how many datagrams a socket holds for a server that does not read.
+// maxUnread is how many datagrams a socket buffers while its server does not read.
 const maxUnread = 256
 
-// well reports whether its programs run.
+// well reports whether the host is powered and its programs run.
 func (c *condition) well() bool { return !c.dark && !c.ended && !c.frozen }
 
-// connections are a backend's servers, in the order in which they were accepted.
+// connections returns a backend's servers in the order in which they were accepted.
 func (w *World) connections(h *host) []*server {
 	var found []*server
 	for _, id := range slices.Sorted(maps.Values(h.sockets)) {
@@ -53,7 +53,7 @@ func (h *host) darken() {
 	h.condition = condition{dark: true, ended: true, deaf: h.deaf}
 }
 
-// forgetNeighbours empties the host's neighbour table, as Linux does with the carrier.
+// forgetNeighbours empties the host's neighbour table, as Linux does when the carrier is lost.
 func (h *host) forgetNeighbours() {
 	for i := range h.arp {
 		h.arp[i] = neighbour{lb: nobody}
@@ -68,8 +68,8 @@ func (w *World) wake(h *host) {
 	h.condition = condition{deaf: h.deaf}
 }
 
-// haltBackend ends the servers: the kernel closes their connections, and resets those on
-// which more comes.
+// haltBackend ends the servers. The kernel closes their connections and answers further data
+// with a RST.
 func (w *World) haltBackend(h *host) (string, bool) {
 	if h.ended {
 		return "no receipt: no server runs", false

@@ -42,9 +42,8 @@ func TestASYNMeetsAHalfOpenConnection(t *testing.T) {
 	}
 }
 
-// TestSYNsBeyondTheBacklog: a host holds so many half-open connections and no more, answers
-// the others with cookies, and serves those that acknowledge them. What is not acknowledged
-// is forgotten.
+// TestSYNsBeyondTheBacklog: beyond maxHalfOpen half-open connections a host answers SYNs with SYN
+// cookies and serves the clients that acknowledge them. It forgets unacknowledged connections.
 func TestSYNsBeyondTheBacklog(t *testing.T) {
 	o := settled(t)
 	backend := &o.hosts[o.firstBack]

@@ -12,12 +12,12 @@ import (
 	"baton/sim"
 )
 
-// pairFloor is how many simulated seconds a full pair with sessions and probes must
-// pass in one of the wall clock's.
+// pairFloor is the minimum number of simulated seconds per second of wall clock for a full pair
+// with sessions and probes.
 const pairFloor = 1000
 
-// cpuTime is the processor time that the process has spent: other processes do
-// not disturb it as they do the wall clock.
+// cpuTime is the CPU time that the process has used. Other processes disturb it less than the wall
+// clock.
 func cpuTime(b *testing.B) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

@@ -9,9 +9,8 @@ import (
 	"baton/impl/clock"
 )
 
-// silence is what RFC 5880 section 6.8.4 says of one receiver, worked out from the
-// packets that it accepted and sent alone: when the peer will have been silent for a
-// Detection Time. Instants are of the receiver's clock.
+// silence computes when one receiver's Detection Time expires (RFC 5880 section 6.8.4). It uses
+// only the packets that the receiver accepted and sent. Instants are of the receiver's clock.
 type silence struct {
 	state bfd.State // as the changes have it
 
@@ -29,21 +28,20 @@ type silence struct {
 	expiries int // how many times the session went down by it
 }
 
-// expiry is when the Detection Time will have passed.
+// expiry is when the Detection Time expires.
 func (s *silence) expiry() clock.Instant {
 	return s.lastRx.Add(time.Duration(s.detectMult) * max(s.minRx, s.minTx))
 }
 
-// judge looks at what a call at an instant has done: the session is to go down for
-// this reason exactly when the Detection Time has passed, as late as its owner and
-// no later.
+// judge checks the result of a call at an instant: the session must go down with a detection timeout
+// exactly when the Detection Time has expired, no later than its owner calls.
 func (s *silence) judge(t rapid.TB, e *bfdEnd, now clock.Instant, changes []bfd.Change, accepted *bfd.Packet) {
 	waits := s.heard && (s.state == bfd.Init || s.state == bfd.Up)
 	expiry, expired := s.expiry(), false
 	for _, c := range changes {
 		if c.Diag == bfd.DiagDetectionTimeExpired {
 			expired = true
-			// The owner is late by true time, to which its clock adds its drift.
+			// The owner's lateness is in true time; its clock adds drift.
 			latest := expiry.Add(e.late + e.late/1000 + rounding)
 			if !waits || c.At.Before(expiry) || c.At.After(latest) {
 				t.Fatalf("%v -> %v at %v after the last packet, want %v to %v: Detect Mult %d, max(%v, %v)",
@@ -71,7 +69,7 @@ func (s *silence) accept(now clock.Instant, p *bfd.Packet) {
 	}
 }
 
-// sent notes the Poll that announces what was set.
+// sent notes a sent Poll, which announces the interval that was set.
 func (s *silence) sent(p *bfd.Packet) {
 	if p.Poll && p.RequiredMinRxInterval == s.wanted && s.minRx != s.wanted {
 		s.polled = true
@@ -86,8 +84,8 @@ func (s *silence) set(minRx time.Duration) {
 	}
 }
 
-// pace is the shortest and the longest time between two packets of a sender, by its
-// own clock. What answers a Poll does not count.
+// pace is the shortest and the longest time between two packets of a sender, by its own clock.
+// Answers to a Poll do not count.
 type pace struct {
 	last              clock.Instant
 	gaps              int

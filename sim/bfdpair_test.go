@@ -12,9 +12,8 @@ import (
 	"baton/scenarios/link"
 )
 
-// bfdPair is two BFD sessions and the two directions of a link between them, in
-// true time. Each lives by the clock of its own host, which drifts, and has an
-// owner that comes late to every deadline.
+// bfdPair is two BFD sessions and the two directions of a link between them, in true time. Each
+// session uses its own host's clock, which drifts, and has an owner that is late at every deadline.
 type bfdPair struct {
 	t    rapid.TB
 	now  clock.Instant
@@ -22,7 +21,7 @@ type bfdPair struct {
 	wire []bfdFlight
 }
 
-// bfdEnd is one session with what surrounds it.
+// bfdEnd is one session with its clock, its owner and its direction of the link.
 type bfdEnd struct {
 	session *bfd.Session
 	cfg     bfd.Config
@@ -61,7 +60,7 @@ func newBFDPair(t rapid.TB, ends [2]bfdEnd) *bfdPair {
 	return p
 }
 
-// run lets true time pass until the end, or until stop says so.
+// run advances true time to the end, or until stop reports true.
 func (p *bfdPair) run(until clock.Instant, stop func() bool) {
 	for calls := 0; stop == nil || !stop(); calls++ {
 		if calls > 5_000_000 {
@@ -83,7 +82,7 @@ func (p *bfdPair) run(until clock.Instant, stop func() bool) {
 	}
 }
 
-// next is what happens first: a deadline, as its owner comes to it, or an arrival.
+// next returns the next event: a deadline when its owner handles it, or an arrival.
 func (p *bfdPair) next(until clock.Instant) (end, flight int, at clock.Instant) {
 	end, flight, at = -1, -1, until
 	for i := range p.ends {
@@ -149,7 +148,7 @@ func (p *bfdPair) transmit(end int, b []byte) {
 	}
 }
 
-// silent asks at the end of a run that no session has been Up for too long.
+// silent checks at the end of a run that no session stayed Up after its Detection Time.
 func (p *bfdPair) silent() {
 	for i := range p.ends {
 		e := &p.ends[i]
@@ -157,8 +156,7 @@ func (p *bfdPair) silent() {
 	}
 }
 
-// settled brings both ends Up over a link that loses nothing yet, and lets the
-// Poll Sequences of coming Up end.
+// settled brings both ends Up over a lossless link and waits until their Poll Sequences have ended.
 func (p *bfdPair) settled() {
 	p.t.Helper()
 	p.run(p.now.Add(time.Minute), p.up)
@@ -208,17 +206,17 @@ func (p *bfdPair) fastest(sender int) time.Duration {
 	return p.ends[sender].lasts(p.agreed(sender) / 4 * 3)
 }
 
-// lasts converts a time by the end's clock to true time.
+// lasts converts a duration by the end's clock to true time.
 func (e *bfdEnd) lasts(local time.Duration) time.Duration {
 	return time.Duration(float64(local) / (1 + float64(e.clock.drift)/1e9))
 }
 
-// rounding is what the integer arithmetic of clocks may be off by, several times over.
+// rounding is a generous bound on the rounding error of the clocks' integer arithmetic.
 const rounding = 10 * time.Nanosecond
 
-// drawBFDPair draws timers of both sides, drift, delay, jitter and how late the
-// owners are. Jitter takes up to half an interval between two arrivals; with a
-// Detect Mult of 1 the 10 % that section 6.8.7 leaves have to do for all of it.
+// drawBFDPair draws both sides' timers, drift, delay, jitter and the owners' lateness. Jitter is at
+// most half an interval between two arrivals; with a Detect Mult of 1 everything has to fit into
+// the 10 % that section 6.8.7 leaves.
 func drawBFDPair(t *rapid.T) (ends [2]bfdEnd) {
 	interval := rapid.Custom(func(t *rapid.T) time.Duration {
 		return time.Duration(rapid.IntRange(3_000, 500_000).Draw(t, "µs")) * time.Microsecond

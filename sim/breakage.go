@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// breakNodes makes the dataplanes of daemons fail as the fault states.
+// breakNodes injects the fault into the nodes' dataplanes.
 func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		if p.core == nil {
@@ -23,7 +23,7 @@ func (w *World) breakNodes(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// mendNodes ends the failures of breakNodes.
+// mendNodes ends the dataplane faults that breakNodes injected.
 func (w *World) mendNodes(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		if p.core == nil {

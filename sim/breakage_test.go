@@ -10,7 +10,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// last is the last word on the latest fault.
+// last is the last record of the latest fault.
 func (o *outing) last(t *testing.T) trace.Fault {
 	t.Helper()
 	for i := len(o.events) - 1; i >= 0; i-- {
@@ -22,8 +22,9 @@ func (o *outing) last(t *testing.T) trace.Fault {
 	return trace.Fault{}
 }
 
-// TestABrokenDataplaneIsSeenByTheDaemon alone: what it could not write is not in the table,
-// and comes once it is mended. A node without a process has nothing that could fail.
+// TestABrokenDataplaneIsSeenByTheDaemon: only the daemon's writes fail. Entries that it could not
+// write are missing from the table until the fault is mended. The fault fails on a node without a
+// process.
 func TestABrokenDataplaneIsSeenByTheDaemon(t *testing.T) {
 	o := settled(t)
 	backup := o.processOf(lab.Peer(o.master()))

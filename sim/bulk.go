@@ -8,24 +8,25 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Bulk traffic is that of package netns/traffic: count transfers side by side, each
-// followed by the next one of its place, each at its rate, in portions. The model of TCP
-// carries whole segments.
+// Bulk traffic follows package netns/traffic: Count transfers run in parallel, and each one that
+// ends is followed by the next in its place. A transfer sends at its rate, in portions of whole
+// segments.
 
 // transfer is the progress of a transfer at its client.
 type transfer struct {
-	sent, got int // segments, messages of an answer
-	moved     clock.Instant
-	again     clock.Instant // when the next of its place may begin
+	sent  int           // segments
+	got   int           // bytes
+	moved clock.Instant // last progress
+	again clock.Instant // when the next transfer of this place may begin, after a failure
 }
 
-// segments is how many a transfer has.
+// segments is the number of segments of a transfer.
 func (l *line) segments() int { return (l.Size + l.segment() - 1) / l.segment() }
 
-// segment is the length of one.
+// segment is the length of one segment in bytes.
 func (l *line) segment() int { return int(segments[familyOf(l.service.id.VIP)]) }
 
-// allowance is how many of them may have moved so long after the begin.
+// allowance is the number of segments that the rate allows this long after the start.
 func (l *line) allowance(after time.Duration) int {
 	return min(l.segments(), int(after.Seconds()*l.Rate/8/float64(l.segment()))+1)
 }
@@ -63,7 +64,8 @@ func (g *generator) portion() {
 	}
 }
 
-// move sends as much as the rate allows, and gives up a transfer without progress.
+// move sends as much as the rate allows. It gives up a transfer that has made no progress for
+// plan.Standstill.
 func (c *conn) move() {
 	w := c.gen.w
 	if w.now.Sub(c.bulk.moved) > plan.Standstill {
@@ -82,7 +84,7 @@ func (c *conn) move() {
 	c.closeHalf(c.bulk.sent == l.segments())
 }
 
-// closeHalf closes the sending side once all has left, if that is how the line closes.
+// closeHalf closes the sending side once everything is sent, if the line closes that way.
 func (c *conn) closeHalf(sent bool) {
 	if sent && c.gen.line.Half && c.phase == established {
 		c.phase = closing
@@ -90,7 +92,7 @@ func (c *conn) closeHalf(sent bool) {
 	}
 }
 
-// ask begins a transfer on an established connection.
+// ask starts a transfer on an established connection.
 func (c *conn) ask() {
 	w := c.gen.w
 	c.bulk.moved = w.now
@@ -102,7 +104,8 @@ func (c *conn) ask() {
 	c.closeHalf(true)
 }
 
-// taken handles received bytes of a transfer, or its report.
+// taken handles bytes received by a client: the data of a download, or the final report of an
+// upload.
 func (c *conn) taken(bytes int, tag uint32, backend uint8) {
 	w := c.gen.w
 	if c.phase >= ended {
@@ -119,7 +122,7 @@ func (c *conn) taken(bytes int, tag uint32, backend uint8) {
 	}
 }
 
-// whole reports whether the client has received everything.
+// whole reports whether the client has received everything it waits for.
 func (c *conn) whole() bool {
 	if c.gen.line.Up {
 		return c.bulk.got >= answerLen
@@ -135,7 +138,7 @@ func (c *conn) incomplete(why string) {
 	c.endTransfer()
 }
 
-// transferred ends a transfer whose connection has ended in order.
+// transferred ends a transfer whose connection was closed gracefully.
 func (c *conn) transferred() {
 	l := c.gen.line
 	if !c.whole() {
@@ -149,8 +152,8 @@ func (c *conn) transferred() {
 	c.endTransfer()
 }
 
-// runOut ends a transfer at the end of the run. One that still makes progress has not
-// failed.
+// runOut ends a transfer at the end of the run. A transfer that still makes progress does not
+// count as failed.
 func (c *conn) runOut() {
 	if still := c.gen.w.now.Sub(c.bulk.moved); still > connectTime {
 		c.incomplete("stood still for " + still.Round(time.Millisecond).String())
@@ -164,7 +167,7 @@ func (c *conn) endTransfer() {
 	c.over()
 }
 
-// bulkLine is the line of the transfer that a server has, nil for an echo's.
+// bulkLine returns the bulk line that a server's connection belongs to, nil for echo traffic.
 func (w *World) bulkLine(s *server) *line {
 	id, ok := tcpFlow(s.of)
 	if !ok || w.conns.at(id).gen.line.Kind != plan.Bulk {
@@ -173,7 +176,8 @@ func (w *World) bulkLine(s *server) *line {
 	return w.conns.at(id).gen.line
 }
 
-// serveBulk sends its report, or begins to send, once it has received everything.
+// serveBulk reacts once a server has received everything: it reports an upload, or starts to
+// send a download.
 func (w *World) serveBulk(s *server, l *line) {
 	switch {
 	case s.began > 0:
@@ -186,7 +190,7 @@ func (w *World) serveBulk(s *server, l *line) {
 	}
 }
 
-// sendPortion sends as much as the rate allows, and schedules itself until everything is sent.
+// sendPortion sends as much as the rate allows and reschedules itself until everything is sent.
 func (w *World) sendPortion(s *server, l *line) {
 	if s.orphan || s.state != tcpEstablished {
 		return
@@ -202,10 +206,10 @@ func (w *World) sendPortion(s *server, l *line) {
 	}
 }
 
-// busy reports whether a server has not sent all that its client waits for.
+// busy reports whether the server still has to send something that its client waits for.
 func (s *server) busy(l *line) bool {
 	if l.Up {
-		return s.began == 0 && s.partial >= l.segments()*l.segment() // a frozen one
+		return s.began == 0 && s.partial >= l.segments()*l.segment() // frozen before it could report
 	}
 	return s.put < l.segments()
 }

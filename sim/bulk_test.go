@@ -11,8 +11,8 @@ import (
 	"baton/sim"
 )
 
-// TestBulkTransfers: transfers of every kind are whole, keep their rate, and outlive a
-// takeover; those that a backend's end cuts short are counted.
+// TestBulkTransfers: transfers of every kind complete, keep their rate and survive a takeover. Those
+// cut short because a backend ends are counted.
 func TestBulkTransfers(t *testing.T) {
 	for _, c := range []struct {
 		name, steps string
@@ -55,8 +55,8 @@ func TestBulkTransfers(t *testing.T) {
 	}
 }
 
-// TestAnErrorAboutAnOuterPacketReachesNoClient: a link that says its MTU is a black hole for what a
-// service sends in tunnels, and for nothing else.
+// TestAnErrorAboutAnOuterPacketReachesNoClient: a link that reports its MTU is a black hole for
+// encapsulated packets, and for no others.
 func TestAnErrorAboutAnOuterPacketReachesNoClient(t *testing.T) {
 	for mode, blackHole := range map[string]bool{"fullnat": false, "dsr-l2": false, "dsr-ipip": true, "dsr-ipip outer=ipv6": true} {
 		text := "scenario narrow\ntopo pair backends=2\nservice web tcp 198.18.0.100:80 mode=" + mode +

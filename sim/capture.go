@@ -7,23 +7,23 @@ import (
 	"baton/scenarios/lab"
 )
 
-// capture watches the edges, as package netns/capture does: which load balancer
-// carries a VIP's packets, who announces, who resets.
+// capture watches the client and backend edges, as package netns/capture does. It records which
+// load balancer forwards a VIP's packets, every gratuitous ARP and every RST.
 type capture struct {
-	// lanes, by VIP; the last is that of dnat packets at the backend edge, which
-	// keep their client's address.
+	// lanes are indexed by VIP. The last one is for packets of dnat services at the backend
+	// edge, which keep the client's address.
 	lanes      []edgeLane
 	challenges lab.Challenges
-	answers    int // RSTs that answered challenges
+	answers    int // RSTs that answer a challenge ACK; not recorded one by one
 }
 
 type edgeLane struct {
-	node   uint8 // the current forwarder
-	frames uint64
+	node   uint8  // the current forwarder
+	frames uint64 // since it became the forwarder
 	last   clock.Instant
 }
 
-// see notes a packet as the switch delivers it.
+// see records what a delivered packet shows.
 func (c *capture) see(w *World, p *packet) {
 	if p.from < 2 && !p.relayed {
 		c.carried(w, c.laneOf(w, p), p.from, w.now)
@@ -41,7 +41,7 @@ func (c *capture) see(w *World, p *packet) {
 	}
 }
 
-// laneOf is the lane of a packet that a load balancer sent.
+// laneOf returns the lane of a packet sent by a load balancer.
 func (c *capture) laneOf(w *World, p *packet) int {
 	for i, v := range w.vips {
 		if v.link == p.link && v.addr == p.tuple.Src {
@@ -61,7 +61,7 @@ func (c *capture) carried(w *World, lane int, node uint8, at clock.Instant) {
 	l.last = at
 }
 
-// turn records that a lane changes to a node.
+// turn records that a node has become the forwarder of a lane.
 func (c *capture) turn(w *World, lane int, node uint8, at clock.Instant) {
 	l := &c.lanes[lane]
 	f := &trace.Forwarder{Edge: linkNames[onBackends], Last: l.last, Frames: l.frames}
@@ -74,7 +74,7 @@ func (c *capture) turn(w *World, lane int, node uint8, at clock.Instant) {
 	w.record(trace.Event{At: at, Node: w.hosts[node].name, Kind: trace.KindForwarder, Forwarder: f})
 }
 
-// end records the last turn of each lane, and how many RSTs were not counted.
+// end records the final state of each lane, and how many RSTs only answered challenges.
 func (c *capture) end(w *World) {
 	if c.answers > 0 {
 		w.record(trace.Event{At: w.now, Kind: trace.KindNote, Note: lab.ChallengesAnswered(c.answers)})
@@ -91,7 +91,7 @@ func (c *capture) announced(w *World, lb uint8, v vip) {
 		GARP: &trace.GARP{Edge: linkNames[v.link], VIP: v.addr.String()}})
 }
 
-// reset records a RST with its attribution.
+// reset records a RST with its sender, its origin and what the load balancer knew of the flow.
 func (c *capture) reset(w *World, p *packet) {
 	r := &trace.RST{Edge: linkNames[p.link], Tuple: p.tuple, Flow: p.tuple.String(), Sender: w.hosts[p.from].name,
 		Origin: w.hosts[p.origin].name, Entry: "unknown", Fault: w.lastFault, Seq: p.seq}
@@ -106,7 +106,7 @@ func (c *capture) reset(w *World, p *packet) {
 	w.record(trace.Event{At: w.now, Node: r.Origin, Kind: trace.KindRST, RST: r})
 }
 
-// originalOf is the original tuple of the flow that a packet belongs to.
+// originalOf returns the original-direction tuple of a packet's flow.
 func (w *World) originalOf(p *packet) flow.Tuple {
 	switch {
 	case p.link == onClients && p.from < 2:

@@ -6,7 +6,7 @@ import (
 	"baton/impl/catalog"
 )
 
-// catalog returns the digests of the daemon's services.
+// catalog returns the digests of the daemon's service configuration.
 func (p *process) catalog() catalog.Catalog {
 	services := make([]catalog.Service, len(p.tables.Services))
 	for i, s := range p.tables.Services {

@@ -9,20 +9,20 @@ import (
 	"baton/scenarios/plan"
 )
 
-// certificate is what a daemon authenticates itself with.
+// certificate is what a daemon authenticates with on the sync link.
 type certificate struct {
-	foreign bool          // signed by an authority that the peer does not know
-	end     clock.Instant // clock.Never for one that does not expire
+	foreign bool          // signed by a CA that the peer does not trust
+	end     clock.Instant // expiry; clock.Never if it does not expire
 }
 
 var good = certificate{end: clock.Never}
 
-// passes reports whether two daemons take each other's certificates.
+// passes reports whether two daemons accept each other's certificates.
 func (c certificate) passes(other certificate, now clock.Instant) bool {
 	return !c.foreign && !other.foreign && now <= min(c.end, other.end)
 }
 
-// certify replaces the certificates of nodes; their daemons read them at the start.
+// certify replaces the nodes' certificates. A daemon reads its certificate at start only.
 func (w *World) certify(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		at := w.now

@@ -11,8 +11,8 @@ import (
 // up reports whether the two daemons have a stream.
 func (o *outing) up() bool { s := o.stream; return s != nil && s.sides[0].open && s.sides[1].open }
 
-// TestACertificateCountsFromTheNextStart: a stream that is up stays, and a daemon whose
-// certificate the peer does not take gets none, until it starts with a good one.
+// TestACertificateCountsFromTheNextStart: an established stream stays up. A daemon whose certificate
+// the peer rejects gets no stream until it starts with a good one.
 func TestACertificateCountsFromTheNextStart(t *testing.T) {
 	for way, afterStart := range map[string]bool{fault.CertForeign: false, fault.CertExpires: true} {
 		o := settled(t)

@@ -11,7 +11,7 @@ import (
 )
 
 // chaos holds the plan's chaos lines, except those of links; package plan documents
-// each key. Shares are probabilities; a zero field leaves its fault out.
+// each key. Shares are probabilities; a zero field disables its fault.
 type chaos struct {
 	fails                [driver.Calls]float64
 	arbiterFails         [2]float64 // by node
@@ -24,7 +24,7 @@ type chaos struct {
 	stallEvery, stallFor time.Duration
 	stepEvery, stepBy    time.Duration
 	drift                int64 // parts per billion
-	maxEvents            int   // 0 means as many as the real dataplane holds
+	maxEvents            int   // capacity of the flow event buffer; 0 means that of the real dataplane
 	until                time.Duration
 }
 
@@ -76,7 +76,7 @@ func (w *World) startChaos() {
 	}
 }
 
-// repeatedly calls do at random times, every so often in the mean.
+// repeatedly calls do at random intervals whose mean is every.
 func (w *World) repeatedly(draw *Random, every time.Duration, do func()) {
 	if every == 0 {
 		return
@@ -92,23 +92,23 @@ func (w *World) repeatedly(draw *Random, every time.Duration, do func()) {
 	w.at(w.now.Add(draw.Between(every/2, every*3/2)), next)
 }
 
-// stall pauses a daemon for a while. It is on record as a freeze and a thaw.
+// stall pauses a daemon for a random time. The trace shows a freeze and a thaw.
 func (w *World) stall(draw *Random) {
 	p := w.processes[draw.Below(2)]
 	pause := draw.Between(0, w.chaos.stallFor)
 	if p.life == 0 || p.frozen {
 		return
 	}
-	w.faulted(fault.Freeze, p.id, func() (string, bool) { return p.freeze() })
+	w.instantFault(fault.Freeze, p.id, func() (string, bool) { return p.freeze() })
 	freeze := p.freezes
 	w.at(w.now.Add(pause), func() {
-		if p.frozen && p.freezes == freeze { // and no step has frozen it since
-			w.faulted(fault.Thaw, p.id, func() (string, bool) { return p.thaw() })
+		if p.frozen && p.freezes == freeze { // no step of the plan has frozen it since
+			w.instantFault(fault.Thaw, p.id, func() (string, bool) { return p.thaw() })
 		}
 	})
 }
 
-// endChaos ends the chaos.
+// endChaos turns off all faults except clock drift and the size of the event buffer.
 func (w *World) endChaos() {
 	w.chaos = chaos{until: w.chaos.until, drift: w.chaos.drift, maxEvents: w.chaos.maxEvents}
 	for _, lanes := range w.lanes {

@@ -14,7 +14,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// outing is what came of twelve seconds under a load, with a crash in the middle.
+// outing is the outcome of twelve seconds under load with a crash in the middle.
 type outing struct {
 	*World
 	events []trace.Event
@@ -33,7 +33,7 @@ traffic new connects tcp service=web rate=50/s
 traffic probe probe udp service=dns rate=100/s
 `
 
-// out runs the load in the world of a chaos line; none is a calm world.
+// out runs the load with a chaos line; an empty line is a world without chaos.
 func out(t *testing.T, line string) *outing {
 	t.Helper()
 	p, err := plan.Parse("outing.scn", []byte(load+line+"\n@1s end\n"))
@@ -64,7 +64,7 @@ func out(t *testing.T, line string) *outing {
 	return o
 }
 
-// master is the node that was MASTER last.
+// master returns the node that was last MASTER.
 func (o *outing) master() string {
 	name := "lb1"
 	for _, e := range o.events {
@@ -75,7 +75,7 @@ func (o *outing) master() string {
 	return name
 }
 
-// count counts the events of which f holds.
+// count counts the events for which f holds.
 func count(f func(e *trace.Event) bool) func(*outing) float64 {
 	return func(o *outing) float64 {
 		n := 0
@@ -101,7 +101,7 @@ func largest(value func(e *trace.Event) float64) func(*outing) float64 {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// noAnswer is the event of a node that the arbiter did not answer.
+// noAnswer reports whether an event shows that the arbiter did not answer a node.
 func noAnswer(e *trace.Event) bool {
 	return e.Gate != nil && strings.Contains(e.Gate.Why, "the arbiter does not answer")
 }
@@ -110,7 +110,7 @@ func unansweredAt(node string) func(*outing) float64 {
 	return count(func(e *trace.Event) bool { return e.Node == node && noAnswer(e) })
 }
 
-// firstUnanswered is when, in milliseconds, a node first got no answer; 0 if none did.
+// firstUnanswered is when, in milliseconds, a node first got no answer; 0 if that never happened.
 func firstUnanswered(o *outing) float64 {
 	for i := range o.events {
 		if noAnswer(&o.events[i]) {
@@ -120,7 +120,7 @@ func firstUnanswered(o *outing) float64 {
 	return 0
 }
 
-// What there is to be seen of what goes wrong.
+// Observable effects of the chaos keys.
 var (
 	stalls     = count(func(e *trace.Event) bool { return e.Gap != nil && e.Gap.Proto == "tcp" })
 	outages    = count(func(e *trace.Event) bool { return e.Gap != nil && e.Gap.Proto == "udp" })
@@ -138,7 +138,7 @@ var (
 	refused    = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "lease refused") })
 )
 
-// tripOf looks at the round trips of the sessions before the crash, which makes them long.
+// tripOf measures the sessions' round trips before the crash, which would lengthen them.
 func tripOf(e *trace.Event, value func(*trace.Totals) float64) float64 {
 	if e.Totals == nil || e.Totals.Name != "web" || e.At > epoch.Add(6*time.Second) {
 		return 0
@@ -157,7 +157,7 @@ func frames(o *outing) float64 {
 	return n
 }
 
-// claim is how long, in milliseconds, the claims took to be MASTER, in all.
+// claim is the total time, in milliseconds, from a claim to MASTER.
 func claim(o *outing) float64 {
 	var from clock.Instant
 	took := 0.0
@@ -173,7 +173,7 @@ func claim(o *outing) float64 {
 	return took
 }
 
-// takeover is when, in milliseconds, a node became MASTER last.
+// takeover is when, in milliseconds, a node last became MASTER.
 func takeover(o *outing) float64 {
 	last := 0.0
 	for _, e := range o.events {
@@ -184,7 +184,7 @@ func takeover(o *outing) float64 {
 	return last
 }
 
-// firstSync is when, in milliseconds, the pair was in sync first.
+// firstSync is when, in milliseconds, the pair was first in sync.
 func firstSync(o *outing) float64 {
 	for _, e := range o.events {
 		if e.Sync != nil && e.Sync.Phase == "insync" {
@@ -194,10 +194,10 @@ func firstSync(o *outing) float64 {
 	return math.Inf(1)
 }
 
-// dropped is how many flow events the dataplanes have had no room for.
+// dropped is how many flow events the dataplanes have dropped because their buffer was full.
 func dropped(o *outing) float64 { return float64(o.processes[0].lost + o.processes[1].lost) }
 
-// stepped is by how much, in milliseconds, the clocks that still run have moved.
+// stepped is how far, in milliseconds, the clocks of the running hosts have moved.
 func stepped(o *outing) float64 {
 	sum := 0.0
 	for i, p := range o.processes {
@@ -212,8 +212,8 @@ func drift(o *outing) float64 {
 	return math.Max(math.Abs(float64(o.processes[0].clock.drift)), math.Abs(float64(o.processes[1].clock.drift)))
 }
 
-// TestEveryChaosTakesEffect: each key of a chaos line changes what it is said to,
-// by so much at least, against the calm world. A key without a row is not tested.
+// TestEveryChaosTakesEffect: each key of a chaos line changes its documented effect by at least the
+// stated amount, compared with a run without chaos. A key without a row is not tested.
 func TestEveryChaosTakesEffect(t *testing.T) {
 	rows := map[string]struct {
 		line    string
@@ -268,8 +268,8 @@ func TestEveryChaosTakesEffect(t *testing.T) {
 	}
 }
 
-// TestLinksHaveTwoDirections: what is lost of what one node sends, the other does
-// not lose: only one of the two hears its peer.
+// TestLinksHaveTwoDirections: loss in one node's direction does not affect the other's: only one of
+// the two receives its peer's heartbeats.
 func TestLinksHaveTwoDirections(t *testing.T) {
 	o := out(t, "chaos sync from lb1 loss=1")
 	heard := func(node string) bool {

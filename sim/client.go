@@ -13,11 +13,11 @@ type phase uint8
 const (
 	connecting phase = iota
 	established
-	closing // everything is answered and our FIN is sent; the backend's is awaited
-	ended   // in order, lost, failed, or given up; the socket stays
+	closing // our FIN is sent; waiting for the backend's
+	ended   // closed, lost, failed or given up; the socket stays
 )
 
-// maxOutstanding bounds the messages of one session that have no echo yet.
+// maxOutstanding bounds the messages of one session that wait for an echo.
 const maxOutstanding = 1024
 
 // conn is a TCP connection or an SCTP association of a client: a session, an idle flow, or one short
@@ -27,20 +27,20 @@ type conn struct {
 	gen     *generator
 	number  int // within the line
 	phase   phase
-	started clock.Instant // when it was scheduled to begin
-	leaving bool          // close once everything is answered
-	corrupt bool          // reported
-	opened  bool          // the start of the traffic no longer waits for it
-	backend uint8         // that of the first echo
-	server  uint32        // the other end's index, plus 1; 0 if there is none
-	waits   []clock.Instant
+	started clock.Instant   // scheduled start
+	leaving bool            // close once everything is answered
+	corrupt bool            // a wrong echo was reported
+	opened  bool            // StartTraffic no longer waits for it
+	backend uint8           // that sent the latest echo; nobody before the first
+	server  uint32          // index of the backend's end plus 1; 0 if there is none
+	waits   []clock.Instant // send times of the messages without an echo
 	stall   stallMeter
 	way     way
 	bulk    *transfer // nil if it is not a transfer
 }
 
-// since is the instant from which a connection's time limit counts: its scheduled begin, or
-// the thaw of its client.
+// since is the start of a connection's time limit: its scheduled start, or the thaw of its
+// client if that is later.
 func (c *conn) since() clock.Instant { return max(c.started, c.gen.resumed) }
 
 func (c *conn) short() bool { return c.gen.line.Kind == plan.Connects }
@@ -84,7 +84,7 @@ func (g *generator) attempt() {
 	g.all = append(g.all, c.id)
 	g.turn++
 	g.live++
-	// Those that have ended are forgotten from time to time.
+	// Remove ended connections from time to time.
 	if len(g.all) >= 4*max(64, g.live) {
 		kept := g.all[:0]
 		for _, id := range g.all {
@@ -96,8 +96,7 @@ func (g *generator) attempt() {
 	}
 }
 
-// say sends the message that is due now, whether or not earlier ones
-// were answered.
+// say sends a message, whether or not earlier ones were answered.
 func (c *conn) say() {
 	if c.phase != established || len(c.waits) >= maxOutstanding {
 		return
@@ -140,12 +139,12 @@ func (s *clients) wake(e *endpoint, at clock.Instant) {
 func (s *clients) connected(e *endpoint) {
 	w := (*World)(s)
 	if h := &w.hosts[e.host]; h.frozen {
-		h.learns(func() { s.connected(e) })
+		h.afterThaw(func() { s.connected(e) })
 		return
 	}
 	c := w.conns.at(e.id)
 	if c.phase != connecting {
-		return // given up before
+		return // already given up
 	}
 	c.phase = established
 	if c.bulk != nil {
@@ -163,11 +162,11 @@ func (s *clients) connected(e *endpoint) {
 	c.say()
 }
 
-// readable takes echoes.
+// readable handles received echoes.
 func (s *clients) readable(e *endpoint, bytes int, tag uint32, backend uint8) {
 	w := (*World)(s)
 	if h := &w.hosts[e.host]; h.frozen {
-		h.learns(func() { s.readable(e, bytes, tag, backend) })
+		h.afterThaw(func() { s.readable(e, bytes, tag, backend) })
 		return
 	}
 	c := w.conns.at(e.id)
@@ -233,7 +232,8 @@ func (c *conn) noteBackend(backend uint8) {
 	c.event(trace.TrafficMoved, "from "+c.gen.w.hosts[before].name)
 }
 
-// open ends the wait of the start of the traffic for the connection: it has had an answer, or ended.
+// open tells the generator, once, that StartTraffic need not wait for this connection any more:
+// it has had an answer or has ended.
 func (c *conn) open() {
 	if !c.opened && !c.short() && c.bulk == nil {
 		c.opened = true
@@ -241,7 +241,7 @@ func (c *conn) open() {
 	}
 }
 
-// wrong counts a connection once, however many of its echoes are wrong.
+// wrong counts a connection as corrupt, at most once.
 func (c *conn) wrong(why string, backend uint8) {
 	if !c.corrupt {
 		c.corrupt = true
@@ -252,11 +252,11 @@ func (c *conn) wrong(why string, backend uint8) {
 
 func (c *conn) event(event, why string) { c.gen.flowEvent(c.number, event, why, c.backend, c.tuple) }
 
-// leave begins the orderly close as soon as every message has been answered, or at once
-// where the session closes its sending side first and reads on.
+// leave closes the connection gracefully once every message is answered. A line with Half closes
+// its sending side at once and keeps reading.
 func (c *conn) leave() {
 	if c.leaving = true; c.bulk != nil {
-		return // a transfer that has begun goes on
+		return // a running transfer continues
 	}
 	if c.phase == established && (len(c.waits) == 0 || c.gen.line.Half) {
 		c.phase = closing
@@ -268,7 +268,7 @@ func (c *conn) leave() {
 func (s *clients) halfClosed(e *endpoint) {
 	w := (*World)(s)
 	if h := &w.hosts[e.host]; h.frozen {
-		h.learns(func() { s.halfClosed(e) })
+		h.afterThaw(func() { s.halfClosed(e) })
 		return
 	}
 	c := w.conns.at(e.id)
@@ -283,7 +283,7 @@ func (s *clients) halfClosed(e *endpoint) {
 func (s *clients) finished(e *endpoint) {
 	w := (*World)(s)
 	if h := &w.hosts[e.host]; h.frozen {
-		h.learns(func() { s.finished(e) })
+		h.afterThaw(func() { s.finished(e) })
 		return
 	}
 	c := w.conns.at(e.id)
@@ -300,7 +300,7 @@ func (s *clients) finished(e *endpoint) {
 func (s *clients) reset(e *endpoint, why string) {
 	w := (*World)(s)
 	if h := &w.hosts[e.host]; h.frozen {
-		h.learns(func() { s.reset(e, why) })
+		h.afterThaw(func() { s.reset(e, why) })
 		return
 	}
 	c := w.conns.at(e.id)
@@ -315,8 +315,8 @@ func (s *clients) reset(e *endpoint, why string) {
 	}
 }
 
-// expire is called when a connection has had its time to be established and, if
-// it is a short one, answered.
+// expire is called when the time limit has passed within which a connection must be established
+// and, if it is short, answered.
 func (c *conn) expire() {
 	if c.gen.w.now < c.since().Add(connectTime) || c.gen.w.hosts[c.host].frozen {
 		return // its time limit was reset when its client thawed
@@ -365,7 +365,7 @@ func (c *conn) over() {
 	c.gen.checkEnd()
 }
 
-// abandon counts a connection that was never established.
+// abandon ends a connection as failed: it was never established, or is short or a transfer.
 func (c *conn) abandon(why string) {
 	if c.bulk != nil {
 		c.incomplete(why)
@@ -376,7 +376,7 @@ func (c *conn) abandon(why string) {
 	c.over()
 }
 
-// lose ends a connection that was established and died.
+// lose ends an established connection that broke.
 func (c *conn) lose(why string) {
 	if c.short() || c.bulk != nil {
 		c.abandon(why)
@@ -395,7 +395,7 @@ func (c *conn) lose(why string) {
 	c.over()
 }
 
-// noteStall reports how long an ending connection has waited for an answer.
+// noteStall records how long a connection that ends has waited for an answer.
 func (c *conn) noteStall(until clock.Instant) {
 	if len(c.waits) > 0 {
 		if g, late := c.stall.waited(gapTCP, c.waits[0], until); late {
@@ -404,7 +404,7 @@ func (c *conn) noteStall(until clock.Instant) {
 	}
 }
 
-// finish ends a connection in order.
+// finish ends a connection that was closed gracefully.
 func (c *conn) finish(why string) {
 	if c.short() {
 		c.gen.line.totals.Opened++

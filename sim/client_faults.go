@@ -11,18 +11,19 @@ import (
 	"baton/scenarios/plan"
 )
 
-// clientEnded is why a flow is neither lost nor failed that is not answered any more.
+// clientEnded is the reason recorded for open flows of a client that has ended: they count as
+// neither lost nor failed.
 const clientEnded = "its client ended"
 
-// learns queues an event that a frozen client's programs see after the thaw.
-func (h *host) learns(what func()) { h.later = append(h.later, what) }
+// afterThaw queues an event that a frozen client's programs see after the thaw.
+func (h *host) afterThaw(what func()) { h.later = append(h.later, what) }
 
-// generatorsOf lists what a client generates.
+// generatorsOf returns the generators of a client.
 func (w *World) generatorsOf(h *host) []*generator {
 	return slices.DeleteFunc(slices.Clone(w.generators), func(g *generator) bool { return g.client != h.index })
 }
 
-// ownedConns are the connections and associations that have a port of a client.
+// ownedConns returns the connections and associations that hold a port of a client.
 func (w *World) ownedConns(h *host) []*conn {
 	var found []*conn
 	for _, from := range h.sources {
@@ -42,7 +43,7 @@ func (w *World) crashClient(h *host) (string, bool) {
 		c.forget()
 	}
 	gone := h.bound()
-	for _, from := range h.sources { // the next ones are given out from where they had come to: a boot draws others
+	for _, from := range h.sources { // the next port stays where it was: after a boot a client uses other ports
 		clear(from.ports)
 		clear(from.own)
 	}
@@ -50,8 +51,8 @@ func (w *World) crashClient(h *host) (string, bool) {
 	return fmt.Sprintf("carrier down; %d sockets gone", gone), true
 }
 
-// killClient ends the programs: the kernel closes their connections, and resets those on
-// which more comes.
+// killClient ends the programs. The kernel closes their connections and answers further data
+// with a RST.
 func (w *World) killClient(h *host) (string, bool) {
 	if h.ended {
 		return "no receipt: no program runs", false
@@ -81,12 +82,12 @@ func (w *World) closeAll(h *host) int {
 	return h.bound()
 }
 
-// stopClient ends a client's traffic in order, and records the receipt when it has ended.
+// stopClient closes a client's traffic gracefully and records the receipt when all of it has ended.
 func (w *World) stopClient(h *host) {
-	began := w.begun(trace.Fault{Verb: fault.Stop, Target: h.name, Hosts: []string{h.name}})
+	began := w.beginFault(trace.Fault{Verb: fault.Stop, Target: h.name, Hosts: []string{h.name}})
 	left := w.generatorsOf(h)
 	if h.ended || h.frozen || len(left) == 0 {
-		w.proven(began, "no receipt: no program runs", false)
+		w.endFault(began, "no receipt: no program runs", false)
 		return
 	}
 	h.leaving = true
@@ -98,7 +99,7 @@ func (w *World) stopClient(h *host) {
 			}
 			w.breakOff(h)
 			w.closeAll(h)
-			w.proven(began, fmt.Sprintf("%d lines of traffic ended gracefully", len(left)), true)
+			w.endFault(began, fmt.Sprintf("%d lines of traffic ended gracefully", len(left)), true)
 		}
 		if g.done {
 			g.onEnd()
@@ -107,7 +108,7 @@ func (w *World) stopClient(h *host) {
 	w.finish(w.now.Add(plan.LeaveTime), func(g *generator) bool { return g.client == h.index })
 }
 
-// awaitLeave waits until a client that was told to stop has done so.
+// awaitLeave waits until a client that was told to stop has stopped.
 func (w *World) awaitLeave(ctx context.Context, h *host) error {
 	if !h.leaving {
 		return nil
@@ -115,7 +116,7 @@ func (w *World) awaitLeave(ctx context.Context, h *host) error {
 	return w.run(ctx, w.now.Add(receiptLimit), func() bool { return !h.leaving })
 }
 
-// breakOff ends a client's traffic. Its open sessions are neither lost nor failed.
+// breakOff ends a client's traffic at once. Its open sessions count as neither lost nor failed.
 func (w *World) breakOff(h *host) {
 	at := w.now
 	if h.frozen {
@@ -139,8 +140,8 @@ func (w *World) freezeClient(h *host) (string, bool) {
 	return "programs stopped", true
 }
 
-// thawClient lets a client's programs learn what has come meanwhile. What was meant for
-// the time that they stood still is left out, and no wait is counted that includes it.
+// thawClient resumes a client's programs, which then handle what arrived during the freeze. Sends
+// that were due during the freeze are skipped, and waits do not include it.
 func (w *World) thawClient(h *host) (string, bool) {
 	if !h.frozen {
 		return "no receipt: no program is frozen", false
@@ -166,7 +167,7 @@ func (w *World) restoreClient(h *host) (string, bool) {
 	return fmt.Sprintf("links up; %d lines of traffic restarted", w.startShares(h)), true
 }
 
-// startShares starts a client's share of each line that runs, but for those that it has.
+// startShares starts a client's share of each running line, except those already started.
 func (w *World) startShares(h *host) (started int) {
 	start := w.now.Add(slot + w.random.Between(0, slot))
 	for _, l := range w.lines {
@@ -180,14 +181,14 @@ func (w *World) startShares(h *host) (started int) {
 	return started
 }
 
-// runs reports whether the time of a line has come and is not over.
+// runs reports whether a line has started and has not ended.
 func (l *line) runs() bool { return (l.From == 0 || l.totals.Began > 0) && l.totals.Ended == 0 }
 
-// breakOff ends what the generator has open, because its client has ended at an instant.
+// breakOff ends the generator because its client ended at an instant.
 func (g *generator) breakOff(at clock.Instant) {
 	if g.done {
 		if g.sample != nil && g.line.runs() {
-			g.sample.forget() // it ended in order, and its client's next share has a sample of its own
+			g.sample.forget() // the client's next share brings its own sample
 		}
 		return
 	}
@@ -231,7 +232,7 @@ func (c *conn) breakOff(at clock.Instant) {
 	c.event(trace.TrafficDone, clientEnded)
 }
 
-// resume goes on after the client has stood still.
+// resume restarts the generator after its client's freeze.
 func (g *generator) resume() {
 	w := g.w
 	g.resumed = w.now

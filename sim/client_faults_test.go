@@ -11,9 +11,9 @@ import (
 	"baton/sim"
 )
 
-// TestWhatBefallsAClient: what its own end does to a client's sessions is no loss, no
-// failure and no gap, and what it opens afterwards is served. Half of the load is that of
-// another client, whose sessions go on.
+// TestWhatBefallsAClient: when a client ends, its own sessions count neither as lost, failed nor as
+// gaps, and what it opens afterwards is served. The other client, with half of the load, is not
+// affected.
 func TestWhatBefallsAClient(t *testing.T) {
 	for _, c := range []struct {
 		name, steps string

@@ -8,7 +8,8 @@ import (
 	"baton/impl/trace"
 )
 
-// TestHowASessionEnds lists the ways, what each is called, and what it leaves of the line's totals.
+// TestHowASessionEnds lists the ways in which a session ends, the event of each and its effect on
+// the line's totals.
 func TestHowASessionEnds(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -93,7 +94,8 @@ func TestHowASessionEnds(t *testing.T) {
 	}
 }
 
-// TestALostSessionWithoutAnAnswerWasOpened: it was established, so its loss counts, and is told after its begin.
+// TestALostSessionWithoutAnAnswerWasOpened: it was established, so its loss counts, and its opening is
+// recorded before the loss.
 func TestALostSessionWithoutAnAnswerWasOpened(t *testing.T) {
 	o := settled(t)
 	c := o.conns.at(o.generators[0].all[0])
@@ -111,7 +113,7 @@ func TestALostSessionWithoutAnAnswerWasOpened(t *testing.T) {
 	}
 }
 
-// TestASessionHasABoundOfMessagesWithoutAnEcho: at it, it skips messages.
+// TestASessionHasABoundOfMessagesWithoutAnEcho: at the bound a session skips messages.
 func TestASessionHasABoundOfMessagesWithoutAnEcho(t *testing.T) {
 	o := settled(t)
 	c := o.conns.at(o.generators[0].all[0])
@@ -129,7 +131,7 @@ func TestASessionHasABoundOfMessagesWithoutAnEcho(t *testing.T) {
 	}
 }
 
-// TestAWrongEchoIsToldOnce: of another flow, and of nothing that was sent.
+// TestAWrongEchoIsToldOnce: an echo of another flow, or of nothing that was sent, is recorded once.
 func TestAWrongEchoIsToldOnce(t *testing.T) {
 	for why, edit := range map[string]func(*conn){
 		trace.EchoForeign: func(c *conn) {

@@ -8,7 +8,7 @@ import (
 	"baton/impl/trace"
 )
 
-// datagram is one UDP flow of a client: an idle one, or that of a probe.
+// datagram is one UDP flow of a client: an idle flow, a probe or a query.
 type datagram struct {
 	gen     *generator
 	id      uint32
@@ -16,14 +16,14 @@ type datagram struct {
 	number  int // within the line
 	seq     uint32
 	sent    uint32        // tag of the latest datagram
-	bound   clock.Instant // since when it has its port; 0: it has sent nothing yet
-	backend uint8
-	corrupt bool
-	query   bool // one question, one answer
-	over    bool // its port can be reused
+	bound   clock.Instant // when its source port was bound; 0 before the first datagram
+	backend uint8         // that sent the latest answer
+	corrupt bool          // a wrong answer was reported
+	query   bool          // one question, one answer
+	over    bool          // its port can be reused
 	way     way
-	// times are when the last datagrams of an idle flow were sent, for the round
-	// trip of an answer: by seq modulo their number.
+	// times are the send times of the latest datagrams, indexed by seq modulo their number,
+	// from which the round trip of an answer is computed.
 	times [4]clock.Instant
 }
 
@@ -34,7 +34,7 @@ func (g *generator) addDatagram(number int) *datagram {
 	return d
 }
 
-// rebind gives a flow that is about to send another source port, if it is time.
+// rebind gives a flow a new source port every line.Rebind; it is called before each send.
 func (d *datagram) rebind(now clock.Instant) {
 	every := d.gen.line.Rebind
 	switch {
@@ -50,7 +50,7 @@ func (d *datagram) rebind(now clock.Instant) {
 
 func (d *datagram) tag() uint32 { return d.id | datagramTag }
 
-// send sends a datagram. It has no error: a lost datagram shows as a missing answer.
+// send sends a datagram. A lost datagram shows as a missing answer.
 func (d *datagram) send(now clock.Instant) {
 	w := d.gen.w
 	d.gen.line.totals.Sent++
@@ -71,7 +71,7 @@ func (d *datagram) arrived(p *packet) {
 	w := d.gen.w
 	if h := &w.hosts[d.gen.client]; h.frozen {
 		late := *p
-		h.learns(func() { d.arrived(&late) })
+		h.afterThaw(func() { d.arrived(&late) })
 		return
 	}
 	if p.tag != d.tag() {
@@ -90,7 +90,7 @@ func (d *datagram) arrived(p *packet) {
 	d.answered(w.now, p.seq, p.backend)
 }
 
-// answered takes an answer that arrives at an instant.
+// answered handles an answer that arrives at an instant.
 func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 	g := d.gen
 	if g.probe != nil {
@@ -125,17 +125,17 @@ func (d *datagram) answered(at clock.Instant, seq uint32, backend uint8) {
 	g.flowEvent(d.number, trace.TrafficMoved, "from "+g.w.hosts[before].name, backend, d.tuple)
 }
 
-// probe is a UDP flow at a fixed rate that measures outages. A probe counts as
-// answered if its answer arrives within the threshold of its sending.
+// probe is a UDP flow at a fixed rate that measures outages. A datagram counts as answered if its
+// answer arrives within gapUDP after it was sent.
 type probe struct {
 	*datagram
-	flight  []flight // probes not yet settled, oldest first
+	flight  []flight // datagrams not yet settled from index first on, oldest first
 	first   int      // index of the oldest
-	settled uint32   // its sequence number
+	settled uint32   // sequence number of the oldest
 	meter   outageMeter
 }
 
-// flight is one probe on its way.
+// flight is one datagram of a probe that is not settled.
 type flight struct {
 	sent     clock.Instant
 	answered bool // in time
@@ -156,7 +156,7 @@ func (p *probe) send(now clock.Instant) {
 	p.datagram.send(now)
 }
 
-// settle decides the probes whose time to be answered has passed.
+// settle decides the datagrams whose answers are overdue.
 func (p *probe) settle(now clock.Instant) {
 	for p.first < len(p.flight) && now.Sub(p.flight[p.first].sent) > gapUDP {
 		f := p.flight[p.first]
@@ -171,7 +171,7 @@ func (p *probe) settle(now clock.Instant) {
 func (p *probe) answered(at clock.Instant, seq uint32) {
 	i := int(seq - p.settled)
 	if i < 0 || i >= len(p.flight)-p.first {
-		p.gen.line.received(at.Add(-gapUDP-time.Millisecond), at) // settled before it came
+		p.gen.line.received(at.Add(-gapUDP-time.Millisecond), at) // late: already settled as unanswered
 		return
 	}
 	f := &p.flight[p.first+i]
@@ -181,7 +181,7 @@ func (p *probe) answered(at clock.Instant, seq uint32) {
 
 func (p *probe) finish() {
 	if p.gen.done {
-		return // its client has ended meanwhile
+		return // its client has ended
 	}
 	p.settle(p.gen.w.now)
 	if g, open := p.meter.end(gapUDP, p.gen.beat.at); open {

@@ -32,8 +32,8 @@ func TestDetectionFollowsTheLastPacket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ends := drawBFDPair(t)
 		for i := range ends {
-			// Only what is authenticated may be damaged: a bit that flips in a packet
-			// that is not would be what the peer says.
+			// Damage requires authentication: without it a flipped bit would be accepted as
+			// the peer's word.
 			ends[i].cfg.Auth = bfd.Auth{Type: bfd.AuthMeticulousKeyedSHA1, Keys: []bfd.Key{{ID: 1, Secret: []byte("secret")}}, SendKey: 1}
 		}
 		p := newBFDPair(t, ends)
@@ -68,7 +68,7 @@ func (p *bfdPair) impair(t *rapid.T) {
 	}
 }
 
-// heal leaves both directions their delay and jitter alone.
+// heal removes the impairments of both directions except delay and jitter.
 func (p *bfdPair) heal(t *rapid.T) {
 	for i := range p.ends {
 		p.replaceLink(t, &p.ends[i], p.ends[i].params)
@@ -82,8 +82,8 @@ func (p *bfdPair) replaceLink(t *rapid.T, e *bfdEnd, params link.Params) {
 	}
 }
 
-// change sets other timers at one end. The link has been healed for so long that no
-// earlier Poll Sequence is left, whose Final could be taken for this one's.
+// change sets other timers at one end. The link must have been healed long enough for earlier Poll
+// Sequences to end; their Final could be mistaken for this one's.
 func (p *bfdPair) change(t *rapid.T, end int) {
 	e := &p.ends[end]
 	tx := time.Duration(rapid.IntRange(3_000, 500_000).Draw(t, "new tx")) * time.Microsecond
@@ -129,7 +129,7 @@ func TestCutIsDetectedInTime(t *testing.T) {
 }
 
 // TestToleratedLossesTakeNothingDown: as many losses in a row as the multiplier
-// tolerates, again and again in both directions, take no session down; meanwhile
+// tolerates, repeated in both directions, take no session down; meanwhile
 // each sender keeps to the jitter that the tolerance counts on.
 func TestToleratedLossesTakeNothingDown(t *testing.T) {
 	most := 0
@@ -157,8 +157,8 @@ func TestToleratedLossesTakeNothingDown(t *testing.T) {
 	}
 }
 
-// TestLossesBeyondEveryJitterTakeItDown: as many losses in a row as no jitter makes
-// up for take the receiver down the first time that they occur.
+// TestLossesBeyondEveryJitterTakeItDown: so many losses in a row that no jitter can compensate take
+// the receiver down at their first occurrence.
 func TestLossesBeyondEveryJitterTakeItDown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newBFDPair(t, drawBFDPair(t))
@@ -174,8 +174,7 @@ func TestLossesBeyondEveryJitterTakeItDown(t *testing.T) {
 	})
 }
 
-// tolerated is the greatest number of packets of a sender that can be lost in a row
-// in every case.
+// tolerated is the greatest number of packets in a row whose loss is always tolerated.
 func (p *bfdPair) tolerated(sender int) int {
 	s, r := &p.ends[sender], &p.ends[1-sender]
 	n := 0
@@ -185,7 +184,7 @@ func (p *bfdPair) tolerated(sender int) int {
 	return n - 1
 }
 
-// fatal is the least number that can be lost in a row in no case.
+// fatal is the smallest number of packets in a row whose loss is never tolerated.
 func (p *bfdPair) fatal(sender int) int {
 	s, r := &p.ends[sender], &p.ends[1-sender]
 	n := 0
@@ -204,8 +203,8 @@ func inRow(n int) func() bool {
 	}
 }
 
-// wantPace asks that a sender's intervals lie within their bounds and differ by
-// most of what jitter may do: equal ones would synchronise senders (section 6.8.7).
+// wantPace requires that a sender's intervals lie within their bounds and use most of the allowed
+// jitter: equal intervals would synchronise senders (section 6.8.7).
 func (p *bfdPair) wantPace(t *rapid.T, sender int) {
 	e := &p.ends[sender]
 	agreed, pace := p.agreed(sender), e.pace

@@ -11,7 +11,7 @@ import (
 	"baton/sim/campaign"
 )
 
-// sample is scenarios that between them use every fault and every kind of traffic.
+// sample lists scenarios that together use every fault and every kind of traffic.
 func sample(t testing.TB) []*plan.Plan {
 	var plans []*plan.Plan
 	for _, name := range []string{"restored-master-does-not-preempt", "freeze-and-thaw", "sync-cut-and-heal", "operator-handover",
@@ -22,7 +22,7 @@ func sample(t testing.TB) []*plan.Plan {
 	return plans
 }
 
-// worse is the plan in a world in which everything goes wrong from time to time.
+// worse returns the plan with chaos of every kind.
 func worse(t testing.TB, p *plan.Plan) *plan.Plan {
 	t.Helper()
 	text := plan.Print(p) + campaign.DrawChaos(sim.NewRandom(7, "test"), 1)

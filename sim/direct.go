@@ -4,8 +4,8 @@ import (
 	"baton/impl/flow"
 )
 
-// Backends of a direct service have its VIP and a leg of their own on the clients' link, by which
-// they answer.
+// Backends of a direct service own its VIP and have an interface on the clients' link, through
+// which they answer clients directly.
 
 // isDirect reports whether an address is the VIP of a direct service.
 func (w *World) isDirect(a flow.Addr) bool {
@@ -17,13 +17,13 @@ func (w *World) isDirect(a flow.Addr) bool {
 	return false
 }
 
-// owns reports whether a client or backend takes packets for an address.
+// owns reports whether a client or backend accepts packets for an address.
 func (w *World) owns(host uint8, a flow.Addr) bool {
 	return w.hostOf(a) == host || host >= w.firstBack && w.isDirect(a)
 }
 
-// reply sends a backend's packet to a client: directly, or by the load balancer that has the
-// gateway.
+// reply sends a backend's packet to a client: directly, or through the load balancer that holds
+// the gateway address.
 func (w *World) reply(p packet) {
 	p.outer = 0
 	if !w.isDirect(p.tuple.Src) {

@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// drain makes daemons send no new flows to a backend of each service.
+// drain makes daemons send no new flows to the numbered backend of each service.
 func (w *World) drain(ctx context.Context, f plan.Fault) error {
 	number, deadline := f.Drained()
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {

@@ -21,7 +21,8 @@ func (p *process) newDriver() *driver.Driver {
 	}})
 }
 
-// halfway is the share of failed writes that are applied by half.
+// halfway is the share of failed Apply calls that apply half of their entries, and of failed
+// arbiter requests that are executed.
 const halfway = 0.5
 
 // Now implements driver.Clock.
@@ -52,7 +53,7 @@ func (p *process) settleCore() {
 	}
 }
 
-// finish ends a slow effect, and handles the inputs that arrived during it.
+// finish completes a slow effect and handles the inputs that arrived during it.
 func (p *process) finish(life uint64) {
 	if p.life != life || !p.busy() {
 		return
@@ -65,9 +66,8 @@ func (p *process) finish(life uint64) {
 	p.takeInbox()
 }
 
-// takeInbox takes the inputs that have waited, until the daemon is busy again.
-// Heartbeats come first: a daemon that has fallen behind must not take its own
-// backlog for the peer's silence.
+// takeInbox handles queued inputs until the daemon is busy again. Heartbeats come first: a
+// daemon that has fallen behind must not mistake its own backlog for a silent peer.
 func (p *process) takeInbox() {
 	life := p.life
 	for p.life == life && !p.busy() && !p.frozen {
@@ -92,8 +92,8 @@ func (p *process) takeInbox() {
 	}
 }
 
-// Costs of writing the dataplane's maps. Renewals of the lease cost nothing, because
-// nothing waits for them.
+// Durations of writes to the dataplane's maps. A renewal of the lease takes no time, because
+// nothing waits for it.
 const (
 	writeMin   = 8 * time.Microsecond
 	writeMax   = 40 * time.Microsecond
@@ -101,7 +101,7 @@ const (
 	thawWindow = 2 * time.Millisecond
 )
 
-// effort is the duration of an effect.
+// effort returns the duration of an effect.
 func (p *process) effort(e node.Effect) time.Duration {
 	chaos := &p.w.chaos
 	var took time.Duration
@@ -133,7 +133,7 @@ func (p *ports) ResetStream(string) { p.w.resetStream((*process)(p)) }
 func (p *ports) Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error)) {
 	(*process)(p).changed()
 	p.dataplane.Advance(p.Now())
-	// Deletions come first, because they make room.
+	// Deletions come first because they free entries.
 	err := p.table.Delete(deletes)
 	if err == nil {
 		err = p.table.Apply(entries)
@@ -247,7 +247,7 @@ func (p *ports) DropReplies(ids []uint64) {
 // Keep implements driver.Dataplane.
 func (p *ports) Keep(of flow.Pedigree) error { return p.table.Keep(of) }
 
-// Announce implements driver.Announcer. An announcement that is lost on the link counts as sent.
+// Announce implements driver.Announcer. It reports no error for an announcement lost on the link.
 func (p *ports) Announce(a node.Announce) error {
 	p.w.announce(p.index, a, p.losesGARP)
 	return nil
@@ -258,7 +258,7 @@ func (p *ports) losesGARP() bool {
 	return chaos > 0 && p.random.Chance(chaos)
 }
 
-// Record implements driver.Recorder: an event of the core, on the trace's time axis.
+// Record implements driver.Recorder. It converts an event's times from the host's clock to true time.
 func (p *ports) Record(e trace.Event) {
 	e.At = p.w.now
 	switch {
@@ -279,7 +279,7 @@ func (p *ports) Record(e trace.Event) {
 // Failed implements driver.Recorder. The core traces what a failure means to it.
 func (p *ports) Failed(driver.Call, error) {}
 
-// Exit implements driver.Process: the daemon has left in order.
+// Exit implements driver.Process: the daemon has stopped gracefully.
 func (p *ports) Exit() {
 	p.w.closeStream((*process)(p))
 	(*process)(p).end()

@@ -11,14 +11,14 @@ import (
 
 var _ scenarios.Witness = (*World)(nil)
 
-// tables are the connection tables of both nodes, as package netns reads them: where damage
-// to clients begins, for the first clusters of it, or else at the end.
+// tables holds copies of both nodes' connection tables. Like package netns, the world reads them
+// when damage to clients begins (the first few times), or at the end of a run without damage.
 type tables struct {
 	onsets evidence.Onsets
 	all    []reading // by time
 }
 
-// reading is the tables of both nodes at one moment.
+// reading is a copy of both nodes' tables at one instant.
 type reading struct {
 	at    clock.Instant
 	when  string
@@ -26,7 +26,7 @@ type reading struct {
 	gone  [2]string // why a node has no table
 }
 
-// watchDamage copies the tables where damage begins.
+// watchDamage copies the tables if the event begins damage to clients.
 func (w *World) watchDamage(e trace.Event) {
 	if w.cfg.Evidence && w.tables.onsets.Begins(e) {
 		w.readTables("where damage to clients begins")
@@ -49,21 +49,21 @@ func (w *World) readTables(when string) {
 	w.tables.all = append(w.tables.all, r)
 }
 
-// lastTables copies them at the end of a run without damage.
+// lastTables copies the tables at the end of a run without damage.
 func (w *World) lastTables() {
 	if w.cfg.Evidence && len(w.tables.all) == 0 {
 		w.readTables("the end of the run, after its traffic was closed")
 	}
 }
 
-// Evidence implements scenarios.Witness. A model of packets has no frames, and its
-// nodes are no processes; the seed brings the whole run back.
+// Evidence implements scenarios.Witness. The simulator has no frames to capture and no process
+// logs; a run is reproduced from its seed.
 func (w *World) Evidence(store *evidence.Store, ask evidence.Ask) error {
 	for _, link := range w.plan.CaptureLinks(plan.Sim) {
-		store.Lack(evidence.Missing{Kind: evidence.Capture, Edge: link, Why: "the simulator's packets are no frames; the trace has every RST"})
+		store.Lack(evidence.Missing{Kind: evidence.Capture, Edge: link, Why: "the simulator has no frames to capture; the trace has every RST"})
 	}
 	for i, p := range w.processes {
-		store.Lack(evidence.Missing{Kind: evidence.Log, Node: p.id, Why: "the simulator's nodes are no processes; the trace has what they said"})
+		store.Lack(evidence.Missing{Kind: evidence.Log, Node: p.id, Why: "the simulator's nodes write no logs; the trace has their events"})
 		if err := w.putTable(store, ask, i); err != nil {
 			return err
 		}

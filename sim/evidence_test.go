@@ -10,7 +10,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// TestTablesAreThoseOfTheLargestDamage: what came first may be harmless beside it.
+// TestTablesAreThoseOfTheLargestDamage: the first damage may be harmless in comparison.
 func TestTablesAreThoseOfTheLargestDamage(t *testing.T) {
 	o := settled(t)
 	o.cfg.Evidence = true

@@ -7,31 +7,29 @@ import (
 	"baton/impl/flow"
 )
 
-// Most exchanges of a run cannot be interfered with: between a request's departure
-// and the arrival of what it causes nothing happens but other exchanges, the
-// lease holds throughout, and the dataplane knows the flow as established, so
-// that its packets change nothing there but the numbers that both ends expect. Such an exchange is computed at once.
-// Wherever any of that is not so, the packets travel hop by hop through the
-// dataplane's model. Config.EveryPacket makes all do so; a test holds the two
-// against each other.
+// The express path computes an exchange (request, answer, acknowledgement) in one step instead of
+// sending each packet hop by hop through the dataplane's model. It is taken only if nothing can
+// interfere: no other event is due before the last packet arrives, the lease holds throughout,
+// and the dataplane has the flow as established, so that its packets change no state there except
+// the expected sequence numbers. Config.EveryPacket turns it off; a test compares the two.
 
 // way caches a flow's path through a load balancer.
 type way struct {
-	version uint64 // of the dataplane's contents for which it is known; 0 if it is not
-	since   clock.Instant
+	version uint64        // of the dataplane's contents for which the path is valid; 0 if unknown
+	since   clock.Instant // when it was looked up
 	lb      uint8
 	backend uint8
-	back    uint8 // the VIP that the backend sends to
+	back    uint8 // index of the VIP that the backend sends to
 	edge    int   // the capture's lane at the backend edge
 }
 
-// refresh is after how long a flow's packets go through the dataplane again: it
-// counts the time since the last one.
+// refresh is how long a cached path is used. After that the flow's packets go through the
+// dataplane again, whose entry would time out otherwise.
 func (p *process) refresh() time.Duration {
 	return min(p.tables.Timeouts.Established, p.tables.Timeouts.Assured) / 4
 }
 
-// look asks the dataplane that an answer came through how it knows the flow.
+// look caches the path of a flow from its entry in the dataplane that forwarded an answer.
 func (v *way) look(w *World, original flow.Tuple, through, backend uint8) {
 	v.version = 0
 	if through >= 2 || w.cfg.EveryPacket {
@@ -104,14 +102,14 @@ func (w *World) forget(gone []flow.Event) {
 	}
 }
 
-// leads reports whether a host sends a VIP's packets to a load balancer, without
-// having to ask.
+// leads reports whether a host's neighbour entry for a VIP is fresh and points to a load balancer.
 func (w *World) leads(host, vip, lb uint8) bool {
 	n := &w.hosts[host].arp[vip]
 	return n.lb == lb && w.now.Sub(n.confirmed) <= n.fresh+arpDelay
 }
 
-// hop moves an instant over a lane, false if the packet does not simply arrive.
+// hop advances an instant by the lane's delay. It reports false if the lane loses, duplicates or
+// impairs the packet.
 func (l *lane) hop(at *clock.Instant, salt uint64) bool {
 	if l.impaired != nil || l.fate(*at, salt) != arrives {
 		return false
@@ -120,13 +118,13 @@ func (l *lane) hop(at *clock.Instant, salt uint64) bool {
 	return true
 }
 
-// interferes reports whether anything but exchanges happens up to an instant.
+// interferes reports whether an event or a timer is due by an instant.
 func (w *World) interferes(until clock.Instant) bool {
 	return until >= w.queue.next() || until > w.limit || until >= w.nextTimer()
 }
 
-// exchange computes a session's message, its echo and the acknowledgement of
-// that, if nothing can interfere.
+// exchange computes a session's message, its echo and the acknowledgement of the echo, if nothing
+// can interfere.
 func (w *World) exchange(c *conn) bool {
 	if c.server == 0 || c.assoc != nil || len(c.waits) > 0 || c.una != c.end || c.closing || !c.way.open(w, c.host, c.gen.line.service.vip) {
 		return false
@@ -197,7 +195,7 @@ func (w *World) exchangeDatagram(d *datagram, seq uint32) bool {
 	return true
 }
 
-// passed notes frames of the node that carries a lane.
+// passed counts frames that the current forwarder of a lane has sent.
 func (c *capture) passed(lane int, frames uint64, last clock.Instant) {
 	l := &c.lanes[lane]
 	l.frames += frames

@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// receiptLimit is how long a fault may take to be seen.
+// receiptLimit is how long a fault may take to have its observable effect (the receipt).
 const receiptLimit = 5 * time.Second
 
 // executions maps each verb of package fault to its implementation.
@@ -81,11 +81,12 @@ func (w *World) Do(ctx context.Context, f plan.Fault) error {
 	return executions[f.Verb](w, ctx, f)
 }
 
-// deed executes a verb on a client or a backend.
-type deed func(w *World, h *host) (receipt string, ok bool)
+// hostFault executes a verb on a client or a backend.
+type hostFault func(w *World, h *host) (receipt string, ok bool)
 
-// atOnce is a verb that takes hold of each of its machines at once, by what it is.
-func atOnce(node func(*process) (receipt string, ok bool), client, backend deed) func(*World, context.Context, plan.Fault) error {
+// atOnce returns the implementation of a verb that takes effect at once, with one function for
+// each kind of machine.
+func atOnce(node func(*process) (receipt string, ok bool), client, backend hostFault) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, ctx context.Context, f plan.Fault) error {
 		for _, name := range f.Hosts {
 			p := w.processOf(name)
@@ -97,13 +98,13 @@ func atOnce(node func(*process) (receipt string, ok bool), client, backend deed)
 				if err := w.awaitLeave(ctx, h); err != nil {
 					return err
 				}
-				w.faulted(f.Verb, name, func() (string, bool) { return do(w, h) })
+				w.instantFault(f.Verb, name, func() (string, bool) { return do(w, h) })
 				continue
 			}
-			if err := w.turn(ctx, p); err != nil {
+			if err := w.awaitFault(ctx, p); err != nil {
 				return err
 			}
-			w.faulted(f.Verb, name, func() (string, bool) { return node(p) })
+			w.instantFault(f.Verb, name, func() (string, bool) { return node(p) })
 		}
 		return nil
 	}
@@ -118,16 +119,15 @@ func (w *World) processOf(id string) *process {
 	return nil
 }
 
-// faulted carries out a fault of a node that takes hold at once, between its begin and
-// its receipt.
-func (w *World) faulted(verb, host string, do func() (receipt string, ok bool)) {
-	f := w.begun(trace.Fault{Verb: verb, Target: host, Hosts: []string{host}})
+// instantFault executes a fault that takes effect at once and records its begin and its receipt.
+func (w *World) instantFault(verb, host string, do func() (receipt string, ok bool)) {
+	f := w.beginFault(trace.Fault{Verb: verb, Target: host, Hosts: []string{host}})
 	receipt, ok := do()
-	w.proven(f, receipt, ok)
+	w.endFault(f, receipt, ok)
 }
 
-// begun puts the begin of a fault on record, and numbers it.
-func (w *World) begun(f trace.Fault) trace.Fault {
+// beginFault numbers a fault and records its begin.
+func (w *World) beginFault(f trace.Fault) trace.Fault {
 	w.faultID++
 	f.ID, f.Phase = w.faultID, "begin"
 	w.lastFault = f.What()
@@ -135,7 +135,8 @@ func (w *World) begun(f trace.Fault) trace.Fault {
 	return f
 }
 
-func (w *World) proven(f trace.Fault, receipt string, ok bool) {
+// endFault records a fault's receipt, or that it failed.
+func (w *World) endFault(f trace.Fault, receipt string, ok bool) {
 	f.Phase, f.Receipt = "receipt", receipt
 	if !ok {
 		f.Phase = "failed"
@@ -148,7 +149,7 @@ const noProcess = "no receipt: no process runs"
 // Settle implements scenarios.World.
 func (w *World) Settle(ctx context.Context) error {
 	for _, p := range w.processes {
-		if err := w.turn(ctx, p); err != nil {
+		if err := w.awaitFault(ctx, p); err != nil {
 			return err
 		}
 	}

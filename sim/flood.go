@@ -18,11 +18,12 @@ import (
 
 // flooding is a flood under way.
 type flooding struct {
-	w      *World
-	kind   string
-	from   uint8
-	node   uint8    // of a flood of BFD
-	to     *service // of others
+	w    *World
+	kind string
+	from uint8
+	node uint8    // target of a BFD flood
+	to   *service // target of the other kinds
+	// victim is the source address that a RST flood spoofs: that of another client, if there is one.
 	victim flow.Addr
 	random *Random
 	sent   int
@@ -30,7 +31,7 @@ type flooding struct {
 
 // flood makes a client send packets at a rate for a duration.
 func (w *World) flood(_ context.Context, f plan.Fault) error {
-	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts})
+	began := w.beginFault(trace.Fault{Verb: f.Verb, Target: f.Target(), Hosts: f.Hosts})
 	fl := &flooding{w: w, kind: f.Flood, from: w.hostIndex(f.Hosts[0]), node: w.hostIndex(f.To),
 		random: NewRandom(w.cfg.Seed, fmt.Sprintf("%s/%d", f.Verb, began.ID))}
 	if i := slices.IndexFunc(w.services, func(s service) bool { return s.Name == f.To }); i >= 0 {
@@ -44,11 +45,11 @@ func (w *World) flood(_ context.Context, f plan.Fault) error {
 		}
 	}
 	fl.next(w.now, w.now.Add(f.Time), time.Duration(float64(time.Second)/f.Rate()))
-	w.proven(began, "the first packet has left", true)
+	w.endFault(began, "the first packet has left", true)
 	return nil
 }
 
-// family is the family of the flood's target. Heartbeats are IPv4.
+// family is the address family of the flood's target. Heartbeats use IPv4.
 func (f *flooding) family() lab.Family {
 	if f.to == nil {
 		return lab.IPv4
@@ -68,13 +69,13 @@ func (f *flooding) next(at, end clock.Instant, every time.Duration) {
 func (f *flooding) send() {
 	switch f.kind {
 	case fault.FloodSYN:
-		f.segment(f.stranger(), syn)
+		f.segment(f.unusedAddress(), syn)
 	case fault.FloodRST:
 		f.segment(f.victim, rst)
 	case fault.FloodUDP:
-		f.w.send(packet{tuple: f.tuple(f.stranger()), link: onClients, from: f.from, origin: f.from, length: requestLen}, f.to.vip)
+		f.w.send(packet{tuple: f.tuple(f.unusedAddress()), link: onClients, from: f.from, origin: f.from, length: requestLen}, f.to.vip)
 	case fault.FloodGARP:
-		f.w.usurp(f.from, f.to.vip)
+		f.w.claimVIP(f.from, f.to.vip)
 	case fault.FloodBFD:
 		f.heartbeat()
 	}
@@ -87,21 +88,21 @@ func (f *flooding) segment(source flow.Addr, flags uint8) {
 
 func (f *flooding) tuple(source flow.Addr) flow.Tuple {
 	port := firstPort + f.random.Below(plan.ClientPorts-1)
-	if f.kind == fault.FloodRST { // ports are given out in their order: guess near those in use
+	if f.kind == fault.FloodRST { // clients use ports in ascending order, so guess near the first
 		port = firstPort + f.random.Below(guessed)
 	}
 	return flow.Tuple{Src: source, Dst: f.to.id.VIP, SrcPort: uint16(port), DstPort: f.to.Port, Proto: f.to.id.Proto}
 }
 
-// guessed is the number of ports among which a blind RST guesses.
+// guessed is the number of ports from which a blind RST flood picks.
 const guessed = 4096
 
-// stranger is an unused address.
-func (f *flooding) stranger() flow.Addr {
+// unusedAddress returns a random address that no host has.
+func (f *flooding) unusedAddress() flow.Addr {
 	return flow.AddrFrom(f.family().Stranger(f.random.Below(lab.Strangers)))
 }
 
-// heartbeat sends a BFD packet in the name of the node's peer.
+// heartbeat sends a forged BFD packet that claims to come from the node's peer.
 func (f *flooding) heartbeat() {
 	forged := bfd.Packet{State: bfd.AdminDown, DetectMult: 3, MyDiscr: uint32(f.random.Uint64()) | 1, YourDiscr: uint32(f.random.Uint64()) | 1}
 	w, data := f.w, forged.AppendTo(nil)
@@ -118,10 +119,10 @@ func (f *flooding) heartbeat() {
 // clientPath is the index of the path of the clients' link.
 var clientPath = slices.Index(pathLinks[:], onClients)
 
-// usurp announces a VIP from a host outside the pair. The node that forwards hears
-// of it and announces an IPv4 VIP anew, once a second at most (RFC 5227 2.4);
-// foreign advertisements of an IPv6 VIP are not detected.
-func (w *World) usurp(host, vip uint8) {
+// claimVIP announces a VIP from a host outside the pair. The forwarding node detects the conflict
+// and announces an IPv4 VIP again, at most once a second (RFC 5227 2.4). It does not detect
+// foreign neighbour advertisements for an IPv6 VIP.
+func (w *World) claimVIP(host, vip uint8) {
 	v := w.vips[vip]
 	w.at(w.now.Add(delayMin), func() {
 		w.latchOn(host, vip)
@@ -138,15 +139,15 @@ func (w *World) usurp(host, vip uint8) {
 	})
 }
 
-// defendEvery is impl/daemon/arpwatch's.
+// defendEvery is the minimum interval between defences of a VIP, as in impl/daemon/arpwatch.
 const defendEvery = time.Second
 
-// setDeaf is a verb on the ARP cache of hosts.
+// setDeaf returns the verb that makes hosts ignore gratuitous ARP, or heed it again.
 func setDeaf(deaf bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, _ context.Context, f plan.Fault) error {
 		for _, name := range f.Hosts {
 			h := &w.hosts[w.hostIndex(name)]
-			w.faulted(f.Verb, name, func() (string, bool) {
+			w.instantFault(f.Verb, name, func() (string, bool) {
 				was := h.deaf
 				h.deaf = deaf
 				return fmt.Sprintf("ignores gratuitous ARP: %v", deaf), was != deaf

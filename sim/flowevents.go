@@ -8,19 +8,19 @@ import (
 	"baton/impl/node"
 )
 
-// How a daemon learns what has become of the flows in its dataplane.
+// How a daemon reads flow events from its dataplane.
 
 const (
 	pollDelay  = 150 * time.Microsecond // from a flow event to its being read
-	pollRetry  = time.Second            // from a reading that failed to the next
-	sweepEvery = time.Second            // between two looks for lost events and for entries that have run out, as the daemon does
+	pollRetry  = time.Second            // after a failed read
+	sweepEvery = time.Second            // between checks for lost events and expired entries, as in the daemon
 )
 
-// poll reads the flow events that the dataplane has.
+// poll reads the pending flow events, unless the daemon is frozen or busy.
 func (p *process) poll() {
 	p.polling = false
 	if p.frozen || p.busy() {
-		return // read when that ends
+		return // takeInbox polls again afterwards
 	}
 	p.readFlows()
 }
@@ -48,7 +48,7 @@ func (p *process) lostFlows() bool {
 	return true
 }
 
-// wantPoll schedules the reading of flow events if there are any.
+// wantPoll schedules a poll if flow events are pending.
 func (p *process) wantPoll() {
 	if !p.polling && p.core != nil && p.dataplane.Wait() == nil {
 		p.polling = true
@@ -61,14 +61,14 @@ func (p *process) pollIn(d time.Duration) {
 	e.who, e.stamp = p.index, p.life
 }
 
-// wantSweep schedules the next look.
+// wantSweep schedules the next sweep.
 func (p *process) wantSweep() {
 	e := p.w.queue.push(p.w.now.Add(sweepEvery), evSweep)
 	e.who, e.stamp = p.index, p.sweeping
 }
 
-// sweep does the periodic work of a daemon: it looks whether flow events were lost, ages the entries and
-// tells the core of those that are gone.
+// sweep does a daemon's periodic work: it checks for lost flow events, expires entries and reports
+// the expired ones to the core.
 func (p *process) sweep() {
 	p.wantSweep()
 	if p.frozen || p.busy() {
@@ -90,6 +90,6 @@ func (p *process) sweep() {
 		events[i] = flow.Event{Entry: entry, Deleted: true}
 	}
 	p.w.forget(events)
-	p.readFlows() // an event from before the sweep would bring the flow back
+	p.readFlows() // read older events first, or they would restore the flow in the core's table
 	p.input(p.life, node.Flows{Events: events})
 }

@@ -5,8 +5,8 @@ import (
 	"baton/impl/node"
 )
 
-// tellDecisions passes the decisions of a pool to the core. The core may be in the middle of an
-// effect.
+// tellDecisions passes the decisions of a pool to the core. It does so by an event, because the
+// core may be executing an effect.
 func (p *process) tellDecisions(life uint64, pool int) {
 	in := node.Decided{
 		Topic: health.Topic(p.tables.Services[pool].Name),
@@ -25,7 +25,7 @@ func (p *ports) Follow(topic string, data []byte) {
 	if data != nil {
 		decisions, err := health.DecodeDecisions(data)
 		if err != nil {
-			panic("sim: a daemon has sent what no daemon reads: " + err.Error())
+			panic("sim: a daemon sent decisions that cannot be decoded: " + err.Error())
 		}
 		in = health.Follow{Decisions: decisions}
 		(*process)(p).startPools()
@@ -38,7 +38,7 @@ func (p *ports) Unfollow() {
 	(*process)(p).stepPools(health.Lead{}, func(string) bool { return true })
 }
 
-// stepPools gives an input to the pools of services.
+// stepPools gives an input to the pools of the selected services.
 func (p *process) stepPools(in health.Input, of func(service string) bool) {
 	for i, pool := range p.checks.pools {
 		if of(p.tables.Services[i].Name) {

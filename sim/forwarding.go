@@ -5,9 +5,7 @@ import (
 	"baton/impl/flow"
 )
 
-// How packets pass the dataplane of a node.
-
-// receive lets the dataplane decide about a packet that arrives on a service link.
+// receive passes a packet that arrives on a service link to the dataplane and executes the verdict.
 func (p *process) receive(in *packet) {
 	if p.dataplane == nil || !p.powered {
 		return
@@ -52,7 +50,7 @@ func (p *process) release(out model.Outcome) {
 	}
 }
 
-// forward transmits a packet as the dataplane has rewritten it.
+// forward transmits a packet as rewritten by the dataplane.
 func (p *process) forward(sent packet, out *model.Outcome) {
 	sent.tuple, sent.outer = translated(out.Frame), outerLen(out.Frame)
 	sent.link = onClients
@@ -82,7 +80,7 @@ func (p *process) answers(link, host uint8, target flow.Addr) bool {
 	return p.dataplane.Packet(p.clock.local(p.w.now), name, frame).Verdict == model.Forward
 }
 
-// entryOf says how the dataplane knows a flow.
+// entryOf returns the origin of a flow's entry in the dataplane, "none" without an entry.
 func (p *process) entryOf(t flow.Tuple) string {
 	if p.dataplane == nil {
 		return "none"

@@ -20,25 +20,25 @@ type generator struct {
 	of     int   // clients of the line
 	count  int   // connections to be opened at the start
 
-	next   clock.Instant // when it acts next; Never if it waits
-	opener pacer
-	beat   pacer
-	beats  bool
-	home   uint8    // of connects: the backend that answered last
-	place  int      // of a line with a number of ports: that of the next one
-	turn   int      // of the sender of the next beat; of connects the next one's number
-	all    []uint32 // what it has opened: connections or datagram flows
+	next   clock.Instant // when it acts next; Never if it has nothing to do
+	opener pacer         // opens the connections or flows of the start
+	beat   pacer         // sends messages, or opens short connections
+	beats  bool          // beat is in use
+	home   uint8         // connects: the backend that answered last
+	place  int           // lines with fixed source ports: counter that selects the next port
+	turn   int           // which connection or flow sends at the next beat; connects: number of the next one
+	all    []uint32      // ids of the connections or datagram flows that it has opened
 
-	opening int // not yet answered or ended
+	opening int // of the initial ones, those not yet answered or ended
 	live    int // not ended
 	probe   *probe
 	sample  *sample       // of idle flows
-	resumed clock.Instant // when its client stood still last
-	onEnd   func()        // told once it has ended; may be nil
+	resumed clock.Instant // when its client was last thawed
+	onEnd   func()        // called when it has ended; may be nil
 
-	ready  bool
-	ending bool
-	done   bool
+	ready  bool          // StartTraffic need not wait for it any more
+	ending bool          // nothing new is opened or sent
+	done   bool          // everything has ended
 	until  clock.Instant // end of the drain time
 }
 
@@ -56,19 +56,19 @@ func (w *World) addGenerator(l *line, client uint8, start clock.Instant) {
 		g.beats, g.beat = true, perSecond(start, l.Rate)
 		g.beat.grid = 0
 		g.openProbe()
-		w.at(start.Add(connectTime), g.isReady) // nobody answers; that is for the checks to judge
+		w.at(start.Add(connectTime), g.isReady) // even without an answer: the checks judge that
 	case l.Kind == plan.Bulk:
 		if g.count = share(l.Count, index, clients); g.count > 0 {
 			g.beats, g.beat = true, every(start, plan.PortionEvery, g.count)
 		}
-		g.isReady() // nothing stands for the whole run
+		g.isReady() // there is nothing to open in advance
 	default:
 		g.prepare(start, share(l.Count, index, clients))
 	}
 	g.schedule()
 }
 
-// prepare makes a generator of long-lived sessions or idle flows.
+// prepare sets up a generator of long-lived sessions or idle flows.
 func (g *generator) prepare(start clock.Instant, count int) {
 	g.count, g.opening, g.live = count, count, count
 	pace := float64(plan.SessionsPerSecond)
@@ -97,14 +97,14 @@ func (g *generator) prepare(start clock.Instant, count int) {
 	if g.line.Proto == "udp" {
 		g.w.at(last, func() { g.again(1) })
 	} else {
-		g.w.at(last, g.isReady) // those that stand without an answer are for the checks to judge
+		g.w.at(last, g.isReady) // even if some have no answer: the checks judge that
 	}
 }
 
-// share is how many of count things client c of n has: those numbered c, c+n, ….
+// share returns how many of count numbered items belong to client c of n: those numbered c, c+n, ….
 func share(count, c, n int) int { return (count - c + n - 1) / n }
 
-// numberOf is the number within the line of the i-th thing of this generator.
+// numberOf returns the number within the line of the generator's i-th connection or flow.
 func (g *generator) numberOf(i int) int { return g.index + i*g.of }
 
 func (g *generator) isReady() {
@@ -115,7 +115,7 @@ func (g *generator) isReady() {
 	}
 }
 
-// opened notes that one of the connections opened at the start had an answer, or never will.
+// opened notes that one of the initial connections or flows has had an answer or has ended.
 func (g *generator) opened() {
 	if g.opening--; g.opening == 0 {
 		g.isReady()
@@ -135,7 +135,7 @@ func (g *generator) schedule() {
 	}
 }
 
-// fire does what is due: one thing at a time.
+// fire executes the one action that is due.
 func (g *generator) fire() {
 	if len(g.all) < g.count && g.line.Kind != plan.Bulk && g.opener.at <= g.next {
 		g.opener.take()
@@ -157,7 +157,7 @@ func (g *generator) fire() {
 	g.schedule()
 }
 
-// open opens the next connection or flow of those opened at the start.
+// open opens the next of the initial connections or flows.
 func (g *generator) open() {
 	if g.line.Proto == "udp" {
 		d := g.addDatagram(g.numberOf(len(g.all)))
@@ -185,15 +185,15 @@ func (g *generator) speak() {
 	}
 }
 
-// finish begins to end the generator: nothing new is sent, what is open closes in
-// order, what has no answer when the drain time has passed is lost.
+// finish starts to end the generator: it sends nothing new and closes open connections gracefully.
+// What has no answer by the end of the drain time is lost.
 func (g *generator) finish(until clock.Instant) {
 	w := g.w
 	g.ending, g.until = true, until
 	w.ending++
 	g.schedule()
 	switch {
-	case w.hosts[g.client].frozen: // it cannot end in order
+	case w.hosts[g.client].frozen: // it cannot close gracefully
 		g.breakOff(w.hosts[g.client].since)
 	case g.line.Kind == plan.Probe:
 		w.at(min(until, w.now.Add(gapUDP+1)), g.probe.finish)
@@ -213,7 +213,7 @@ func (g *generator) finish(until clock.Instant) {
 		for _, id := range g.all {
 			w.conns.at(id).leave()
 		}
-		if g.line.Kind != plan.Bulk { // what was never opened does not count
+		if g.line.Kind != plan.Bulk { // connections that were never opened do not count
 			g.live -= max(0, g.count-len(g.all))
 		}
 		w.at(until, g.giveUp)
@@ -255,8 +255,8 @@ func (g *generator) flowEvent(number int, event, why string, backend uint8, t fl
 	g.w.record(trace.Event{At: g.w.now, Node: g.w.hosts[g.client].name, Kind: trace.KindTraffic, Traffic: e})
 }
 
-// noteHome notes which backend has answered a connection, and reports a service with affinity
-// that has sent its client to another one than before.
+// noteHome notes which backend answered a connection. With affinity it records a client that was
+// sent to another backend than before.
 func (g *generator) noteHome(number int, backend uint8, t flow.Tuple) {
 	if before := g.home; g.line.service.Affinity > 0 && before != nobody && before != backend {
 		g.line.totals.Moved++

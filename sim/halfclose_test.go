@@ -9,8 +9,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// A session that closes its sending side first has sent its FIN while its answers are
-// outstanding, and ends in order once they have come.
+// A session that closes its sending side first sends its FIN while answers are outstanding, and
+// ends gracefully once they have arrived.
 func TestHalfClosedSessionsReadOn(t *testing.T) {
 	o := settled(t)
 	web := o.lines[0]

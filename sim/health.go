@@ -13,16 +13,17 @@ import (
 	"baton/impl/trace"
 )
 
-// checks is the model of the daemon's balancer: a pool for each service, whose probes
-// reach what a packet would. Without a check it is empty.
+// checks models the daemon's balancer: one pool of backends per service. A health check succeeds
+// if a packet could cross the link and the backend's servers run. It is empty if the plan
+// configures no checks.
 type checks struct {
 	cfg   health.Check
 	pools []*health.Pool // by service
-	at    clock.Instant  // of the turn that is scheduled
+	at    clock.Instant  // of the next scheduled turn
 }
 
-// A frozen daemon looks again after thawEvery; services that could not be written are
-// written again after rewriteAfter.
+// A frozen daemon tries again after thawEvery. A failed write of services is repeated after
+// rewriteAfter.
 const (
 	thawEvery    = 5 * time.Millisecond
 	rewriteAfter = time.Second
@@ -49,14 +50,14 @@ func (p *process) startChecks(life uint64) {
 	p.turnChecks(life)
 }
 
-// startPools makes the pools of a daemon, unless it has them.
+// startPools creates the pools of a daemon unless they exist.
 func (p *process) startPools() {
 	if p.checks.pools != nil {
 		return
 	}
 	for _, s := range p.tables.Services {
 		pool := health.New(p.healthOf(s), p.random.Uint64(), p.w.now)
-		pool.Step(p.w.now, health.Timer{}) // it says what it begins with
+		pool.Step(p.w.now, health.Timer{}) // yields the initial decisions
 		p.checks.pools = append(p.checks.pools, pool)
 	}
 }
@@ -73,7 +74,7 @@ func addrPort(b dataplane.Backend) netip.AddrPort {
 	return b.Addr.WithPort(b.Port)
 }
 
-// balanced is the services of a process with the backends that get new flows.
+// balanced returns the services with only those backends that get new flows.
 func (p *process) balanced() []dataplane.Service {
 	services := append([]dataplane.Service(nil), p.tables.Services...)
 	for i, pool := range p.checks.pools {
@@ -86,7 +87,7 @@ func (p *process) balanced() []dataplane.Service {
 	return services
 }
 
-// reconfigureChecks tells the pools of other services.
+// reconfigureChecks passes changed services to the pools.
 func (p *process) reconfigureChecks() {
 	for i, pool := range p.checks.pools {
 		pool.Step(p.w.now, health.Configure{Config: p.healthOf(p.tables.Services[i])})
@@ -94,7 +95,7 @@ func (p *process) reconfigureChecks() {
 	p.turnChecks(p.life)
 }
 
-// turnChecks does what is due and schedules the next turn.
+// turnChecks handles the pools' due timers and effects, and schedules its next turn.
 func (p *process) turnChecks(life uint64) {
 	if p.life != life || p.table == nil {
 		return
@@ -135,11 +136,11 @@ func (p *process) turnChecks(life uint64) {
 	}
 }
 
-// checkBackend probes a backend and schedules its answer, if there is one.
+// checkBackend probes a backend and schedules the result, unless the probe times out.
 func (p *process) checkBackend(life uint64, pool int, e health.Probe) {
 	took, failure := p.portProbe(e.Backend)
 	if took >= p.checks.cfg.Timeout {
-		return // the pool does not wait for it
+		return // the pool has its own timeout
 	}
 	p.w.at(p.w.now.Add(took), func() {
 		if p.life == life {
@@ -149,7 +150,7 @@ func (p *process) checkBackend(life uint64, pool int, e health.Probe) {
 	})
 }
 
-// portProbe returns the delay and the result of a probe.
+// portProbe returns the duration of a probe, and its error if the connection is refused.
 func (p *process) portProbe(backend netip.AddrPort) (time.Duration, string) {
 	limit := p.checks.cfg.Timeout
 	host := p.w.hostOf(flow.AddrFrom(backend.Addr()))
@@ -163,7 +164,7 @@ func (p *process) portProbe(backend netip.AddrPort) (time.Duration, string) {
 	return took, ""
 }
 
-// tellBackend records the new state of a backend, and removes flows from one that is down.
+// tellBackend records the new state of a backend, and removes flows from one that is down or drained.
 func (p *process) tellBackend(pool int, e health.Change) {
 	s := p.tables.Services[pool]
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindNote,
@@ -185,11 +186,11 @@ func (p *process) writeBackends(life uint64) {
 	p.changed()
 }
 
-// leaveRetry is how long a daemon that is frozen or waits for a call has the flows of a backend wait.
+// leaveRetry is after how long leaveBackend tries again while the daemon is frozen or busy.
 const leaveRetry = time.Millisecond
 
-// leaveBackend removes the entries of flows that can move without loss: the next packet of each
-// opens it anew.
+// leaveBackend removes a backend's flows that can move to another without loss: UDP flows and
+// connections in SYN_SENT. The next packet of each opens a new flow.
 func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.AddrPort) {
 	if p.life != life || p.table == nil || p.until <= p.w.now {
 		return
@@ -216,7 +217,7 @@ func (p *process) leaveBackend(life uint64, s dataplane.Service, backend netip.A
 		p.input(life, node.Lost{})
 	default:
 		p.w.forget(events)
-		p.readFlows() // an event from before the removal would bring the flow back
+		p.readFlows() // read older events first, or they would restore the flow in the core's table
 		p.input(life, node.Flows{Events: events})
 	}
 }

@@ -6,9 +6,8 @@ import (
 	"baton/impl/clock"
 )
 
-// hostClock is the monotonic clock of one host: it has its own origin and
-// drifts. It may step forward, as after a suspension of the
-// host; it never goes back.
+// hostClock is the monotonic clock of one host. It has its own origin and drifts. It may step
+// forward, as after a suspension of the host, but never back.
 type hostClock struct {
 	base  clock.Instant // reading at true time zero
 	drift int64         // parts per billion by which it is fast
@@ -19,8 +18,8 @@ func (c *hostClock) local(at clock.Instant) clock.Instant {
 	return c.base + at + clock.Instant(int64(at)/1000*c.drift/1_000_000)
 }
 
-// at returns the first true instant at which the clock reads t or later, and
-// clock.Never for that.
+// at returns the first true instant at which the clock reads t or later. at(clock.Never) is
+// clock.Never.
 func (c *hostClock) at(t clock.Instant) clock.Instant {
 	if t == clock.Never {
 		return t

@@ -54,8 +54,8 @@ func (o *outing) next() []packet {
 	return packets
 }
 
-// TestUnknownSegmentsAreReset (RFC 9293 section 3.10.7.1): an endpoint answers what
-// belongs to no connection with a RST that its sender believes, but no RST.
+// TestUnknownSegmentsAreReset (RFC 9293 section 3.10.7.1): an endpoint answers a segment of no
+// connection with a RST that the sender accepts. It does not answer a RST.
 func TestUnknownSegmentsAreReset(t *testing.T) {
 	o := settled(t)
 	backend, client := o.firstBack, uint8(2)
@@ -85,8 +85,8 @@ func TestUnknownSegmentsAreReset(t *testing.T) {
 	}
 }
 
-// TestCachesLatchOnTheLastAnnouncement: a host that knows a VIP follows whoever
-// announced it last, for each VIP on its own, true or not; packets go there.
+// TestCachesLatchOnTheLastAnnouncement: a host that has an entry for a VIP sends to whoever announced
+// it last, separately for each VIP, even if the announcement is false.
 func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	o := settled(t)
 	client, backend := &o.hosts[2], &o.hosts[o.firstBack]
@@ -137,8 +137,8 @@ func (p *process) relayed(t *testing.T) uint64 {
 	return c.Relayed
 }
 
-// TestClientsNoticeAnotherBackend: an echo that another backend made is a moved
-// session, one of another flow a corrupt one.
+// TestClientsNoticeAnotherBackend: an echo from another backend counts the session as moved, an echo
+// of another flow as corrupt.
 func TestClientsNoticeAnotherBackend(t *testing.T) {
 	o := settled(t)
 	c := o.conns.at(o.generators[0].all[0])
@@ -169,8 +169,8 @@ func TestClientsNoticeAnotherBackend(t *testing.T) {
 	}
 }
 
-// TestProbesMeasureTheOutage: of a MASTER's crash a UDP probe reports one outage,
-// from the last answer before it to the first after, and how many probes it missed.
+// TestProbesMeasureTheOutage: when the MASTER crashes, a UDP probe reports one outage, from the last
+// answered datagram before it to the first after it, and the number of missed ones.
 func TestProbesMeasureTheOutage(t *testing.T) {
 	o := settled(t)
 	crashed := o.now

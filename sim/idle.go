@@ -6,8 +6,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// again sends the datagram of each idle flow once more that has no answer, after so many
-// passes. The generator is ready when all are answered or the passes are used up.
+// again resends the datagram of each idle flow without an answer; passes counts the passes so far.
+// The generator is ready when all are answered or after plan.FlowPasses.
 func (g *generator) again(passes int) {
 	if passes == plan.FlowPasses {
 		g.isReady()

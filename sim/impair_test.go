@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestWhatAnImpairedDirectionDoes: each verb does to packets of the direction what it
-// says, to none of the other, and nothing after a heal.
+// TestWhatAnImpairedDirectionDoes: each verb impairs packets of its direction as stated, no packets
+// of the other, and none after a heal.
 func TestWhatAnImpairedDirectionDoes(t *testing.T) {
 	o := settled(t)
 	const packets = 10_000
@@ -68,8 +68,8 @@ func TestWhatAnImpairedDirectionDoes(t *testing.T) {
 	}
 }
 
-// TestADelayIsWhatIsStated: at the median a packet is late by what is stated, to less than
-// what the lab's own links take.
+// TestADelayIsWhatIsStated: the median delay is the stated one, with an error below the delay of the
+// lab's own links.
 func TestADelayIsWhatIsStated(t *testing.T) {
 	o := settled(t)
 	on := lab.Selector{From: "lb1", To: "lb2", Via: lab.Clients}

@@ -13,23 +13,23 @@ import (
 	"baton/scenarios/plan"
 )
 
-// host is a machine of the pair: two load balancers, then clients, then backends.
+// host is a machine of the lab. World.hosts holds two load balancers, then clients, then backends.
 type host struct {
 	name string
-	// addrs are its addresses on its service link, by family; a load balancer's are those
-	// on the link in question, see addressOn.
+	// addrs are its addresses on its first link, by family. For a load balancer's addresses on a
+	// given link see addressOn.
 	addrs   [lab.Families]flow.Addr
 	index   uint8
 	arp     []neighbour           // by VIP; clients and backends only
 	sources [lab.Families]sources // of a client
-	// sockets are a backend's connections, by the tuple of what they receive.
+	// sockets maps the tuple of received packets to a backend's connection.
 	sockets map[flow.Tuple]uint32
-	// backlogs are those of a backend's listening sockets, by port.
+	// backlogs are the backlogs of a backend's listening sockets, by port.
 	backlogs map[uint16]*backlog
 	condition
 }
 
-// link is that of a client or a backend.
+// link is the service link of a client or a backend.
 func (h *host) link() uint8 {
 	if h.sockets == nil {
 		return onClients
@@ -79,14 +79,14 @@ func (w *World) hostIndex(name string) uint8 {
 	return uint8(i)
 }
 
-// Delays of the lab's links: what a switch and a host's network stack take.
+// Delays of the lab's links: switch plus the host's network stack.
 const (
 	delayMin  = 15 * time.Microsecond
 	delayMax  = 60 * time.Microsecond
 	jitterMax = 20 * time.Microsecond
 )
 
-// wire gives each sender's direction of each link its properties.
+// wire draws the delay, jitter and impairment of each sender's direction of each link.
 func (w *World) wire() (err error) {
 	for link := range w.lanes {
 		draw := NewRandom(w.cfg.Seed, "links/"+linkNames[link])
@@ -131,30 +131,30 @@ func (w *World) hostOf(a flow.Addr) uint8 {
 	return nobody
 }
 
-// macOf is the address of a host on a link.
+// macOf is the hardware address of a host on a link.
 func macOf(link, host uint8) model.MAC { return model.MAC{0x02, 0xba, 0x70, link, 0, host} }
 
-// neighbour is a host's entry for a VIP: the load balancer to which it sends.
-// It follows Linux's neighbour table, which is the same for ARP and IPv6's neighbour
-// discovery: an entry latches on the last gratuitous ARP, unsolicited advertisement or answer, is confirmed by TCP's progress, and is asked after once it has not
-// been confirmed for a while.
+// neighbour is a host's neighbour entry for a VIP: the load balancer to which it sends. It follows
+// Linux's neighbour table, which is the same for ARP and IPv6 neighbour discovery. The last
+// gratuitous ARP, unsolicited advertisement or answer wins. TCP progress confirms the entry; an
+// entry that has not been confirmed for a while is probed.
 type neighbour struct {
-	lb        uint8 // nobody: unknown; a host that is no load balancer has taken the VIP
+	lb        uint8 // nobody if unresolved; may be a client that has claimed the VIP
 	asking    bool  // requests are out
 	tries     uint8
 	confirmed clock.Instant
-	fresh     time.Duration // for how long a confirmation counts
+	fresh     time.Duration // how long a confirmation is valid
 	stamp     uint64        // of the latest round of requests
-	waiting   []packet      // for the answer
+	waiting   []packet      // queued until the entry is resolved
 }
 
 const (
 	arpRetry    = time.Second
 	arpTries    = 3
 	arpQueue    = 100
-	arpFreshMin = 15 * time.Second // half to three halves of 30 s
+	arpFreshMin = 15 * time.Second // 0.5 to 1.5 times base_reachable_time (30 s)
 	arpFreshMax = 45 * time.Second
-	arpDelay    = 5 * time.Second // before a stale entry in use is asked after
+	arpDelay    = 5 * time.Second // delay_first_probe_time: before a stale entry in use is probed
 )
 
 // send sends a packet of a host to a VIP.
@@ -174,7 +174,7 @@ func (w *World) send(p packet, vip uint8) {
 	w.transmit(p)
 }
 
-// resolve begins to ask who has a VIP, unless that is under way.
+// resolve starts a round of requests for a VIP unless one is under way.
 func (w *World) resolve(host, vip uint8) {
 	n := &w.hosts[host].arp[vip]
 	if n.asking {
@@ -184,8 +184,8 @@ func (w *World) resolve(host, vip uint8) {
 	w.ask(host, vip, n.stamp)
 }
 
-// ask sends one request: to all while the owner is unknown, to the owner while it
-// is only to be confirmed.
+// ask sends one request: to both load balancers while the entry is unresolved, otherwise only to
+// the one to be confirmed.
 func (w *World) ask(host, vip uint8, stamp uint64) {
 	n := &w.hosts[host].arp[vip]
 	if !n.asking || n.stamp != stamp {
@@ -194,7 +194,7 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 	if n.tries++; n.tries > arpTries {
 		n.asking = false
 		if n.lb != nobody {
-			n.lb = nobody // nobody confirms it: ask everybody
+			n.lb = nobody // not confirmed: ask both
 			w.resolve(host, vip)
 			return
 		}
@@ -214,18 +214,19 @@ func (w *World) ask(host, vip uint8, stamp uint64) {
 	w.at(w.now.Add(arpRetry), func() { w.ask(host, vip, stamp) })
 }
 
-// question is a host's request for a VIP, told the answer to it.
+// question is a host's request for a VIP.
 func (w *World) question(host, vip uint8) lab.Packet {
 	addr := w.vips[vip].addr
 	return neighbourPacket(w.hosts[host].addrs[familyOf(addr)], addr)
 }
 
+// told is the answer to a host's request for a VIP.
 func (w *World) told(host, vip uint8) lab.Packet {
 	addr := w.vips[vip].addr
 	return neighbourPacket(addr, w.hosts[host].addrs[familyOf(addr)])
 }
 
-// answer lets a load balancer's dataplane answer a request, if it does.
+// answer delivers a host's request to a load balancer, whose dataplane may answer it.
 func (w *World) answer(host, lb, vip uint8) {
 	link := w.vips[vip].link
 	question := w.question(host, vip)
@@ -238,7 +239,7 @@ func (w *World) answer(host, lb, vip uint8) {
 	}
 }
 
-// learn takes a load balancer's answer to a host's request.
+// learn delivers a load balancer's answer to the host.
 func (w *World) learn(host, lb, vip uint8) {
 	if !w.drops(w.vips[vip].link, lb, host, w.told(host, vip)) && !w.hosts[host].dark {
 		w.hosts[host].arp[vip].asking = false
@@ -247,7 +248,7 @@ func (w *World) learn(host, lb, vip uint8) {
 	}
 }
 
-// sendWaiting sends what has waited for a VIP's owner to become known.
+// sendWaiting sends the packets queued for a resolved VIP.
 func (w *World) sendWaiting(host, vip uint8) {
 	n := &w.hosts[host].arp[vip]
 	waiting := n.waiting
@@ -265,7 +266,7 @@ func (w *World) setNeighbour(host, vip, lb uint8) {
 	}
 }
 
-// announce sends gratuitous ARPs, all of them together.
+// announce sends the gratuitous ARPs of one announcement at one instant.
 func (w *World) announce(lb uint8, a node.Announce, lost func() bool) {
 	for i := range a.VIPs {
 		if !lost() {
@@ -283,17 +284,16 @@ func (w *World) announceOne(lb, vip uint8) {
 	}
 }
 
-// garpSalt tells an announcement apart from what else leaves a host at its instant.
+// garpSalt distinguishes an announcement from other packets that leave a host at the same instant.
 const garpSalt = 0xa9
 
-// latch lets the hosts of a link take over a load balancer's gratuitous ARP.
+// latch delivers a load balancer's gratuitous ARP and records it.
 func (w *World) latch(e *event) {
 	w.capture.announced(w, e.who, w.vips[e.path])
 	w.latchOn(e.who, e.path)
 }
 
-// latchOn lets the hosts of a link take over a gratuitous ARP: those that have an entry
-// for the VIP.
+// latchOn delivers a gratuitous ARP to the hosts of the VIP's link.
 func (w *World) latchOn(sender, vip uint8) {
 	v := w.vips[vip]
 	announcement := neighbourPacket(v.addr, v.addr)
@@ -317,7 +317,8 @@ func (w *World) latchOn(sender, vip uint8) {
 	}
 }
 
-// heed lets a host take over a gratuitous ARP.
+// heed updates a host's neighbour entry from a gratuitous ARP. Only an existing entry or one being
+// resolved changes, as in Linux (arp_accept=0).
 func (w *World) heed(host, sender, vip uint8) {
 	n := &w.hosts[host].arp[vip]
 	switch {

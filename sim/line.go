@@ -14,14 +14,14 @@ import (
 type line struct {
 	plan.Traffic
 	service   service
-	senders   []uint8 // its clients
+	senders   []uint8 // indexes of its clients
 	threshold time.Duration
 	totals    trace.Totals
 	trips     latency.Histogram
 	stretches latency.Stretches
 }
 
-// received counts an answer that comes at an instant to what was meant to be sent at another.
+// received counts an answer to a message: when it was to be sent, and when the answer arrived.
 func (l *line) received(intended, at clock.Instant) { l.answered(intended, at, answerLen) }
 
 func (l *line) answered(intended, at clock.Instant, bytes uint64) {

@@ -21,12 +21,11 @@ var linkNames = [linkCount]string{lab.Clients, lab.Backends, lab.Sync}
 
 func linkIndex(name string) uint8 { return uint8(slices.Index(linkNames[:], name)) }
 
-// lane is one sender's direction of a link: what a switch and two hosts' network
-// stacks do to a packet, and where the link is impaired, what the shared model of
-// package scenarios/link does on top of it. Without impairment the delay wanders around within its
-// jitter, slowly enough that no packet overtakes one that was sent before it. All
-// that it decides is a function of its seed and the instant of departure, and so
-// does not depend on the order in which it is asked.
+// lane is one sender's direction of a link. It models the switch and both hosts' network stacks;
+// on an impaired link the model of package scenarios/link comes on top. Without impairment the
+// delay varies within the jitter, slowly enough that packets stay in order. Delay, loss and
+// duplication depend only on the lane's seed, the instant of departure and the packet, not on
+// the order of calls.
 type lane struct {
 	seed      uint64
 	delay     time.Duration
@@ -34,14 +33,14 @@ type lane struct {
 	loss      uint64 // of 2^32 packets
 	duplicate uint64 // likewise
 
-	since     clock.Instant // the beginning of the stretch for which low and high are known
-	low, high int64         // jitter at its ends; 0 before any is known
+	since     clock.Instant // start of the stretch for which low and high are cached
+	low, high int64         // jitter at its start and end; 0 if nothing is cached
 
 	impaired *link.Model
 }
 
-// impair gives the lane the properties of an impaired link. Packets that are lost or
-// doubled each for itself need no model that remembers the ones before.
+// impair sets the lane's impairment. Independent loss and duplication are handled by fate; only
+// other impairments need a stateful model.
 func (l *lane) impair(p link.Params) (err error) {
 	if p == (link.Params{Loss: p.Loss, Duplicate: p.Duplicate}) {
 		l.loss, l.duplicate = uint64(p.Loss*(1<<32)), uint64(p.Duplicate*(1<<32))
@@ -51,7 +50,7 @@ func (l *lane) impair(p link.Params) (err error) {
 	return err
 }
 
-// impairedSalt makes the impairment's draws others than the lane's own.
+// impairedSalt separates the impairment's random draws from the lane's own.
 const impairedSalt = 0x696d706169726564
 
 // stretch is the time over which a lane's delay moves from one drawn value to the
@@ -61,7 +60,7 @@ const stretch = clock.Instant(20 * time.Millisecond)
 // maxJitter keeps packets in order: over one stretch the delay changes by less.
 const maxJitter = time.Duration(stretch) / 2
 
-// arrival is when a packet that leaves at an instant arrives.
+// arrival returns when a packet that leaves at an instant arrives.
 func (l *lane) arrival(at clock.Instant) clock.Instant {
 	within := at - l.since
 	if within < 0 || within >= stretch || l.high == 0 {
@@ -73,7 +72,7 @@ func (l *lane) arrival(at clock.Instant) clock.Instant {
 	return at + clock.Instant(l.delay) + clock.Instant(l.low+(l.high-l.low)*int64(within)/int64(stretch))
 }
 
-// wander is the jitter at the beginning of a stretch; never zero.
+// wander returns the jitter at the start of a stretch; never zero.
 func (l *lane) wander(knot clock.Instant) int64 {
 	return 1 + int64(mix(l.seed^uint64(knot))>>11)%(int64(l.jitter)+1)
 }
@@ -87,8 +86,8 @@ const (
 	isDoubled
 )
 
-// fate decides what becomes of a packet that leaves at an instant. salt tells
-// packets of one instant apart.
+// fate decides what becomes of a packet that leaves at an instant. salt distinguishes packets of
+// the same instant.
 func (l *lane) fate(at clock.Instant, salt uint64) fate {
 	if l.loss|l.duplicate == 0 {
 		return arrives
@@ -102,13 +101,13 @@ func (l *lane) fate(at clock.Instant, salt uint64) fate {
 	return arrives
 }
 
-// crossing is what becomes of a packet: how often it arrives, and when.
+// crossing is the result of sending a packet: the number of copies and their arrival times.
 type crossing struct {
 	copies int
 	at     [2]clock.Instant
 }
 
-// cross sends a packet of some bytes over the lane.
+// cross sends a packet of size bytes over the lane.
 func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
 	var c crossing
 	if l.impaired == nil {
@@ -122,7 +121,7 @@ func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
 		return c
 	}
 	for _, d := range l.impaired.Fate(now, size) {
-		if !d.Corrupt && c.copies < len(c.at) { // a checksum refuses what is damaged
+		if !d.Corrupt && c.copies < len(c.at) { // a corrupt packet fails its checksum
 			c.at[c.copies] = d.At.Add(l.delay)
 			c.copies++
 		}
@@ -130,16 +129,16 @@ func (l *lane) cross(now clock.Instant, salt uint64, size int) crossing {
 	return c
 }
 
-// rule is what is done to what one host sends to another on one link.
+// rule is a link fault on packets from one host to another: it drops or impairs them.
 type rule struct {
 	link, from, to uint8
-	only           string // the kind of packets that it concerns, "" for all
+	only           string // name of the packet filter, "" for all packets
 	match          lab.Match
-	share          float64     // of the packets, at random; 0: all of them, by a cut
-	random         *Random     // of a share
-	verb           string      // what imposed it
-	model          *link.Model // that packets cross besides their lane; nil for a rule that drops
-	told           bool        // the sender knows the MTU
+	share          float64     // share of packets that are dropped at random; 0 drops all (a cut)
+	random         *Random     // draws for share
+	verb           string      // the fault that imposed it
+	model          *link.Model // impairment in addition to the lane's; nil for a rule that drops
+	told           bool        // the sender has learned the path MTU
 	dropped        int
 }
 
@@ -164,7 +163,7 @@ func (w *World) drops(link, from, to uint8, p lab.Packet) bool {
 	return false
 }
 
-// clear reports whether no rule stands between two hosts of a link, and both have a carrier.
+// clear reports whether both hosts have a carrier on the link and no rule concerns them.
 func (w *World) clear(link, a, b uint8) bool {
 	if !w.isCut[link] {
 		return true
@@ -180,7 +179,7 @@ func (w *World) clear(link, a, b uint8) bool {
 	return true
 }
 
-// cross sends a packet over a sender's lane, and over what impairs its way to a receiver.
+// cross sends a packet over the sender's lane and through the rules that impair its direction.
 func (w *World) cross(on, from, to uint8, salt uint64, size int, p lab.Packet) crossing {
 	c := w.lanes[on][from].cross(w.now, salt, size)
 	if w.isCut[on] {
@@ -189,8 +188,8 @@ func (w *World) cross(on, from, to uint8, salt uint64, size int, p lab.Packet) c
 	return c
 }
 
-// refuses reports whether a packet of some bytes is longer than a direction's MTU.
-func (w *World) refuses(on, from, to uint8, size int, p lab.Packet) bool {
+// exceedsMTU reports whether a packet of size bytes exceeds the MTU of a direction.
+func (w *World) exceedsMTU(on, from, to uint8, size int, p lab.Packet) bool {
 	for i := range w.cuts {
 		if r := &w.cuts[i]; r.model != nil && r.concerns(on, from, to, &p) && r.tooLong(size) {
 			return true
@@ -199,8 +198,8 @@ func (w *World) refuses(on, from, to uint8, size int, p lab.Packet) bool {
 	return false
 }
 
-// tooLong reports whether a packet of some bytes does not pass. A sender that is told
-// sends shorter ones from then on.
+// tooLong reports whether a packet exceeds the rule's MTU. If the rule sends the ICMP error, only
+// the first packet is lost: the sender sends shorter ones from then on.
 func (r *rule) tooLong(size int) bool {
 	if r.told || !r.model.TooLong(size-etherLen) {
 		return false
@@ -209,9 +208,9 @@ func (r *rule) tooLong(size int) bool {
 	return true
 }
 
-// swallows reports whether a packet inside another is longer than its direction's MTU. The error is
-// addressed to the node, which drops it: the sender goes on with packets that are too long.
-func (w *World) swallows(p *packet, seen *lab.Packet) bool {
+// tunnelTooLong reports whether an encapsulated packet exceeds the MTU of its direction. The ICMP
+// error goes to the node, which drops it, so the client keeps sending packets that are too long.
+func (w *World) tunnelTooLong(p *packet, seen *lab.Packet) bool {
 	for i := range w.cuts {
 		if r := &w.cuts[i]; r.model != nil && r.concerns(p.link, p.from, p.to, seen) && r.model.TooLong(p.size()-etherLen) {
 			return true
@@ -220,7 +219,8 @@ func (w *World) swallows(p *packet, seen *lab.Packet) bool {
 	return false
 }
 
-// impairs leads the copies of a packet through the models of its direction.
+// impairs passes the copies of a packet through the models of its direction and returns how many
+// copies arrive.
 func (w *World) impairs(c *crossing, on, from, to uint8, size int, p *lab.Packet) int {
 	var chain link.Chain
 	for i := range w.cuts {
@@ -239,7 +239,7 @@ func (w *World) impairs(c *crossing, on, from, to uint8, size int, p *lab.Packet
 	var out crossing
 	for _, at := range c.at[:c.copies] {
 		for _, d := range chain.Fate(at, size) {
-			if !d.Corrupt && out.copies < len(out.at) { // a checksum refuses what is damaged
+			if !d.Corrupt && out.copies < len(out.at) { // a corrupt packet fails its checksum
 				out.at[out.copies] = d.At
 				out.copies++
 			}
@@ -249,15 +249,15 @@ func (w *World) impairs(c *crossing, on, from, to uint8, size int, p *lab.Packet
 	return out.copies
 }
 
-// headerBytes is what an IPv4 packet has besides its payload.
+// headerBytes is the length of an IPv4 TCP packet's headers.
 const headerBytes = etherLen + ipLen + tcpLen
 
 // transmit puts a packet on a link, from p.from to p.to.
 func (w *World) transmit(p packet) {
 	var seen lab.Packet
-	if w.isCut[p.link] { // else nobody looks at it
+	if w.isCut[p.link] { // no rule looks at it otherwise
 		seen = p.seen()
-		if p.outer > 0 && w.swallows(&p, &seen) {
+		if p.outer > 0 && w.tunnelTooLong(&p, &seen) {
 			return
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// cut makes a cut hold. In virtual time that is its proof.
+// cut imposes a cut. In virtual time it holds at once, so no proof is measured.
 func (w *World) cut(_ context.Context, f plan.Fault) error { return w.impose(f, "drops") }
 
 // lose makes links drop a share of their packets.
@@ -21,7 +21,7 @@ func (w *World) lose(_ context.Context, f plan.Fault) error {
 	return w.impose(f, fmt.Sprintf("loses %g", f.Share))
 }
 
-// impair leads what links carry over a model of package scenarios/link.
+// impair passes the selected packets through a model of package scenarios/link.
 func (w *World) impair(_ context.Context, f plan.Fault) error { return w.impose(f, f.Verb+"s") }
 
 func (w *World) impose(f plan.Fault, does string) error {
@@ -29,7 +29,7 @@ func (w *World) impose(f plan.Fault, does string) error {
 	if err != nil {
 		return err
 	}
-	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(rules)})
+	began := w.beginFault(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(rules)})
 	parts := make([]string, len(rules))
 	for i, r := range rules {
 		r.verb, r.share = f.Verb, f.Share
@@ -47,11 +47,11 @@ func (w *World) impose(f plan.Fault, does string) error {
 		}
 		parts[i] = w.ruleName(r) + ": " + does
 	}
-	w.proven(began, strings.Join(parts, ", "), true)
+	w.endFault(began, strings.Join(parts, ", "), true)
 	return nil
 }
 
-// heal undoes the cuts that are selected, or all.
+// heal removes the selected rules, or all.
 func (w *World) heal(_ context.Context, f plan.Fault) error {
 	wanted := slices.Clone(w.cuts)
 	if f.On != nil {
@@ -61,14 +61,14 @@ func (w *World) heal(_ context.Context, f plan.Fault) error {
 		}
 		wanted = slices.DeleteFunc(wanted, func(r rule) bool { return !lab.Covers(selected, w.nameOf(r)) })
 	}
-	began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(wanted)})
+	began := w.beginFault(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: w.named(wanted)})
 	w.tellLosses(wanted)
 	receipt, ok := w.uncut(wanted)
-	w.proven(began, receipt, ok)
+	w.endFault(began, receipt, ok)
 	return nil
 }
 
-// noteCuts notes on which links anything is cut, lost or without carrier.
+// noteCuts updates isCut: the links that have a rule or a port without carrier.
 func (w *World) noteCuts() {
 	w.isCut = [linkCount]bool{}
 	for _, r := range w.cuts {
@@ -79,10 +79,10 @@ func (w *World) noteCuts() {
 	}
 }
 
-// port is an interface of a host, and where it is plugged in.
+// port is the state of a host's interface and of the switch port it is plugged into.
 type port struct {
 	down      bool // the interface is set down
-	unplugged bool // the port of its switch is
+	unplugged bool // the switch port is set down
 }
 
 func (p port) carries() bool { return !p.down && !p.unplugged }
@@ -90,8 +90,9 @@ func (p port) carries() bool { return !p.down && !p.unplugged }
 // carries reports whether a host has a carrier on a link.
 func (w *World) carries(link, host uint8) bool { return w.ports[link][host].carries() }
 
-// setPort is a verb on the carrier of one port, or of all ports of a link: on the interface,
-// of clients and of a whole switch on its ports. A cable is set at its first end.
+// setPort returns the verb that sets the carrier of one port or of all ports of a link. It acts on
+// the host's interface, but for clients and for a whole switch on the switch ports. The sync
+// link is a cable, so only its first end is set.
 func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, _ context.Context, f plan.Fault) error {
 		topo, link := w.plan.Topo.Lab(), linkIndex(f.Via)
@@ -101,7 +102,7 @@ func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 		} else if link == onSync {
 			hosts = hosts[:1]
 		}
-		began := w.begun(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: directions})
+		began := w.beginFault(trace.Fault{Verb: f.Verb, Target: f.Target(), Directions: directions})
 		for _, name := range hosts {
 			host := w.hostIndex(name)
 			is := w.ports[link][host]
@@ -112,20 +113,20 @@ func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 			}
 			w.setCarrier(link, host, is)
 		}
-		// As in the real world the receipt is the state of the port, not its change: a restore
-		// may have set the port up before.
-		w.proven(began, map[bool]string{true: "carrier up", false: "carrier down"}[up], true)
+		// As in the namespaces the receipt is the state of the port, not its change: a restore
+		// may already have set the port up.
+		w.endFault(began, map[bool]string{true: "carrier up", false: "carrier down"}[up], true)
 		return nil
 	}
 }
 
-// powerPort sets a host's interface up, as its start does.
+// powerPort sets a host's interface up, as a boot does. It leaves the switch port as it is.
 func (w *World) powerPort(link, host uint8) {
 	w.setCarrier(link, host, port{unplugged: w.ports[link][host].unplugged})
 }
 
-// setCarrier sets what a port is. A host forgets its neighbours with the carrier, and a node
-// is told.
+// setCarrier sets the state of a port. A host that loses its carrier forgets its neighbours; a
+// node's daemon gets the new link state.
 func (w *World) setCarrier(link, host uint8, is port) {
 	w.ports[link][host] = is
 	w.noteCuts()
@@ -148,7 +149,7 @@ func (w *World) setCarrier(link, host uint8, is port) {
 	p.input(p.life, state)
 }
 
-// uncut takes rules back.
+// uncut removes rules and returns a receipt.
 func (w *World) uncut(wanted []rule) (string, bool) {
 	if len(wanted) == 0 {
 		return "no receipt: the selector covers no cut", false
@@ -166,7 +167,7 @@ func (w *World) uncut(wanted []rule) (string, bool) {
 	return strings.Join(parts, ", "), true
 }
 
-// tellLosses puts on record what rules have taken.
+// tellLosses records how many packets each rule has dropped.
 func (w *World) tellLosses(rules []rule) {
 	for _, r := range rules {
 		n := r.dropped
@@ -185,7 +186,7 @@ func (r rule) same(o rule) bool {
 
 func (w *World) ruleName(r rule) string { return w.nameOf(r).String() }
 
-// nameOf is the rule as package lab has it.
+// nameOf converts a rule to package lab's form.
 func (w *World) nameOf(r rule) lab.Rule {
 	return lab.Rule{Link: linkNames[r.link], From: w.hosts[r.from].name, To: w.hosts[r.to].name, Only: r.only}
 }

@@ -10,17 +10,19 @@ import (
 	"baton/impl/trace"
 )
 
-// loop counts the timers of a daemon's loop.
+// loop counts the timers that a daemon's loop has handled since the last record.
 type loop struct {
-	since              clock.Instant
-	timers, idle, late int
-	replies            uint64 // that no longer waited at since
+	since   clock.Instant
+	timers  int
+	idle    int    // timers for which the core produced nothing
+	late    int    // idle timers after which the core's deadline was still in the past
+	replies uint64 // total of deferred replies that had ended at since
 }
 
-// loopEvery is how often the counts are put on record.
+// loopEvery is how often the counts are recorded.
 const loopEvery = time.Second
 
-// wake lets the core have the timer that it asked for.
+// wake steps the core with the timer that it asked for.
 func (p *process) wake() {
 	driver := p.driver
 	asked := driver.Asked()
@@ -36,7 +38,7 @@ func (p *process) wake() {
 	p.tellLoop()
 }
 
-// tellLoop puts the counts on record.
+// tellLoop records the counts once per loopEvery.
 func (p *process) tellLoop() {
 	l := &p.loop
 	if p.w.now.Sub(l.since) < loopEvery {
@@ -52,7 +54,8 @@ func (p *process) tellLoop() {
 	p.loop = loop{since: p.w.now, replies: ended}
 }
 
-// tellRefused puts on record which new flows the dataplane has refused since it was last asked.
+// tellRefused records how many new flows the dataplane has refused since the last call, by service
+// and reason.
 func (p *process) tellRefused() {
 	if p.dataplane == nil {
 		return
@@ -70,7 +73,7 @@ func (p *process) tellRefused() {
 	p.refusals = counts
 }
 
-// guarded lets the core run. One that gives up on itself takes its daemon along.
+// guarded runs the core. If the core panics, its daemon dies.
 func (p *process) guarded(run func()) {
 	defer func() {
 		if why := recover(); why != nil {

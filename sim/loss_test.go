@@ -8,8 +8,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestWhatARuleDrops: a cut drops all, one of the heartbeat the heartbeat alone, a loss its
-// share, and a heal of everything takes each of them back.
+// TestWhatARuleDrops: a cut drops all packets, a cut of the heartbeat only heartbeats, a loss its
+// share. A heal of everything removes each of them.
 func TestWhatARuleDrops(t *testing.T) {
 	o := settled(t)
 	const packets = 100_000

@@ -5,24 +5,24 @@ import (
 	"baton/scenarios/lab"
 )
 
-// peerEntry is what a load balancer's kernel knows of the other's hardware address on the
-// link of a heartbeat. It follows Linux's neighbour table: the address is asked for by ARP,
-// learnt from an answer or from a request of the other, kept for as long as heartbeats use
-// it (MSG_CONFIRM), and lost with the carrier or the power.
+// peerEntry is a load balancer's neighbour entry for its peer on a heartbeat's link. It follows
+// Linux's neighbour table: the kernel asks by ARP, learns from an answer or from the peer's own
+// request, keeps the entry while heartbeats confirm it (MSG_CONFIRM), and loses it with the
+// carrier or the power.
 type peerEntry struct {
 	known   bool
 	asking  bool
 	tries   uint8
-	stamp   uint64   // of the requests that are under way
-	waiting [][]byte // heartbeats to a neighbour that is not resolved
+	stamp   uint64   // of the round of requests under way
+	waiting [][]byte // heartbeats queued until the entry is resolved
 }
 
-// peerARPSalt tells an ARP packet between load balancers apart from what else leaves a
-// host at its instant.
+// peerARPSalt distinguishes an ARP packet between load balancers from other packets that leave a
+// host at the same instant.
 const peerARPSalt = 0xa2b
 
-// followPeers has the kernel resolve the peer on each path, as the daemon's follower of
-// neighbours does, and tells the driver what is known already.
+// followPeers resolves the peer on each path, as the daemon does, and tells the driver which paths
+// are already resolved.
 func (p *process) followPeers() {
 	for path := range uint8(len(p.peers)) {
 		p.driver.Resolved(int(path), p.peers[path].known)
@@ -30,7 +30,7 @@ func (p *process) followPeers() {
 	}
 }
 
-// resolvePeer begins to ask for the peer's address, unless it is known or asked for.
+// resolvePeer starts ARP requests for the peer unless it is resolved or requests are under way.
 func (p *process) resolvePeer(path uint8) {
 	e := &p.peers[path]
 	if e.known || e.asking {
@@ -40,8 +40,8 @@ func (p *process) resolvePeer(path uint8) {
 	p.askPeer(path, e.stamp)
 }
 
-// askPeer sends a request each second for as long as a daemon wants the address. After
-// some in vain the kernel drops what waits for the answer, and the follower begins anew.
+// askPeer sends a request each second while a daemon runs. After arpTries requests without an
+// answer the kernel drops the queued heartbeats, and the daemon starts a new round.
 func (p *process) askPeer(path uint8, stamp uint64) {
 	e := &p.peers[path]
 	if !e.asking || e.stamp != stamp {
@@ -56,14 +56,14 @@ func (p *process) askPeer(path uint8, stamp uint64) {
 	}
 	other := p.w.processes[1-p.index]
 	p.sendARP(path, func() {
-		other.learnPeer(path) // who is asked learns who asks
+		other.learnPeer(path) // a request also teaches the peer our address
 		other.sendARP(path, func() { p.learnPeer(path) })
 	})
 	p.w.at(p.w.now.Add(arpRetry), func() { p.askPeer(path, stamp) })
 }
 
-// sendARP sends a request or an answer to the other load balancer, where arrives is called
-// if its kernel gets it. No daemon is needed for that.
+// sendARP sends a request or an answer to the other load balancer and calls arrives when its
+// kernel gets it. The kernel does so without a daemon.
 func (p *process) sendARP(path uint8, arrives func()) {
 	w, link, other := p.w, pathLinks[path], p.w.processes[1-p.index]
 	frame := neighbourPacket(p.addressOn(link, lab.IPv4), other.addressOn(link, lab.IPv4))
@@ -77,7 +77,7 @@ func (p *process) sendARP(path uint8, arrives func()) {
 	}
 }
 
-// learnPeer takes the peer's address over and sends what has waited for it.
+// learnPeer resolves the entry and sends the queued heartbeats.
 func (p *process) learnPeer(path uint8) {
 	e := &p.peers[path]
 	if e.known {
@@ -91,7 +91,7 @@ func (p *process) learnPeer(path uint8) {
 	p.tellPeer(path)
 }
 
-// forgetPeer drops an entry, as Linux does with the carrier of its link.
+// forgetPeer drops an entry, as Linux does when the link loses its carrier.
 func (p *process) forgetPeer(path uint8) {
 	p.peers[path] = peerEntry{}
 	p.tellPeer(path)
@@ -106,8 +106,8 @@ func (p *process) tellPeer(path uint8) {
 	}
 }
 
-// forgetPeers drops the entries on a link whose carrier a load balancer has lost. A cable
-// takes that of the other end with it.
+// forgetPeers drops a load balancer's entries on a link that has lost its carrier. On the sync
+// cable both ends lose the carrier.
 func (w *World) forgetPeers(link, host uint8) {
 	for path, on := range pathLinks {
 		if on != link {
@@ -147,5 +147,5 @@ func (p *process) transmitBFD(path uint8, packet []byte) {
 	}
 }
 
-// bfdSalt tells a heartbeat apart from what else leaves a host at its instant.
+// bfdSalt distinguishes a heartbeat from other packets that leave a host at the same instant.
 const bfdSalt = 0xbfd

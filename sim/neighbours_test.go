@@ -7,8 +7,9 @@ import (
 	"baton/impl/driver"
 )
 
-// TestHeartbeatsWaitForTheirNeighbour: without the peer's hardware address the kernel asks for it and keeps a few packets,
-// and sends them with the answer. Who is asked learns who asks.
+// TestHeartbeatsWaitForTheirNeighbour: without the peer's hardware address the kernel sends ARP
+// requests, queues a few packets and sends them on the answer. A request also teaches the peer the
+// requester's address.
 func TestHeartbeatsWaitForTheirNeighbour(t *testing.T) {
 	o := settled(t)
 	p, other := o.processes[0], o.processes[1]
@@ -29,7 +30,8 @@ func TestHeartbeatsWaitForTheirNeighbour(t *testing.T) {
 	}
 }
 
-// TestANeighbourIsAskedForUntilItAnswers: each second; what has waited for some requests in vain is dropped.
+// TestANeighbourIsAskedForUntilItAnswers: a request goes out each second; after some requests without
+// an answer the queued packets are dropped.
 func TestANeighbourIsAskedForUntilItAnswers(t *testing.T) {
 	o := settled(t)
 	p, other := o.processes[0], o.processes[1]
@@ -54,7 +56,8 @@ func TestANeighbourIsAskedForUntilItAnswers(t *testing.T) {
 	}
 }
 
-// TestACarrierTakesTheNeighbourWithIt: on the sync cable that of both ends, on a switched link that of one.
+// TestACarrierTakesTheNeighbourWithIt: a lost carrier drops the neighbour entries of both ends of the
+// sync cable, but only of one end on a switched link.
 func TestACarrierTakesTheNeighbourWithIt(t *testing.T) {
 	for _, link := range []uint8{onClients, onSync} {
 		o := settled(t)

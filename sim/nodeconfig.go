@@ -53,8 +53,8 @@ func (s *settings) number(key string) int {
 // defers reports whether a node defers replies.
 func (s *settings) defers() bool { return s.text("sync.defer") == "established" }
 
-// nodeConfig is the configuration of a node's core. What differs from start to
-// start is left out: incarnation, discriminators and seeds.
+// nodeConfig returns the configuration of a node's core. boot adds what each start draws anew:
+// incarnation, discriminators and seeds.
 func nodeConfig(p *plan.Plan, vips int, seed uint64, id string) (node.Config, error) {
 	s := settings{plan: p, node: id}
 	session := bfd.Config{
@@ -102,8 +102,8 @@ func arbiterConfig(p *plan.Plan, id string, misses int) node.Arbiter {
 	return a
 }
 
-// heartbeatAuth is how the session of a path authenticates: as the daemon's do, with a key
-// for each direction.
+// heartbeatAuth configures the authentication of a path's session, with one key for each direction
+// as in the daemon.
 func heartbeatAuth(seed uint64, id, path string) bfd.Auth {
 	key := func(from string) bfd.Key {
 		secret := binary.BigEndian.AppendUint64(nil, split(seed, "heartbeat/"+from+"/"+path))
@@ -122,7 +122,7 @@ func protocolVersion(p *plan.Plan, id string) (uint8, error) {
 // dataplaneConfig is the configuration of a node's dataplane.
 func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 	s := settings{plan: w.plan, node: id}
-	var ports dataplane.PortRange // of the pair; each node opens flows with its half
+	var ports dataplane.PortRange // of the pair; each node opens flows from its own half
 	ports.First, ports.Last = w.plan.SNATPorts(plan.Sim)
 	cfg := dataplane.Config{
 		ClientLink: clientSide, BackendLink: backendSide, MaxFlows: s.number("max_flows"), SNATPorts: ports.Lower(), SNATPeer: ports.Upper(),
@@ -152,7 +152,7 @@ func (w *World) dataplaneConfig(id string) (dataplane.Config, error) {
 	return cfg, s.err
 }
 
-// withBackends is the services with no more than the first so many backends.
+// withBackends returns the services with at most the first most backends each.
 func (w *World) withBackends(most int) []dataplane.Service {
 	var services []dataplane.Service
 	for _, s := range w.services {

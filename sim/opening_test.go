@@ -12,8 +12,8 @@ import (
 	"baton/sim"
 )
 
-// TestTheClockWaitsForTheFirstAnswers: a step right after the start of the traffic meets no flow that has
-// not had its first answer, as in namespaces. The survivor has the entries of all of them.
+// TestTheClockWaitsForTheFirstAnswers: at a step right after the start of the traffic every flow has
+// had its first answer, as in namespaces, so the survivor has the entries of all of them.
 func TestTheClockWaitsForTheFirstAnswers(t *testing.T) {
 	for _, line := range []string{"flows tcp count=400", "sessions tcp count=400", "flows udp count=400"} {
 		p, err := plan.Parse("open.scn", []byte("scenario open\nservice web tcp 198.18.0.100:80 mode=dnat\nservice dns udp 198.18.0.100:53\ntraffic web "+line+
@@ -35,8 +35,8 @@ func TestTheClockWaitsForTheFirstAnswers(t *testing.T) {
 	}
 }
 
-// TestTheClockWaitsForThreeSecondsAtMost: connections that are established by then and have no answer are
-// for the checks to judge.
+// TestTheClockWaitsForThreeSecondsAtMost: established connections without an answer by then do not
+// delay the start; the checks judge them.
 func TestTheClockWaitsForThreeSecondsAtMost(t *testing.T) {
 	p, err := plan.Parse("vain.scn", []byte("scenario vain\ntopo pair clients=1 backends=1\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=50"+
 		"\nalways masters <= 1\n[sim] chaos backends loss=0.7\n@0s wait lb1 is Master and lb2 insync within 5s\n@1ms crash lb2\n@2s end\n"))
@@ -55,7 +55,7 @@ func TestTheClockWaitsForThreeSecondsAtMost(t *testing.T) {
 	}
 }
 
-// begin is when a fault of that verb began.
+// begin is when a fault of a verb began.
 func begin(events []trace.Event, verb string) clock.Instant {
 	for _, e := range events {
 		if e.Fault != nil && e.Fault.Verb == verb && e.Fault.Phase == "begin" {

@@ -11,9 +11,9 @@ import (
 	"baton/sim"
 )
 
-// TestPortsAreUsedAgain: short connections from a few source ports, closed from either
-// side, are served one after the other, through a takeover too. A reset is seen at both
-// edges for each connection that ends by one.
+// TestPortsAreUsedAgain: short connections from a few source ports, closed from either side, are
+// served one after the other, also across a takeover. Each connection that ends by a reset shows a
+// RST at both edges.
 func TestPortsAreUsedAgain(t *testing.T) {
 	for _, c := range []struct {
 		line, steps string

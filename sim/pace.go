@@ -6,8 +6,8 @@ import (
 	"baton/impl/clock"
 )
 
-// pacer yields the intended instants of an open-loop schedule, as that of package
-// netns/traffic does: the n-th lies n steps after the start.
+// pacer yields the intended send times of an open-loop schedule, like the one of package
+// netns/traffic: the n-th is n steps after the start, rounded down to the grid.
 type pacer struct {
 	at    clock.Instant // of the next action
 	start clock.Instant
@@ -16,8 +16,8 @@ type pacer struct {
 	n     int64
 }
 
-// every returns the schedule of count senders that each act once a period, spread
-// evenly over it.
+// every returns the schedule of count senders that each act once a period, evenly spread over the
+// period.
 func every(start clock.Instant, period time.Duration, count int) pacer {
 	return pacer{at: start, start: start, step: float64(period) / float64(count), grid: slot}
 }
@@ -37,29 +37,29 @@ func (p *pacer) take() {
 	p.at = p.start.Add(after)
 }
 
-// skip leaves out the instants up to now.
+// skip drops the instants up to now.
 func (p *pacer) skip(now clock.Instant) {
 	for p.at <= now {
 		p.take()
 	}
 }
 
-// gap is a stretch in which one flow got no answer to what it meant to send.
+// gap is a time during which one flow got no answers.
 type gap struct {
 	from, to clock.Instant
 	missed   int // probes without a timely answer
 }
 
-// stallMeter finds the stalls of one TCP session. A run of late messages is one
-// stall, from the intended time of its first to the echo of that; within a run
-// only a longer stall than all of the run before is reported again.
+// stallMeter finds the stalls of one TCP session. A run of late messages is one stall, from the
+// intended time of the first to its echo. Within a run another stall is reported only if it is
+// longer than all before it.
 type stallMeter struct {
-	end     clock.Instant // of the last late message's wait
-	longest time.Duration // of the present run; 0 outside of one
+	end     clock.Instant // end of the last late message's wait
+	longest time.Duration // longest stall of the current run; 0 outside a run
 }
 
-// waited notes that a message waited for its echo from its intended time until
-// an instant.
+// waited notes that a message waited for its echo from its intended time until an instant, and
+// returns the stall to report, if any.
 func (m *stallMeter) waited(threshold time.Duration, intended, until clock.Instant) (gap, bool) {
 	if until.Sub(intended) <= threshold {
 		m.longest = 0
@@ -77,15 +77,16 @@ func (m *stallMeter) waited(threshold time.Duration, intended, until clock.Insta
 	return gap{from: from, to: until}, true
 }
 
-// outageMeter finds the outages of a probe flow: from the intended time of the
-// last probe that was answered in time before it to the time of the first after it.
+// outageMeter finds the outages of a probe flow. An outage extends from the send time of the last
+// datagram answered in time before it to that of the first answered in time after it.
 type outageMeter struct {
 	started bool
 	last    clock.Instant
 	missed  int
 }
 
-// settle notes the fate of the next probe.
+// settle notes whether the next datagram was answered in time, and returns the outage that it
+// ends, if any.
 func (m *outageMeter) settle(threshold time.Duration, sent clock.Instant, answered bool) (gap, bool) {
 	if !m.started {
 		m.started, m.last = true, sent

@@ -17,27 +17,27 @@ const (
 	ack = 0x10
 )
 
-// packet is one packet of a service on one hop of its way. The payload is not
-// there: tag says whose it is, length how much.
+// packet is a packet of a service on one hop. It carries no payload bytes: tag names the flow that
+// the payload belongs to, length its size.
 type packet struct {
 	tuple    flow.Tuple
 	flags    uint8
 	link     uint8
 	from, to uint8 // hosts at the ends of this hop
-	origin   uint8 // the host that made it
-	backend  uint8 // that made the payload of an answer
+	origin   uint8 // the host that created it
+	backend  uint8 // that created the payload of an answer
 	length   uint16
-	seq, ack uint32 // of SCTP the TSN of the data, and the one expected next
+	seq, ack uint32 // SCTP: the TSN of the data, and the next expected TSN
 	tag      uint32 // the flow that the payload belongs to
-	relayed  bool   // sent on by a load balancer to the other
-	outer    uint8  // length of the outer header that it is in on this hop, 0 without one
-	chunk    chunk  // of SCTP
+	relayed  bool   // forwarded by one load balancer to the other
+	outer    uint8  // length of the outer header on this hop, 0 without encapsulation
+	chunk    chunk  // SCTP only
 }
 
-// salt tells packets that leave a host at one instant apart.
+// salt distinguishes packets that leave a host at the same instant.
 func (p *packet) salt() uint64 { return uint64(p.tag)<<8 ^ uint64(p.flags) ^ uint64(p.seq)<<1 }
 
-// seen is the packet as the kinds of packets are told by.
+// seen converts the packet to the form that the packet filters of rules match.
 func (p *packet) seen() lab.Packet {
 	return lab.Packet{
 		Class: lab.IPOf(familyOf(p.tuple.Dst)), Proto: uint8(p.tuple.Proto), Opens: p.flags&(syn|ack) == syn,
@@ -45,12 +45,12 @@ func (p *packet) seen() lab.Packet {
 	}
 }
 
-// size is the length of the packet's frame, taking every header for as long as TCP's.
+// size is the length of the packet's frame. Every transport header counts as long as TCP's.
 func (p *packet) size() int {
 	return etherLen + int(p.outer) + ipLens[familyOf(p.tuple.Dst)] + tcpLen + int(p.length)
 }
 
-// What else crosses links, as the kinds of packets are told by.
+// The other packets on the links, in the form that the packet filters of rules match.
 var (
 	heartbeat = lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoUDP, DstPort: lab.BFDPort}
 	syncFrame = lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoTCP, DstPort: lab.SyncPort}
@@ -58,8 +58,8 @@ var (
 	ping      = lab.Packet{Class: lab.ClassIPv4, Proto: 1}
 )
 
-// neighbourPacket is ARP, or IPv6's neighbour discovery, from the owner of one address
-// about another.
+// neighbourPacket is an ARP or IPv6 neighbour discovery packet from the owner of one address about
+// another.
 func neighbourPacket(sender, target flow.Addr) lab.Packet {
 	p := lab.Packet{Class: lab.NeighboursOf(familyOf(target)), Src: sender, Dst: target}
 	if p.Class == lab.ClassNDP {
@@ -78,18 +78,18 @@ const (
 	maxHeader = sctp.HeaderLen + sctp.InitLen
 )
 
-// ipLens are the lengths of the families' headers.
+// ipLens are the lengths of the IP headers by family.
 var ipLens = [lab.Families]int{lab.IPv4: ipLen, lab.IPv6: ip6Len}
 
-// maxSegment is the longest of the families' segments.
+// maxSegment is the largest TCP segment of any family.
 const maxSegment = 1448
 
-// frameBuffer has room for the largest segment. What is behind the headers stays zero.
+// frameBuffer has room for the largest segment. The payload bytes stay zero.
 type frameBuffer [etherLen + ip6Len + tcpLen + maxSegment]byte
 
-// frame writes the packet's headers as the dataplane reads them: addresses, ports,
-// flags and TCP's numbers, and room for its data. The checksums of TCP and UDP are left
-// out; the dataplane changes them and judges neither.
+// frame builds the packet's frame for the dataplane: addresses, ports, flags, sequence numbers,
+// and zeros for the payload. The checksums of TCP and UDP stay zero; the dataplane updates but
+// never verifies them.
 func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	family := familyOf(p.tuple.Dst)
 	length := tcpLen + int(p.length)
@@ -125,7 +125,7 @@ func (p *packet) frame(buf *frameBuffer, to model.MAC) []byte {
 	return b
 }
 
-// header writes EtherType and IP header of a packet with a payload of some length.
+// header writes the EtherType and the IP header of a packet whose IP payload has the given length.
 func header(b []byte, f lab.Family, t *flow.Tuple, hops byte, length int) {
 	ip := b[2:]
 	if f == lab.IPv6 {
@@ -157,14 +157,14 @@ func sum(words ...[]byte) uint16 {
 	return uint16(total)
 }
 
-// Protocol numbers of a packet inside another.
+// Protocol numbers of an encapsulated packet.
 const (
 	ipv4Inside = 4
 	ipv6Inside = 41
 )
 
-// translated reads back the tuple of a frame that the dataplane has rewritten, as its receiver takes it
-// out of an outer header.
+// translated reads the tuple of a frame that the dataplane has rewritten. For an encapsulated
+// packet it is the inner tuple.
 func translated(b []byte) (t flow.Tuple) {
 	ip, l4 := b[etherLen:], b[etherLen+ipLen:]
 	if ip[0]>>4 == 6 {
@@ -193,7 +193,8 @@ func outerLen(b []byte) uint8 {
 	return uint8(length)
 }
 
-// answers has a packet be the dataplane's answer to it: a RST or an ABORT. Hosts here read no ICMP.
+// answers turns a packet into the dataplane's answer to it: a RST or an ABORT. It reports false for
+// an ICMP error, because the simulated hosts read no ICMP.
 func (p *packet) answers(b []byte) bool {
 	switch p.tuple.Proto {
 	case flow.TCP:
@@ -207,8 +208,7 @@ func (p *packet) answers(b []byte) bool {
 	return true
 }
 
-// question writes what a host asks for an address by: an ARP request, or a neighbour
-// solicitation.
+// question builds a host's request for an address: an ARP request or a neighbour solicitation.
 func question(buf *frameBuffer, from model.MAC, sender, target flow.Addr) []byte {
 	if familyOf(target) == lab.IPv6 {
 		return solicitation(buf, from, sender, target)
@@ -232,8 +232,8 @@ var broadcast = model.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 // icmp6 is the protocol of neighbour discovery.
 const icmp6 flow.Proto = lab.ProtoICMPv6
 
-// solicitation writes a neighbour solicitation to the group of its target, with the option
-// that tells the sender's hardware address (RFC 4861 4.3).
+// solicitation builds a neighbour solicitation to the target's solicited-node group, with the
+// source link-layer address option (RFC 4861 4.3).
 func solicitation(buf *frameBuffer, from model.MAC, sender, target flow.Addr) []byte {
 	const length, hops = 32, 255
 	b := buf[:etherLen+ip6Len+length]

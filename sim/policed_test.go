@@ -9,8 +9,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// policedPlan has so many VIPs behind a switch port that lets thirty gratuitous ARPs a
-// second pass.
+// policedPlan has many VIPs behind a switch port that passes thirty gratuitous ARPs a second.
 func policedPlan(t *testing.T, vips int) *plan.Plan {
 	t.Helper()
 	var text strings.Builder
@@ -26,8 +25,8 @@ func policedPlan(t *testing.T, vips int) *plan.Plan {
 	return p
 }
 
-// TestManyVIPsMoveThroughAPortThatPolicesARP: the entries of a host for 50 VIPs are right
-// within five seconds after the crash of the MASTER, without a question of its own.
+// TestManyVIPsMoveThroughAPortThatPolicesARP: within five seconds after the MASTER's crash a host's
+// entries for 50 VIPs are right, without any request of its own.
 func TestManyVIPsMoveThroughAPortThatPolicesARP(t *testing.T) {
 	const vips, limit = 50, 5 * time.Second
 	for seed := range uint64(3) {

@@ -10,7 +10,7 @@ import (
 	"baton/sim"
 )
 
-// TestAClientsPortConcernsItsTrafficAlone: each of its sessions and its probe has the gap,
+// TestAClientsPortConcernsItsTrafficAlone: all sessions and the probe of that client have the gap,
 // those of the other client have none.
 func TestAClientsPortConcernsItsTrafficAlone(t *testing.T) {
 	p := parse(t, filepath.Join("..", "scenarios", "library", "l2", "client-port-flaps.scn"))
@@ -37,8 +37,7 @@ func TestAClientAsksAnewAfterItsCarrierWasGone(t *testing.T) {
 	}
 }
 
-// TestPowerSetsNoSwitchPortUp: what was set on the switch, the return of the machine does
-// not undo.
+// TestPowerSetsNoSwitchPortUp: a boot of the machine does not set its switch port up again.
 func TestPowerSetsNoSwitchPortUp(t *testing.T) {
 	for _, steps := range []string{
 		"@1s down client1 via clients\n@2s crash client1\n@3s restore client1\n@6s expect connects_failed(one) > 0\n@7s up client1 via clients\n@9s expect connects_failed(one) == 0\n",

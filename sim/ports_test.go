@@ -8,8 +8,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAClientHasMorePortsThanOneAddress: flows beyond the ports of a client's own address
-// come from a guest's, no two from the same, and their answers reach the client.
+// TestAClientHasMorePortsThanOneAddress: flows beyond the ports of a client's own address use guest
+// addresses, each flow its own port, and their answers reach the client.
 func TestAClientHasMorePortsThanOneAddress(t *testing.T) {
 	o := settled(t)
 	s, seen := o.services[0], map[flow.Tuple]bool{}

@@ -16,61 +16,60 @@ import (
 	"baton/scenarios/lab"
 )
 
-// process is a load balancer: its host and, while one runs, the daemon on it. The
-// daemon is a single loop, as the real one: it takes one input at a time and
-// carries out what follows from it before it takes the next.
+// process is a load balancer: a host and, while it runs, its daemon. Like the real one, the daemon
+// is a single loop: it takes one input at a time and executes its effects before the next.
 type process struct {
 	w           *World
 	index       uint8
 	id          string
-	cfg         node.Config // but for what differs from start to start
-	speaks      uint8       // the newest version of the sync protocol that it offers
+	cfg         node.Config // without what each start draws anew
+	speaks      uint8       // newest sync protocol version that it offers
 	tables      dataplane.Config
-	certificate certificate // that a daemon reads as it starts
-	presents    certificate // that the daemon has read
+	certificate certificate // on disk; a daemon reads it at start
+	presents    certificate // read by the running daemon
 	tracked     prober
 	checks      checks
 	clock       hostClock
 	random      *Random
 
-	life      uint64 // of the daemon that runs, 0 if none does; events of an earlier one are void
-	powered   bool   // the host runs
+	life      uint64 // number of the running daemon, 0 if none runs; events of earlier ones are ignored
+	powered   bool   // the host is on
 	peers     [len(pathLinks)]peerEntry
 	frozen    bool
-	freezes   uint64                              // how often it was frozen
-	ration    *ration                             // nil: it gets all of the processor
-	core      *node.Node                          // nil until the daemon has come so far
+	freezes   uint64                              // number of freezes so far
+	ration    *ration                             // CPU throttling; nil if there is none
+	core      *node.Node                          // nil until the daemon has booted
 	driver    *driver.Driver                      // of the core
-	dataplane *model.Dataplane                    // the dataplane; nil without a daemon, unless it is pinned
-	table     *faulty.Dataplane                   // what the daemon has of it
-	refusals  map[flow.Service]dataplane.Refusals // counts of the dataplane that are on record
-	version   uint64                              // of the dataplane's contents, unique over all of them
-	leased    clock.Instant                       // up to which the dataplane forwards, by the host's clock; 0: not at all
-	until     clock.Instant                       // the same in true time
+	dataplane *model.Dataplane                    // nil without a daemon, unless it is pinned
+	table     *faulty.Dataplane                   // the daemon's access to the dataplane, with injected faults
+	refusals  map[flow.Service]dataplane.Refusals // refusal counts already recorded
+	version   uint64                              // of the dataplane's contents, unique in the world
+	leased    clock.Instant                       // end of the lease by the host's clock; 0 without a lease
+	until     clock.Instant                       // end of the lease in true time
 	role      string
-	refused   string // why a change of role was refused last
-	lost      uint64 // flow events that the dataplane has dropped, as seen so far
+	refused   string // reason of the latest refused role change
+	lost      uint64 // dropped flow events counted so far
 	started   int
 
-	timerAt  clock.Instant // of the timer event that is scheduled
-	polling  bool
-	sweeping uint64 // stamp of the sweeps that are wanted; 0 matches none
-	since    clock.Instant
-	inbox    []node.Input // while frozen or busy
-	beats    []node.Input // heartbeats likewise: they are read first
+	timerAt  clock.Instant // of the scheduled timer event
+	polling  bool          // a poll is scheduled
+	sweeping uint64        // stamp of the sweeps that are wanted; 0 matches none
+	since    clock.Instant // passed to each sweep, see node.Expire
+	inbox    []node.Input  // queued while frozen or busy
+	beats    []node.Input  // heartbeats queued likewise; they are read first
 	loop     loop
-	defended clock.Instant     // until when no claim of a VIP is answered
-	exited   func()            // told when the daemon has ended by itself
-	awaited  *trace.Fault      // of the node, that has no receipt yet
-	deferred map[uint64]packet // replies that the dataplane holds back, by id
+	defended clock.Instant     // no claim of a VIP is answered before
+	exited   func()            // called when the daemon has exited by itself
+	awaited  *trace.Fault      // the node's fault whose receipt is outstanding
+	deferred map[uint64]packet // replies held back by the dataplane, by id
 
 	buf frameBuffer
 }
 
-// Times of a daemon's life.
+// Delays of a daemon, and ranges of its host's clock.
 const (
 	bootMin, bootMax = 8 * time.Millisecond, 40 * time.Millisecond // from the start of the process to its first step
-	attachMax        = time.Millisecond                            // from then to links and programs being known
+	attachMax        = time.Millisecond                            // from the first step until links and programs are known
 	wakeMin, wakeMax = 5 * time.Microsecond, 80 * time.Microsecond // lateness of a timer
 	offsetMax        = 1000 * time.Hour                            // of a clock's origin
 	driftMax         = 50_000                                      // parts per billion
@@ -98,12 +97,12 @@ func newProcess(w *World, index uint8, id string) (*process, error) {
 	return p, nil
 }
 
-// wallClock is the time of day, as all hosts know it.
+// wallClock is the time of day, the same on all hosts.
 func (w *World) wallClock() time.Duration {
 	return time.Duration(split(w.cfg.Seed, "wall clock")>>2) + time.Duration(w.now)
 }
 
-// setClock gives the host the clock of a boot.
+// setClock draws a new clock for the host, as at each boot.
 func (p *process) setClock() {
 	draw := NewRandom(p.w.cfg.Seed, fmt.Sprintf("clocks/%s/%d", p.id, p.started))
 	limit := max(driftMax, p.w.chaos.drift)
@@ -111,7 +110,7 @@ func (p *process) setClock() {
 		base:  clock.Instant(draw.Between(time.Second, offsetMax)),
 		drift: int64(draw.Below(int(2*limit+1))) - limit,
 	}
-	p.clock.base = p.clock.base.Add(-time.Duration(p.w.now)) // it began to count at its boot
+	p.clock.base = p.clock.base.Add(-time.Duration(p.w.now)) // it starts to count at boot
 	p.clock.base = max(p.clock.base, -p.w.now+1)
 }
 
@@ -126,7 +125,7 @@ func (p *process) start() {
 	p.w.at(p.w.now.Add(p.random.Between(bootMin, bootMax)), func() { p.boot(life) })
 }
 
-// boot brings the daemon to life.
+// boot creates the daemon's dataplane and core once the process has started.
 func (p *process) boot(life uint64) {
 	if p.life != life {
 		return
@@ -150,7 +149,7 @@ func (p *process) boot(life uint64) {
 		tables.SNATSeed = p.random.Uint64() // as the daemon does
 	}
 	tables.ChallengeKey = [2]uint64{tables.DatagramSeed, uint64(p.index)}
-	tables.SNATTurn = 1 + tables.DatagramSeed>>1 // never 0, which is for no turns
+	tables.SNATTurn = 1 + tables.DatagramSeed>>1 // never 0, which turns this off
 	dp, err := p.newDataplane(tables)
 	if err != nil {
 		panic(fmt.Sprintf("sim: configuration was checked: %v", err))
@@ -181,7 +180,7 @@ func (p *process) boot(life uint64) {
 	p.w.dial()
 }
 
-// newDataplane returns a dataplane, with the table that the daemon before has left.
+// newDataplane returns a dataplane that adopts the pinned table of an earlier daemon, if there is one.
 func (p *process) newDataplane(cfg dataplane.Config) (*model.Dataplane, error) {
 	if p.dataplane == nil {
 		return model.New(cfg, p.hostSide())
@@ -196,7 +195,7 @@ func (p *process) hostSide() model.Host {
 		TunnelSources: []flow.Addr{p.addressOn(onBackends, lab.IPv4), p.addressOn(onBackends, lab.IPv6)},
 		MaxEvents:     p.w.chaos.maxEvents,
 		Send:          p.release,
-		MTU:           1500 + ip6Len, // hosts here read no ICMP, so a whole segment fits into an outer header
+		MTU:           1500 + ip6Len, // hosts here read no ICMP, so a full segment must fit with an outer header
 	}
 }
 
@@ -204,7 +203,7 @@ func (p *process) addressOn(link uint8, f lab.Family) flow.Addr {
 	return flow.AddrFrom(lab.Host{Kind: lab.Node, Number: int(p.index) + 1}.Addr(linkNames[link], f))
 }
 
-// addresses are those of the host.
+// addresses returns all addresses of the host.
 func (p *process) addresses() (own []flow.Addr) {
 	for f := range lab.Family(lab.Families) {
 		own = append(own, p.addressOn(onClients, f), p.addressOn(onBackends, f), p.addressOn(onSync, f))
@@ -212,7 +211,7 @@ func (p *process) addresses() (own []flow.Addr) {
 	return own
 }
 
-// end ends the daemon. Pinned programs stay, and forward until the lease ends.
+// end ends the daemon. Pinned programs stay and forward until the lease ends.
 func (p *process) end() {
 	p.life, p.core, p.driver, p.table = 0, nil, nil, nil
 	p.frozen, p.ration, p.polling, p.sweeping = false, nil, false, 0
@@ -221,11 +220,11 @@ func (p *process) end() {
 	if p.tables.Pin == "" {
 		p.clear()
 	}
-	p.w.goOn(p)
+	p.w.continueHandshake(p)
 }
 
-// clear takes the dataplane away: the programs are attached for as long as the process, or
-// a pin, holds them. That ends a lease, which is put on record.
+// clear removes the dataplane: programs stay attached only while the process or a pin holds them.
+// It records the end of a running lease.
 func (p *process) clear() {
 	if p.until > p.w.now {
 		p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLease, Lease: &trace.Lease{Until: p.w.now}})
@@ -236,10 +235,10 @@ func (p *process) clear() {
 	p.setLease(0)
 }
 
-// changed voids what was concluded from the contents of the dataplane.
+// changed invalidates everything cached from the contents of the dataplane (way).
 func (p *process) changed() { p.version = p.w.serial() }
 
-// input hands an input to the daemon of a life, or keeps it until it can be taken.
+// input steps the daemon of a life with an input, or queues the input while it is frozen or busy.
 func (p *process) input(life uint64, in node.Input) {
 	if p.life != life || p.core == nil {
 		return
@@ -255,7 +254,7 @@ func (p *process) input(life uint64, in node.Input) {
 	p.step(in)
 }
 
-// maxBeats is how many heartbeats a socket holds for a daemon that does not read.
+// maxBeats is how many heartbeats a socket buffers while the daemon does not read.
 const maxBeats = 256
 
 func (p *process) step(in node.Input) {
@@ -263,14 +262,14 @@ func (p *process) step(in node.Input) {
 	p.settleCore()
 }
 
-// handle takes an event of the daemon.
+// handle handles an event of the daemon.
 func (p *process) handle(e *event) {
 	if e.kind == evTimer {
 		p.timer(e)
 		return
 	}
 	if e.kind == evBFD && p.powered && p.w.drops(pathLinks[e.path], 1-p.index, p.index, heartbeat) {
-		return // whether a daemon would have read it or not
+		return // counted as dropped even if no daemon runs
 	}
 	if p.core == nil {
 		return
@@ -297,8 +296,8 @@ func (p *process) handle(e *event) {
 	}
 }
 
-// setTimer schedules the timer for the core's deadline. One event is kept; if it
-// comes too early it is scheduled anew.
+// setTimer schedules the timer for the core's deadline. One event is kept; if it fires too early it
+// is rescheduled.
 func (p *process) setTimer() {
 	at := p.clock.at(p.core.Deadline())
 	if at == clock.Never {
@@ -313,8 +312,7 @@ func (p *process) setTimer() {
 	e.who, e.stamp = p.index, uint64(at)
 }
 
-// lateness is by how much the timer of an instant fires late. It does not depend
-// on how often it is asked.
+// lateness is how late the timer of an instant fires. It depends only on seed, instant and node.
 func (p *process) lateness(at clock.Instant) time.Duration {
 	return wakeMin + time.Duration(mix(p.w.cfg.Seed^uint64(at)^uint64(p.index)<<62)>>32*uint64(wakeMax-wakeMin)>>32)
 }
@@ -325,7 +323,7 @@ func (p *process) timer(e *event) {
 	}
 	p.timerAt = clock.Never
 	switch {
-	case p.core == nil || p.frozen || p.busy(): // looked at when that ends
+	case p.core == nil || p.frozen || p.busy(): // checked again when that ends
 	case p.clock.at(p.core.Deadline()) > p.w.now:
 		p.setTimer()
 	default:
@@ -333,13 +331,13 @@ func (p *process) timer(e *event) {
 	}
 }
 
-// linkState is what the daemon sees of a service link.
+// linkState is the state of a service link as the daemon sees it.
 func (p *process) linkState(link uint8) node.Link {
 	name := [...]string{onClients: clientSide, onBackends: backendSide}[link]
 	return node.Link{Name: name, Up: p.w.carries(link, p.index), MAC: node.MAC(macOf(link, p.index))}
 }
 
-// setLease notes up to when the dataplane forwards, by its own clock.
+// setLease notes the end of the dataplane's lease by the host's clock; 0 means no lease.
 func (p *process) setLease(until clock.Instant) {
 	p.leased, p.until = until, 0
 	if until != 0 {

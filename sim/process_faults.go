@@ -12,12 +12,12 @@ import (
 	"baton/scenarios/plan"
 )
 
-// crash is a power failure: process, links and tables are gone.
+// crash is a power failure: the process, the links and the tables are lost.
 func (p *process) crash() (string, bool) {
 	if p.life == 0 {
 		return noProcess, false
 	}
-	p.w.vanish(p)
+	p.w.dropStream(p)
 	p.powered = false
 	p.end()
 	p.clear()
@@ -66,8 +66,8 @@ func (p *process) freeze() (string, bool) {
 	return "process stopped", true
 }
 
-// thaw lets a frozen daemon run on. Whether it first sees its timer or what has
-// come meanwhile is as open as in a real process.
+// thaw resumes a frozen daemon. At random it handles its timer or the queued inputs first, as a
+// real process may.
 func (p *process) thaw() (string, bool) {
 	if p.life == 0 || !p.frozen {
 		return "no receipt: no process is frozen", false
@@ -85,29 +85,29 @@ func (p *process) thaw() (string, bool) {
 			}
 			p.takeInbox()
 		}
-		p.w.goOn(p)
+		p.w.continueHandshake(p)
 	})
 	return "process runs", true
 }
 
-// controlDelay is how long a request takes on the control socket, and so does its answer.
+// controlDelay is the one-way delay of a request and of its answer on the control socket.
 const controlDelay = time.Millisecond
 
-// handover is the operator's request on the node's control socket, where it waits
-// for a node that stands still.
+// handover is the operator's request on the node's control socket. While the node is frozen the
+// request waits there.
 func (w *World) handover(ctx context.Context, f plan.Fault) error {
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
-		if err := w.turn(ctx, p); err != nil {
+		if err := w.awaitFault(ctx, p); err != nil {
 			return err
 		}
-		w.unsettled(p, w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}}), p.unanswered())
+		w.awaitReceipt(p, w.beginFault(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}}), p.unanswered())
 		w.at(w.now.Add(controlDelay), p.ask)
 	}
 	return nil
 }
 
-// reload reloads daemons, with the number of backends that the fault gives, if it does.
+// reload reloads daemons, with another number of backends if the fault gives one.
 func (w *World) reload(ctx context.Context, f plan.Fault) error {
 	backends, changed := f.Backends()
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
@@ -130,7 +130,7 @@ func (w *World) reload(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// ask hands the request to the node as soon as it does not stand still.
+// ask passes the request to the node once it is not frozen.
 func (p *process) ask() {
 	switch {
 	case p.awaited == nil:
@@ -150,7 +150,7 @@ func (p *process) unanswered() string {
 	return "no receipt: " + p.id + " does not answer"
 }
 
-// request is answered by the node, whether it does what it is asked or says why not.
+// request asks the node to hand over and returns its answer: acceptance or a refusal.
 func (p *process) request() (string, bool) {
 	if p.core == nil || p.frozen {
 		return p.unanswered(), false
@@ -166,7 +166,7 @@ func (p *process) request() (string, bool) {
 	return p.id + " took the request", true
 }
 
-// stop asks daemons to leave.
+// stop ends daemons, clients and backends gracefully.
 func (w *World) stop(ctx context.Context, f plan.Fault) error {
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
@@ -175,26 +175,26 @@ func (w *World) stop(ctx context.Context, f plan.Fault) error {
 			if h.link() == onClients {
 				w.stopClient(h)
 			} else {
-				w.faulted(f.Verb, id, func() (string, bool) { return w.haltBackend(h) })
+				w.instantFault(f.Verb, id, func() (string, bool) { return w.haltBackend(h) })
 			}
 			continue
 		}
-		if err := w.turn(ctx, p); err != nil {
+		if err := w.awaitFault(ctx, p); err != nil {
 			return err
 		}
-		began := w.begun(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
+		began := w.beginFault(trace.Fault{Verb: f.Verb, Target: id, Hosts: []string{id}})
 		if p.life == 0 {
-			w.proven(began, noProcess, false)
+			w.endFault(began, noProcess, false)
 			continue
 		}
 		asked := w.now
-		w.unsettled(p, began, "no receipt: the process still runs")
+		w.awaitReceipt(p, began, "no receipt: the process still runs")
 		p.exited = func() {
 			p.exited = nil
 			p.settle(fmt.Sprintf("process ended %v after SIGTERM", w.now.Sub(asked)), true)
 		}
 		if p.core == nil {
-			p.end() // it had not begun
+			p.end() // it had not booted yet
 			p.exited()
 			continue
 		}
@@ -203,9 +203,9 @@ func (w *World) stop(ctx context.Context, f plan.Fault) error {
 	return nil
 }
 
-// unsettled notes that a fault of a node waits for its receipt, which does not come if
-// it takes longer than receiptLimit.
-func (w *World) unsettled(p *process, f trace.Fault, late string) {
+// awaitReceipt notes that a node's fault waits for its receipt. After receiptLimit the fault is
+// recorded as failed.
+func (w *World) awaitReceipt(p *process, f trace.Fault, late string) {
 	p.awaited = &f
 	w.at(w.now.Add(receiptLimit), func() {
 		if p.awaited != nil && p.awaited.ID == f.ID {
@@ -215,16 +215,16 @@ func (w *World) unsettled(p *process, f trace.Fault, late string) {
 	})
 }
 
-// settle puts what came of the awaited fault on record.
+// settle records the outcome of the awaited fault.
 func (p *process) settle(receipt string, ok bool) {
 	if f := p.awaited; f != nil {
 		p.awaited = nil
-		p.w.proven(*f, receipt, ok)
+		p.w.endFault(*f, receipt, ok)
 	}
 }
 
-// turn waits until what was done to a node has come to its end.
-func (w *World) turn(ctx context.Context, p *process) error {
+// awaitFault waits until the node's previous fault has its receipt or has failed.
+func (w *World) awaitFault(ctx context.Context, p *process) error {
 	if p.awaited == nil {
 		return nil
 	}

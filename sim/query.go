@@ -6,7 +6,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Queries are connects of UDP: one question from a new port, one answer.
+// A query is a connects line over UDP: one question from a new port, one answer.
 
 func (g *generator) query() {
 	d := g.addDatagram(g.numberOf(g.turn))
@@ -16,7 +16,7 @@ func (g *generator) query() {
 	g.w.at(g.w.now.Add(connectTime), func() { d.expire(g.w.now.Add(-connectTime)) })
 }
 
-// resolved counts a query that had its answer.
+// resolved counts an answered query.
 func (d *datagram) resolved() {
 	if !d.over && !d.gen.done {
 		d.over = true
@@ -24,8 +24,8 @@ func (d *datagram) resolved() {
 	}
 }
 
-// expire counts a query that had no answer in its time, which begins anew when its client
-// goes on after it had stood still.
+// expire counts a query without an answer within connectTime as failed. A thaw of its client
+// restarts the time limit.
 func (d *datagram) expire(asked clock.Instant) {
 	w := d.gen.w
 	since := max(asked, d.gen.resumed)

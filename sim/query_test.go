@@ -10,8 +10,8 @@ import (
 	"baton/sim"
 )
 
-// TestQueriesAreAnswered: each query has one answer; those of an outage have none, and no
-// others; a client that stands still asks nothing.
+// TestQueriesAreAnswered: each query has one answer, except exactly those sent during an outage. A
+// frozen client sends no queries.
 func TestQueriesAreAnswered(t *testing.T) {
 	for _, c := range []struct {
 		steps        string

@@ -6,33 +6,33 @@ import "baton/impl/clock"
 type kind uint8
 
 const (
-	evCall    kind = iota // run a function; for what is rare
+	evCall    kind = iota // run a function; for rare events
 	evPacket              // a packet of a service arrives at a host
 	evTimer               // a node's timer
 	evBFD                 // a BFD packet arrives at a node
 	evFrame               // a frame of the sync stream arrives at a node
-	evWork                // an effect that takes time has taken hold
+	evWork                // an effect that takes time has completed
 	evPoll                // a process reads its dataplane's flow events
-	evSweep               // a process ages its dataplane's entries
+	evSweep               // a process expires its dataplane's entries
 	evRTO                 // a retransmission timer of a TCP endpoint
 	evGARP                // a gratuitous ARP arrives on a link
 	evConnect             // a generator's connection has taken too long
 )
 
-// event is what happens at an instant. It holds by value what the frequent kinds
-// need, so that they cost no allocation.
+// event is a scheduled event. It holds the data of the frequent kinds by value, so that they need
+// no allocation.
 type event struct {
 	kind   kind
 	who    uint8  // node or host
-	path   uint8  // of a BFD packet; side of a stream; VIP of a GARP
-	stamp  uint64 // of what it belongs to; an event whose stamp has gone by is void
+	path   uint8  // path of a BFD packet, or VIP of a GARP
+	stamp  uint64 // identifies what it belongs to; an event with an outdated stamp is ignored
 	packet packet
 	data   []byte
 	stream *stream
 	call   func()
 }
 
-// key is an event's place in time: by instant, then by the order of scheduling.
+// key orders events by instant, then by the order of scheduling.
 type key struct {
 	at    clock.Instant
 	order uint32
@@ -41,8 +41,7 @@ type key struct {
 
 func (k key) before(o key) bool { return k.at < o.at || k.at == o.at && k.order < o.order }
 
-// queue is the event heap: keys in a binary heap, events in slots that are used
-// again.
+// queue is the event heap: keys in a binary heap, events in slots that are reused.
 type queue struct {
 	keys  []key
 	slots []event
@@ -50,7 +49,7 @@ type queue struct {
 	order uint32
 }
 
-// next is the instant of the first event, clock.Never without one.
+// next returns the instant of the first event, clock.Never if there is none.
 func (q *queue) next() clock.Instant {
 	if len(q.keys) == 0 {
 		return clock.Never
@@ -58,8 +57,8 @@ func (q *queue) next() clock.Instant {
 	return q.keys[0].at
 }
 
-// push schedules an event and returns it, zero but for its kind, to be filled in
-// before the next call.
+// push schedules an event and returns it with only its kind set. The caller fills it in before
+// the next call to the queue.
 func (q *queue) push(at clock.Instant, k kind) *event {
 	var slot uint32
 	if n := len(q.free); n > 0 {
@@ -77,7 +76,7 @@ func (q *queue) push(at clock.Instant, k kind) *event {
 	return e
 }
 
-// pop moves the first event out of the queue to where it is handled.
+// pop removes the first event, copies it to into and returns its instant.
 func (q *queue) pop(into *event) clock.Instant {
 	first := q.keys[0]
 	*into = q.slots[first.slot]
@@ -98,7 +97,7 @@ func (q *queue) drop() {
 	}
 }
 
-// postpone moves the first event to a later instant, as if it were scheduled now.
+// postpone moves the first event to a later instant, behind events already scheduled for it.
 func (q *queue) postpone(at clock.Instant) {
 	q.order++
 	q.keys[0].at, q.keys[0].order = at, q.order

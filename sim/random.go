@@ -2,9 +2,9 @@ package sim
 
 import "time"
 
-// Random is a generator of one component: SplitMix64 (Steele, Lea, Flood 2014).
-// Components have generators of their own, split from the run's seed by name, so
-// that what one draws does not depend on how often another did.
+// Random is the random number generator of one component: SplitMix64 (Steele, Lea, Flood 2014).
+// Each component's generator is split from the run's seed by name, so its draws do not depend on
+// how often others draw.
 type Random struct{ state uint64 }
 
 // NewRandom returns the generator of a component for a seed.
@@ -39,7 +39,7 @@ func (r *Random) Float() float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 // Below returns a number in [0, n); n is positive.
 func (r *Random) Below(n int) int { return int(r.Uint64() % uint64(n)) }
 
-// Chance reports true with probability p, and draws in any case.
+// Chance reports true with probability p. It always draws one number.
 func (r *Random) Chance(p float64) bool { return r.Float() < p }
 
 // Between returns a duration in [low, high].

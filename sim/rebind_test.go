@@ -9,7 +9,7 @@ import (
 	"baton/sim"
 )
 
-// TestReboundFlows: with affinity none moves, also over a crash; without it most do.
+// TestReboundFlows: with affinity no flow moves, even across a crash; without it most do.
 func TestReboundFlows(t *testing.T) {
 	for _, file := range []string{"clients/rebound-flows-keep-their-backend.scn", "controls/control-rebound-flows-without-affinity.scn"} {
 		p := parse(t, filepath.Join("..", "scenarios", "library", file))

@@ -4,14 +4,14 @@ import (
 	"baton/impl/flow"
 )
 
-// A tag names a flow of a client: connections from 1 up, datagram flows with the
-// highest bit.
+// A tag identifies a flow of a client. Connections have their id plus 1, datagram flows their id
+// with the highest bit set; 0 is no flow.
 const datagramTag = 1 << 31
 
 func tcpFlow(tag uint32) (id uint32, ok bool) { return tag - 1, tag != 0 && tag < datagramTag }
 
-// flowAt is the connection or the datagram flow of a client with a tuple, as it sends; nil
-// for both where its port has another owner.
+// flowAt returns the connection or the datagram flow of a client that sends with a tuple. Both are
+// nil if there is none.
 func (w *World) flowAt(client uint8, t flow.Tuple) (*conn, *datagram) {
 	tag := w.hosts[client].sources[familyOf(t.Src)].owner(t.Src, t.SrcPort)
 	if id, ok := tcpFlow(tag); ok {
@@ -26,7 +26,7 @@ func (w *World) flowAt(client uint8, t flow.Tuple) (*conn, *datagram) {
 	return nil, nil
 }
 
-// receiveAtClient hands a packet to what owns its port.
+// receiveAtClient hands a packet to the connection or datagram flow of its tuple.
 func (w *World) receiveAtClient(p *packet) {
 	switch c, d := w.flowAt(p.to, p.tuple.Reverse()); {
 	case c != nil:
@@ -38,8 +38,8 @@ func (w *World) receiveAtClient(p *packet) {
 	}
 }
 
-// refuse answers a TCP segment of no connection with a RST (RFC 9293 3.10.7.1), and a packet of
-// no association with an ABORT.
+// refuse answers a TCP segment that belongs to no connection with a RST (RFC 9293 3.10.7.1), and
+// an SCTP packet that belongs to no association with an ABORT.
 func (w *World) refuse(p *packet) {
 	switch p.tuple.Proto {
 	case flow.TCP:
@@ -73,7 +73,7 @@ func (w *World) sendBack(p *packet, answer packet) {
 	w.send(answer, w.wayBack(p))
 }
 
-// wayBack is the VIP to which the answer to a packet at a client goes.
+// wayBack returns the VIP to which a client sends the answer to a packet.
 func (w *World) wayBack(p *packet) uint8 {
 	for i, v := range w.vips {
 		if v.link == p.link && v.addr == p.tuple.Src {

@@ -9,7 +9,7 @@ import (
 	"baton/sim"
 )
 
-// What a node's dataplane refuses is on record by service and reason, each flow once.
+// Flows refused by a node's dataplane are recorded by service and reason, each flow once.
 func TestRefusedFlowsAreOnRecord(t *testing.T) {
 	p, err := plan.Parse("limit.scn", []byte("scenario limit\nconfig limits.source_flows=40\nservice web tcp 198.18.0.100:80\n"+
 		"traffic web sessions tcp count=40 every=100ms\ntraffic new connects tcp rate=20/s from=2s\nalways lost == 0\n"+

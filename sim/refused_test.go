@@ -9,8 +9,8 @@ import (
 	"baton/sim"
 )
 
-// TestAMasterThatIsRefusedItsEntriesIsNotLookedAt: it took over while its dataplane refused
-// entries, and gives its peer what it has of them; it says that they are refused.
+// TestAMasterThatIsRefusedItsEntriesIsNotLookedAt: the tables are not compared if the MASTER took over
+// while its dataplane refused entries: it reports so, and its peer gets them nevertheless.
 func TestAMasterThatIsRefusedItsEntriesIsNotLookedAt(t *testing.T) {
 	for _, mended := range []bool{false, true} {
 		src := `scenario s

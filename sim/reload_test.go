@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAReloadedDaemonHasItsBackendsAfterARestart: what was taken out gets no new flow, and
-// the file is what a restart reads.
+// TestAReloadedDaemonHasItsBackendsAfterARestart: removed backends get no new flows, and a restart
+// reads the changed file.
 func TestAReloadedDaemonHasItsBackendsAfterARestart(t *testing.T) {
 	o := settled(t)
 	reload := plan.Fault{Verb: fault.Reload, Hosts: []string{"lb1", "lb2"}, Args: []plan.Arg{{Key: fault.KeyBackends, Value: "1"}}}
@@ -52,7 +52,7 @@ func TestAReloadedDaemonHasItsBackendsAfterARestart(t *testing.T) {
 	}
 }
 
-// TestARequestToANodeThatStartsIsNotTaken: the receipt says why, and what to write.
+// TestARequestToANodeThatStartsIsNotTaken: the receipt says why, and what to write in the scenario.
 func TestARequestToANodeThatStartsIsNotTaken(t *testing.T) {
 	for _, verb := range []string{fault.Reload, fault.Handover} {
 		o := settled(t)

@@ -11,19 +11,18 @@ import (
 	"baton/impl/trace"
 )
 
-// What nodes say of their replicas is their own word: the digest is that of what they
-// have counted, and what they never counted is missing from both. The world looks into
-// the dataplanes.
+// The nodes' own digests cannot prove that their tables are equal: a flow that neither core has
+// counted is missing from both. The world therefore compares the dataplanes.
 
-// The tables are looked at until what is on its way must have arrived. A daemon notices lost flow events with
-// its next sweep, and then reads its dataplane.
+// The tables are compared repeatedly for lookFor, until updates under way must have arrived: a
+// daemon notices lost flow events at its next sweep and then reads its dataplane.
 const (
 	lookFor   = sweepEvery + 500*time.Millisecond
 	lookEvery = 200 * time.Millisecond
 )
 
-// compareTables puts on record that the dataplane of a BACKUP which says that it is in
-// sync does not hold what its MASTER's holds: that is left of the run, or lost in it.
+// compareTables records a leak if the dataplane of a BACKUP that reports to be in sync does not
+// hold the same flows as its MASTER's.
 func (w *World) compareTables(ctx context.Context) error {
 	for until := w.now.Add(lookFor); ; {
 		master, backup := w.settledPair()
@@ -32,7 +31,7 @@ func (w *World) compareTables(ctx context.Context) error {
 		}
 		lacks, exceeds := differ(master.flows(), backup.flows())
 		if backup.core.Status().Read.Due {
-			exceeds = 0 // it says itself that it may hold more
+			exceeds = 0 // it still has to read its dataplane, so surplus entries are expected
 		}
 		if lacks+exceeds == 0 {
 			return nil
@@ -48,9 +47,9 @@ func (w *World) compareTables(ctx context.Context) error {
 	}
 }
 
-// settledPair is the MASTER and the BACKUP of a pair that says of itself that all is
-// well; nil if it does not. A MASTER whose dataplane refuses entries says so, and so does one
-// that has lost events and has not read its dataplane anew.
+// settledPair returns the MASTER and the BACKUP of a pair that reports to be in sync, else nil. The
+// pair is not settled while the MASTER's dataplane refuses entries or while it has to read its
+// dataplane after lost events.
 func (w *World) settledPair() (master, backup *process) {
 	for _, p := range w.processes {
 		switch {
@@ -71,7 +70,7 @@ func (w *World) settledPair() (master, backup *process) {
 	return master, backup
 }
 
-// flows is what the dataplane holds.
+// flows returns the entries of the dataplane by original tuple.
 func (p *process) flows() map[flow.Tuple]flow.Entry {
 	held := map[flow.Tuple]flow.Entry{}
 	_ = p.dataplane.Dump(func(e flow.Entry) bool { // the model's cannot fail
@@ -81,17 +80,18 @@ func (p *process) flows() map[flow.Tuple]flow.Entry {
 	return held
 }
 
-// differ counts the flows that are not the same in both, by who has them.
+// differ compares two tables. lacks counts entries of the MASTER that the BACKUP lacks or has
+// differently, exceeds the reverse.
 func differ(master, backup map[flow.Tuple]flow.Entry) (lacks, exceeds int) {
 	same := func(a, b flow.Entry) bool {
 		return a.Original == b.Original && a.Reply == b.Reply && a.State == b.State
 	}
-	for t, e := range master { // in any order: they are counted
+	for t, e := range master { // only counted, so the order does not matter
 		if !same(e, backup[t]) {
 			lacks++
 		}
 	}
-	for t, e := range backup { // likewise in any order
+	for t, e := range backup { // order does not matter
 		if !same(e, master[t]) {
 			exceeds++
 		}
@@ -99,9 +99,9 @@ func differ(master, backup map[flow.Tuple]flow.Entry) (lacks, exceeds int) {
 	return lacks, exceeds
 }
 
-// falseAlarm puts on record that a scrub repairs a dataplane that no fault has damaged: another
-// part of the node is wrong, or the scrub is. missing entries are in the table alone or differ,
-// extra ones are in the dataplane alone.
+// falseAlarm records that a scrub repairs a dataplane although no fault has damaged one: either
+// the scrub or another part of the node has a bug. missing counts entries that are only in the
+// core's table or differ, extra those that are only in the dataplane.
 func (p *process) falseAlarm(missing, extra int) {
 	if p.w.damaged {
 		return

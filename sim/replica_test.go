@@ -16,8 +16,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAReplicaIsLookedAt: what a BACKUP's dataplane lacks or holds too much is told at
-// the end of a run, whatever the nodes say of it.
+// TestAReplicaIsLookedAt: missing or surplus entries of a BACKUP's dataplane are recorded at the end
+// of a run, whatever the nodes report.
 func TestAReplicaIsLookedAt(t *testing.T) {
 	leak := func(spoil func(p *process, held []flow.Tuple)) string {
 		o := settled(t, unscrubbed)
@@ -77,14 +77,14 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 	}
 }
 
-// unscrubbed has the nodes heal nothing.
+// unscrubbed turns the nodes' scrub off.
 func unscrubbed(w *World) {
 	for _, p := range w.processes {
 		p.cfg.Scrub = false
 	}
 }
 
-// TestDamageOfADataplaneIsHealed on either node, while connections come and go.
+// TestDamageOfADataplaneIsHealed: on either node, while connections open and close.
 func TestDamageOfADataplaneIsHealed(t *testing.T) {
 	for _, ofMaster := range []bool{true, false} {
 		o := settled(t)
@@ -116,7 +116,7 @@ func TestDamageOfADataplaneIsHealed(t *testing.T) {
 	}
 }
 
-// TestHealingWhatNobodyDamagedIsAFalseAlarm, and is put on record.
+// TestHealingWhatNobodyDamagedIsAFalseAlarm: a repair without damage is recorded.
 func TestHealingWhatNobodyDamagedIsAFalseAlarm(t *testing.T) {
 	o := settled(t)
 	backup := o.processOf(lab.Peer(o.master()))

@@ -9,20 +9,20 @@ import (
 	"baton/scenarios/plan"
 )
 
-// sample is what one generator has of its line's sample: the idle flows that are asked
-// once a period, and once more at the end. It means what it means in package netns/traffic.
+// sample is one generator's part of its line's sample: idle flows to which a message is sent once
+// a period, and once more at the end, as in package netns/traffic.
 type sample struct {
 	gen   *generator
-	of    []int           // the flows, by their places in the generator
-	asked map[int]sampled // by place, those that were ever asked
-	open  int             // flows without an answer to what was asked
+	of    []int           // indexes of the flows in generator.all
+	asked map[int]sampled // by index, the flows to which a message was sent
+	open  int             // flows that wait for an answer
 }
 
 // sampled is one flow of the sample.
 type sampled struct {
-	since    clock.Instant // when what has no answer yet was asked first
-	seq      uint32        // of UDP: of that message
-	waits    bool
+	since    clock.Instant // when the unanswered message was first sent
+	seq      uint32        // UDP: sequence number of that message
+	waits    bool          // for an answer
 	verified bool
 }
 
@@ -38,7 +38,7 @@ func newSample(g *generator) *sample {
 	return s
 }
 
-// ask asks the flow whose turn it is, if it was answered when it was opened.
+// ask sends a message on the flow whose turn it is, if the flow is open and was answered before.
 func (s *sample) ask(turn int) {
 	g, i := s.gen, s.of[turn%len(s.of)]
 	if i >= len(g.all) || !s.stands(i) {
@@ -59,7 +59,8 @@ func (s *sample) ask(turn int) {
 		g.w.datagrams.at(g.all[i]).send(g.w.now)
 		return
 	}
-	// TCP sends again by itself what has no answer. What is computed at once has one.
+	// TCP retransmits an unanswered message itself. After say, an empty waits means that the
+	// express path has already computed the answer.
 	c := g.w.conns.at(g.all[i])
 	if len(c.waits) == 0 {
 		c.say()
@@ -69,7 +70,7 @@ func (s *sample) ask(turn int) {
 	}
 }
 
-// stands reports whether a flow was answered and has not ended.
+// stands reports whether a flow has been answered and has not ended.
 func (s *sample) stands(i int) bool {
 	id := s.gen.all[i]
 	if s.gen.line.Proto == "udp" {
@@ -91,10 +92,10 @@ func (s *sample) verify(a *sampled, verified bool) {
 	}
 }
 
-// place is where a flow with a number stands in the generator.
+// place converts a flow's number within the line to its index in generator.all.
 func (s *sample) place(number int) int { return number / s.gen.of }
 
-// noteAnswer notes an answer to a flow, of UDP to the message with a number.
+// noteAnswer notes an answer on a flow; seq is the UDP message that it answers, 0 for TCP.
 func (s *sample) noteAnswer(number int, seq uint32) {
 	i := s.place(number)
 	a, asked := s.asked[i]
@@ -119,19 +120,19 @@ func (s *sample) noteEnd(number int) {
 	}
 }
 
-// askAll asks the whole sample once more.
+// askAll sends a message on every flow of the sample.
 func (s *sample) askAll() {
 	for turn := range s.of {
 		s.ask(turn)
 	}
 }
 
-// settle ends the generator of UDP flows once all of the sample have answered. Those that
-// have not when its time has run out are lost; until then they are asked again.
+// settle ends a generator of UDP flows once every flow of the sample is answered. Until the end of
+// the drain time it sends again on unanswered flows; after that they are lost.
 func (s *sample) settle() {
 	g := s.gen
 	if g.done {
-		return // its client has ended meanwhile
+		return // its client has ended
 	}
 	if s.open > 0 && g.w.now < g.until && !g.w.hosts[g.client].frozen {
 		for turn, i := range s.of {
@@ -153,9 +154,9 @@ func (s *sample) settle() {
 	g.end()
 }
 
-// forget takes the sample out of the totals, because its client has ended.
+// forget removes the sample from the totals because its client has ended.
 func (s *sample) forget() {
-	for _, a := range s.asked { // in any order: a sum
+	for _, a := range s.asked { // a sum, so the order does not matter
 		if a.verified {
 			s.gen.line.totals.Verified--
 		}

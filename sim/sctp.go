@@ -8,29 +8,30 @@ import (
 	"baton/impl/sctp"
 )
 
-// Retransmission as RFC 9260 16 has it. The round trip is short, so the RTO is RTO.Min.
+// Retransmission timeouts of RFC 9260 section 16. The round trip is short, so the RTO is RTO.Min.
 const (
 	rtoSCTP    = time.Second
 	rtoMaxSCTP = time.Minute
 
-	// missesUntilRepeat is after how many SACKs that report a hole it is filled (RFC 9260 7.2.4).
+	// missesUntilRepeat is the number of SACKs reporting a gap that trigger a fast retransmission
+	// (RFC 9260 7.2.4).
 	missesUntilRepeat = 3
 )
 
-// retriesSCTP are Max.Init.Retransmits and Association.Max.Retrans.
+// retriesSCTP are Max.Init.Retransmits (8) and Association.Max.Retrans (10).
 var retriesSCTP = [...]uint8{tcpSynSent: 8, tcpSynReceived: 8, tcpEstablished: 10, tcpDone: 10}
 
-// association is what an endpoint of SCTP has besides that of TCP. States, sequence numbers and
-// retransmission are TCP's: TSNs count bytes, the first is the tag of the sender, and a packet carries
-// one message. It has one stream and one address.
+// association is the SCTP part of an endpoint. It reuses the states, sequence numbers and
+// retransmission of the TCP model: TSNs count bytes and start at the sender's verification tag, and
+// each packet carries one message. There is one stream and one address.
 type association struct {
-	mine, peer uint32 // verification tags: of what it receives, of what it sends
-	echoes     bool   // a client has the cookie, and sends COOKIE ECHO
-	ending     uint8  // the last of SHUTDOWN and SHUTDOWN ACK that it has sent, 0 if none
-	misses     uint8  // SACKs that have reported the present hole
+	mine, peer uint32 // verification tags: of packets it receives, of packets it sends
+	echoes     bool   // a client has received the cookie and sends COOKIE ECHO
+	ending     uint8  // SHUTDOWN or SHUTDOWN ACK, whichever it sent last; 0 if none
+	misses     uint8  // SACKs that have reported the current gap
 }
 
-// tagFrom makes a verification tag of a random number. 0 is none.
+// tagFrom makes a verification tag from a random number. A tag is never 0.
 func tagFrom(random uint64) uint32 { return uint32(random) | 1 }
 
 // associate sends the INIT of an association.
@@ -42,7 +43,7 @@ func (e *endpoint) associate(now clock.Instant, s stack, tag uint32) {
 	e.arm(now, s)
 }
 
-// admit opens a server's association, whose client has echoed the cookie.
+// admit establishes a server's association after a COOKIE ECHO.
 func (e *endpoint) admit(s stack, mine, peer uint32) {
 	e.assoc = &association{mine: mine, peer: peer}
 	e.state, e.timerAt = tcpEstablished, clock.Never
@@ -51,7 +52,7 @@ func (e *endpoint) admit(s stack, mine, peer uint32) {
 	s.connected(e)
 }
 
-// complete makes an SCTP packet of a segment.
+// complete turns a segment of the TCP model into an SCTP packet.
 func (a *association) complete(p *packet) {
 	p.chunk = chunk{kind: sctp.Sack, tag: a.peer}
 	switch {
@@ -70,13 +71,13 @@ func (a *association) control(e *endpoint, s stack, kind uint8) {
 	case sctp.Init:
 		p.chunk.tag, p.chunk.initiate = 0, a.mine
 	case sctp.CookieEcho:
-		p.chunk.initiate = a.mine // the cookie has it
+		p.chunk.initiate = a.mine // part of the cookie
 	}
 	s.output(e, p)
 }
 
-// flush sends the messages that were not sent yet, and what ends the association once all are
-// acknowledged.
+// flush sends the queued messages. Once all are acknowledged it sends SHUTDOWN or SHUTDOWN ACK if
+// the association is closing.
 func (a *association) flush(e *endpoint, now clock.Instant, s stack) {
 	if e.state != tcpEstablished || e.recovering {
 		return
@@ -101,7 +102,7 @@ func (a *association) flush(e *endpoint, now clock.Instant, s stack) {
 	}
 }
 
-// repeat sends again what was not answered.
+// repeat retransmits the oldest unanswered chunk.
 func (a *association) repeat(e *endpoint, s stack) {
 	switch {
 	case e.state == tcpSynSent && a.echoes:
@@ -117,7 +118,7 @@ func (a *association) repeat(e *endpoint, s stack) {
 	}
 }
 
-// proves reports whether a packet has the tag of its direction (RFC 9260 8.5).
+// proves reports whether a packet has the right verification tag (RFC 9260 8.5).
 func (a *association) proves(p *packet) bool {
 	if p.chunk.reflected {
 		return a.peer != 0 && p.chunk.tag == a.peer
@@ -125,7 +126,7 @@ func (a *association) proves(p *packet) bool {
 	return p.chunk.tag == a.mine
 }
 
-// receive takes a packet. One with another tag is discarded (RFC 9260 8.5).
+// receive handles a packet. It discards one with a wrong verification tag (RFC 9260 8.5).
 func (a *association) receive(e *endpoint, now clock.Instant, s stack, p *packet) {
 	if !a.proves(p) {
 		return
@@ -139,7 +140,7 @@ func (a *association) receive(e *endpoint, now clock.Instant, s stack, p *packet
 			e.restart(now, s)
 		}
 	case sctp.CookieEcho:
-		a.control(e, s, sctp.CookieAck) // ours was lost
+		a.control(e, s, sctp.CookieAck) // the first COOKIE ACK was lost
 	case sctp.CookieAck:
 		if e.state == tcpSynSent && a.echoes {
 			e.state, e.backoff, e.deadline = tcpEstablished, 0, clock.Never
@@ -160,7 +161,7 @@ func (a *association) receive(e *endpoint, now clock.Instant, s stack, p *packet
 	}
 }
 
-// acknowledge takes the cumulative TSN of a packet. A SACK that only repeats it reports a hole.
+// acknowledge handles the cumulative TSN of a packet. A SACK that only repeats it reports a gap.
 func (a *association) acknowledge(e *endpoint, now clock.Instant, s stack, p *packet) {
 	switch {
 	case after(p.ack, e.nxt):
@@ -181,7 +182,7 @@ func (a *association) acknowledge(e *endpoint, now clock.Instant, s stack, p *pa
 	}
 }
 
-// shutdown takes one of the three packets that end an association (RFC 9260 9.2).
+// shutdown handles the three chunks that end an association (RFC 9260 9.2).
 func (a *association) shutdown(e *endpoint, now clock.Instant, s stack, p *packet) {
 	switch {
 	case p.chunk.kind == sctp.ShutdownAck && (e.state == tcpDone || a.ending != 0):
@@ -206,8 +207,8 @@ func (a *association) end(e *endpoint, now clock.Instant, s stack) {
 	}
 }
 
-// receiveChunk takes a packet of SCTP at a backend. It keeps nothing of an INIT: the cookie tells it
-// who the client is (RFC 9260 5.1).
+// receiveChunk handles an SCTP packet at a backend. The backend keeps no state for an INIT; the
+// cookie identifies the client (RFC 9260 5.1).
 func (w *World) receiveChunk(h *host, p *packet) {
 	var s *server
 	if id, known := h.sockets[p.tuple]; known {
@@ -228,12 +229,13 @@ func (w *World) receiveChunk(h *host, p *packet) {
 	}
 }
 
-// cookieTag is the tag that a host chooses for an association. No other host has the same.
+// cookieTag is the verification tag that a host chooses for an association. It differs between
+// hosts.
 func (w *World) cookieTag(h *host, p *packet) uint32 {
 	return tagFrom(mix(uint64(w.cookie(p.tuple)) ^ uint64(p.chunk.initiate)<<16 ^ uint64(h.index)<<56))
 }
 
-// refuseChunk answers a packet of no association.
+// refuseChunk answers a packet that belongs to no association.
 func (w *World) refuseChunk(p *packet) {
 	answer, ok := sctp.Refuse(p.chunk.packet())
 	if !ok {
@@ -243,27 +245,29 @@ func (w *World) refuseChunk(p *packet) {
 		chunk: chunk{kind: answer.Chunk, tag: answer.Tag, reflected: answer.Flags&sctp.Reflected != 0}})
 }
 
-// chunk is the header of a packet of SCTP and its chunk.
+// chunk is the header of an SCTP packet and its only chunk.
 type chunk struct {
 	kind      uint8
 	reflected bool
 	tag       uint32 // verification tag
-	initiate  uint32 // of INIT and INIT ACK; of COOKIE ECHO the client's, which is in the cookie
+	initiate  uint32 // Initiate Tag of INIT and INIT ACK; in COOKIE ECHO the client's, from the cookie
 }
 
-// roles are the flags of the segments of TCP that chunks correspond to. The capture counts what resets.
+// roles maps chunk types to the TCP flags of the corresponding segment, by which the capture
+// recognises an ABORT as a RST.
 var roles = [...]uint8{sctp.Data: ack, sctp.Init: syn, sctp.InitAck: syn | ack, sctp.Sack: ack, sctp.Abort: rst, sctp.Shutdown: fin | ack,
 	sctp.ShutdownAck: fin | ack, sctp.CookieEcho: ack, sctp.CookieAck: ack, sctp.ShutdownComplete: fin | ack}
 
-// chunkLens are the lengths of chunks before data, where they are longer than their header.
+// chunkLens are the lengths of chunks without data, where longer than the chunk header.
 var chunkLens = [...]int{sctp.Data: 16, sctp.Init: sctp.InitLen, sctp.InitAck: sctp.InitLen, sctp.Sack: 16, sctp.Shutdown: 8, sctp.ShutdownComplete: sctp.ChunkLen}
 
 func (c chunk) len() int { return max(sctp.ChunkLen, chunkLens[c.kind]) }
 
-// packetLen is the length of the packet with some bytes of data.
+// packetLen is the length of the packet with data bytes of payload.
 func (c chunk) packetLen(data uint16) int { return sctp.HeaderLen + c.len() + int(data) }
 
-// write writes tag and chunk behind the ports. A checksum of 0 is left to the device.
+// write writes the verification tag and the chunk after the ports. The checksum stays 0, as with
+// checksum offload.
 func (c chunk) write(b []byte) {
 	be, first := binary.BigEndian, b[sctp.HeaderLen:]
 	be.PutUint32(b[4:], c.tag)
@@ -277,7 +281,7 @@ func (c chunk) write(b []byte) {
 	}
 }
 
-// packet is the packet in package sctp's form.
+// packet converts the chunk to package sctp's form.
 func (c chunk) packet() sctp.Packet {
 	b := make([]byte, c.packetLen(0))
 	c.write(b)
@@ -285,7 +289,7 @@ func (c chunk) packet() sctp.Packet {
 	return p
 }
 
-// aborts has a packet be the dataplane's ABORT.
+// aborts turns a packet into the dataplane's ABORT in frame b. It reports false if b is none.
 func (p *packet) aborts(b []byte) bool {
 	answer, ok := sctp.Parse(b[len(b)-sctp.HeaderLen-sctp.ChunkLen:])
 	if !ok || answer.Chunk != sctp.Abort {

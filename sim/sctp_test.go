@@ -72,7 +72,7 @@ func TestAssociationsOutliveTakeoversInEveryMode(t *testing.T) {
 	}
 }
 
-// Lost packets are repeated after RTO.Min, or once three SACKs have reported the hole.
+// Lost packets are retransmitted after RTO.Min, or once three SACKs have reported the gap.
 func TestLostMessagesAreRepeated(t *testing.T) {
 	_, long, _, events := associations(t, "198.18.0.100", "fullnat", "lose 5% client1<->lb1 via clients for 3s")
 	if long.Lost != 0 || long.Received != long.Sent {
@@ -93,8 +93,8 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 	}
 }
 
-// A backend that comes back without memory aborts what it does not know; one whose programs ended shuts
-// its associations down, and refuses others.
+// A backend that has rebooted aborts unknown associations. One whose programs have ended shuts its
+// associations down and refuses new ones.
 func TestBackendsThatEndTheirAssociations(t *testing.T) {
 	_, long, _, events := associations(t, "198.18.0.100", "fullnat", "crash backend1 for 1s")
 	if n := aborts(events, "backend1"); long.Lost < 40 || n < 40 {

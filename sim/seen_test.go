@@ -20,7 +20,7 @@ func (o *outing) do(t *testing.T, f plan.Fault) {
 	}
 }
 
-// TestResetsAreSeenAtBothEdges: a RST of a client and one of a backend are evidence alike.
+// TestResetsAreSeenAtBothEdges: RSTs of clients and of backends are both recorded.
 func TestResetsAreSeenAtBothEdges(t *testing.T) {
 	o := settled(t)
 	backend, client := o.firstBack, uint8(2)
@@ -45,7 +45,7 @@ func TestResetsAreSeenAtBothEdges(t *testing.T) {
 	}
 }
 
-// TestAHungSessionIsLost: what has no answer when the traffic ends did not end in order.
+// TestAHungSessionIsLost: a session that waits for an answer when the traffic ends is lost.
 func TestAHungSessionIsLost(t *testing.T) {
 	o := settled(t)
 	o.do(t, plan.Fault{Verb: fault.Cut, On: &lab.Selector{From: o.master(), To: lab.Backends, Both: true}})
@@ -67,8 +67,8 @@ func TestAHungSessionIsLost(t *testing.T) {
 	}
 }
 
-// TestLatencyIsToldOverTime: each answer is told of once, and a crash shows in the stretches
-// after it alone.
+// TestLatencyIsToldOverTime: each answer is counted once, and a crash shows only in the stretches
+// after it.
 func TestLatencyIsToldOverTime(t *testing.T) {
 	o := settled(t)
 	o.pass(t, time.Second)
@@ -102,7 +102,7 @@ func TestLatencyIsToldOverTime(t *testing.T) {
 	}
 }
 
-// TestACutStopsAnnouncements: a host that nothing reaches follows no gratuitous ARP.
+// TestACutStopsAnnouncements: a host that is cut off does not follow gratuitous ARP.
 func TestACutStopsAnnouncements(t *testing.T) {
 	o := settled(t)
 	client, backend := &o.hosts[2], &o.hosts[o.firstBack]
@@ -119,8 +119,8 @@ func TestACutStopsAnnouncements(t *testing.T) {
 	}
 }
 
-// TestWhoEndsForgetsItsTable: the dataplane goes with the process, and a node that
-// returns begins with an empty one.
+// TestWhoEndsForgetsItsTable: the dataplane is removed with the process, and a node that returns
+// starts with an empty one.
 func TestWhoEndsForgetsItsTable(t *testing.T) {
 	for _, verb := range []string{fault.Crash, fault.Kill} {
 		o := settled(t)

@@ -9,15 +9,14 @@ import (
 	"baton/scenarios/plan"
 )
 
-// sources are the addresses of one family that a client connects from, with their ports:
-// its own address, and those of guests, from which it sends once the ports of all before
-// them are taken.
+// sources are a client's source addresses of one family and their ports: its own address first,
+// then guest addresses. An address is used once all ports of those before it are taken.
 type sources struct {
 	addrs []flow.Addr
-	ports []uint32          // what owns each port, address by address
-	next  int               // the port to be tried next
-	span  int               // how many ports are tried
-	own   map[uint16]uint32 // what owns the ports of lines that have a number of them
+	ports []uint32          // tag of each port's owner, 0 if free; address by address
+	next  int               // index in ports of the next port to try
+	span  int               // number of ports of the addresses in use
+	own   map[uint16]uint32 // tag of the owner of each port of lines with fixed source ports
 }
 
 func newSources(own flow.Addr, guests []netip.Addr) sources {
@@ -28,10 +27,10 @@ func newSources(own flow.Addr, guests []netip.Addr) sources {
 	return s
 }
 
-// firstPort is the first of the ports that clients connect from.
+// firstPort is the lowest source port of clients.
 const firstPort = 10_000
 
-// bind gives a flow of a client a free port.
+// bind binds a client's flow to a free port and returns its tuple.
 func (w *World) bind(client uint8, tag uint32, s *service) flow.Tuple {
 	from := &w.hosts[client].sources[familyOf(s.id.VIP)]
 	i := from.free(w)
@@ -45,7 +44,7 @@ func (w *World) unbind(client uint8, t flow.Tuple) {
 	from.ports[slices.Index(from.addrs, t.Src)*plan.ClientPorts+int(t.SrcPort)-firstPort] = 0
 }
 
-// tags are what owns each port, in the order of these.
+// tags returns the tags of all port owners, in a fixed order.
 func (s *sources) tags() []uint32 {
 	tags := slices.Clone(s.ports)
 	for _, port := range slices.Sorted(maps.Keys(s.own)) {
@@ -54,7 +53,8 @@ func (s *sources) tags() []uint32 {
 	return tags
 }
 
-// bound is how many ports of a client have been given out.
+// bound returns how many ports of a client have ever been bound, without those of lines with fixed
+// source ports.
 func (h *host) bound() (ports int) {
 	for _, from := range h.sources {
 		ports += len(from.ports)
@@ -62,7 +62,8 @@ func (h *host) bound() (ports int) {
 	return ports
 }
 
-// free finds a port that nothing owns that goes on.
+// free returns the index of a port whose last owner has ended. It takes the next guest address
+// into use when all ports are taken.
 func (s *sources) free(w *World) int {
 	for {
 		for range s.span {
@@ -84,7 +85,7 @@ func (s *sources) free(w *World) int {
 	}
 }
 
-// owner is the tag of what owns a port, 0 if nothing does.
+// owner returns the tag of a port's owner, 0 if the port is free.
 func (s *sources) owner(addr flow.Addr, port uint16) uint32 {
 	if tag, own := s.own[port]; own && addr == s.addrs[0] {
 		return tag

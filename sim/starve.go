@@ -9,14 +9,13 @@ import (
 	"baton/scenarios/plan"
 )
 
-// ration is what a daemon gets of the processor: of each period it runs a part, and stands
-// still for the rest.
+// ration throttles a daemon's CPU: in each period it runs for run and is stopped for rest.
 type ration struct {
 	run, rest time.Duration
-	paused    bool // it is what stands the daemon still
+	paused    bool // the daemon is stopped by the ration, not by a freeze
 }
 
-// starve puts daemons on a ration.
+// starve throttles daemons.
 func (w *World) starve(ctx context.Context, f plan.Fault) error {
 	share, period := f.Ration()
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
@@ -30,7 +29,7 @@ func (w *World) starve(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// feed takes them off it.
+// feed ends the throttling.
 func (w *World) feed(ctx context.Context, f plan.Fault) error {
 	return w.toDaemons(ctx, f, func(p *process) (string, bool) {
 		r := p.ration
@@ -45,7 +44,7 @@ func (w *World) feed(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// pause begins the rest of a period. A daemon that is frozen stays so.
+// pause stops the daemon for the rest of a period, unless a fault has frozen it already.
 func (p *process) pause(life uint64, r *ration) {
 	if p.life != life || p.ration != r {
 		return
@@ -77,18 +76,18 @@ func (w *World) stepClocks(ctx context.Context, f plan.Fault) error {
 	})
 }
 
-// toDaemons does something at once to the daemon of each node of a fault.
+// toDaemons applies a fault to the daemon of each of its nodes and records the receipts.
 func (w *World) toDaemons(ctx context.Context, f plan.Fault, do func(*process) (string, bool)) error {
 	for _, id := range f.Hosts {
 		p := w.processOf(id)
-		if err := w.turn(ctx, p); err != nil {
+		if err := w.awaitFault(ctx, p); err != nil {
 			return err
 		}
 		one := f
 		one.Hosts = []string{id}
-		began := w.begun(trace.Fault{Verb: f.Verb, Target: one.Target(), Hosts: one.Hosts})
+		began := w.beginFault(trace.Fault{Verb: f.Verb, Target: one.Target(), Hosts: one.Hosts})
 		receipt, ok := do(p)
-		w.proven(began, receipt, ok)
+		w.endFault(began, receipt, ok)
 	}
 	return nil
 }

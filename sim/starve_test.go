@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// frozenFor measures for how much of some seconds a daemon stands still.
+// frozenFor measures how long a daemon is stopped within a number of seconds.
 func (o *outing) frozenFor(t *testing.T, p *process, d time.Duration) time.Duration {
 	t.Helper()
 	const every = time.Millisecond
@@ -22,7 +22,7 @@ func (o *outing) frozenFor(t *testing.T, p *process, d time.Duration) time.Durat
 	return frozen
 }
 
-// TestARationIsAShareOfEachPeriod: a freeze goes before it, and it ends with the daemon.
+// TestARationIsAShareOfEachPeriod: a freeze takes precedence over it, and it ends with the daemon.
 func TestARationIsAShareOfEachPeriod(t *testing.T) {
 	o := settled(t)
 	p := o.processes[1]
@@ -53,7 +53,7 @@ func TestARationIsAShareOfEachPeriod(t *testing.T) {
 	around("restored", o.frozenFor(t, p, time.Second), 0)
 }
 
-// TestASteppedClockReadsLater: by what was said, and on that host alone.
+// TestASteppedClockReadsLater: by the stated amount, and on that host only.
 func TestASteppedClockReadsLater(t *testing.T) {
 	o := settled(t)
 	before := [2]time.Duration{}

@@ -7,9 +7,8 @@ import (
 	"baton/impl/node"
 )
 
-// stream is one connection of the sync stream: two pipes, each in order and
-// without loss. What the link drops holds up what is behind it until TCP has
-// retransmitted it.
+// stream is one TCP connection of the sync stream. Each direction delivers in order and without
+// loss: a frame that the link drops delays those behind it until it is retransmitted.
 type stream struct {
 	w     *World
 	sides [2]side // by node
@@ -17,12 +16,12 @@ type stream struct {
 
 // side is one node's end of a stream.
 type side struct {
-	life  uint64 // the daemon that has it
-	id    uint64 // the daemon's number for it
+	life  uint64 // of the daemon that owns it
+	id    uint64 // stream number known to the daemon
 	open  bool
-	last  clock.Instant // when what it sent last arrives
-	stuck [][]byte      // frames that wait for a retransmission, the first of them lost; nil is the end
-	tries int
+	last  clock.Instant // arrival time of the latest frame that it sent
+	stuck [][]byte      // the lost frame and those queued behind it; a nil frame is the end of the stream
+	tries int           // retransmissions of the first stuck frame
 
 	resetting bool // a RST is on its way
 }
@@ -31,7 +30,7 @@ type side struct {
 const (
 	dialRetry        = 50 * time.Millisecond
 	dialTimeout      = 250 * time.Millisecond
-	refusedRetry     = time.Second          // about: the pauses between refusals lengthen
+	refusedRetry     = time.Second          // approximate: the daemon backs off after refusals
 	handshakeMin     = 3 * time.Millisecond // TLS, both sides' processor time
 	handshakeMax     = 12 * time.Millisecond
 	handshakeTimeout = 2 * time.Second
@@ -41,18 +40,18 @@ const (
 // The lexically smaller node dials.
 const dialler, listener = 0, 1
 
-// dial begins to connect, unless the dialling node has a stream, or tries already.
+// dial starts to connect, unless the dialling node has a stream or is connecting already.
 func (w *World) dial() {
 	d := w.processes[dialler]
 	if w.dialing || d.core == nil || w.stream != nil && w.stream.sides[dialler].open && w.stream.sides[dialler].life == d.life {
 		return
 	}
 	w.dialing = true
-	w.shake(d.life)
+	w.handshake(d.life)
 }
 
-// shake goes through the handshakes with the listener, for the dialler's daemon of a life.
-func (w *World) shake(life uint64) {
+// handshake performs the TCP and TLS handshakes for the dialler's daemon of a life.
+func (w *World) handshake(life uint64) {
 	d := w.processes[dialler]
 	again := func(after time.Duration) {
 		w.at(w.now.Add(after), func() {
@@ -73,9 +72,9 @@ func (w *World) shake(life uint64) {
 		case l.core == nil:
 			again(dialRetry) // refused
 		case l.frozen:
-			// Its kernel accepts each attempt, which goes on with the process.
-			w.hanging = func() { w.shake(life) }
-		case w.refuses(onSync, listener, dialler, handshakeBytes, syncFrame):
+			// Its kernel accepts the connection; the handshake continues when the process runs.
+			w.pendingHandshake = func() { w.handshake(life) }
+		case w.exceedsMTU(onSync, listener, dialler, handshakeBytes, syncFrame):
 			again(handshakeTimeout + dialRetry)
 		case !d.presents.passes(l.presents, w.now):
 			again(refusedRetry)
@@ -86,25 +85,25 @@ func (w *World) shake(life uint64) {
 	})
 }
 
-// goOn continues with the handshake that waits for a process to run, or to end.
-func (w *World) goOn(p *process) {
-	if shake := w.hanging; shake != nil && p.index == listener {
-		w.hanging = nil
+// continueHandshake continues a handshake that waited for the listener's process to run or end.
+func (w *World) continueHandshake(p *process) {
+	if shake := w.pendingHandshake; shake != nil && p.index == listener {
+		w.pendingHandshake = nil
 		shake()
 	}
 }
 
-// severed reports whether a cut of the sync link stops what one node sends.
+// severed reports whether a fault of the sync link drops a frame from one node to the other now.
 func (w *World) severed(from, to uint8) bool { return w.drops(onSync, from, to, syncFrame) }
 
-// connect establishes a stream. An earlier one of either daemon is gone with it.
+// connect establishes a stream, which replaces the previous one.
 func (w *World) connect() {
 	s := &stream{w: w}
 	w.stream = s
 	for i, p := range w.processes {
 		s.sides[i] = side{life: p.life, id: w.serial(), open: true}
 	}
-	// The two sides learn of it one after the other.
+	// The two daemons learn of it at different instants.
 	version := min(w.processes[dialler].speaks, w.processes[listener].speaks)
 	for i, p := range w.processes {
 		at := w.now.Add(p.random.Between(0, time.Millisecond))
@@ -124,7 +123,7 @@ func (w *World) sendSync(p *process, data []byte) {
 	}
 }
 
-// send puts a frame into the pipe from a node; nil is the end of the stream.
+// send sends a frame from a node; a nil frame closes the stream.
 func (s *stream) send(from uint8, frame []byte) {
 	mine := &s.sides[from]
 	if mine.stuck != nil {
@@ -150,17 +149,17 @@ func (s *stream) passes(from uint8, size int) (clock.Instant, bool) {
 	return c.at[0], c.copies > 0
 }
 
-// syncSalt tells a segment of the stream apart from what else leaves a host at its instant.
+// syncSalt distinguishes a sync segment from other packets that leave a host at the same instant.
 const syncSalt = 0x517c
 
-// retry retransmits what is stuck, with TCP's backoff.
+// retry retransmits the stuck frames with TCP's exponential backoff.
 func (s *stream) retry(from uint8) {
 	mine := &s.sides[from]
 	wait := min(rtoMin<<min(mine.tries, 20), rtoMax)
 	mine.tries++
 	s.w.at(s.w.now.Add(wait), func() {
 		if mine.stuck == nil {
-			return // the host has crashed and forgotten it
+			return // the host has crashed
 		}
 		at, ok := s.passes(from, len(mine.stuck[0]))
 		if !ok {
@@ -175,7 +174,7 @@ func (s *stream) retry(from uint8) {
 	})
 }
 
-// forward lets a frame arrive, in order.
+// forward schedules the arrival of a frame, in order.
 func (s *stream) forward(from uint8, at clock.Instant, frame []byte) {
 	mine := &s.sides[from]
 	mine.last = max(mine.last, at)
@@ -183,7 +182,8 @@ func (s *stream) forward(from uint8, at clock.Instant, frame []byte) {
 	e.who, e.stream, e.data = 1-from, s, frame
 }
 
-// deliver hands a frame, or the end of the stream, to the node at which it arrives.
+// deliver hands a frame or the end of the stream to the receiving node. A frame for a closed side is
+// answered with a RST.
 func (s *stream) deliver(e *event) {
 	mine, theirs := &s.sides[e.who], &s.sides[1-e.who]
 	p := s.w.processes[e.who]
@@ -205,8 +205,8 @@ func (s *stream) deliver(e *event) {
 	}
 }
 
-// reset sends a RST, as the kernel does for a connection that nobody has any more. It crosses the link as
-// all segments do, behind what was sent before. A lost one follows the next retransmission.
+// reset sends a RST, as the kernel does for a connection without a socket. It crosses the link
+// behind earlier segments. If it is lost, the peer's next retransmission triggers another.
 func (s *stream) reset(from uint8, tries int) {
 	mine, to := &s.sides[from], 1-from
 	if !s.sides[to].open {
@@ -218,12 +218,12 @@ func (s *stream) reset(from uint8, tries int) {
 		return
 	}
 	s.w.at(max(at, mine.last), func() {
-		mine.resetting = false // the next one if this one is not taken, as in a cut
+		mine.resetting = false // allows another if this one is dropped by a cut
 		s.broken(to, "connection reset by peer")
 	})
 }
 
-// broken tells a node that its stream is lost.
+// broken tells a node that its stream has failed.
 func (s *stream) broken(index uint8, why string) {
 	mine := &s.sides[index]
 	p := s.w.processes[index]
@@ -235,13 +235,13 @@ func (s *stream) broken(index uint8, why string) {
 	s.w.dial()
 }
 
-// resetStream closes a node's stream at its own wish.
+// resetStream closes a node's stream at the node's request, and dials again.
 func (w *World) resetStream(p *process) {
 	w.closeStream(p)
 	w.at(w.now.Add(dialRetry), w.dial)
 }
 
-// closeStream closes a node's sync stream; the peer notices if the link passes the close.
+// closeStream closes a node's sync stream. The peer notices once the link delivers the close.
 func (w *World) closeStream(p *process) {
 	s := w.stream
 	if s == nil || !s.sides[p.index].open || s.sides[p.index].life != p.life {
@@ -251,8 +251,8 @@ func (w *World) closeStream(p *process) {
 	s.send(p.index, nil)
 }
 
-// vanish forgets a crashed node's stream: nobody is told.
-func (w *World) vanish(p *process) {
+// dropStream drops a crashed node's stream without telling the peer.
+func (w *World) dropStream(p *process) {
 	if s := w.stream; s != nil && s.sides[p.index].life == p.life {
 		s.sides[p.index].open = false
 		s.sides[p.index].stuck = nil

@@ -11,8 +11,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAStreamEndsBehindWhatWasSentOnIt: what a killed daemon sent last still arrives, and the RST of its kernel
-// takes the way of all its segments.
+// TestAStreamEndsBehindWhatWasSentOnIt: the last frames of a killed daemon still arrive, and its
+// kernel's RST crosses the link like other segments.
 func TestAStreamEndsBehindWhatWasSentOnIt(t *testing.T) {
 	o := settled(t)
 	dead := o.processOf(o.master())
@@ -58,8 +58,8 @@ func TestARSTOfAStreamIsRepeated(t *testing.T) {
 	t.Error("no RST came through after the heal")
 }
 
-// TestAHandshakeWaitsForAListenerThatStandsStill: its kernel accepts the connection, so that it goes on with
-// the thaw. Once the process has ended, it is refused.
+// TestAHandshakeWaitsForAListenerThatStandsStill: a frozen listener's kernel accepts the connection,
+// and the handshake continues after the thaw. Once the process has ended, it is refused.
 func TestAHandshakeWaitsForAListenerThatStandsStill(t *testing.T) {
 	for name, then := range map[string][]string{"and goes on": {fault.Thaw}, "and ends": {fault.Kill, fault.Restore}} {
 		o := settled(t)

@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// tcpState is how far an endpoint has come.
+// tcpState is the state of an endpoint.
 type tcpState uint8
 
 const (
@@ -16,61 +16,60 @@ const (
 	tcpSynSent
 	tcpSynReceived
 	tcpEstablished
-	tcpDone // both directions have ended in order
+	tcpDone // both directions were closed
 )
 
-// Retransmission as Linux does it where the round trip is short: RTO from 200 ms,
-// a SYN's from 1 s, doubled each time (RFC 6298).
+// Retransmission timeouts of Linux for a short round trip: 200 ms at first, 1 s for a SYN, doubled
+// each time (RFC 6298).
 const (
 	rtoMin = 200 * time.Millisecond
 	rtoSYN = time.Second
 	rtoMax = 120 * time.Second
 
-	// synAgain is after how long a client sends its SYN again to which an end has answered that
-	// has another connection in mind (Linux from 5.6 on: two jiffies).
+	// synAgain is after how long a client repeats its SYN when the answer acknowledged another
+	// connection's sequence number (Linux since 5.6: two jiffies).
 	synAgain = 8 * time.Millisecond
 
 	challengeEvery = 500 * time.Millisecond // Linux's tcp_invalid_ratelimit
 )
 
-// retries are how often a segment is repeated (Linux: tcp_syn_retries, tcp_synack_retries,
-// tcp_retries2).
+// retries are the maximum numbers of retransmissions by state (Linux: tcp_syn_retries,
+// tcp_synack_retries, tcp_retries2).
 var retries = [...]uint8{tcpSynSent: 6, tcpSynReceived: 5, tcpEstablished: 15, tcpDone: 15}
 
-// endpoint is one end of a TCP connection. It sends what the application has
-// written in order, repeats what is not acknowledged, and accepts what is next.
-// Segments are whole messages: nothing is ever split.
+// endpoint is one end of a TCP connection. It sends data in order, retransmits what is not
+// acknowledged, and accepts only the next segment in order. Segments hold whole messages: a
+// message is never split.
 type endpoint struct {
-	id    uint32 // of the connection among those of its side
-	host  uint8  // that it lives on
+	id    uint32 // index of the connection on its side
+	host  uint8
 	link  uint8
 	state tcpState
-	// tuple is that of the segments that it sends.
-	tuple flow.Tuple
+	tuple flow.Tuple // of the segments that it sends
 	tag   uint32
-	unit  uint16 // bytes of one message that it sends
+	unit  uint16 // length in bytes of the messages that it sends
 
-	una, nxt, end uint32 // oldest unacknowledged, next to be sent, end of what was written
+	una, nxt, end uint32 // oldest unacknowledged, next to send, end of the written data
 	rcv           uint32 // next expected
-	closing       bool   // the application has closed: a FIN follows what was written
+	closing       bool   // the application has closed: a FIN follows the written data
 	finSent       bool
 	finReceived   bool
-	recovering    bool   // a retransmission is out; nothing new is sent before it is acknowledged
-	recover       uint32 // what had been sent by then
-	backoff       uint8
+	recovering    bool          // a retransmission is unacknowledged; nothing new is sent until then
+	recover       uint32        // nxt at the start of the recovery
+	backoff       uint8         // retransmissions of the oldest segment
 	orphan        bool          // its process has ended
-	first         bool          // it has sent its FIN before it had the other's
-	since         clock.Instant // when both directions had ended
+	first         bool          // active close: it sent its FIN before it received the other's
+	since         clock.Instant // when both directions were closed
 
-	deadline clock.Instant // when the retransmission timer runs out; Never while it is off
-	timerAt  clock.Instant // of the event that is scheduled; Never if none is
-	assoc    *association  // of SCTP, nil for TCP
-	// mayChallenge is from when on another challenge may be sent.
+	deadline clock.Instant // of the retransmission timer; Never while it is off
+	timerAt  clock.Instant // of the scheduled timer event; Never if there is none
+	assoc    *association  // nil for TCP
+	// mayChallenge is the earliest instant of the next challenge ACK.
 	mayChallenge clock.Instant
 }
 
-// disowns reports whether a segment belongs to no connection, or to one of which nobody
-// will read what it carries.
+// disowns reports whether a segment must be answered with a RST: the connection is closed, or the
+// segment carries data and the process that would read it has ended.
 func (e *endpoint) disowns(p *packet) bool {
 	if e.orphan && p.length > 0 && e.assoc == nil {
 		e.forget()
@@ -78,35 +77,34 @@ func (e *endpoint) disowns(p *packet) bool {
 	return e.state == tcpClosed
 }
 
-// timeWait is for how long the end that has closed first keeps its port.
+// timeWait is how long the end that closed first stays in TIME_WAIT.
 const timeWait = time.Minute
 
-// lingers reports whether the end keeps its port although both directions have ended.
+// lingers reports whether the endpoint is in TIME_WAIT and keeps its port.
 func (e *endpoint) lingers(now clock.Instant) bool {
 	return e.state == tcpDone && e.first && now.Sub(e.since) < timeWait
 }
 
-// forget leaves nothing of the connection, and tells nobody.
+// forget drops the connection without sending anything.
 func (e *endpoint) forget() { e.state, e.deadline = tcpClosed, clock.Never }
 
 func after(a, b uint32) bool { return int32(a-b) > 0 }
 
-// stack is what an endpoint needs of the host that it lives on.
+// stack is the host side of an endpoint: packet output, timers, and callbacks to the application.
 type stack interface {
 	// output sends a segment of the endpoint.
 	output(e *endpoint, p packet)
 	// wake schedules the retransmission timer.
 	wake(e *endpoint, at clock.Instant)
-	// readable hands over bytes of new payload, which belong to the flow tag and,
-	// of an answer, come from a backend.
+	// readable delivers bytes of new payload that belong to the flow tag. The payload of an answer
+	// comes from a backend.
 	readable(e *endpoint, bytes int, tag uint32, backend uint8)
 	// connected: the handshake is complete. halfClosed: the other end has sent its
-	// FIN first. finished: both directions have ended in order.
+	// FIN first. finished: both directions are closed.
 	connected(e *endpoint)
 	halfClosed(e *endpoint)
 	finished(e *endpoint)
-	// reset: the connection is gone, because of a RST or because nothing was
-	// acknowledged for too long.
+	// reset: the connection was dropped by a RST, or timed out.
 	reset(e *endpoint, why string)
 }
 
@@ -119,7 +117,7 @@ func (e *endpoint) open(now clock.Instant, s stack, isn uint32) {
 	e.arm(now, s)
 }
 
-// accept answers a SYN.
+// accept answers a SYN with a SYN-ACK.
 func (e *endpoint) accept(now clock.Instant, s stack, isn, peer uint32) {
 	e.state = tcpSynReceived
 	e.una, e.nxt, e.end, e.rcv = isn, isn+1, isn+1, peer+1
@@ -140,19 +138,19 @@ func (e *endpoint) send(s stack, flags uint8, seq uint32, length int) {
 	s.output(e, p)
 }
 
-// write appends messages to what is to be sent.
+// write queues messages and sends what it can.
 func (e *endpoint) write(now clock.Instant, s stack, messages int) {
 	e.end += uint32(messages) * uint32(e.unit)
 	e.flush(now, s)
 }
 
-// close ends this end's direction once everything has been sent.
+// close sends a FIN after the queued data.
 func (e *endpoint) close(now clock.Instant, s stack) {
 	e.closing = true
 	e.flush(now, s)
 }
 
-// flush sends what has not been sent yet.
+// flush sends queued data, and the FIN if the application has closed.
 func (e *endpoint) flush(now clock.Instant, s stack) {
 	if e.assoc != nil {
 		e.assoc.flush(e, now, s)
@@ -175,15 +173,15 @@ func (e *endpoint) flush(now clock.Instant, s stack) {
 	}
 }
 
-// mss is how many bytes of whole messages fit a segment.
+// mss returns how many bytes of whole messages fit into a segment.
 func (e *endpoint) mss() uint32 {
 	return uint32(segments[familyOf(e.tuple.Dst)] / e.unit * e.unit)
 }
 
-// segments are the lengths of whole ones over Ethernet, whose headers carry timestamps.
+// segments are the lengths of full segments over Ethernet with the TCP timestamp option.
 var segments = [lab.Families]uint16{lab.IPv4: 1448, lab.IPv6: 1428}
 
-// arm starts the retransmission timer unless it runs.
+// arm starts the retransmission timer unless it is running.
 func (e *endpoint) arm(now clock.Instant, s stack) {
 	if e.deadline == clock.Never || e.deadline == 0 {
 		e.restart(now, s)
@@ -204,7 +202,7 @@ func (e *endpoint) restart(now clock.Instant, s stack) {
 // wakeAt sets the retransmission timer.
 func (e *endpoint) wakeAt(s stack, at clock.Instant) {
 	e.deadline = at
-	// One event per endpoint: where it would come too early, nextTimer puts it off.
+	// One event per endpoint: nextTimer postpones an event that comes too early.
 	if e.timerAt == clock.Never || e.timerAt > e.deadline {
 		e.timerAt = e.deadline
 		s.wake(e, e.deadline)
@@ -272,8 +270,8 @@ func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 		e.receiveSYNACK(now, s, p)
 		return
 	case p.flags&syn != 0:
-		// A repeated SYN-ACK, or a SYN in the middle of a connection: say where we
-		// are (the challenge ACK of RFC 5961 section 4). A repeated SYN is answered anew.
+		// A repeated SYN gets another SYN-ACK. A repeated SYN-ACK, or a SYN in the middle of a
+		// connection, gets a challenge ACK (RFC 5961 section 4).
 		if e.state == tcpSynReceived && p.seq+1 == e.rcv {
 			e.send(s, syn|ack, e.una, 0)
 			return
@@ -292,8 +290,8 @@ func (e *endpoint) receive(now clock.Instant, s stack, p *packet) {
 	}
 }
 
-// challenge says where this end is to a segment that does not fit (RFC 5961).
-// Two ends that disagree would do so for ever, which is why kernels limit the rate.
+// challenge answers an unacceptable segment with a challenge ACK (RFC 5961). The rate is limited,
+// as in kernels, because two ends that disagree would challenge each other for ever.
 func (e *endpoint) challenge(now clock.Instant, s stack) {
 	if now >= e.mayChallenge {
 		e.mayChallenge = now.Add(challengeEvery)
@@ -308,7 +306,7 @@ func (e *endpoint) receiveRST(now clock.Instant, s stack, p *packet) {
 	}
 	switch {
 	case e.state == tcpDone && p.seq == e.rcv:
-		e.state = tcpClosed // RFC 1337 has it otherwise, and kernels do it so
+		e.state = tcpClosed // Linux does so by default; RFC 1337 would ignore the RST
 	case e.state == tcpClosed || e.state == tcpDone:
 	case valid:
 		e.forget()
@@ -336,8 +334,8 @@ func (e *endpoint) receiveSYNACK(now clock.Instant, s stack, p *packet) {
 	s.connected(e)
 }
 
-// acknowledge takes the acknowledgement of a segment; it reports false if the
-// rest of the segment must not be looked at.
+// acknowledge handles the acknowledgement number of a segment. It reports false if the rest of the
+// segment must be ignored.
 func (e *endpoint) acknowledge(now clock.Instant, s stack, p *packet) bool {
 	switch {
 	case after(p.ack, e.nxt):
@@ -359,13 +357,13 @@ func (e *endpoint) acknowledge(now clock.Instant, s stack, p *packet) bool {
 		}
 		e.flush(now, s)
 	case p.ack == e.una && e.una != e.nxt && p.length == 0 && p.flags&fin == 0 && !e.recovering && e.state == tcpEstablished:
-		// What came behind a hole has been acknowledged again: fill the hole.
+		// A duplicate acknowledgement reports a gap: retransmit its first segment.
 		e.repeat(s)
 	}
 	return true
 }
 
-// payload takes the bytes and the FIN of a segment that are next in order.
+// payload accepts the bytes and the FIN of a segment that are next in order.
 func (e *endpoint) payload(now clock.Instant, s stack, p *packet) {
 	if p.length == 0 && p.flags&fin == 0 {
 		return
@@ -373,10 +371,10 @@ func (e *endpoint) payload(now clock.Instant, s stack, p *packet) {
 	if e.state == tcpSynReceived {
 		return
 	}
-	old := e.rcv - p.seq // bytes of the segment that came before
+	old := e.rcv - p.seq // bytes of the segment already received
 	switch {
 	case after(p.seq, e.rcv), old > uint32(p.length), old == uint32(p.length) && (p.flags&fin == 0 || e.finReceived):
-		// Behind a hole, or nothing new.
+		// Out of order, or nothing new.
 		e.send(s, ack, e.nxt, 0)
 		return
 	}
@@ -386,7 +384,7 @@ func (e *endpoint) payload(now clock.Instant, s stack, p *packet) {
 		e.finReceived = true
 		e.rcv++
 	}
-	// The answer that the application writes at once carries the acknowledgement.
+	// If the application answers at once, its segment carries the acknowledgement.
 	before := e.nxt
 	if bytes > 0 {
 		s.readable(e, int(bytes), p.tag, p.backend)

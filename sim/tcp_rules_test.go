@@ -29,7 +29,8 @@ func (w *wire) sentNothing(t *testing.T, what string) {
 	}
 }
 
-// TestWhoClosesFirstKeepsItsPort (RFC 9293 section 3.6.1): for a minute; the other end does not. A RST ends that time.
+// TestWhoClosesFirstKeepsItsPort (RFC 9293 section 3.6.1): the active closer is in TIME_WAIT for a
+// minute, the other end is not. A RST ends TIME_WAIT.
 func TestWhoClosesFirstKeepsItsPort(t *testing.T) {
 	closed := func(first bool) (*endpoint, *wire) {
 		e, w := connectedEndpoint()
@@ -68,7 +69,8 @@ func TestWhoClosesFirstKeepsItsPort(t *testing.T) {
 	}
 }
 
-// TestSYNsOutOfTurn: a repeated one is answered again, one in the middle of a connection by a challenge.
+// TestSYNsOutOfTurn: a repeated SYN gets another SYN-ACK, a SYN in the middle of a connection a
+// challenge ACK.
 func TestSYNsOutOfTurn(t *testing.T) {
 	e, w := &endpoint{unit: answerLen}, &wire{}
 	e.accept(epoch, w, 7000, 1000)
@@ -85,7 +87,8 @@ func TestSYNsOutOfTurn(t *testing.T) {
 	w.sentNothing(t, "a second at once")
 }
 
-// TestAnAnswerToAnotherConnectionIsReset (RFC 9293 section 3.5.1): and the SYN follows after a moment, once.
+// TestAnAnswerToAnotherConnectionIsReset (RFC 9293 section 3.5.1): the client repeats its SYN shortly
+// afterwards, once.
 func TestAnAnswerToAnotherConnectionIsReset(t *testing.T) {
 	e, w := &endpoint{unit: requestLen}, &wire{}
 	e.open(epoch, w, 1000)
@@ -130,8 +133,8 @@ func TestARSTRefusesOnlyItsOwnSYN(t *testing.T) {
 	}
 }
 
-// TestAHoleIsFilledAtOnce: by the first acknowledgement that repeats, and further by each that shows another hole
-// (RFC 6582 section 3.2). Nothing new is sent before.
+// TestAHoleIsFilledAtOnce: the first duplicate acknowledgement triggers a retransmission, and so does
+// each partial one (RFC 6582 section 3.2). No new data is sent until then.
 func TestAHoleIsFilledAtOnce(t *testing.T) {
 	const n = requestLen
 	e, w := connectedEndpoint()
@@ -166,7 +169,7 @@ func TestAHoleIsFilledAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrittenFitsItsSegments: whole messages, as many as fit, of the family's length.
+// TestWhatIsWrittenFitsItsSegments: a segment holds as many whole messages as fit the family's MSS.
 func TestWhatIsWrittenFitsItsSegments(t *testing.T) {
 	for _, c := range []struct {
 		to   flow.Addr
@@ -188,7 +191,8 @@ func TestWhatIsWrittenFitsItsSegments(t *testing.T) {
 	}
 }
 
-// TestAnEndWithoutItsProcessReadsNothing: data that nobody will read finds no connection, an acknowledgement does.
+// TestAnEndWithoutItsProcessReadsNothing: without a process, data resets the connection, an
+// acknowledgement does not.
 func TestAnEndWithoutItsProcessReadsNothing(t *testing.T) {
 	e, _ := connectedEndpoint()
 	if e.disowns(&packet{flags: ack, length: answerLen}) {
@@ -228,7 +232,7 @@ func TestAFINIsRepeatedBehindItsData(t *testing.T) {
 	}
 }
 
-// TestPartOfASegmentIsNew: only what was not there yet is read, with its FIN.
+// TestPartOfASegmentIsNew: only the bytes not yet received are read, and the FIN.
 func TestPartOfASegmentIsNew(t *testing.T) {
 	e, w := connectedEndpoint()
 	e.receive(epoch, w, &packet{flags: ack, seq: 5001, ack: 1001, length: 100})

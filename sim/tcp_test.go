@@ -8,7 +8,7 @@ import (
 	"baton/impl/clock"
 )
 
-// wire is a host on which one endpoint lives, without a network.
+// wire is a host with one endpoint and no network.
 type wire struct {
 	sent     []packet
 	wakes    clock.Instant // when the timer's event is due
@@ -24,7 +24,7 @@ func (w *wire) halfClosed(*endpoint)                           {}
 func (w *wire) finished(*endpoint)                             {}
 func (w *wire) reset(_ *endpoint, why string)                  { w.why = why }
 
-// connectedEndpoint is a client's end of a connection that was opened at epoch.
+// connectedEndpoint is a client's endpoint of a connection opened at epoch.
 func connectedEndpoint() (*endpoint, *wire) {
 	e, w := &endpoint{unit: requestLen}, &wire{}
 	e.open(epoch, w, 1000)
@@ -81,7 +81,7 @@ func TestRetransmissionBacksOff(t *testing.T) {
 	}
 }
 
-// TestAcknowledgementEndsTheBackoff: what gets through starts anew at 200 ms.
+// TestAcknowledgementEndsTheBackoff: an acknowledgement resets the timeout to 200 ms.
 func TestAcknowledgementEndsTheBackoff(t *testing.T) {
 	e, w := connectedEndpoint()
 	e.write(epoch, w, 1)
@@ -101,7 +101,7 @@ func TestAcknowledgementEndsTheBackoff(t *testing.T) {
 }
 
 // TestNothingIsTakenTwice: a repeated segment is acknowledged again and not read
-// again; one behind a hole is not read before the hole is filled.
+// again; one behind a gap is not read before the gap is filled.
 func TestNothingIsTakenTwice(t *testing.T) {
 	e, w := connectedEndpoint()
 	first, second := &packet{flags: ack, seq: 5001, ack: 1001, length: answerLen}, &packet{flags: ack, seq: 5001 + answerLen, ack: 1001, length: answerLen}

@@ -2,11 +2,11 @@ package sim
 
 import "baton/impl/clock"
 
-// Retransmission timers have a heap of their own. Nearly all are stopped before
-// they run out, and a heap from which those are dropped as soon as they come to
-// the top says when the next one really does; see express.go.
+// Retransmission timers have their own heap. Nearly all are stopped before they run out;
+// nextTimer drops the stopped ones when they reach the top, so it returns the instant of
+// the next timer that will really run out. express.go relies on that.
 
-// endpointOf is the endpoint whose timer an event is.
+// endpointOf returns the endpoint of a timer event.
 func (w *World) endpointOf(e *event) *endpoint {
 	if e.who < w.firstBack {
 		return &w.conns.at(uint32(e.stamp)).endpoint
@@ -14,14 +14,14 @@ func (w *World) endpointOf(e *event) *endpoint {
 	return &w.servers.at(uint32(e.stamp)).endpoint
 }
 
-// nextTimer is when the first retransmission timer runs out, clock.Never if none does.
+// nextTimer returns the instant when the next retransmission timer runs out, clock.Never if none is running.
 func (w *World) nextTimer() clock.Instant {
 	for len(w.timers.keys) > 0 {
 		first := w.timers.keys[0]
 		event := &w.timers.slots[first.slot]
 		e := w.endpointOf(event)
 		switch {
-		case e.timerAt != first.at: // another event has taken its place
+		case e.timerAt != first.at: // replaced by another event
 			w.timers.drop()
 		case e.deadline == clock.Never:
 			e.timerAt = clock.Never
@@ -36,12 +36,12 @@ func (w *World) nextTimer() clock.Instant {
 	return clock.Never
 }
 
-// retransmit takes the first retransmission timer, which has run out.
+// retransmit handles the first retransmission timer of the heap.
 func (w *World) retransmit() {
 	w.now = w.timers.pop(&w.event)
 	if w.event.who < w.firstBack {
 		w.endpointOf(&w.event).timer(w.now, (*clients)(w))
-	} else if s := w.servers.at(uint32(w.event.stamp)); !s.halfOpen || !w.ages(s) {
+	} else if s := w.servers.at(uint32(w.event.stamp)); !s.halfOpen || !w.expireHalfOpen(s) {
 		s.timer(w.now, (*backends)(w))
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestFaultsKeepTheirTimes: a cut whose link carries nothing holds at once and proves it,
-// and a node that takes its time to stop does not keep the timeline waiting.
+// TestFaultsKeepTheirTimes: a cut of an idle link holds at once and has its receipt, and a node that
+// is slow to stop does not delay the timeline.
 func TestFaultsKeepTheirTimes(t *testing.T) {
 	o := settled(t)
 	do := func(f plan.Fault) {

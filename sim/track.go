@@ -10,15 +10,15 @@ import (
 // probeBytes is the size of an ICMP echo request on the wire, without a payload.
 const probeBytes = etherLen + ipLen + 8
 
-// probeSalt tells a probe apart from what else leaves a host at its instant.
+// probeSalt distinguishes a probe from other packets that leave a host at the same instant.
 const probeSalt = 0x1c
 
-// prober probes the hosts that a process tracks, and its gateway. It is the model of package probe of
-// the daemon: a round for each interval, and an answer counts within its own.
+// prober probes the hosts that a process tracks, and its gateway. It models the daemon's package
+// probe: one round per interval, and an answer counts only within its round.
 type prober struct {
 	hosts    []uint8
 	every    time.Duration
-	answered []bool // in the round under way
+	answered []bool // in the current round
 }
 
 func (w *World) newProber(id string) (prober, error) {
@@ -39,7 +39,7 @@ func (w *World) newProber(id string) (prober, error) {
 	return p, s.err
 }
 
-// track begins to probe, for as long as the daemon of a life lives.
+// track starts to probe. It stops when the daemon of that life ends.
 func (p *process) track(life uint64) {
 	if len(p.tracked.hosts) > 0 {
 		p.probe()
@@ -47,8 +47,8 @@ func (p *process) track(life uint64) {
 	}
 }
 
-// round reports what came of the last one and begins the next. A frozen daemon does
-// neither, and looks at what had come once it is thawed.
+// round reports the results of the last round and starts the next. A frozen daemon does both after
+// the thaw.
 func (p *process) round(life uint64) {
 	if p.life != life {
 		return
@@ -79,7 +79,7 @@ func (p *process) reaches(host uint8) bool {
 	return p.powered && !p.w.hosts[host].dark && there+back < p.tracked.every
 }
 
-// probeTime is how long a probe takes from one host to another, the limit if it is lost.
+// probeTime returns the one-way delay of a probe, or limit if it is lost.
 func (p *process) probeTime(link, from, to uint8, limit time.Duration) time.Duration {
 	if p.w.drops(link, from, to, ping) {
 		return limit

@@ -10,10 +10,10 @@ import (
 	"baton/scenarios/plan"
 )
 
-// The load is that of package netns/traffic: open-loop, intended send times on a
-// grid, the same paces, thresholds and timeouts, the same events.
+// The load follows package netns/traffic: open-loop with intended send times on a grid, and the
+// same rates, thresholds, timeouts and events.
 const (
-	slot          = time.Millisecond // of the grid
+	slot          = time.Millisecond // grid of the send times
 	defaultProbe  = 1000
 	defaultPeriod = 100 * time.Millisecond
 	gapTCP        = 50 * time.Millisecond
@@ -53,7 +53,7 @@ func (w *World) addTraffic() error {
 	return nil
 }
 
-// startLine starts a line on every client of it that is there.
+// startLine starts a line on each of its clients whose programs run.
 func (w *World) startLine(l *line, start clock.Instant) {
 	for _, client := range l.senders {
 		if w.hosts[client].well() {
@@ -79,7 +79,7 @@ func (w *World) Cue(c plan.Cue) error {
 	return nil
 }
 
-// finish begins to end the generators that are meant and go on still.
+// finish starts to end the selected generators that are still running.
 func (w *World) finish(until clock.Instant, meant func(*generator) bool) {
 	for _, g := range w.generators {
 		if !g.ending && meant(g) {

@@ -9,8 +9,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAnUpgradeIsAStopAndAStart: of another daemon, which speaks as it is told from then on;
-// a MASTER has given the role away before.
+// TestAnUpgradeIsAStopAndAStart: the new daemon offers the stated version; a MASTER hands its role
+// over before it stops.
 func TestAnUpgradeIsAStopAndAStart(t *testing.T) {
 	o := settled(t)
 	p := o.processOf(o.master())

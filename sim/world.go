@@ -16,12 +16,12 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Config is what a World needs besides the plan.
+// Config configures a World.
 type Config struct {
 	// Seed determines everything that the plan leaves open.
 	Seed     uint64
 	Recorder scenarios.Recorder
-	// Evidence has the world keep what a run that fails is asked for.
+	// Evidence makes the world keep copies of the tables for the evidence of a failed run.
 	Evidence bool
 	// EveryPacket sends each packet hop by hop through the dataplane's model. By
 	// default an exchange that nothing can interfere with is computed at once, with
@@ -36,9 +36,9 @@ type World struct {
 	chaos chaos
 
 	now   clock.Instant
-	limit clock.Instant // up to which time passes at present
+	limit clock.Instant // end of the current call of run
 	queue queue
-	event event // that is being handled; not to be kept
+	event event // being handled; reused for the next one
 	// timers are the retransmission timers.
 	timers queue
 	dirty  bool // something was recorded or became ready
@@ -54,7 +54,7 @@ type World struct {
 	ports     [linkCount][]port // by host
 	vips      []vip
 	snat      [lab.Families]uint8 // index of each family's backend-side VIP, where it has services
-	pooled    bool                // a service has more SNAT addresses than those
+	pooled    bool                // a service has more SNAT addresses than that one
 	services  []service
 	capture   capture
 
@@ -62,8 +62,9 @@ type World struct {
 	arbiter   arbiter.Register
 	stream    *stream // the latest sync stream
 	dialing   bool
-	hanging   func() // continues with a handshake whose listener stands still
-	generated uint64 // incarnations, generations and stream ids handed out
+	generated uint64 // last number returned by serial
+	// pendingHandshake continues the sync handshake with a frozen listener.
+	pendingHandshake func()
 
 	lines      []*line
 	generators []*generator
@@ -73,7 +74,7 @@ type World struct {
 	waiting    int // generators that have not opened everything yet
 	ending     int // generators that have not ended yet
 
-	random    *Random // of the endpoints: initial sequence numbers, think times
+	random    *Random // draws for endpoints: initial sequence numbers, start times
 	lastFault string
 	faultID   int // of the latest fault
 	stopped   bool
@@ -106,11 +107,10 @@ func familyOf(a flow.Addr) lab.Family {
 	return lab.IPv6
 }
 
-// epoch is the true time at which a world begins: not zero, which events take for
-// no time at all.
+// epoch is the true time at which a world starts. It is not zero because a zero instant means unset.
 const epoch = clock.Instant(time.Second)
 
-// NewWorld returns a world in which nothing runs yet.
+// NewWorld returns a world in which nothing has been started.
 func NewWorld(p *plan.Plan, cfg Config) (*World, error) {
 	p = p.Drawn(cfg.Seed)
 	w := &World{cfg: cfg, plan: p, chaos: chaosOf(p), now: epoch, limit: epoch, random: NewRandom(cfg.Seed, "endpoints"), lastFault: ""}
@@ -166,7 +166,7 @@ func (w *World) addServices() error {
 	return nil
 }
 
-// gateway is the backend-side VIP to which a backend sends packets for an address: a SNAT
+// gateway returns the backend-side VIP to which a backend sends packets for an address: the SNAT
 // address itself, or the gateway to a client.
 func (w *World) gateway(to flow.Addr) uint8 {
 	if w.pooled {
@@ -179,7 +179,7 @@ func (w *World) gateway(to flow.Addr) uint8 {
 	return w.snat[familyOf(to)]
 }
 
-// vipIndex returns the index of a VIP, which it adds if it is new.
+// vipIndex returns the index of a VIP, adding it if it is new.
 func (w *World) vipIndex(addr flow.Addr, link uint8) uint8 {
 	for i, v := range w.vips {
 		if v.addr == addr && v.link == link {
@@ -210,7 +210,7 @@ func (w *World) Until(ctx context.Context, at clock.Instant, done func() bool) e
 	return w.run(ctx, at, done)
 }
 
-// Down implements scenarios.World. What can be left behind is a replica that is none.
+// Down implements scenarios.World. It also checks that a BACKUP in sync holds its MASTER's flows.
 func (w *World) Down(ctx context.Context) error {
 	if err := w.compareTables(ctx); err != nil {
 		return err
@@ -222,11 +222,11 @@ func (w *World) Down(ctx context.Context) error {
 	return nil
 }
 
-// contextEvery is how many events pass between two looks at the context.
+// contextEvery is the number of events between two checks of the context.
 const contextEvery = 1 << 12
 
-// run lets time pass until the instant, or until done, which is asked at the
-// beginning and after each event that changed anything recorded.
+// run advances time to until, or until done reports true. done is called at the start and after
+// each event that recorded something or made a generator ready.
 func (w *World) run(ctx context.Context, until clock.Instant, done func() bool) error {
 	w.limit = max(until, w.now)
 	w.dirty = true
@@ -292,7 +292,7 @@ func (w *World) handle(e *event) {
 	}
 }
 
-// at schedules a function; for what is rare.
+// at schedules a function. Frequent events have their own kinds, which need no allocation.
 func (w *World) at(at clock.Instant, call func()) {
 	w.queue.push(max(at, w.now), evCall).call = call
 }
@@ -303,7 +303,7 @@ func (w *World) record(e trace.Event) {
 	w.watchDamage(e)
 }
 
-// serial returns a number that is larger than those before it.
+// serial returns a number larger than all it returned before.
 func (w *World) serial() uint64 {
 	w.generated++
 	return w.generated
