@@ -178,6 +178,11 @@ func TestLiveness(t *testing.T) {
 			t.until(39_990, "lb1")
 			t.promote(40_002, "lb2", 100_000)
 		}, Fail, "no node forwards from +39.990s"},
+		{"a gap long before a handover", plan.Served, "", func(t *tape) {
+			t.until(39_000, "lb1")
+			t.role(39_990, "lb1", "Master", "Yielding")
+			t.promote(40_002, "lb2", 100_000)
+		}, Fail, "no node forwards from +39.000s"},
 		{"a handover takes long", plan.Served, "", func(t *tape) {
 			t.role(39_000, "lb1", "Master", "Yielding")
 			t.until(39_000, "lb1")
@@ -354,6 +359,10 @@ func TestLiveness(t *testing.T) {
 			t.struck(4500, fault.Restore, "lb2")
 			t.entries(5000, "lb2", 0)
 		}, Pass, ""},
+		{"a daemon that ended excuses no other", plan.Kept, "", func(t *tape) {
+			t.struck(4000, fault.Kill, "lb2")
+			t.entries(5000, "lb1", 0)
+		}, Fail, "lb1 from 2 to 0 entries"},
 		{"two parts cannot be merged", plan.Kept, "", func(t *tape) {
 			both(t, 4000)
 			t.struck(4900, fault.Heal, "")

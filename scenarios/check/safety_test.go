@@ -395,6 +395,9 @@ func TestGates(t *testing.T) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
 			t.add(-600, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "recovery delay has run"}})
 		}, Pass, ""},
+		{"a gate of the peer that is off", func(t *tape) {
+			t.add(500, "lb1", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
+		}, Pass, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -448,6 +451,10 @@ func TestAnnounce(t *testing.T) {
 			t.role(5000, "lb2", "Master", "Yielding")
 			t.garp(5001, "lb2")
 		}, Pass, ""},
+		{"by its own report just after the role was given up", func(t *tape) {
+			t.role(5000, "lb2", "Master", "Yielding")
+			t.announce(5001, "lb2")
+		}, Fail, "lb2 announced at +5.001s when it was no longer Master"},
 		{"long after the role was given up", func(t *tape) {
 			t.role(5000, "lb2", "Master", "Yielding")
 			t.garp(5100, "lb2")
