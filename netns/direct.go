@@ -15,9 +15,9 @@ import (
 	"baton/scenarios/lab"
 )
 
-// Backends of direct services: each has the VIPs on lo, where nobody asks for them by ARP, and a
-// leg on the clients' switch. What has a VIP as source leaves by that leg; everything else by the
-// load balancers, as in a lab without direct services.
+// Backends of direct-return services: each has the VIPs on lo, does not answer ARP for them, and
+// has a second interface on the clients' switch. Packets from a VIP leave by that interface, all
+// others by the load balancers, as in a lab without such services.
 
 // DirectSide is a backend's interface on the switch "clients".
 const DirectSide = "eth1"
@@ -39,7 +39,7 @@ func directLeg(topo lab.Topo, h lab.Host, port int) Interface {
 	return i
 }
 
-// routeDirectly adds the routes of packets from the VIPs to clients.
+// routeDirectly adds the routes by which packets from the VIPs reach the clients.
 func (h *Host) routeDirectly(i Interface) error {
 	link, err := h.links.LinkByName(i.Name)
 	if err != nil {
@@ -56,14 +56,14 @@ func (h *Host) routeDirectly(i Interface) error {
 	return nil
 }
 
-// takeVIPs gives the backends the VIPs of direct services. They take packets to the tunnelled ones
-// only out of an outer header.
+// takeVIPs adds the VIPs of direct-return services to lo of each backend. Packets to a tunnelled
+// VIP are accepted only if they arrive encapsulated.
 func (p *Pair) takeVIPs(vips, tunnelled []netip.Addr) error {
 	if len(vips) == 0 {
 		return nil
 	}
 	for _, name := range p.Names(RoleBackend) {
-		if err := errors.Join(p.Host(name).takeVIPs(vips), p.Host(name).unpack(tunnelled)); err != nil {
+		if err := errors.Join(p.Host(name).takeVIPs(vips), p.Host(name).decapsulate(tunnelled)); err != nil {
 			return fmt.Errorf("netns: give %s the VIPs: %w", name, err)
 		}
 	}
@@ -93,15 +93,15 @@ func (h *Host) takeVIPs(vips []netip.Addr) error {
 			rule.Family = unix.AF_INET6
 		}
 		if err := h.links.RuleAdd(rule); err != nil {
-			return fmt.Errorf("add rule of %s: %w", vip, err)
+			return fmt.Errorf("add routing rule for %s: %w", vip, err)
 		}
 	}
 	return nil
 }
 
-// unpack takes the packets to a backend's own addresses on the backends' switch out of their outer
-// headers.
-func (h *Host) unpack(vips []netip.Addr) error {
+// decapsulate strips the outer headers of packets that arrive on the backends' switch for the
+// backend's own addresses.
+func (h *Host) decapsulate(vips []netip.Addr) error {
 	i, ok := h.Interface(lab.Backends)
 	if !ok || len(vips) == 0 {
 		return nil
@@ -123,8 +123,8 @@ func (h *Host) unpack(vips []netip.Addr) error {
 	})
 }
 
-// hideVIPs keeps a backend from answering ARP for an address that is on another interface, and from
-// naming one as the sender of its own requests.
+// hideVIPs keeps a backend from answering ARP for addresses of other interfaces and from using
+// them as the sender address of its own requests.
 func hideVIPs() error {
 	for name, value := range map[string]string{"arp_ignore": "1", "arp_announce": "2"} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/conf/all/"+name, []byte(value), 0); err != nil {

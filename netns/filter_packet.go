@@ -8,8 +8,8 @@ import (
 	"baton/scenarios/lab"
 )
 
-// packetOf parses the fields of a frame that lab.Match compares, as the BPF program does: of IP in
-// IP those of the packet inside.
+// packetOf parses the fields of a frame that lab.Match compares, as the BPF program does. For IP
+// in IP they are those of the inner packet.
 func packetOf(frame []byte) (p lab.Packet) {
 	switch binary.BigEndian.Uint16(frame[ethType:]) {
 	case ip.EtherARP:
@@ -30,7 +30,7 @@ func packetOf(frame []byte) (p lab.Packet) {
 	return p
 }
 
-// ipOf parses a frame with an IP header, and the ports behind it.
+// ipOf parses a frame's IP header and the ports after it.
 func ipOf(f lab.Family, frame []byte) lab.Packet {
 	at, p := headers[f], lab.Packet{Class: lab.IPOf(f)}
 	if len(frame) < int(at.end) {
@@ -43,7 +43,7 @@ func ipOf(f lab.Family, frame []byte) lab.Packet {
 	return p
 }
 
-// portsFollow reports whether nothing stands between the header and the ports.
+// portsFollow reports whether the ports directly follow the header: an IPv4 header has no options.
 func portsFollow(f lab.Family, frame []byte) bool {
 	return f == lab.IPv6 || frame[ipVersion] == ipv4NoOpts
 }
@@ -55,8 +55,8 @@ func addrOf(f lab.Family, b []byte) flow.Addr {
 	return flow.Addr(b)
 }
 
-// insideOf parses the packet that a packet of IP in IP has inside, in a frame without the outer header:
-// its own is then where a frame's would be.
+// insideOf parses the inner packet of IP in IP; without one it returns outer. frame is advanced by
+// the length of the outer header, so that the offsets in headers locate the inner one.
 func insideOf(outer lab.Packet, frame []byte) lab.Packet {
 	for i, proto := range [lab.Families]uint8{lab.IPv4: lab.ProtoIPv4, lab.IPv6: lab.ProtoIPv6} {
 		if f := lab.Family(i); outer.Proto == proto && len(frame) >= int(headers[f].end) {

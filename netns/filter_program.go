@@ -265,8 +265,8 @@ func readIP(f lab.Family, name string, other asm.Instructions) asm.Instructions 
 	return slices.Concat(read, other, readPorts(at.end, name), asm.Instructions{asm.Ja.Label("known")})
 }
 
-// lookInside jumps to the parser of the packet that a packet of IP in IP has inside, with the frame
-// moved by its own header, so that the packet's header is where a frame's is.
+// lookInside jumps to the parser of the inner packet if there is one (IP in IP). It advances the
+// frame by the length of the outer header, so that the offsets in headers locate the inner one.
 func lookInside(header int32, family string) asm.Instructions {
 	within4, plain := family+"with4", family+"plain"
 	return asm.Instructions{
@@ -274,24 +274,23 @@ func lookInside(header int32, family string) asm.Instructions {
 		asm.JEq.Imm(asm.R2, lab.ProtoIPv4, within4),
 		asm.JNE.Imm(asm.R2, lab.ProtoIPv6, plain),
 		asm.Add.Imm(asm.R6, header),
-		asm.Ja.Label(insides[lab.IPv6]),
+		asm.Ja.Label(innerLabels[lab.IPv6]),
 		asm.Add.Imm(asm.R6, header).WithSymbol(within4),
-		asm.Ja.Label(insides[lab.IPv4]),
+		asm.Ja.Label(innerLabels[lab.IPv4]),
 		asm.Mov.Imm(asm.R2, 0).WithSymbol(plain),
 	}
 }
 
-// insides are the labels of the parsers of packets inside others.
-var insides = [lab.Families]string{lab.IPv4: "inside4", lab.IPv6: "inside6"}
+// innerLabels are the labels of the parsers of inner packets.
+var innerLabels = [lab.Families]string{lab.IPv4: "inside4", lab.IPv6: "inside6"}
 
-// readInside parses the packet that another one has inside; an incomplete one leaves the outer's
-// fields.
+// readInside parses the inner packet. If it is incomplete, the outer packet's fields remain.
 func readInside(f lab.Family) asm.Instructions {
 	return slices.Concat(
-		asm.Instructions{asm.Mov.Imm(asm.R2, 0).WithSymbol(insides[f])},
+		asm.Instructions{asm.Mov.Imm(asm.R2, 0).WithSymbol(innerLabels[f])},
 		within(int32(headers[f].end), "known"),
 		asm.Instructions{asm.StoreImm(asm.RFP, atClass, int64(lab.IPOf(f)), asm.Word)},
-		readIP(f, insides[f], nil))
+		readIP(f, innerLabels[f], nil))
 }
 
 // readPorts parses the ports and flags behind an IP header that ends at end.

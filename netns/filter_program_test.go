@@ -53,7 +53,7 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	frames["an announcement"] = neighbourMessage(from, to, ip.NeighbourAdvertisement, ip.FlagOverride, vip6, client6, vip6)
 	frames["an unreachable"] = neighbourMessage(from, to, 1, 0, vip6, client6, vip6)
 	frames["half a solicitation"] = frames["a solicitation"][:ndpTarget]
-	// Options that would be ports where there are none, or a packet inside where none begins.
+	// Options that could be mistaken for ports or for an inner packet.
 	behindOptions := func(name string) {
 		frame := slices.Concat(frames[name][:ipEnd], []byte{0, 80, 0, 80}, frames[name][ipEnd:])
 		frame[ipVersion]++

@@ -8,7 +8,8 @@ import (
 	"baton/scenarios/fault"
 )
 
-// TestFloodsPassALoadBalancer: it forwards what has a hop left, and a node takes heartbeats of its link.
+// TestFloodsPassALoadBalancer: the TTL lets a load balancer forward the packets, and is 255 for
+// BFD, where a node discards any other (RFC 5881 5).
 func TestFloodsPassALoadBalancer(t *testing.T) {
 	for to, at := range map[string]int{"198.18.0.100:53": ipSource - ethLen - 4, "[2001:2::100]:53": ip6Source - ethLen - 1} {
 		target := netip.MustParseAddrPort(to)

@@ -30,7 +30,7 @@ func identify(space ns.NetNS) (identity, error) {
 }
 
 // gone reports whether the namespace no longer exists. known is false if the kernel cannot
-// icmp.
+// tell.
 func (id identity) gone() (gone, known bool) {
 	if id.handle == nil {
 		return false, false

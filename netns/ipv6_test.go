@@ -15,7 +15,7 @@ import (
 	"baton/scenarios/link"
 )
 
-// addresses are a host's on a link, without those of the link itself.
+// addresses returns a host's addresses on a link, without link-local ones.
 func addresses(h *netns.Host, on string) (all []string) {
 	GinkgoHelper()
 	i, _ := h.Interface(on)

@@ -11,14 +11,14 @@ import (
 
 // Features of a link, as ethtool -k names them.
 const (
-	featureChecksum = "tx-checksum-ip-generic" // what leaves has its checksums completed by the link
+	featureChecksum = "tx-checksum-ip-generic" // the device completes the checksums of outgoing packets
 	featureGRO      = "rx-gro"
 )
 
-// likeNICs makes the lab's links behave as XDP finds NICs: packets come with whole checksums,
-// where a veth passes on what its sender left undone, and the switches take what a node's XDP
-// program redirects, which the other end of a veth does with GRO on.
-func (p *Pair) likeNICs() error {
+// emulateNICs makes veths behave like NICs to XDP. Clients and backends send packets with complete
+// checksums; a veth would pass partial ones on. The switch ports to the nodes have GRO on; without
+// it a veth drops the frames that an XDP program redirects to its peer.
+func (p *Pair) emulateNICs() error {
 	var errs []error
 	for _, h := range p.hosts {
 		switch h.role {

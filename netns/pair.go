@@ -4,8 +4,8 @@
 //
 // The namespaces have no names. Descriptors hold them, so that parallel pairs cannot
 // collide and the end of the harness, however sudden, ends them. The package never touches
-// the initial namespace, reaches a node only as a process, and judges nothing.
-// a process, and judges nothing. The world that executes scenarios calls it.
+// the initial namespace, reaches a node only as a process, and judges nothing. The runner of
+// scenarios calls it.
 package netns
 
 import (

@@ -32,9 +32,9 @@ type ProcessConfig struct {
 	// Contained gives the process its own PID, mount, IPC and UTS namespaces. Its
 	// descendants end with it, and signals for the node reach all of them.
 	Contained bool
-	// Ordinary starts the process without the real-time priority of the harness, which it otherwise
-	// inherits. A reference node raises its own once it is open: until then it computes for a tenth
-	// of a second, and would keep the harnesses of other runs waiting.
+	// Ordinary starts the process without the harness's real-time priority, which it would inherit.
+	// A reference node raises its own priority once it is open. Before that it computes for a tenth
+	// of a second, which at real-time priority would delay the harnesses of other runs.
 	Ordinary bool
 	// Log is the file to which standard output and error are appended, also by a restarted
 	// node. "" discards them.
@@ -255,8 +255,8 @@ func (p *Process) Thaw(ctx context.Context) (string, error) {
 }
 
 // awaitStopped waits until all threads of the process are stopped, or none is, and returns
-// their number. One that waits in the kernel (D) stops before it executes anything of the program's
-// again: a shell waits so for a command that was stopped between vfork and exec.
+// their number. A thread in uninterruptible sleep (D) counts as stopped, since it stops before it
+// returns to user space. A shell sleeps so while its child is stopped between vfork and exec.
 func (p *Process) awaitStopped(ctx context.Context, stopped bool) (threads int, err error) {
 	err = poll(ctx, func() (bool, string, error) {
 		states, err := p.threadStates()

@@ -9,10 +9,10 @@ import (
 	"baton/scenarios/lab"
 )
 
-// TestFaultsOfOneDirectionTakeTurns: another rule could take the test frame of a cut. Those of other
-// directions go on.
+// TestFaultsOfOneDirectionTakeTurns: a fault waits for earlier faults of its direction, since another
+// rule could drop the test frame of a cut. Faults of other directions do not wait.
 func TestFaultsOfOneDirectionTakeTurns(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of a fault that waits for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // ends a wait that would last forever
 	defer cancel()
 	w := &World{busy: map[string]chan struct{}{}}
 	there := lab.Rule{Link: lab.Sync, From: "lb1", To: "lb2"}
@@ -33,7 +33,7 @@ func TestFaultsOfOneDirectionTakeTurns(t *testing.T) {
 	if _, err := w.awaitTurns(brief, []lab.Rule{back, stream}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("the same direction does not wait: %v", err)
 	}
-	// The one that gave up is not waited for.
+	// A fault that gave up its wait does not delay later ones.
 	first()
 	last, err := w.awaitTurns(ctx, []lab.Rule{there, back})
 	if err != nil {

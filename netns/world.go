@@ -130,7 +130,7 @@ func (w *World) Up(ctx context.Context) error {
 		return err
 	}
 	if w.plan.UsesXDP(plan.Netns) {
-		if err := pair.likeNICs(); err != nil {
+		if err := pair.emulateNICs(); err != nil {
 			return err
 		}
 	}

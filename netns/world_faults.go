@@ -23,7 +23,7 @@ import (
 // waits for the node to exit.
 const receiptLimit = 5 * time.Second
 
-// faultLimit is receiptLimit beside the time of a command of the subject, which the fault may execute.
+// faultLimit is receiptLimit plus the time limit of a command of the subject, since a fault may run one.
 func (w *World) faultLimit() time.Duration { return receiptLimit + w.cfg.Subject.Patience() }
 
 // executions maps each verb of package fault to its implementation.
@@ -336,7 +336,8 @@ func (w *World) beginOnLinks(ctx context.Context, f plan.Fault, do func(context.
 	return w.begin(ctx, began, do)()
 }
 
-// takeLinks waits for the turn of a fault on its directions, which it has until ended is called.
+// takeLinks waits until earlier faults of the same directions have finished. Later ones wait until
+// ended is called.
 func (w *World) takeLinks(ctx context.Context, f plan.Fault) (began trace.Fault, ended func(), err error) {
 	rules, err := w.pair.topo.Selected(*f.On)
 	if err != nil {
@@ -409,8 +410,8 @@ func (w *World) awaitTurn(ctx context.Context, of string, ended chan struct{}) e
 	}
 }
 
-// awaitTurns waits until earlier faults of the same directions have finished: another rule could take
-// the test frame of a cut. The next ones wait until done is called.
+// awaitTurns waits until earlier faults of the same directions have finished, since another rule
+// could drop the test frame that proves a cut. Later faults wait until done is called.
 func (w *World) awaitTurns(ctx context.Context, rules []lab.Rule) (done func(), err error) {
 	ended := make(chan struct{})
 	for _, r := range rules {

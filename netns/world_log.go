@@ -45,9 +45,9 @@ var complaint = regexp.MustCompile(`(?i)\b(unknown|invalid|error|fatal|panic|syn
 // complaintLines is the number of last lines in which a complaint counts as the cause.
 const complaintLines = 20
 
-// lastCommandOutput returns what a contained node's commands wrote before the line of its init that says
-// how it ended: the first complaint of the last lines, since what follows it mostly follows from it, or
-// else the last line; "" if they wrote nothing.
+// lastCommandOutput returns the line of a contained node's commands that best explains its end. The
+// log's last line is its init's and says only how it ended. Of the complaintLines lines before that it
+// is the first complaint, which mostly causes the later ones, or else the last line; "" if there is none.
 func lastCommandOutput(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {

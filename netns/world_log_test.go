@@ -32,7 +32,7 @@ func TestLastWordsSayWhyANodeEnded(t *testing.T) {
 	}
 }
 
-// What a subject does not accept stands above what follows from it.
+// The first complaint is the cause; later lines follow from it.
 func TestACommandsComplaintIsTold(t *testing.T) {
 	after := strings.Repeat("stopping a child\n", complaintLines)
 	for _, tt := range []struct{ log, want string }{

@@ -44,8 +44,8 @@ type table struct {
 // tableLimit bounds how long a node may take to return its table.
 const tableLimit = 2 * time.Second
 
-// watchDamage keeps the frames and reads the tables of the time when damage begins. It does not wait
-// for the answers.
+// watchDamage keeps the captured frames and asks for the nodes' tables when damage begins. It does
+// not wait for the answers.
 func (w *World) watchDamage(e trace.Event) {
 	w.tables.mu.Lock()
 	begins := w.tables.onsets.Begins(e)

@@ -15,7 +15,7 @@ import (
 
 // Options configure a benchmark.
 type Options struct {
-	Interval   time.Duration // both ways; whole milliseconds, at least 10 (FRR's least)
+	Interval   time.Duration // of both directions; whole milliseconds, at least 10 (FRR's minimum)
 	DetectMult int
 	Duration   time.Duration // duration of each measurement
 	Loads      []string      // Idle, Loaded, Polls
@@ -29,7 +29,7 @@ type Options struct {
 const (
 	Idle   = "idle"
 	Loaded = "loaded"
-	Polls  = "polls" // at one end of each session, under the peer's address
+	Polls  = "polls" // Polls flood one end of each session, with the peer's source address
 )
 
 // Validate rejects options with which nothing can be measured.
@@ -193,7 +193,7 @@ func (r *Result) measure(ctx context.Context, name string, ours *nodes, subjects
 		}
 		row := Row{Load: name, Who: s.who, Flaps: flaps - before[i]}
 		for i, t := range s.taps {
-			if arrived := t.take(); name != Polls || i == 1 { // under Polls only the end that receives them counts
+			if arrived := t.take(); name != Polls || i == 1 { // under Polls only packets that arrive at the second end count
 				own := slices.DeleteFunc(arrived, func(a arrival) bool { return a.final })
 				row.Finals += len(arrived) - len(own)
 				row.Intervals.add(own)

@@ -6,5 +6,4 @@
 //
 // It measures and prints for a given time, in namespaces that it makes itself; make
 // bench-bfd calls it.
-// it makes itself, for a time that is given.
 package bfdbench

@@ -12,7 +12,7 @@
 // balancer's own connections to backends (health checks) are not recorded. A RST that a
 // load balancer only forwards is recorded at both edges, with the host that made it as its
 // origin. A RST of a connection whose ends have acknowledged each other's FIN is only
-// counted, in a note; see closes. So is one that answers the challenge of a SYN; see
+// counted, in a note; see closes. So is a RST that answers a challenge ACK; see
 // lab.Challenges.
 //
 // Package netns calls it. It needs CAP_NET_RAW in the namespaces of the edges.
@@ -270,8 +270,8 @@ func (c *Capture) endTracks() {
 	}
 }
 
-// noteUncounted records how many RSTs were not counted, because they came after the end of their
-// connections, or answered a challenge.
+// noteUncounted records how many RSTs were only counted, because their connections had ended or
+// because they answered challenge ACKs.
 func (c *Capture) noteUncounted() {
 	for _, e := range c.edges {
 		if e.late > 0 {

@@ -259,7 +259,7 @@ var _ = Describe("an edge", func() {
 	})
 })
 
-// ports are those of an edge at which datagrams of exchange were seen.
+// ports returns the ports of an edge at which the capture saw datagrams of exchange.
 func ports(c *capture.Capture, edge string) (names []string) {
 	var file bytes.Buffer
 	_, err := c.WritePCAPNG(&file, edge, capture.Excerpt{Windows: []evidence.Span{{To: clock.Never}}, Limit: 1 << 20})

@@ -8,8 +8,8 @@ import (
 // closes tracks how connections end at an edge. Once each end has acknowledged the other's
 // FIN, both have received everything, and a RST does no harm. TCP itself sends one when a
 // late segment meets a closed socket (RFC 9293 3.10.7.1), which happens when a busy machine
-// reorders an ACK and a FIN. SCTP's ABORT is taken as its RST. Such a RST says nothing about the system under test; an
-// earlier one does.
+// reorders an ACK and a FIN. Such a RST says nothing about the system under test; an earlier
+// one does. An SCTP ABORT is treated as a RST.
 //
 // An ended connection is remembered until a SYN opens another one with its tuple.
 type closes map[flow.Tuple]*[2]ending

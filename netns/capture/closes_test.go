@@ -24,7 +24,7 @@ var script = map[string]frame{
 	"server ACK":  {flags: tcpACK, seq: 5000, next: 5000, ack: 1065},
 }
 
-// An ABORT harms unless the association has been shut down (RFC 9260 9.2).
+// An ABORT is harmful unless the association has been shut down (RFC 9260 9.2).
 func TestAnABORTHarmsUntilTheAssociationIsShutDown(t *testing.T) {
 	tuple := webTuple
 	tuple.Proto = flow.SCTP
@@ -99,8 +99,8 @@ func TestARSTHarmsUntilBothEndsHaveAcknowledgedTheOthersFIN(t *testing.T) {
 	}
 }
 
-// Only the RST that answers a challenge is noted and not recorded: not one of another number, and not
-// one of a connection that has opened since.
+// Only the RST that answers a challenge ACK is noted instead of recorded. One with another sequence
+// number is recorded, and one of a connection that has opened since.
 func TestARSTThatAnswersAChallengeIsNoted(t *testing.T) {
 	challenge := frame{flags: tcpACK, ack: 700}
 	for _, tt := range []struct {

@@ -137,7 +137,7 @@ func (c *Capture) look(e *edge, f *frame, ifindex int, at clock.Instant) {
 	}
 }
 
-// segment returns what tells a challenge and its answer.
+// segment returns the fields by which lab.Challenges recognises a challenge ACK and its answer.
 func (c *Capture) segment(f *frame) lab.Segment {
 	s := lab.Segment{Tuple: f.tuple, ByNode: c.lbs[c.owner(f.src)], SYN: f.flags&tcpSYN != 0, ACK: f.flags&tcpACK != 0, FIN: f.flags&tcpFIN != 0, Seq: f.seq, Ack: f.ack}
 	s.Payload = !s.SYN && !s.FIN && f.next != f.seq

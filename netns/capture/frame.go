@@ -38,7 +38,7 @@ type frame struct {
 	seq, ack uint32 // TCP; seq is the verification tag of SCTP
 	next     uint32 // TCP: the sequence number after the segment
 	flags    uint8
-	chunk    uint8 // SCTP: the first one, or an ABORT behind it
+	chunk    uint8 // SCTP: type of the first chunk, or ABORT if one follows
 	// senderIP and targetIP are the protocol addresses of an ARP packet; for a neighbour
 	// advertisement the target and, unless unsolicited, the destination; for a solicitation
 	// the source and the target.
@@ -199,7 +199,8 @@ func (f *frame) parseTransport(proto flow.Proto, src, dst flow.Addr, segment []b
 	}
 }
 
-// chunkOf returns the first chunk of a packet, or an ABORT behind it. Data comes last (RFC 9260 6.10).
+// chunkOf returns the type of a packet's first chunk, or ABORT if one follows it. It stops at DATA,
+// which comes last (RFC 9260 6.10).
 func chunkOf(chunks []byte) uint8 {
 	first := chunks[0]
 	for len(chunks) >= sctp.ChunkLen && chunks[0] != sctp.Data && chunks[0] != sctp.IData {

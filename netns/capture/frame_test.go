@@ -85,7 +85,7 @@ func TestSegmentsAreRead(t *testing.T) {
 	}
 }
 
-// An ABORT is seen behind other control chunks, and data never is one.
+// An ABORT is found after other control chunks; payload is never taken for one.
 func TestAnABORTIsRead(t *testing.T) {
 	want := webTuple
 	want.Proto = flow.SCTP

@@ -32,7 +32,6 @@ func edgeWith(at ...clock.Instant) *edge {
 
 // read is a parsed pcapng file: the numbers of its frames, the comments by number, and that
 // of the file.
-// comments by number, and that of the file.
 type read struct {
 	frames   []int
 	comments map[int][]string

@@ -34,8 +34,8 @@ func segmentOf(src, dst mac, from, to flow.Addr, sport, dport uint16) frame {
 		tuple: flow.Tuple{Src: from, Dst: to, SrcPort: sport, DstPort: dport, Proto: flow.TCP}}
 }
 
-// TestARSTIsKnownByTheTupleOfItsTable: which end sent it decides whether the tuple that the edge shows is
-// that of the original direction.
+// TestARSTIsKnownByTheTupleOfItsTable: a RST is reported with the tuple of the original direction,
+// whichever end sent it.
 func TestARSTIsKnownByTheTupleOfItsTable(t *testing.T) {
 	c, clients, backends := watching()
 	for _, tt := range []struct {
@@ -62,8 +62,8 @@ func TestARSTIsKnownByTheTupleOfItsTable(t *testing.T) {
 	}
 }
 
-// TestOnlyRSTsOfServicesAreSeen: neither those of other ports, nor of a load balancer's own probes, nor a copy
-// that the switch sends out of another port.
+// TestOnlyRSTsOfServicesAreSeen: RSTs of other ports, of a load balancer's own probes, and copies that
+// the switch floods to other ports are not recorded.
 func TestOnlyRSTsOfServicesAreSeen(t *testing.T) {
 	c, clients, backends := watching()
 	for _, tt := range []struct {
@@ -89,8 +89,8 @@ func TestOnlyRSTsOfServicesAreSeen(t *testing.T) {
 	}
 }
 
-// TestARSTIsRecordedWithWhatIsKnownOfIt: the host that made it, and the role and the entry of the load balancer
-// at one of its ends.
+// TestARSTIsRecordedWithWhatIsKnownOfIt: the record has the host that made the RST, and the role and
+// table entry of the load balancer that sent or received it.
 func TestARSTIsRecordedWithWhatIsKnownOfIt(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
@@ -118,7 +118,7 @@ func TestARSTIsRecordedWithWhatIsKnownOfIt(t *testing.T) {
 	}
 }
 
-// TestARSTThatIsAttributedExplainsNoOther, though its counterpart was settled before.
+// TestARSTThatIsAttributedExplainsNoOther: a RST has one counterpart, even if that was settled earlier.
 func TestARSTThatIsAttributedExplainsNoOther(t *testing.T) {
 	first, made, second := rstAt(1, lab.Clients, "lb1", 7, 80, 40123), rstAt(1.9, lab.Backends, "backend1", 7, 80, 20001), rstAt(15, lab.Clients, "lb1", 7, 80, 40123)
 	p := pairing{waiting: []*sighting{first, made, second}}

@@ -47,7 +47,7 @@ func (o Options) Validate() error {
 type Row struct {
 	Rate     int
 	Deferred bool
-	// AnswerP50 and AnswerP99 are from the instant at which a connection was to begin to
+	// AnswerP50 and AnswerP99 are quantiles of the time from a connection's intended start to
 	// its echo.
 	AnswerP50, AnswerP99 time.Duration
 	Failed               int // connections

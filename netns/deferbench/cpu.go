@@ -14,8 +14,7 @@ import (
 // tick is the unit of times in /proc (USER_HZ).
 const tick = 10 * time.Millisecond
 
-// cpu returns the CPU time that the nodes' processes have used. The programs that forward
-// are not in it.
+// cpu returns the CPU time that the nodes' processes have used, without that of the BPF programs.
 func cpu(world *netns.World) (sum time.Duration, err error) {
 	for _, node := range lab.Nodes() {
 		for _, p := range world.Host(node).Processes() {

@@ -11,7 +11,7 @@ type frame struct {
 	at       time.Duration
 	link     link
 	out      bool // the node sends it
-	syn      bool // a SYN without ACK, otherwise a SYN-ACK; translation leaves the numbers
+	syn      bool // a SYN without ACK, otherwise a SYN-ACK; translation keeps their sequence numbers
 	seq, ack uint32
 }
 
@@ -24,9 +24,9 @@ const (
 	links
 )
 
-// Stages is the way of one handshake through the MASTER. With many connections at a time a
-// frame of the stream carries the changes of several flows: Sent is then the first frame
-// that could carry this flow's.
+// Stages divides the time of one handshake in the MASTER. With many connections at a time a
+// frame of the stream carries the changes of several flows; Sent is then measured to the first
+// frame that could carry this flow's.
 type Stages struct {
 	Held time.Duration // the SYN-ACK, from the backend's link to the client's
 	// From the SYN until a frame leaves on the stream, from there to the last frame of the
@@ -34,7 +34,7 @@ type Stages struct {
 	Sent, Peer, Released time.Duration
 }
 
-// divide finds the way of each handshake that was seen from the SYN on. Only the first of
+// divide returns the stages of each handshake that was seen from the SYN on. Only the first of
 // several transmissions counts.
 func divide(frames []frame) (all []Stages) {
 	slices.SortStableFunc(frames, func(a, b frame) int { return cmp.Compare(a.at, b.at) })
@@ -61,7 +61,7 @@ func divide(frames []frame) (all []Stages) {
 	return all
 }
 
-// stagesOf divides a handshake by the frames of the stream up to when its SYN-ACK left.
+// stagesOf divides a handshake by the stream's frames that came before its SYN-ACK left.
 func stagesOf(opened, answered, left time.Duration, sent, came []time.Duration) Stages {
 	s := Stages{Held: left - answered}
 	first, _ := slices.BinarySearch(sent, opened)

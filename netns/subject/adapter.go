@@ -36,9 +36,9 @@ type Adapter struct {
 	Doc      string   `yaml:"doc"`
 	Roles    string   `yaml:"roles"`
 	Provided []string `yaml:"provides"`
-	// Families lists those of the services that it balances: IPv4 where it says nothing.
+	// Families lists the address families of the services that it balances; IPv4 by default.
 	Families []string `yaml:"families"`
-	// Forwards lists which services it forwards beside those of one port in the modes fullnat and dnat.
+	// Forwards lists the kinds of services that it forwards besides fullnat and dnat with one port.
 	Forwards []string `yaml:"forwards"`
 	// Needs lists the programs that it requires.
 	Needs []string `yaml:"needs"`
@@ -76,7 +76,7 @@ func (a *Adapter) Balances(f lab.Family) bool {
 	return slices.Contains(a.Families, f.String()) || len(a.Families) == 0 && f == lab.IPv4
 }
 
-// special are the services that an adapter does not forward unless it says so.
+// special are the kinds of services that an adapter forwards only if its file lists them.
 var special = []struct {
 	word, what string
 	is         func(plan.Service) bool
@@ -87,7 +87,7 @@ var special = []struct {
 	{"ranges", "has a range of ports", plan.Service.Ranged},
 }
 
-// lacks says why it does not forward a service, "" if it does.
+// lacks says why the adapter does not forward a service; "" if it does.
 func (a *Adapter) lacks(s plan.Service) string {
 	if !a.Balances(s.Family()) {
 		return "is " + s.Family().String() + ", which is not one of its families"

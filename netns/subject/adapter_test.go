@@ -63,7 +63,7 @@ func TestMistakesInAnAdapterFile(t *testing.T) {
 	}
 }
 
-// TestAnAdapterBalancesItsFamilies: a plan with a service of another one is a skip with it.
+// TestAnAdapterBalancesItsFamilies: a plan with a service of another family is skipped.
 func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 	a, err := ParseAdapter("my.yaml", []byte("name: x\nrun: exec sleep 9"))
 	if err != nil {
@@ -92,7 +92,7 @@ func TestAnAdapterBalancesItsFamilies(t *testing.T) {
 	}
 }
 
-// TestAnAdapterForwardsWhatItSays: a plan with a service of a kind that it does not name is a skip.
+// TestAnAdapterForwardsWhatItSays: a plan with a service of a kind that it does not list is skipped.
 func TestAnAdapterForwardsWhatItSays(t *testing.T) {
 	direct := func(s *plan.Service) { s.Mode = plan.ModeDSRL2 }
 	tunnel := func(s *plan.Service) { s.Mode = plan.ModeDSRIPIP }
@@ -147,7 +147,7 @@ func TestWhatAnAdapterProvides(t *testing.T) {
 	}
 }
 
-// TestEverySubjectOfANameCanBeRead, and its scripts are valid shell.
+// TestEverySubjectOfANameCanBeRead: Named reads each subject that Names lists, and nothing else.
 func TestEverySubjectOfANameCanBeRead(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Named(name)
@@ -165,8 +165,8 @@ func TestEverySubjectOfANameCanBeRead(t *testing.T) {
 	}
 }
 
-// TestAVariantOfASubject has another default of an option and its own name; a scenario's
-// value of the option takes precedence.
+// TestAVariantOfASubject: a variant has another default of an option and its own name; a
+// scenario's value of the option takes precedence.
 func TestAVariantOfASubject(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a:b.yaml")
 	if err := os.WriteFile(file, []byte("name: x\nrun: exec sleep 9\noptions: {speed: [slow, fast], mac: [real]}"), 0o644); err != nil {
@@ -437,7 +437,7 @@ func TestABuiltInSubjectHasNoPrivilege(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own.Folder = "" // where it lies is all that tells them apart
+		own.Folder = "" // the only difference
 		if !reflect.DeepEqual(own, named) {
 			t.Errorf("%s is not %s", file, name)
 		}

@@ -33,7 +33,7 @@ func TestCertificatesSayWhatThePeerWillMakeOfThem(t *testing.T) {
 	}
 }
 
-// TestAFaultyCertificateThatThePeerTakesIsNoReceipt: the fault has not happened then.
+// TestAFaultyCertificateThatThePeerTakesIsNoReceipt: if the peer accepts it, the fault has had no effect.
 func TestAFaultyCertificateThatThePeerTakesIsNoReceipt(t *testing.T) {
 	s, err := newSecrets([]string{"lb1", "lb2"})
 	if err != nil {

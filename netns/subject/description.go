@@ -23,7 +23,7 @@ type description struct {
 	Options  map[string]string `json:"options"`
 	// BackendVIP moves with the role: source in fullnat mode, gateway in dnat mode.
 	BackendVIP string `json:"backend_vip"`
-	// BackendVIP6 is the IPv6 one, absent in a lab without IPv6, as are all addresses with a 6.
+	// BackendVIP6 is the IPv6 one. Like all fields of IPv6 addresses it is absent in a lab without IPv6.
 	BackendVIP6 string `json:"backend_vip6,omitempty"`
 	DetectMS    int64  `json:"detect_ms"`
 	// Settings has this node's value of each configuration key, in scenario syntax.
@@ -59,7 +59,7 @@ type servicePort struct {
 	// Last is the last port of a range.
 	Last int    `json:"last_port,omitempty"`
 	Mode string `json:"mode"`
-	// BackendFamily is that of the backends' addresses, if it is another one than the VIP's.
+	// BackendFamily is the family of the backends' addresses if it differs from the VIP's.
 	BackendFamily string `json:"backend_family,omitempty"`
 }
 

@@ -2,13 +2,13 @@ package subject_test
 
 import "testing"
 
-// TestFaultsOfOneInstantBeginTogether: a cut of eight directions is proven beside the timeline, which
-// goes on with the crash of a backend at once. The machine may run the proof first, but not each time.
+// TestFaultsOfOneInstantBeginTogether: the timeline does not wait for the proof of a cut before it
+// freezes a backend. The proof may finish first by chance, but not in all five rounds.
 func TestFaultsOfOneInstantBeginTogether(t *testing.T) {
 	t.Parallel()
 	_, events := execute(t, "run: exec sleep 60\n", "masters <= 2", "@0s wait lb1 is not Master within 3s\n"+
 		"@200ms repeat 5 every 300ms {\n@0s cut lb1<->lb2 for 100ms\ncut lb1->clients for 100ms\n@0s freeze backend1 for 100ms\n}\n@2s end\n")
-	together, cuts := 0, map[int]bool{} // whether the cut has its receipt
+	together, cuts := 0, map[int]bool{} // cut ID to whether its receipt is there
 	for _, e := range events {
 		switch f := e.Fault; {
 		case f == nil:
@@ -17,7 +17,7 @@ func TestFaultsOfOneInstantBeginTogether(t *testing.T) {
 		case f.Verb == "cut":
 			cuts[f.ID] = f.Phase == "receipt"
 		case f.Verb == "freeze" && f.Phase == "begin":
-			for _, proven := range cuts { // in any order: one is enough
+			for _, proven := range cuts { // order does not matter
 				if !proven {
 					together++
 					break

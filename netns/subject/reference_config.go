@@ -113,7 +113,7 @@ func nodeService(s plan.Service, topo lab.Topo) config.Service {
 	return service
 }
 
-// snatPool is the SNAT addresses of a service beyond the first.
+// snatPool returns the SNAT addresses of a service after the first.
 func snatPool(s plan.Service) (pool []config.AddrRange) {
 	for _, a := range s.Family().BackendVIPs(s.SNAT)[1:] {
 		pool = append(pool, config.AddrRange{First: a, Last: a})
@@ -121,8 +121,8 @@ func snatPool(s plan.Service) (pool []config.AddrRange) {
 	return pool
 }
 
-// overlay sets the plan's keys for the node, without those that are left out. A key is a path into
-// the file, so a new key needs no code here.
+// overlay sets the plan's configuration keys for the node, except those in without. A key is a path
+// into the file, so a new key needs no code here.
 func overlay(data []byte, p *plan.Plan, node string, c Change, without ...string) ([]byte, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {

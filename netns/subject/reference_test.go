@@ -13,7 +13,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestAnUpgradedNodeRunsTheOtherProgram and keeps its other changes; its peer has neither.
+// TestAnUpgradedNodeRunsTheOtherProgram: it also keeps its other changes; its peer is unchanged.
 func TestAnUpgradedNodeRunsTheOtherProgram(t *testing.T) {
 	p, err := plan.Parse("s.scn", []byte("scenario s\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80\n@0s end\n"))
 	if err != nil {
@@ -56,7 +56,7 @@ func TestTheNewestProtocolIsTheNodes(t *testing.T) {
 	}
 }
 
-// TestARequestToANodeThatDoesNotRunSaysSo: the error names the node and what to write, not a socket.
+// TestARequestToANodeThatDoesNotRunSaysSo: the error names the node and the remedy, not a socket.
 func TestARequestToANodeThatDoesNotRunSaysSo(t *testing.T) {
 	p, err := plan.Parse("s.scn", []byte("scenario s\ntopo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80\n@0s end\n"))
 	if err != nil {

@@ -14,15 +14,15 @@ import (
 	"baton/scenarios/plan"
 )
 
-// keyHold is not checked here: lint warns of a short one, which the simulator's nodes accept.
+// keyHold is not checked here: lint only warns about a short hold, which the simulator's nodes accept.
 const keyHold = "ha.hold"
 
-// keyServices is the key of all services. In the simulator a pair needs none.
+// keyServices is the key of the list of services. In the simulator it may be empty.
 const keyServices = "services"
 
-// Refused returns the first mistake of each node's configuration for which a reference node would
-// not start, at the line of the scenario that makes it. Both worlds refuse such a scenario: the
-// simulator's nodes have no configuration file, and would run what no real node does.
+// Refused returns the first mistake of each node's configuration with which a reference node would
+// not start, at the line of the scenario that causes it. Both worlds refuse such a scenario: the
+// simulator's nodes read no configuration file and would run settings that no real node accepts.
 func Refused(p *plan.Plan) (found plan.Diagnostics) {
 	if !p.RunsIn(plan.Netns) || p.Value(plan.Netns, "", plan.KeySubject) != ReferenceName {
 		return nil
@@ -58,8 +58,8 @@ func verify(p *plan.Plan, node string) error {
 // ofService matches the keys of a node's services, such as services[0].limits.flows.
 var ofService = regexp.MustCompile(`^services\[(\d+)\]\.`)
 
-// placeOf returns the position of the line that sets a key of a node's configuration, which is its
-// config line or that of the service, and the mistake as that line shows it.
+// placeOf returns the position of the config or service line that causes a mistake in a node's
+// configuration, and the mistake's text in the terms of that line.
 func placeOf(p *plan.Plan, node string, mistake *config.Error) (at plan.Pos, text string) {
 	at, text = p.NamePos, mistake.Text
 	key := mistake.Key
@@ -70,7 +70,7 @@ func placeOf(p *plan.Plan, node string, mistake *config.Error) (at plan.Pos, tex
 	}
 	for _, s := range p.Config {
 		if (s.Key == key || strings.HasPrefix(key, s.Key+".")) && (s.Node == "" || s.Node == node) && s.Guard.In(plan.Netns) && s.Pos.Line > 0 {
-			at = s.Pos // not of --set
+			at = s.Pos // a value of --set has no line
 		}
 	}
 	return at, text

@@ -8,7 +8,6 @@
 //
 // A subject injects no fault and judges nothing. The world of package netns opens a subject
 // for each run, runs its nodes as processes and ends them.
-// each run, runs its nodes as processes and ends them.
 package subject
 
 import (

@@ -114,7 +114,8 @@ func (c *Config) target(t plan.Traffic) (plan.Service, netip.AddrPort, error) {
 	return plan.Service{}, netip.AddrPort{}, fmt.Errorf("traffic: line %q: no service %q", t.Name, t.Service)
 }
 
-// served returns the services with one port each, for the ports of a range to which lines go.
+// served returns the services with one port each: a service with a port range is repeated for each
+// port that a line uses.
 func (c *Config) served() (services []plan.Service) {
 	for _, s := range c.Services {
 		for _, port := range plan.PortsOf(s, c.Lines) {

@@ -23,7 +23,7 @@ func told(events []trace.Event) (said []string) {
 	return said
 }
 
-// TestAWrongEchoIsCorrupt, for each thing that may be wrong with it, and a session counts once. It goes on.
+// TestAWrongEchoIsCorrupt: each kind of wrong echo counts its session as corrupt, once. The session continues.
 func TestAWrongEchoIsCorrupt(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -63,7 +63,7 @@ func TestAWrongEchoIsCorrupt(t *testing.T) {
 	}
 }
 
-// TestASessionIsToldOpenedOnce: with its first answer, or with its end if it had none.
+// TestASessionIsToldOpenedOnce: the event comes with the first answer, or with the end of a session that had none.
 func TestASessionIsToldOpenedOnce(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -98,7 +98,7 @@ func TestASessionIsToldOpenedOnce(t *testing.T) {
 	}
 }
 
-// TestOnlyAHalfClosedSessionEndsBeforeItsAnswers: its FIN comes at once, that of others after the last answer.
+// TestOnlyAHalfClosedSessionEndsBeforeItsAnswers: a half-closing session sends its FIN at once, any other after the last answer.
 func TestOnlyAHalfClosedSessionEndsBeforeItsAnswers(t *testing.T) {
 	for _, half := range []bool{false, true} {
 		b := newBench(t)
@@ -112,7 +112,7 @@ func TestOnlyAHalfClosedSessionEndsBeforeItsAnswers(t *testing.T) {
 	}
 }
 
-// TestASessionSkipsMessagesAtItsLimit: it never has more unanswered messages, and goes on with the next answer.
+// TestASessionSkipsMessagesAtItsLimit: at maxOutstanding unanswered messages a session skips messages until the next answer.
 func TestASessionSkipsMessagesAtItsLimit(t *testing.T) {
 	b := newBench(t)
 	for i := 1; i < 2*maxOutstanding; i++ {
@@ -128,7 +128,7 @@ func TestASessionSkipsMessagesAtItsLimit(t *testing.T) {
 	}
 }
 
-// TestAProbeTellsItsBackends: the first as opened, each other as moved. A wrong echo is corrupt once.
+// TestAProbeTellsItsBackends: a probe records its first backend as opened and each other as moved. Wrong echoes count it as corrupt once.
 func TestAProbeTellsItsBackends(t *testing.T) {
 	p, events := newTestProbe(10)
 	ready := 0
@@ -149,7 +149,7 @@ func TestAProbeTellsItsBackends(t *testing.T) {
 	}
 }
 
-// TestARefusedConnectIsCounted, with an event for each, and leaves nothing open. The client is the second of two.
+// TestARefusedConnectIsCounted: each refused connect is counted and recorded, and leaves nothing open. The client is the second of two.
 func TestARefusedConnectIsCounted(t *testing.T) {
 	l, err := newLoop(nil)
 	if err != nil {
@@ -179,7 +179,7 @@ func TestARefusedConnectIsCounted(t *testing.T) {
 	}
 }
 
-// TestTotalsOfALine: bytes, quantiles from when each message was meant, and whether they are the last.
+// TestTotalsOfALine: the totals hold the bytes, latency quantiles from the intended send times, and whether they are final.
 func TestTotalsOfALine(t *testing.T) {
 	line := newLine(0, plan.Traffic{Name: "web", Kind: plan.Sessions, Proto: "tcp"}, false, netip.AddrPort{}, &Config{}, func(trace.Event) {})
 	if empty := line.summary(false); empty.Final || empty.RTTMax != 0 {

@@ -16,7 +16,7 @@ import (
 
 var guestTarget = flow.AddrFrom(netip.MustParseAddr("2001:2::100"))
 
-// TestDatagramsOfIPv6HaveAChecksum that another implementation takes.
+// TestDatagramsOfIPv6HaveAChecksum: it equals the one that gopacket computes.
 func TestDatagramsOfIPv6HaveAChecksum(t *testing.T) {
 	for n := range 3000 {
 		guest := lab.IPv6.Guests()[n%50]
@@ -40,7 +40,7 @@ func TestDatagramsOfIPv6HaveAChecksum(t *testing.T) {
 	}
 }
 
-// TestGuestsTakeTheirOwnFrames and nobody else's.
+// TestGuestsTakeTheirOwnFrames: the filters accept frames to the guests and no others.
 func TestGuestsTakeTheirOwnFrames(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
 	frame := func(ether layers.EthernetType, inner ...gopacket.SerializableLayer) []byte {

@@ -9,8 +9,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestOnlyARSTInSequenceEndsAnIdleFlow (RFC 5961 3.2, RFC 9293 3.10.7.3): of an open one it has the next sequence number, of one
-// that opens it acknowledges the SYN. A flow ends once.
+// TestOnlyARSTInSequenceEndsAnIdleFlow (RFC 5961 3.2, RFC 9293 3.10.7.3): a RST ends an open flow only with the next sequence
+// number, and an opening flow only if it acknowledges the SYN. A flow ends once.
 func TestOnlyARSTInSequenceEndsAnIdleFlow(t *testing.T) {
 	open := idleFlow{connected: true, seq: 100, ack: 500, backend: 1}
 	opening := idleFlow{seq: 100}
@@ -45,7 +45,7 @@ func TestOnlyARSTInSequenceEndsAnIdleFlow(t *testing.T) {
 		if test.ends && test.flow.connected {
 			lost = 1
 		}
-		left := l.totals.Lost + g.answered // each flow that was answered is one or the other
+		left := l.totals.Lost + g.answered // each answered flow is either lost or still open
 		if g.all[0].dead != test.ends || l.totals.Lost != lost || len(events) != lost || l.totals.Sessions != g.answered || (left == 1) != test.flow.connected {
 			t.Errorf("a RST %s: ended %v, %d answered, totals %+v, %d events; want ended %v", test.name, g.all[0].dead, g.answered, l.totals, len(events), test.ends)
 		}

@@ -96,7 +96,7 @@ func (l *line) count(f func(*trace.Totals)) {
 	f(&l.totals)
 }
 
-// acted counts an action by how much later it was done than meant.
+// acted counts an action by its lateness.
 func (l *line) acted(by time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -239,8 +239,8 @@ func (l *loop) noteLateness(by time.Duration, now clock.Instant) {
 	l.report(trace.Stall{Took: trace.Dur(by)}, now)
 }
 
-// report reports lateness, unless a report has covered the instant from which it counts. A loop
-// that never catches up therefore reports each stretch of time once.
+// report reports lateness unless an earlier report covers its beginning. So a loop that never
+// catches up reports each period once.
 func (l *loop) report(s trace.Stall, now clock.Instant) {
 	if took := time.Duration(s.Took); took >= noteworthyLateness && l.late != nil && now.Add(-took) >= l.told {
 		l.told = now
@@ -248,8 +248,8 @@ func (l *loop) report(s trace.Stall, now clock.Instant) {
 	}
 }
 
-// acted counts an action of a line that was meant for an instant and has just been done. Only here
-// does a loop notice that it is behind if it never sleeps, or if an action itself takes long.
+// acted counts an action of a line that has just been done. It detects lateness that the timer does
+// not show: a loop that never sleeps, or an action that itself takes long.
 func (l *loop) acted(on *line, intended clock.Instant) {
 	now := hostclock.Now()
 	by := now.Sub(intended)

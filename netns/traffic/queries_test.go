@@ -37,7 +37,7 @@ var _ = Describe("queries", func() {
 		n, r := newNetwork(), &recording{}
 		line := plan.Traffic{Name: "ask", Kind: plan.Connects, Proto: "udp", Service: "udp", Rate: 100}
 		cfg := n.config(r, line)
-		cfg.Timeouts = traffic.Timeouts{Connect: 2 * time.Second} // longer than a host stands still
+		cfg.Timeouts = traffic.Timeouts{Connect: 2 * time.Second} // longer than a stall of the host
 		g := start(ctx, cfg)
 		Eventually(func() int { return lineOf(g, 0)().Opened }).Within(20 * time.Second).Should(BeNumerically(">=", 30))
 		Expect(lineOf(g, 0)().Failed).To(BeZero())

@@ -12,8 +12,8 @@ type asking struct{ asked int }
 
 func (a *asking) ask(int, clock.Instant) { a.asked++ }
 
-// TestOnlyAnAnswerToTheOutstandingRequestVerifies: one to an earlier request says nothing about the time
-// after the later one. A flow is verified from its answer to its next request without one.
+// TestOnlyAnAnswerToTheOutstandingRequestVerifies: a late answer to an earlier request proves nothing
+// about the present. A flow stays verified until a request stays unanswered for a period.
 func TestOnlyAnAnswerToTheOutstandingRequestVerifies(t *testing.T) {
 	ms := func(n int) clock.Instant { return clock.Instant(n) * 1e6 }
 	l := &line{Traffic: plan.Traffic{Name: "idle"}}
@@ -25,11 +25,11 @@ func TestOnlyAnAnswerToTheOutstandingRequestVerifies(t *testing.T) {
 		do             func()
 		verified, open int
 	}{
-		{func() { s.noteAnswer(0, ms(50)) }, 0, 0}, // of its opening
+		{func() { s.noteAnswer(0, ms(50)) }, 0, 0}, // answers the opening request
 		{func() { s.ask(0, ms(100)) }, 0, 1},
 		{func() { s.noteAnswer(0, ms(50)) }, 0, 1}, // late
 		{func() { s.noteAnswer(0, ms(100)) }, 1, 0},
-		{func() { s.noteAnswer(0, ms(100)) }, 1, 0}, // doubled
+		{func() { s.noteAnswer(0, ms(100)) }, 1, 0}, // duplicate
 		{func() { s.ask(0, ms(200)) }, 1, 1},
 		{func() { s.noteAnswer(0, ms(100)) }, 1, 1},
 		{func() { s.ask(0, ms(300)) }, 0, 1}, // not answered in a period

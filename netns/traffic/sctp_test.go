@@ -12,7 +12,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// overSCTP adds a service of SCTP, to which the lines go.
+// overSCTP adds an SCTP service and directs the lines to it.
 func overSCTP(n *network, r *recording, lines ...plan.Traffic) traffic.Config {
 	for i := range lines {
 		lines[i].Proto, lines[i].Service = plan.SCTP, plan.SCTP

@@ -8,8 +8,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestWhereABackendServes: one that answers its clients directly serves the VIP, and its own address only
-// if the nodes probe it there.
+// TestWhereABackendServes: a direct-return backend serves the VIP, and its own address only if the nodes
+// probe it there.
 func TestWhereABackendServes(t *testing.T) {
 	own4, own6 := netip.MustParseAddr("198.18.1.11"), netip.MustParseAddr("2001:2:0:1::11")
 	b := Backend{Addrs: []netip.Addr{own4, own6}}

@@ -261,7 +261,7 @@ func TestMessagesCountFromWhenTheyWereMeant(t *testing.T) {
 	}
 }
 
-// TestConnectsCountFromWhenTheyWereMeant, also if the loop is late.
+// TestConnectsCountFromWhenTheyWereMeant: times count from the intended start, even if the loop is late.
 func TestConnectsCountFromWhenTheyWereMeant(t *testing.T) {
 	l, err := newLoop(nil)
 	if err != nil {
@@ -282,7 +282,7 @@ func TestConnectsCountFromWhenTheyWereMeant(t *testing.T) {
 	}
 }
 
-// TestProbeTellsAnOutageThatLasts: from its last answer to the end of the flow.
+// TestProbeTellsAnOutageThatLasts: an outage that is open at the end lasts until the flow ends.
 func TestProbeTellsAnOutageThatLasts(t *testing.T) {
 	p, events := newTestProbe(100)
 	p.answerAt(0, ms(1))
@@ -317,8 +317,8 @@ func TestALateLoopSaysSo(t *testing.T) {
 	}
 }
 
-// TestALoopThatNeverSleepsSaysSo: its timer is never late, since it is never set. Each stretch of
-// lateness is told once, however many messages were late in it, and each late message is counted.
+// TestALoopThatNeverSleepsSaysSo: its timer is never set and so never late. Each period of lateness is
+// reported once, however many messages were late in it, and each late message is counted.
 func TestALoopThatNeverSleepsSaysSo(t *testing.T) {
 	var told []trace.Stall
 	l, err := newLoop(func(s trace.Stall, _ clock.Instant) { told = append(told, s) })
@@ -328,7 +328,7 @@ func TestALoopThatNeverSleepsSaysSo(t *testing.T) {
 	t.Cleanup(l.release)
 	web := &line{Traffic: plan.Traffic{Name: "web"}, timeouts: Timeouts{Late: 100 * time.Millisecond}}
 	start := hostclock.Now().Add(-time.Second)
-	for n := range 1000 { // meant one each millisecond, and all of them sent now
+	for n := range 1000 { // intended one per millisecond, all sent now
 		l.acted(web, start.Add(time.Duration(n)*time.Millisecond))
 	}
 	got := web.totals

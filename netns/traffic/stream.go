@@ -47,8 +47,8 @@ func (l *loop) stream(fd int) stream {
 	return kernelStream(fd)
 }
 
-// dialers open a connection from a client and a source port, 0 for any, and register its descriptor with a
-// handler, which is called when the connect has finished. The port may be that of a connection that has
+// dialers open a connection from a client's source port (0 for any) and register its descriptor with a
+// handler, which is called when the connect has finished. The port may belong to a connection that has
 // just ended.
 var dialers = map[string]func(l *loop, from *client, port uint16, to netip.AddrPort, h handler) (int, error){
 	plan.TCP:  (*loop).dialTCP,
@@ -66,13 +66,13 @@ func (l *loop) dialSCTP(from *client, port uint16, to netip.AddrPort, h handler)
 	return c.FD(), l.addSCTP(from.name, c, h)
 }
 
-// sctpSocket is an association's socket, or one that listens.
+// sctpSocket is the socket of an association or a listener.
 type sctpSocket interface {
 	FD() int
 	closer
 }
 
-// addSCTP registers a socket of SCTP.
+// addSCTP registers an SCTP socket. On error it closes it.
 func (l *loop) addSCTP(owner string, s sctpSocket, h handler) error {
 	if err := l.add(owner, s.FD(), unix.EPOLLIN, h); err != nil {
 		s.Close()
@@ -94,7 +94,7 @@ func (s *sctpServer) ready(clock.Instant, uint32) {
 		if err != nil {
 			return
 		}
-		_ = s.loop.addSCTP(s.name, c, &echo{servers: s.servers, fd: c.FD()}) // on error the client is told
+		_ = s.loop.addSCTP(s.name, c, &echo{servers: s.servers, fd: c.FD()}) // on error it is closed, which the client sees
 	}
 }
 
@@ -126,8 +126,8 @@ func (g *Generator) closeStacks() {
 	}
 }
 
-// Forget ends a machine's associations without a word, as its loss of power does. The kernel's connections
-// are not this process's to forget.
+// Forget drops a machine's SCTP associations without sending anything, as a power failure does. It does
+// not affect TCP connections, which the kernel holds.
 func (g *Generator) Forget(machine string) {
 	if s := g.stacks[machine]; s != nil {
 		s.Forget()

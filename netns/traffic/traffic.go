@@ -58,8 +58,8 @@ type Timeouts struct {
 	// Drain is how long Stop waits for outstanding answers. Default 5 s. A session that is
 	// still unanswered then is lost.
 	Drain time.Duration
-	// Late is how much later than meant something may be sent before the totals count it as
-	// late. Default: what a scenario tolerates of the host.
+	// Late is the delay after its intended time at which a message counts as late in the totals.
+	// Default: what a scenario tolerates of the host.
 	Late time.Duration
 }
 

@@ -28,8 +28,8 @@ func joined(t *testing.T) (l *loop, client, backend int) {
 	return l, fds[0], fds[1]
 }
 
-// TestWhatATransferReceives: each byte is checked, and the backend's report of them. A transfer counts as whole, as
-// corrupt, or as incomplete, and once.
+// TestWhatATransferReceives: a transfer checks each byte and the backend's report. It counts once, as complete, corrupt or
+// incomplete.
 func TestWhatATransferReceives(t *testing.T) {
 	const size = 1000
 	id := transferID{run: 7, flow: 1, seq: 1}
@@ -95,7 +95,7 @@ func TestWhatATransferReceives(t *testing.T) {
 	}
 }
 
-// newTransfer returns a transfer to a client that is connected, as of 0 ms.
+// newTransfer returns a transfer to a client whose connection was established at 0 ms.
 func newTransfer(t *testing.T, size int, id transferID) (*transfer, *[]trace.Event, int) {
 	t.Helper()
 	l, fd, backend := joined(t)
@@ -112,7 +112,8 @@ func newTransfer(t *testing.T, size int, id transferID) (*transfer, *[]trace.Eve
 	return tr, &events, backend
 }
 
-// TestATransferThatStandsStillIsIncomplete, after its time and not before; at the end of the run only if it stands still.
+// TestATransferThatStandsStillIsIncomplete: a transfer without progress fails at its timeout, not before. At the end of the
+// run only such a transfer is incomplete.
 func TestATransferThatStandsStillIsIncomplete(t *testing.T) {
 	id := transferID{run: 7, flow: 1, seq: 1}
 	for _, test := range []struct {
@@ -138,7 +139,7 @@ func TestATransferThatStandsStillIsIncomplete(t *testing.T) {
 	}
 }
 
-// TestAConnectChecksItsEcho: of its run, its flow and its time. A wrong one is corrupt, and no answer.
+// TestAConnectChecksItsEcho: the echo must have the connect's run, flow and time. A wrong echo counts as corrupt, not as an answer.
 func TestAConnectChecksItsEcho(t *testing.T) {
 	for name, edit := range map[string]func(*stamp){
 		"":                func(*stamp) {},
