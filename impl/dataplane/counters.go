@@ -11,7 +11,7 @@ type Counters struct {
 	EventsLost uint64 // flow events lost because the ring buffer was full
 	Evicted    uint64 // entries deleted by Sweep before their timeout, under pressure
 	Resets     uint64 // RSTs and ABORTs to clients of a service without backends
-	Relayed    uint64 // packets sent on to the peer
+	Relayed    uint64 // packets relayed to the peer
 	// Deferred replies were held back. Undeferred ones were forwarded at once instead, because
 	// they were too large or the ring buffer was half full.
 	Deferred, Undeferred uint64
@@ -41,7 +41,7 @@ var refusals = []struct {
 	{DropChallenged, func(r *Refusals) *uint64 { return &r.Challenged }},
 }
 
-// Add counts a dropped packet, if it is that of a refused flow.
+// Add counts a dropped packet if the reason is one of a refused flow.
 func (r *Refusals) Add(why Drop) {
 	for _, n := range refusals {
 		if n.why == why {
@@ -59,8 +59,8 @@ func (r Refusals) ByReason() map[string]uint64 {
 	return named
 }
 
-// Since calls tell with the counts that have grown since an earlier time, in a fixed order. They
-// start again when a service is re-created.
+// Since calls tell with the growth of each count since before, in a fixed order. Counts restart
+// when a service is re-created.
 func (r Refusals) Since(before Refusals, tell func(why Drop, count uint64)) {
 	for _, n := range refusals {
 		switch now, was := *n.count(&r), *n.count(&before); {

@@ -36,8 +36,8 @@ const (
 	// DSRL2 rewrites only the Ethernet addresses. Backends have the VIP themselves and answer
 	// clients directly, so that the node sees one direction of a flow.
 	DSRL2
-	// DSRIPIP is DSRL2 for backends behind routers: it puts the packet into an IP packet to the
-	// backend, which unpacks it.
+	// DSRIPIP is DSRL2 for backends behind routers: packets are encapsulated in IP to the backend,
+	// which decapsulates them.
 	DSRIPIP
 )
 
@@ -58,7 +58,7 @@ func ModeOf(name string) Mode { return max(Mode(slices.Index(modeNames[1:], name
 // Direct reports whether backends answer clients without the node.
 func (m Mode) Direct() bool { return m == DSRL2 || m == DSRIPIP }
 
-// Encapsulates reports whether packets reach their backend inside others.
+// Encapsulates reports whether packets to the backends are encapsulated.
 func (m Mode) Encapsulates() bool { return m == DSRIPIP }
 
 // Balance is how a new flow selects its backend.
@@ -147,7 +147,7 @@ const MaxWeight = 1000
 // not of a flow's identity.
 type Backend struct {
 	Addr flow.Addr
-	Port uint16 // 0 keeps the port that a flow of a range was sent to
+	Port uint16 // 0 keeps the destination port of a service with a range of ports
 }
 
 // At returns the backend's port for a flow to a port of the service.
@@ -158,7 +158,7 @@ func (b Backend) At(port uint16) uint16 {
 	return b.Port
 }
 
-// KeepsPorts reports whether flows reach the backends at the ports that they were sent to.
+// KeepsPorts reports whether flows keep their destination port on the way to the backends.
 func (s Service) KeepsPorts() bool { return len(s.Backends) > 0 && s.Backends[0].Port == 0 }
 
 // Sender returns the address and ports from which a backend of a dnat service sends its replies.
@@ -262,12 +262,13 @@ type Config struct {
 	// SNATSeed orders the ports that a flow tries. Clients must not know it, since the port is
 	// a part of what protects a connection from blind attacks (RFC 6056).
 	SNATSeed uint64
-	// SNATTurn is where the ports begin that services other than maglev's take in turn, for each
-	// backend apart. A node draws a new one at each start: backends may still have connections
-	// of an earlier process. 0: their flows try the ports in an order of their own, as maglev's do.
+	// SNATTurn is where services other than maglev's begin to take SNAT ports in sequence, separately
+	// for each backend. A node draws a new one at each start, since backends may still have
+	// connections of an earlier process. With 0 their flows try the ports in the order of their
+	// hash, as maglev's do.
 	SNATTurn uint64
-	// DatagramSeed is the first id of the datagrams that leave in fragments with a SNAT address.
-	// A node draws a new one at each start: fragments of an earlier process may be on their way.
+	// DatagramSeed is the first id of fragmented datagrams that leave with a SNAT address. A node
+	// draws a new one at each start, since fragments of an earlier process may be in flight.
 	DatagramSeed uint64
 	// ChallengeKey is the secret of this node's challenges. A node draws a new one at each start.
 	ChallengeKey [2]uint64
@@ -292,8 +293,8 @@ type Adoption struct {
 	// Taken means that the earlier process's table is in use. Its lease has ended.
 	Taken    bool
 	Pedigree flow.Pedigree // as stored with the table, if Taken
-	// Damaged counts the entries that did not agree with themselves. They were removed: nothing
-	// tells what they were, and the peer may have them.
+	// Damaged counts the inconsistent entries. They were removed: they cannot be restored from
+	// the table, but the peer may have them.
 	Damaged int
 	// Refused says why the table was removed instead; "" if it was not.
 	Refused string
@@ -374,9 +375,9 @@ type Dataplane interface {
 	Lease(until clock.Instant) error
 	// SetMAC sets a link's hardware address, with which ARP is answered.
 	SetMAC(link string, mac [6]byte) error
-	// Relay has packets to a VIP that arrive without a valid lease sent on to the peer until
-	// an instant of CLOCK_BOOTTIME. The peer forwards, also without a lease, what is sent on
-	// to it, if that belongs to an entry and does not change its state.
+	// Relay makes the node send packets to a VIP that arrive without a valid lease to the peer,
+	// until an instant of CLOCK_BOOTTIME. The peer forwards a relayed packet even without a
+	// lease, if it belongs to an entry and does not change its state.
 	Relay(until clock.Instant) error
 	// SetPeerMAC sets the peer's hardware address on a link, zero if it is unknown.
 	SetPeerMAC(link string, mac [6]byte) error
@@ -408,10 +409,10 @@ type Dataplane interface {
 	// no packets. The entries that stay are counted for LeastConn.
 	Sweep(now, since clock.Instant) ([]flow.Entry, error)
 
-	// Walk calls f with each of the next entries, a few thousand at most, of a walk through
-	// the table, and reports whether it has come to the end: the next call begins anew, as it
-	// does after an error. An entry that stays in the table during a walk is passed once. It
-	// is called from where Dump and Sweep are.
+	// Walk continues a walk through the table: it calls f with the next entries, a few thousand
+	// at most, and reports whether the table's end is reached. After the end or an error the
+	// next call starts a new walk. An entry that stays in the table during a walk is passed
+	// once. Walk is called from the goroutine of Dump and Sweep.
 	Walk(f func(flow.Held)) (end bool, err error)
 	// Examine returns what the table holds of each of the original tuples, in any order.
 	Examine([]flow.Tuple) ([]flow.Held, error)
@@ -426,8 +427,8 @@ type Dataplane interface {
 	// Doorbell returns a descriptor that is readable until Rung answers it; -1 if replies are
 	// not deferred.
 	Doorbell() int
-	// Rung reports whether since the last call a reply was deferred, or a flow opened whose
-	// reply will be. Unless a Poll has taken them, their events are pending.
+	// Rung reports whether, since the last call, a reply was deferred or a flow was opened whose
+	// reply will be deferred. Their events are pending unless a Poll has taken them.
 	Rung() bool
 	// Release sends deferred replies to their clients in the order of the ids, and moves
 	// their UDP flows to Assured, so that further replies are not deferred. An error means
@@ -450,8 +451,8 @@ type Dataplane interface {
 	Counters() (Counters, error)
 	// Refused counts the refused new flows of each service since it was configured.
 	Refused() (map[flow.Service]Refusals, error)
-	// PortsUsed returns for each fullnat service how many SNAT ports of this node's half were
-	// in use to the backend with the most flows, as the last Sweep has counted them.
+	// PortsUsed returns for each fullnat service how many SNAT ports of this node's half the
+	// backend with the most flows used at the last Sweep.
 	PortsUsed() map[flow.Service]PortUse
 	// Close releases the process's resources. The next Open adopts a table that outlives
 	// the process.

@@ -22,12 +22,12 @@ const (
 	DropSourceRoute                 // source-routed (LSRR, SSRR)
 	DropUnconfirmed                 // a RST to an adopted flow that no backend has confirmed
 	DropFragmentOverlap             // overlaps an earlier fragment
-	DropServiceLimit                // the service has as many flows as it may
-	DropSourceLimit                 // the source has as many flows of the service as it may
-	DropRelayed                     // sent on by the peer, and would change the table
+	DropServiceLimit                // the service has reached its limit of flows
+	DropSourceLimit                 // the source has reached its limit of the service's flows
+	DropRelayed                     // relayed by the peer, and would change the table
 	DropChallenged                  // a SYN of a source that has to answer a challenge first
 	DropValidated                   // a RST that answered a challenge
-	DropNoChallenge                 // a RST without an entry that answers no challenge
+	DropNoChallenge                 // a RST without an entry, and not the answer to a challenge
 	DropTunnel                      // could not be encapsulated, or an ICMP error about an encapsulated packet
 	DropKinds                       // the number of reasons
 )

@@ -7,14 +7,15 @@ import (
 	"baton/impl/flow"
 )
 
-// Finder tells which service a packet belongs to: that of its port alone, else the narrowest
-// range that has its port. The zero Finder knows no services.
+// Finder finds the service of a packet: the one of exactly its port, else the one with the
+// narrowest range that contains its port. The zero Finder knows no services.
 type Finder struct {
 	alone  map[flow.Service]bool
 	ranges map[endpoint][]flow.Service // the narrowest first
 }
 
-// endpoint is what the ranges that may contain each other have in common.
+// endpoint is the address and protocol of a port. Only ranges of the same endpoint can contain
+// each other.
 type endpoint struct {
 	addr  flow.Addr
 	proto flow.Proto
@@ -46,7 +47,7 @@ func FinderOf(services []Service) *Finder {
 	return NewFinder(ids)
 }
 
-// Ranged reports whether one of the services is of a range of ports.
+// Ranged reports whether one of the services has a range of ports.
 func (f *Finder) Ranged() bool { return len(f.ranges) > 0 }
 
 // Find returns the service of a port of an address.
@@ -65,14 +66,15 @@ func (f *Finder) Find(addr flow.Addr, port uint16, proto flow.Proto) (s flow.Ser
 	return s, false
 }
 
-// Of returns the service of an original tuple. If none is known, it is that of its port alone.
+// Of returns the service of an original tuple. If no known service has its port, it returns one
+// of only that port.
 func (f *Finder) Of(original *flow.Tuple) flow.Service {
 	s, _ := f.Find(original.Dst, original.DstPort, original.Proto)
 	return s
 }
 
-// OwnPort returns the first port whose packets belong to a service, which stands for all of
-// its ports in an affinity. Of a service that others hide there is none.
+// OwnPort returns the first port whose packets belong to a service. It stands for all of the
+// service's ports in an affinity. A service that narrower ones cover completely has none.
 func (f *Finder) OwnPort(s flow.Service) (port uint16, found bool) {
 	for p := int(s.Port); p <= int(max(s.Port, s.Last)); p++ {
 		if of, _ := f.Find(s.VIP, uint16(p), s.Proto); of == s {

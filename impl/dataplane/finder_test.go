@@ -9,7 +9,7 @@ import (
 	"baton/impl/flow"
 )
 
-// TestPortPrefixesCoverARange: exactly its ports, each once, and no two of the prefixes make one.
+// TestPortPrefixesCoverARange: the prefixes cover exactly its ports, each once, and no two can be merged.
 func TestPortPrefixesCoverARange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := rapid.Uint16().Draw(t, "first")
@@ -32,7 +32,7 @@ func TestPortPrefixesCoverARange(t *testing.T) {
 	})
 }
 
-// TestPrefixesOfANarrowerRangeAreNeverShorter, which the search for the longest relies on.
+// TestPrefixesOfANarrowerRangeAreNeverShorter: the longest-prefix search relies on this.
 func TestPrefixesOfANarrowerRangeAreNeverShorter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		wideFirst := rapid.Uint16Range(0, 60000).Draw(t, "wide")
@@ -112,7 +112,7 @@ func TestServicesOfRangesAreValidated(t *testing.T) {
 	}
 }
 
-// TestPortsOfARangeAreCountedEach: a backend that keeps the ports has all SNAT ports at each.
+// TestPortsOfARangeAreCountedEach: if a backend keeps the ports, all SNAT ports are available for each.
 func TestPortsOfARangeAreCountedEach(t *testing.T) {
 	s := Service{Service: at(8000, 8999), Mode: FullNAT, SNAT: flow.IPv4(198, 18, 1, 100), Backends: []Backend{{Addr: flow.IPv4(198, 18, 1, 11)}}}
 	c := NewPortCount(PortRange{20000, 20003}, []Service{s})

@@ -1,10 +1,10 @@
 package dataplane
 
-// Hook is where in the kernel packets meet the programs.
+// Hook is the kernel hook to which the programs are attached.
 type Hook uint8
 
 const (
-	HookTCX  Hook = iota // when the kernel has made a packet of a frame
+	HookTCX  Hook = iota // after the kernel has made an sk_buff of the frame
 	HookXDP              // established flows in the driver, everything else as with HookTCX
 	HookAuto             // HookXDP where both links are NICs that can do it, HookTCX elsewhere
 )
@@ -26,15 +26,15 @@ func HookOf(name string) Hook {
 // Attachment is the hook that a dataplane uses: never HookAuto.
 type Attachment struct {
 	Hook Hook
-	Why  string // why HookAuto came to HookTCX; "" if it did not
+	Why  string // why HookAuto resulted in HookTCX; "" if it did not
 }
 
-// Left is why XDP left a packet of a VIP to the TCX program.
+// Left is the reason why XDP passed a packet of a VIP to the TCX program.
 type Left uint8
 
 const (
 	LeftNew       Left = iota // without an entry, or to replace one
-	LeftNeighbour             // its neighbour is unknown, or is the kernel's to check (once a second)
+	LeftNeighbour             // its neighbour is unknown, or must be confirmed by the kernel (once a second)
 	LeftChecksum              // its sender left the checksum to the kernel
 	LeftOther                 // a fragment, ICMP, too big, or to be dropped
 	LeftKinds

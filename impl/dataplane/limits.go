@@ -8,25 +8,24 @@ import (
 	"baton/impl/flow"
 )
 
-// Limits bounds the flows of a service: those in the table, and those that nobody has answered
-// (Embryonic), of the whole service and of each source address. 0 is no limit. A closed flow
-// counts until its entry is removed.
+// Limits bounds the number of flows in the table and of unanswered flows (Embryonic), for the
+// whole service and for each source address. 0 means no limit. A closed flow counts until its
+// entry is removed.
 //
-// Sweep counts the flows. Between two sweeps each new flow adds one, one that is answered is no
-// longer embryonic, and one that ends takes none away. So replicated entries count from the
-// next Sweep on.
+// Sweep counts the flows. Between two sweeps a new flow adds one, an answered flow is no longer
+// embryonic, and an ended flow still counts. Replicated entries count from the next Sweep on.
 type Limits struct {
 	Flows, Embryonic             int
 	SourceFlows, SourceEmbryonic int
-	// SYNChallenge is how many flows of the service may be embryonic before a source that opens
-	// another TCP flow has to answer a challenge; 0 is never. The answer holds for
+	// SYNChallenge is the number of embryonic flows of the service from which on a source must
+	// answer a challenge before it opens a TCP flow; 0 means never. The answer holds for
 	// ValidatedLife.
 	SYNChallenge int
 }
 
-// ValidatedLife is how long a source that has answered a challenge opens flows of the service
-// without another one. MaxValidated is how many such sources each family remembers; an old one
-// makes room.
+// ValidatedLife is how long a source that has answered a challenge may open flows of the service
+// without another challenge. MaxValidated is the number of such sources remembered per family;
+// the oldest is forgotten first.
 const (
 	ValidatedLife = time.Minute
 	MaxValidated  = 1 << 16
@@ -64,10 +63,10 @@ func (l Limits) String() string {
 	return strings.Join(set, ", ")
 }
 
-// FlowCount is how many flows a service or a source has.
+// FlowCount is the number of flows of a service or source.
 type FlowCount struct{ Flows, Embryonic int }
 
-// FlowCounter is what a count is of: a service, or, if Source is set, a source of it.
+// FlowCounter identifies a count: of a service or, if Source is set, of one of its sources.
 type FlowCounter struct {
 	Service flow.Service
 	Source  flow.Addr
@@ -87,7 +86,7 @@ func Limited(services []Service) map[flow.Service]bool {
 	return limited
 }
 
-// Add counts an entry of a service with limits by times.
+// Add adds by to the counts of an entry's service, which has limits, and of its source.
 func (c FlowCounts) Add(service flow.Service, original *flow.Tuple, s flow.State, by int) {
 	if original.IsAffinity() {
 		return

@@ -10,9 +10,9 @@ type PortPrefix struct {
 
 const portBits = 16
 
-// PortPrefixes splits a range of ports into the fewest prefixes. Those of a range within it are
-// never shorter, so that a search for the longest prefix finds the narrowest of ranges that do
-// not overlap but contain each other. Where both have the same prefix the narrower must win.
+// PortPrefixes splits a range of ports into the fewest prefixes. The prefixes of a nested range are
+// never shorter, so a longest-prefix search finds the narrowest of nested ranges. If two ranges
+// have the same prefix, the narrower must win.
 func PortPrefixes(first, last uint16) (prefixes []PortPrefix) {
 	for at, left := uint32(first), uint32(last)-uint32(first)+1; left > 0; {
 		free := min(bits.TrailingZeros32(at|1<<portBits), bits.Len32(left)-1)

@@ -23,15 +23,15 @@ type PortCount struct {
 	used     map[portUser]int
 }
 
-// portUser is what has each port once. Of a backend that keeps the ports of a range each port
-// is one, from its first flow on; that of port 0 stands for all.
+// portUser is a destination to which each SNAT port can be used once. For a backend that keeps the
+// ports of a range, each port with flows is a portUser; backend port 0 stands for all.
 type portUser struct {
 	backend Backend
 	snat    flow.Addr
 	proto   flow.Proto
 }
 
-// NewPortCount begins a count for the services that have SNAT ports, which may be none.
+// NewPortCount begins a count for those of the services that have SNAT ports.
 func NewPortCount(half PortRange, services []Service) *PortCount {
 	c := &PortCount{half: half, used: make(map[portUser]int)}
 	for _, s := range services {
@@ -51,7 +51,7 @@ func NewPortCount(half PortRange, services []Service) *PortCount {
 // Empty reports whether there is nothing to count.
 func (c *PortCount) Empty() bool { return len(c.used) == 0 }
 
-// Add counts the port of a reply tuple by times, if it is of this node's half.
+// Add adds by to the count of a reply tuple's port, if it is in this node's half.
 func (c *PortCount) Add(reply *flow.Tuple, by int) {
 	if reply.DstPort < c.half.First || reply.DstPort > c.half.Last {
 		return

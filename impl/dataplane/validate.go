@@ -48,9 +48,9 @@ func (s Service) Validate() error {
 	return s.validateWeights()
 }
 
-// A dnat backend that gets a whole range at one port could not tell two flows of a client's
-// A dnat backend that gets a whole range at one port could not tell two flows of a client's
-// port apart. A direct backend gets packets as they are.
+// validatePorts checks which port the backends get. With dnat, two flows from one client port to
+// different ports of a range would collide if the backend got both at one port. A direct backend
+// gets packets unchanged.
 func (s Service) validatePorts() error {
 	if s.IsRange() && (s.Port == 0 || s.Last <= s.Port) {
 		return fmt.Errorf("dataplane: service %q: ports %d-%d are no range", s.Name, s.Port, s.Last)
@@ -70,8 +70,8 @@ func (s Service) validatePorts() error {
 	return nil
 }
 
-// validateRanges rejects ranges of one address that overlap, unless one contains the other,
-// and services of which no port is left.
+// validateRanges rejects ranges of one address that overlap without one containing the other,
+// and services whose ports all belong to narrower ones.
 func validateRanges(services []Service) error {
 	f := FinderOf(services)
 	if !f.Ranged() {
@@ -197,7 +197,7 @@ func IsStateOf(p flow.Proto, s flow.State) bool {
 }
 
 // isOfOneFamily reports whether the addresses of an entry are of one family. The backend of a direct
-// flow may be of the other one, and so may that of an affinity.
+// flow or of an affinity may be of the other family.
 func isOfOneFamily(e *flow.Entry) bool {
 	is4 := e.Original.Dst.Is4()
 	return e.Original.Src.Is4() == is4 && e.Reply.Dst.Is4() == is4 && (e.Reply.Src.Is4() == is4 || e.Reply.Unclaimed())

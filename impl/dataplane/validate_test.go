@@ -21,13 +21,13 @@ func good() dataplane.Config {
 	}
 }
 
-// across makes the service one whose backends are of the other family.
+// across gives the service backends of the other family.
 func across(c *dataplane.Config) {
 	c.Services[0].Mode, c.Services[0].SNAT = dataplane.DSRIPIP, flow.Addr{}
 	c.Services[0].Backends = []dataplane.Backend{{Addr: flow.AddrFrom(netip.MustParseAddr("2001:2::b")), Port: 80}}
 }
 
-// The backends of dsr-ipip may be of another family than the VIP, and then both families have a table.
+// The backends of dsr-ipip may be of another family than the VIP; then both families have a table.
 func TestBackendsOfTheOtherFamily(t *testing.T) {
 	c := good()
 	across(&c)

@@ -9,7 +9,7 @@ import (
 
 // Adopt returns the dataplane of a new process with the table that the previous process has
 // left, if it has the same size. Events that the previous process had not read are lost,
-// and its lease has ended. Entries that do not agree with themselves are removed.
+// and its lease has ended. Inconsistent entries are removed.
 func Adopt(cfg dataplane.Config, host Host, left *Dataplane) (*Dataplane, error) {
 	d, err := New(cfg, host)
 	if err != nil {
@@ -22,7 +22,7 @@ func Adopt(cfg dataplane.Config, host Host, left *Dataplane) (*Dataplane, error)
 	d.conns, d.replies, d.kept, d.now = left.conns, left.replies, left.kept, left.now
 	d.adoption = dataplane.Adoption{Taken: true, Pedigree: left.kept}
 	d.adoption.Pedigree.Ended = left.lease
-	for t, c := range d.conns { // in any order: each is judged by itself
+	for t, c := range d.conns { // order does not matter: entries are checked one by one
 		if !d.isSound(t, c) {
 			d.remove(t)
 			d.adoption.Damaged++

@@ -7,9 +7,9 @@ import (
 	"baton/impl/flow"
 )
 
-// chooseByAffinity returns the backend of a new flow: that of its client's last one, if it
-// gets new flows. For other clients the choice does not depend on the port, so that Maglev
-// selects one backend for a client.
+// chooseByAffinity returns the backend of a new flow: the backend of its client's last flow, if
+// that still gets new flows. For other clients the choice does not depend on the client's port,
+// so that Maglev selects one backend per client.
 func (d *Dataplane) chooseByAffinity(s *service, t flow.Tuple) dataplane.Backend {
 	key := t.Affinity(s.own)
 	kept := d.conns[key]

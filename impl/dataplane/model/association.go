@@ -2,8 +2,7 @@ package model
 
 import "baton/impl/flow"
 
-// tag returns the verification tag of a direction; 0 if it is unknown, for no packet but an INIT has the
-// tag 0.
+// tag returns the verification tag of a direction; 0 if it is unknown, since only an INIT has tag 0.
 func (c *conn) tag(dir direction) uint32 { return c.expected[dir].seq }
 
 func (c *conn) setTag(dir direction, tag uint32) { c.expected[dir].seq = tag }
@@ -33,8 +32,8 @@ func (c *conn) nextSCTP(p *packet, dir direction) {
 	}
 }
 
-// acknowledged handles a COOKIE ACK. The backend acknowledges only the cookie that it has made
-// (RFC 9260 5.1.3, 5.2.4), so both tags are confirmed, also those of an association that begins anew.
+// acknowledged handles a COOKIE ACK. The backend acknowledges only a cookie that it has made itself
+// (RFC 9260 5.1.3, 5.2.4), so both tags are confirmed, also those of a restarted association.
 func (c *conn) acknowledged(p *packet) {
 	c.setTag(reply, p.seq)
 	if c.echoed != 0 {
@@ -44,7 +43,7 @@ func (c *conn) acknowledged(p *packet) {
 }
 
 // provenSCTP reports whether a packet's tag proves its sender. An unknown tag of the backend's packets is
-// learned: an off-path attacker can send in the client's place, but not in the backend's.
+// learned: an off-path attacker can forge the client's source address, but not the backend's.
 func (c *conn) provenSCTP(p *packet, dir direction) bool {
 	if dir == reply && c.tag(reply) == 0 && p.flags&rst == 0 {
 		c.setTag(reply, p.seq)
@@ -83,14 +82,14 @@ func (c *conn) firstSCTP(p *packet) {
 	}
 }
 
-// quotes reports whether an error may quote a packet of a direction with this tag (RFC 9260 10). Only the
-// first packet of an association has the tag 0.
+// quotes reports whether an ICMP error may quote a packet of a direction with this tag (RFC 9260 10). Only
+// the first packet of an association has tag 0.
 func (c *conn) quotes(tag uint32, dir direction) bool {
 	return c.tag(dir) == 0 || c.tag(dir) == tag || tag == 0 && c.state == flow.SynSent
 }
 
-// nextDirectSCTP updates the state of a direct association for a packet of its client. The client's first
-// packet behind its INIT, or the first one after a takeover, shows the tag.
+// nextDirectSCTP updates the state of a direct association for a packet of its client. The tag is learned
+// from the client's first packet after its INIT or after a takeover.
 func (c *conn) nextDirectSCTP(p *packet) {
 	switch {
 	case p.flags&syn != 0:

@@ -17,9 +17,9 @@ const challengeSlotShift = 32
 // challengeMask has the bits by which the answer to a challenge is recognised.
 const challengeMask = 1<<31 - 1
 
-// ChallengeNumber returns the acknowledgement that challenges a SYN of a tuple. A client in
-// SYN-SENT never accepts it: it is not after the SYN's own number, which is also where netfilter
-// lets the RST of that number through.
+// ChallengeNumber returns the acknowledgement number of the ACK that challenges a SYN. It is not
+// after the SYN's own sequence number, so a client in SYN-SENT never accepts it, and netfilter lets
+// the client's RST with that number pass.
 func ChallengeNumber(key [2]uint64, t flow.Tuple, at clock.Instant, syn uint32) uint32 {
 	bits := challengeBits(key, t, slotOf(at))
 	if int32(bits-syn) > 0 {
@@ -50,8 +50,8 @@ func (d *Dataplane) mustAnswer(p *packet, s *service) bool {
 	return d.validated[of] <= d.now
 }
 
-// challenge drops a SYN and answers with an ACK, to which a client in SYN-SENT answers with a
-// RST of its number (RFC 9293 3.10.7.3).
+// challenge drops a SYN and answers with an ACK. A client in SYN-SENT answers that with a RST whose
+// sequence number is the ACK's acknowledgement number (RFC 9293 3.10.7.3).
 func (d *Dataplane) challenge(l link, p *packet, s *service) Outcome {
 	d.countRefused(s, dataplane.DropChallenged)
 	out := d.drop(dataplane.DropChallenged)
@@ -61,8 +61,7 @@ func (d *Dataplane) challenge(l link, p *packet, s *service) Outcome {
 	return p.answerSYN(l, ChallengeNumber(d.cfg.ChallengeKey, p.tuple, d.now, p.seq), ack)
 }
 
-// takeAnswer ends a RST that belongs to no entry. One that answers a challenge validates its
-// source.
+// takeAnswer drops a RST without an entry. If it answers a challenge, its source is validated.
 func (d *Dataplane) takeAnswer(p *packet, s *service) Outcome {
 	key, slot, bits := d.cfg.ChallengeKey, slotOf(d.now), p.seq&challengeMask
 	if bits != challengeBits(key, p.tuple, slot) && bits != challengeBits(key, p.tuple, slot-1) {
@@ -72,7 +71,7 @@ func (d *Dataplane) takeAnswer(p *packet, s *service) Outcome {
 	return d.drop(dataplane.DropValidated)
 }
 
-// validate remembers a source. The one that was validated first makes room.
+// validate remembers a source. If there is no room, the one validated first is forgotten.
 func (d *Dataplane) validate(of dataplane.FlowCounter) {
 	if _, known := d.validated[of]; !known {
 		if len(d.validations) == dataplane.MaxValidated {

@@ -19,8 +19,8 @@ type conn struct {
 	echoed    uint32 // the tag of a COOKIE ECHO that the backend has not acknowledged; 0 for none
 }
 
-// expected is the sequence number that a direction's receiver expects next, which is what
-// it has last acknowledged. Of SCTP, seq is the direction's verification tag.
+// expected is the sequence number that a direction's receiver expects next: the one that it
+// has last acknowledged. For SCTP, seq is the direction's verification tag.
 type expected struct {
 	known      bool
 	seq, acked uint32
@@ -115,8 +115,8 @@ func (c *conn) refuses(p *packet, dir direction) bool {
 		p.flags&ack != 0 && c.expected[original].is(p.ack)
 }
 
-// answered handles a SYN-ACK that is not a repetition: of this connection, or of one that
-// the backend has opened again after it has forgotten the old one.
+// answered handles a SYN-ACK that is not a retransmission: of this connection, or of a new one
+// on the same ports after the backend has forgotten the old one.
 func (c *conn) answered(p *packet) {
 	c.expected = [2]expected{original: {true, p.ack, p.ack}, reply: {true, p.seq + 1, p.seq}}
 	switch c.state {
@@ -175,8 +175,8 @@ func (c *conn) unproven(p *packet, dir direction) bool {
 	return p.flags&fin != 0 && !c.fin[dir]
 }
 
-// first sets the state of an entry that p creates, in the original direction. An adopted
-// flow waits for its backend's answer as a new one does, so that a flood of segments
+// first sets the state of an entry that p creates, in the original direction. Like a new
+// flow, an adopted one must be answered by its backend first, so that a flood of segments
 // without connections does not get a long timeout.
 func (c *conn) first(p *packet) {
 	switch {
@@ -200,8 +200,8 @@ func (d *Dataplane) isUnearned(c *conn, p *packet) bool {
 		c.state == flow.SynSent && c.origin == flow.Adopted
 }
 
-// meetsOldConnection reports whether a backend answers the flow's SYN by the ACK of a connection that
-// it still has from the same port (RFC 5961 4.2).
+// meetsOldConnection reports whether a backend answers the flow's SYN with a challenge ACK, because it
+// still has an old connection from the same port (RFC 5961 4.2).
 func (c *conn) meetsOldConnection(p *packet) bool {
 	return p.tuple.Proto == flow.TCP && p.isMidFlow() && c.state == flow.SynSent && !c.replySeen &&
 		c.expected[original].known && c.expected[original].seq != p.ack

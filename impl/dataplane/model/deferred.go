@@ -58,7 +58,7 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 	return Outcome{Verdict: Defer, Deferred: id}
 }
 
-// fresh is an entry whose last packet is this one.
+// fresh returns the entry as it is right after a packet.
 func (d *Dataplane) fresh(original *flow.Tuple, c *conn) flow.Entry {
 	return flow.Entry{
 		Original: *original, Reply: c.reply, State: c.state, Origin: c.origin, Remaining: d.lifetimes.Of(original, &c.reply, c.state),

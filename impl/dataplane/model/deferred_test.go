@@ -11,7 +11,7 @@ import (
 	"baton/impl/flow"
 )
 
-// between is a frame of a tuple, without the checksum of TCP or UDP.
+// between returns a frame of a tuple, without the TCP or UDP checksum.
 func between(t flow.Tuple, flags byte, seq, ack uint32) []byte {
 	f := make([]byte, 54)
 	copy(f, mac[:])
@@ -35,7 +35,7 @@ func between(t flow.Tuple, flags byte, seq, ack uint32) []byte {
 	return f
 }
 
-// deferring is a model that defers replies, with a flow that waits for one.
+// deferring is a model that defers replies, with a flow that has not been answered.
 type deferring struct {
 	*model.Dataplane
 	t     *testing.T
@@ -68,7 +68,7 @@ func newDeferring(t *testing.T, proto flow.Proto) *deferring {
 	return d
 }
 
-// answers has the backend answer, and returns the fate.
+// answers makes the backend answer and returns the outcome.
 func (d *deferring) answers() model.Outcome {
 	return d.Packet(clock.Instant(time.Millisecond), "backend0", between(d.reply, 0x12, 500, 101))
 }
@@ -80,7 +80,7 @@ func (d *deferring) want(what string, got, want model.Verdict) {
 	}
 }
 
-// TestEverySYNACKOfAnOpeningFlowIsDeferred, for the client may not have had the first.
+// TestEverySYNACKOfAnOpeningFlowIsDeferred: retransmissions too, since the client may not have got the first.
 func TestEverySYNACKOfAnOpeningFlowIsDeferred(t *testing.T) {
 	d := newDeferring(t, flow.TCP)
 	d.want("SYN-ACK", d.answers().Verdict, model.Defer)
@@ -90,7 +90,7 @@ func TestEverySYNACKOfAnOpeningFlowIsDeferred(t *testing.T) {
 	d.want("SYN-ACK of an established flow", d.answers().Verdict, model.Forward)
 }
 
-// TestUDPRepliesAreDeferredUntilOneIsSent: none overtakes the first.
+// TestUDPRepliesAreDeferredUntilOneIsSent: no reply overtakes the first.
 func TestUDPRepliesAreDeferredUntilOneIsSent(t *testing.T) {
 	d := newDeferring(t, flow.UDP)
 	first, second := d.answers(), d.answers()
@@ -107,7 +107,7 @@ func TestUDPRepliesAreDeferredUntilOneIsSent(t *testing.T) {
 	d.want("fourth", d.answers().Verdict, model.Forward)
 }
 
-// TestNothingIsDeferredIntoAFullRing: the ring is for events first.
+// TestNothingIsDeferredIntoAFullRing: events take precedence in the ring.
 func TestNothingIsDeferredIntoAFullRing(t *testing.T) {
 	d := newDeferring(t, flow.UDP)
 	for range 3 {

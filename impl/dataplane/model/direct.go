@@ -23,9 +23,9 @@ func (p *packet) end() uint32 {
 }
 
 // nextDirect updates the state of a direct flow for a packet of its client. Only the client's
-// own numbers can prove that the client sent it: the sequence number that continues its last
-// segment, or the acknowledgement number of that segment; or, after segments that were lost or
-// overtaken, both a little ahead of those.
+// own numbers can prove that the client sent it: the sequence number after its last segment, or
+// that segment's acknowledgement number. After lost or reordered segments both may be a little
+// ahead.
 func (c *conn) nextDirect(p *packet) {
 	switch {
 	case p.tuple.Proto == flow.UDP:
@@ -46,8 +46,8 @@ func (c *conn) nextDirect(p *packet) {
 	}
 }
 
-// restart handles a SYN. In fin-wait it begins a new connection, for the client has ended the
-// old one; an established connection could be live, and only its backend knows.
+// restart handles a SYN. In fin-wait it begins a new connection, since the client has ended the
+// old one. An established connection may still be alive; only the backend knows.
 func (c *conn) restart(p *packet) {
 	if !p.isFreshSYN() || c.state != flow.SynSent && c.state != flow.FinWait {
 		return
@@ -56,17 +56,17 @@ func (c *conn) restart(p *packet) {
 	c.expected = [2]expected{original: {true, p.end(), p.seq}}
 }
 
-// learn takes over the numbers of a segment.
+// learn stores the numbers of a segment.
 func (c *conn) learn(p *packet) {
 	c.expected = [2]expected{original: {true, p.end(), p.seq}, reply: {true, p.ack, p.ack}}
 }
 
-// nearby is how far ahead both numbers of a segment may be. A blind sender meets both one time in
-// 2^28.
+// nearby is how far ahead both numbers of a segment may be. A blind sender guesses both with a
+// probability of 2^-28.
 const nearby = 1 << 18
 
-// continues reports whether a segment proves that the client sent it. A SYN's data may have
-// been accepted or not (RFC 7413). A RST needs one of the two numbers themselves (RFC 5961).
+// continues reports whether a segment proves that the client sent it. The data of a SYN may or
+// may not have been accepted (RFC 7413). A RST must have exactly one of the two numbers (RFC 5961).
 func (c *conn) continues(p *packet) bool {
 	if c.state == flow.SynSent && !c.expected[reply].known {
 		return c.expected[original].isInFlight(p.seq)
@@ -111,8 +111,8 @@ func (c *conn) firstDirect(p *packet) {
 	}
 }
 
-// isPlausible reports whether the backend can have sent a segment of a direct flow that an error
-// quotes: after what the client has acknowledged, and less than the largest window after it.
+// isPlausible reports whether the backend can have sent the segment of a direct flow that an ICMP
+// error quotes: it lies within the largest window after what the client has acknowledged.
 func (c *conn) isPlausible(seq uint32) bool {
 	return !c.expected[reply].known || seq-c.expected[reply].seq < maxWindow
 }
@@ -144,8 +144,8 @@ const (
 	encapsulated         // unchanged inside an outer header
 )
 
-// leaving returns how the client's packet leaves. An entry that it follows may be of an earlier mode
-// of the service.
+// leaving returns how the client's packet leaves. If it follows an entry, that may have been opened
+// under an earlier mode of the service.
 func (s *service) leaving(c *conn, follows bool) leaving {
 	switch {
 	case follows && !c.isDirect() || !follows && !s.Mode.Direct():

@@ -94,7 +94,7 @@ func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction, ho
 	return true
 }
 
-// newDatagramID counts up from the seed, separately for each family.
+// newDatagramID returns the next id; each family counts separately from the seed.
 func (d *Dataplane) newDatagramID(f *family) uint32 {
 	if f == v6 {
 		d.fragmentIDs6++

@@ -35,7 +35,7 @@ type packet struct {
 	flags    byte // of SCTP: see role
 	hasPorts bool // the tuple is complete
 	more     bool // the first fragment of several
-	relayed  bool // the peer has sent it on, and this node has no lease
+	relayed  bool // relayed by the peer, and this node has no lease
 	// Offset of the IPv6 fragment header; 0 without one.
 	fragmentAt int
 	// For TCP: its numbers and the length of its data. For SCTP: its verification tag, and the
@@ -194,8 +194,8 @@ func (p *packet) parseUDP(segment []byte) dataplane.Drop {
 	return noReason
 }
 
-// bytes returns an address as a header of the family has it. An entry whose memory is damaged may
-// have one of the other family.
+// bytes returns an address as it stands in a header of the family. A damaged entry may have an address
+// of the other family.
 func (f *family) bytes(a *flow.Addr) []byte { return a[len(a)-f.addrLen:] }
 
 // readdress changes the packet's addresses and decrements its TTL. It returns the change of

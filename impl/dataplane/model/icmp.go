@@ -78,8 +78,8 @@ func (p *packet) quoted(at int) dataplane.Drop {
 	return noReason
 }
 
-// answer sends a frame back to the neighbour that the packet came from. What the peer has
-// relayed came to it from a host that only the kernel can tell.
+// answer sends a frame back to the neighbour that the packet came from. For a packet that the peer
+// has relayed, that neighbour is unknown, so the kernel's neighbour table is used.
 func answer(l link, frame []byte) Outcome {
 	if !l.isPeers(frame) {
 		turn(frame)
@@ -133,8 +133,8 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 	return true
 }
 
-// refuse drops a packet and sends its sender an error from the address that it was sent to. mtu is
-// that of DropTooBig.
+// refuse drops a packet and sends its sender an ICMP error from the packet's destination address. mtu
+// is for DropTooBig.
 func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop, mtu int) Outcome {
 	out := d.drop(reason)
 	if p.kind != segment || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {

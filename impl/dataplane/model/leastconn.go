@@ -6,8 +6,8 @@ import (
 	"baton/impl/dataplane"
 )
 
-// least returns the backend whose flows, the new one included, are the fewest for its weight.
-// Among equals it is the first from the service's turn on.
+// least returns the backend with the fewest flows for its weight, the new flow included. Among
+// equals it is the next one in round-robin order.
 func (s *service) least() dataplane.Backend {
 	n := uint32(len(s.slots))
 	first := s.next % n
@@ -23,8 +23,7 @@ func (s *service) least() dataplane.Backend {
 	return s.slots[best]
 }
 
-// inheritFlows gives a service the counts of the one that it takes the place of, until the
-// next Sweep counts.
+// inheritFlows gives a service the counts of the service that it replaces, until the next Sweep.
 func (s *service) inheritFlows(was *service) {
 	if s.Balance != dataplane.LeastConn {
 		return
@@ -41,7 +40,7 @@ func (s *service) inheritFlows(was *service) {
 }
 
 // countFlows counts the flows of each backend that LeastConn compares. Between two counts
-// each new flow adds one to its backend, and one that ends takes none away.
+// a new flow adds one to its backend's count; an ending flow does not reduce it.
 func (d *Dataplane) countFlows() {
 	for _, s := range d.configured {
 		clear(s.flows)

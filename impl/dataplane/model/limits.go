@@ -13,7 +13,7 @@ func (d *Dataplane) limit(t flow.Tuple, s *service, anew bool) dataplane.Drop {
 		return flows > 0 && !anew && is.Flows >= flows || embryonic > 0 && is.Embryonic >= embryonic
 	}
 	switch l := s.Limits; {
-	case reached(t.Src, l.SourceFlows, l.SourceEmbryonic): // first: it tells who
+	case reached(t.Src, l.SourceFlows, l.SourceEmbryonic): // first: it names the source
 		return dataplane.DropSourceLimit
 	case reached(flow.Addr{}, l.Flows, l.Embryonic):
 		return dataplane.DropServiceLimit
@@ -36,7 +36,7 @@ func (d *Dataplane) countOpened(t flow.Tuple, s *service, anew bool) {
 	}
 }
 
-// countMoved counts that a flow is answered, or opened anew by its backend.
+// countMoved counts a flow that was answered, or that its backend has opened anew.
 func (d *Dataplane) countMoved(t flow.Tuple, from, to flow.State) {
 	by := 0
 	if dataplane.Embryonic(&t, from) {
@@ -66,7 +66,7 @@ func (d *Dataplane) countForLimits() {
 	}
 }
 
-// countersOf returns what a flow counts for: its service, and its source.
+// countersOf returns the counters of a flow: its service's and its source's.
 func (d *Dataplane) countersOf(t flow.Tuple) [2]dataplane.FlowCounter {
 	s := d.services.Of(&t)
 	return [2]dataplane.FlowCounter{{Service: s}, {Service: s, Source: t.Src}}

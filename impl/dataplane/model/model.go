@@ -54,7 +54,7 @@ type Dataplane struct {
 	limited    map[flow.Service]bool // the services that have limits
 	flowCounts dataplane.FlowCounts
 	portsUsed  map[flow.Service]dataplane.PortUse // as of the last Sweep
-	// Sources that have answered a challenge, until when that holds, and in their order.
+	// Sources that have answered a challenge: until when that holds, and the order of validation.
 	validated   map[dataplane.FlowCounter]clock.Instant
 	validations []dataplane.FlowCounter
 	// dnatBackends are senders whose packets are replies even without an entry.
@@ -88,7 +88,7 @@ var _ dataplane.Dataplane = (*Dataplane)(nil)
 // service is a configured service with its round-robin position.
 type service struct {
 	dataplane.Service
-	own   uint16              // the port that stands for all of the service's
+	own   uint16              // stands for all ports of the service
 	slots []dataplane.Backend // set by the first new flow
 	next  uint32              // position of round robin and, among equals, of LeastConn
 	flows []uint32            // of LeastConn: see countFlows

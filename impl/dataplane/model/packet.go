@@ -15,7 +15,7 @@ const (
 	Pass    Verdict = iota // it goes to the host's stack
 	Forward                // it leaves on Outcome.Link
 	Drop                   // it is dropped and counted
-	Relay                  // it leaves on the link that it came from, addressed to the peer
+	Relay                  // it is sent to the peer on the link it came from
 	Defer                  // it is held back until Release or Discard
 )
 
@@ -47,7 +47,7 @@ type Outcome struct {
 	// NextHop is the backend of a packet of a direct flow; zero for any other. Without
 	// encapsulation it is the packet's neighbour.
 	NextHop flow.Addr
-	// Deferred is the id of a packet that is held back, or that was.
+	// Deferred is the id of a reply that is held back, or that is released now.
 	Deferred uint64
 }
 

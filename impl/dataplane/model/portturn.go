@@ -5,20 +5,19 @@ import (
 	"baton/impl/flow"
 )
 
-// turnAttempts is the number of SNAT ports that a flow tries in turn before it draws them: ports
-// in use may be neighbours.
+// turnAttempts is the number of SNAT ports that a flow tries in turn before it draws them by hash:
+// ports in use may be consecutive.
 const turnAttempts = 8
 
-// turnPlaces is the number of places in which turns are kept.
+// turnPlaces is the number of positions kept.
 const turnPlaces = 1024
 
-// turnSkips is the number of skips that lead once through the ports of an address.
+// turnSkips is the number of skips that cover the ports of an address once.
 const turnSkips = 16
 
-// portTurns are the positions in the SNAT ports at which the next flows try, by the hash of
-// their backend's address and port. Each port rests for as long as possible before its next
-// flow: the backend may still have the connection of the last one (RFC 6056 3.3.4). Backends
-// may share a turn.
+// portTurns are the positions in the SNAT ports from which the next flows try, by the hash of
+// their backend's address and port. So a port is reused as late as possible: the backend may
+// still have its last connection (RFC 6056 3.3.4). Backends with the same hash share a position.
 type portTurns [turnPlaces]uint64
 
 // PortTurns returns where the turns begin.
@@ -29,8 +28,8 @@ func PortTurns(snatTurn uint64) (begin portTurns) {
 	return begin
 }
 
-// turnOf returns the turn of a claim's backend; nil if the flows of the service try the ports
-// in an order of their own, by which the peer can resume them.
+// turnOf returns the turn of a claim's backend; nil if the service's flows try the ports in the
+// order of their hash, by which the peer can resume them.
 func (d *Dataplane) turnOf(s *service, claim *flow.Tuple) *uint64 {
 	if d.cfg.SNATTurn == 0 || s.Balance == dataplane.Maglev {
 		return nil
@@ -46,9 +45,9 @@ func (d *Dataplane) turnAt(claim *flow.Tuple) *uint64 {
 	return &d.turns[family][Hash(of)%turnPlaces]
 }
 
-// skipTurn leaves out the next ports of the backend of a claim, which still has a connection from the
-// claim's port. If no node knows that connection, both have lost their tables, and the backend has more
-// of them from the next ports.
+// skipTurn skips the next ports of a claim's backend, which still has a connection from the claim's
+// port. If no node knows that connection, both have lost their tables, and the backend probably has
+// connections from the next ports too.
 func (d *Dataplane) skipTurn(claim *flow.Tuple) {
 	if d.cfg.SNATTurn != 0 {
 		*d.turnAt(claim) += uint64(d.cfg.SNATPorts.Len()) / turnSkips

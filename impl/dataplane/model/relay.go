@@ -5,18 +5,18 @@ import (
 	"baton/impl/flow"
 )
 
-// isPeers reports whether the peer has sent a frame on.
+// isPeers reports whether the peer has relayed a frame.
 func (l link) isPeers(frame []byte) bool {
 	return l.peer != (MAC{}) && MAC(frame[6:12]) == l.peer
 }
 
-// isRelayed reports whether the peer has sent on a packet that comes in without a lease.
+// isRelayed reports whether the peer has relayed a packet and this node has no lease.
 func (d *Dataplane) isRelayed(l link, p *packet) bool {
 	p.relayed = l.isPeers(p.frame)
 	return p.relayed
 }
 
-// relay sends a packet on to the peer, or drops it if the node does not relay.
+// relay sends a packet to the peer, or drops it if the node does not relay.
 func (d *Dataplane) relay(l link, p *packet) Outcome {
 	if !d.now.Before(d.relayUntil) || l.peer == (MAC{}) || MAC(p.frame[0:6]) != l.mac {
 		return d.drop(dataplane.DropNoLease)

@@ -7,7 +7,7 @@ import (
 	"baton/impl/flow"
 )
 
-// walkPart is how many entries a call of Walk passes at most.
+// walkPart is the maximum number of entries per call of Walk.
 const walkPart = 2048
 
 // Walk implements dataplane.Dataplane.
@@ -61,7 +61,7 @@ func (d *Dataplane) held(t flow.Tuple, c *conn) flow.Held {
 	return flow.Held{Entry: d.entry(t, c, d.now), Found: true, Sound: d.isSound(t, c)}
 }
 
-// isSound reports whether an entry agrees with itself.
+// isSound reports whether an entry is consistent.
 func (d *Dataplane) isSound(t flow.Tuple, c *conn) bool {
 	return dataplane.IsStateOf(t.Proto, c.state) && c.reply.Proto == t.Proto && c.lastSeen <= d.now &&
 		(t.IsAffinity() || d.isReplyOf(t, c.reply))
@@ -75,7 +75,7 @@ func (d *Dataplane) isReplyOf(t, reply flow.Tuple) bool {
 	return d.replies[reply] == t
 }
 
-// removeDamaged removes an entry that does not agree with itself.
+// removeDamaged removes an inconsistent entry.
 func (d *Dataplane) removeDamaged(t flow.Tuple) {
 	if c := d.conns[t]; c != nil && !d.isSound(t, c) {
 		d.remove(t)

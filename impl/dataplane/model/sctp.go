@@ -27,7 +27,7 @@ const (
 	chunkLen    = sctp.ChunkLen
 	initLen     = sctp.InitLen
 	sctpCRC     = sctp.ChecksumAt
-	initQuoted  = 20             // bytes of an INIT in an error: its receiver knows it by its initiate tag (RFC 9260 10)
+	initQuoted  = 20             // bytes of an INIT in an ICMP error, up to the initiate tag that identifies it (RFC 9260 10)
 	maxChunks   = 4              // chunks of a packet that are looked at
 	reflectedAs = sctp.Reflected // the T bit
 )
@@ -72,8 +72,8 @@ func (p *packet) readChunk(chunk []byte) {
 	p.reflected = p.flags == rst && chunk[1]&reflectedAs != 0
 }
 
-// readBundled looks for the chunk that matters behind the first one. INIT and INIT ACK are never
-// bundled, control chunks come before data, and COOKIE ECHO and COOKIE ACK first (RFC 9260 6.10,
+// readBundled looks for the chunk that matters after the first one. INIT and INIT ACK are never
+// bundled; control chunks precede data, and COOKIE ECHO and COOKIE ACK come first (RFC 9260 6.10,
 // 3.3.11, 3.3.12).
 func (p *packet) readBundled(chunks []byte) {
 	for range maxChunks - 1 {
@@ -95,9 +95,9 @@ func (p *packet) readBundled(chunks []byte) {
 	}
 }
 
-// translateSCTP writes the ports. A wrong checksum differs from the right one as much as before, so
-// that the receiver still detects a corrupt packet. A checksum of 0 stays: its sender left it to the
-// device, or the two ends use none (RFC 9653).
+// translateSCTP writes the ports and updates the checksum incrementally, so that the receiver still
+// detects a corrupt packet. A checksum of 0 stays: its sender left it to the device, or the two ends
+// use none (RFC 9653).
 func translateSCTP(segment []byte, to flow.Tuple) {
 	check := segment[sctpCRC:sctpLen]
 	written := binary.LittleEndian.Uint32(check)
@@ -109,11 +109,11 @@ func translateSCTP(segment []byte, to flow.Tuple) {
 	}
 }
 
-// mayBeFragmented reports whether a packet that leaves with the tuple to may be the first fragment of
-// several. A CRC cannot be changed for other ports before the length of the whole is known.
+// mayBeFragmented reports whether the first fragment of a datagram may be translated to a tuple. With
+// other ports it may not: the CRC can only be updated once the length of the whole datagram is known.
 func (p *packet) mayBeFragmented(to flow.Tuple) bool {
 	return p.tuple.Proto != flow.SCTP || to.SrcPort == 0 || p.tuple.SrcPort == to.SrcPort && p.tuple.DstPort == to.DstPort
 }
 
-// transport returns the packet behind its IP headers, without the padding of a short frame.
+// transport returns the packet after its IP headers, without the padding of a short frame.
 func (p *packet) transport() []byte { return p.frame[p.l4 : ethLen+p.ipLen()] }

@@ -78,8 +78,8 @@ func (d *Dataplane) Delete(tuples []flow.Tuple) error {
 	return nil
 }
 
-// remove removes both directions of an entry. A damaged one may name the reply tuple of another
-// flow, which keeps it.
+// remove removes both directions of an entry. A damaged entry may have another flow's reply tuple;
+// that flow keeps it.
 func (d *Dataplane) remove(t flow.Tuple) {
 	if c := d.conns[t]; c != nil {
 		if d.replies[c.reply] == t {

@@ -14,8 +14,8 @@ import (
 
 const dontFragment = 0x4000
 
-// The flow label of an IPv4 packet in an IPv6 header is made from the client's address alone, so that
-// all fragments of a datagram have the same one: the upper bits of a product are well mixed.
+// The flow label of an IPv4 packet in an IPv6 header is a multiplicative hash of the client's address
+// alone, so that all fragments of a datagram have the same label.
 const (
 	labelShift  = 12
 	labelFactor = 0x9e3779b1
@@ -34,8 +34,8 @@ func (d *Dataplane) isTooBigInside(p *packet, overhead int) bool {
 	return len(p.frame)+overhead > ethLen+d.host.MTU
 }
 
-// overhead returns the length of the header that a packet that is too big even without it would
-// have got.
+// overhead returns the length of the outer header that a packet would get; it serves packets that are
+// too big even without one.
 func (d *Dataplane) overhead(l link, p *packet) int {
 	s := d.serviceOf(p.tuple)
 	if l.name != d.cfg.ClientLink || s == nil {
@@ -44,8 +44,8 @@ func (d *Dataplane) overhead(l link, p *packet) int {
 	return s.overhead(d.conns[p.tuple])
 }
 
-// overhead returns the length of the outer header of a packet of the service: of the flow of an entry,
-// which may be of an earlier mode of the service, or of a new flow. It is 0 without encapsulation.
+// overhead returns the length of the outer header of a packet of the service; 0 without encapsulation. c
+// is the packet's entry, which may be of an earlier mode of the service; nil for a new flow.
 func (s *service) overhead(c *conn) int {
 	switch {
 	case c == nil:
@@ -56,8 +56,8 @@ func (s *service) overhead(c *conn) int {
 	return dataplane.Outer(c.reply.Src)
 }
 
-// inherited is what an outer header has of the packet inside: its DSCP and ECN field (RFC 6040 4.1), a
-// flow label (RFC 6438), and DF, which an IPv6 packet always has.
+// inherited is what an outer header takes from the inner packet: DSCP and ECN field (RFC 6040 4.1), a
+// flow label (RFC 6438), and DF, which an IPv6 packet has implicitly.
 type inherited struct {
 	length       int
 	class        byte
@@ -75,7 +75,8 @@ func (p *packet) inherited() inherited {
 	return inherited{be16(inner[2:]), inner[1], client * labelFactor >> labelShift, uint16(be16(inner[6:]) & dontFragment)}
 }
 
-// encapsulate returns the packet inside an outer header. Only one without DF needs an id (RFC 6864 4.1).
+// encapsulate returns the packet inside an outer header. An outer header needs an id only without DF
+// (RFC 6864 4.1).
 func (d *Dataplane) encapsulate(p *packet, backend flow.Addr) []byte {
 	f, i := v6, p.inherited()
 	if backend.Is4() {

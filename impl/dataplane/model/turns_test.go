@@ -8,8 +8,8 @@ import (
 	"baton/impl/dataplane/model"
 )
 
-// TestWeightsAreShares: round robin meets them exactly, spread over a round; Maglev within a
-// percent.
+// TestWeightsAreShares: the backends' shares match their weights, with round robin exactly and
+// spread over a round, with Maglev within a percent.
 func TestWeightsAreShares(t *testing.T) {
 	s := dataplane.Service{Balance: dataplane.RoundRobin, Weights: []int{30, 10, 20}}
 	for port := range uint16(3) {
