@@ -107,7 +107,7 @@ func (p *pair) roles(t *testing.T) (roles [2]string) {
 	return roles
 }
 
-// settles waits until there are so many MASTERs, then fails if more appear within a while.
+// settles waits until there is this number of MASTERs, then fails if more appear within a while.
 func (p *pair) settles(t *testing.T, masters int, during string) {
 	t.Helper()
 	count := func() (n int) {
@@ -171,8 +171,8 @@ func (n *testNode) unreached(t *testing.T, lost bool) {
 	})
 }
 
-// Under keep-serving the MASTER goes on without etcd in a partition and after its peer's end, and
-// says so. The peer does not claim.
+// Under keep-serving the MASTER continues without etcd in a partition and after its peer's death,
+// and raises an alarm. The peer does not claim.
 func TestTheMasterServesOnWithoutEtcd(t *testing.T) {
 	p := newPair(t)
 	if _, err := exec.LookPath("nft"); err != nil {
@@ -198,8 +198,8 @@ func TestTheMasterServesOnWithoutEtcd(t *testing.T) {
 	lb1.keepsServing(t, before)
 }
 
-// A MASTER that alone has lost etcd forwards in a partition beside the peer that etcd lets
-// serve: what keep-serving gives up. It stops once it reaches etcd.
+// Only the MASTER has lost etcd: under keep-serving it continues in a partition beside the peer to
+// which etcd grants the role. This is the price of keep-serving. It stops once it reaches etcd.
 func TestAMasterCutOffFromEtcdServesBesideItsPeer(t *testing.T) {
 	p := newPair(t)
 	if _, err := exec.LookPath("nft"); err != nil {
@@ -218,7 +218,7 @@ func TestAMasterCutOffFromEtcdServesBesideItsPeer(t *testing.T) {
 	p.settles(t, 1, "with etcd back")
 }
 
-// Etcd and peer lost at one instant leave a MASTER again, and never two.
+// After etcd and the peer are lost at one instant there is again one MASTER, and never two.
 func TestEtcdAndPeerLostTogether(t *testing.T) {
 	p := newPair(t)
 	if _, err := exec.LookPath("nft"); err != nil {

@@ -59,14 +59,14 @@ func nodeConfig(c *config.Config, identity *pki.Identity) node.Config {
 	return out
 }
 
-// dataplaneConfig is the configuration with the numbers that both nodes derive, and with those
-// that each draws at its start.
+// dataplaneConfig returns the dataplane's configuration, with the seed that both nodes derive and
+// the random numbers that each draws at its start.
 func dataplaneConfig(c *config.Config, identity *pki.Identity) dataplane.Config {
 	cfg := c.Dataplane()
 	cfg.SNATSeed, cfg.DatagramSeed = identity.SNATSeed(), rand.Uint64()
 	cfg.SNATTurn = 1 + rand.Uint64N(math.MaxUint64)
 	if c.HA.Gates == config.GatesOff {
-		cfg.SNATSeed = rand.Uint64() // its guesses are guesses, as in the nodes whose bug it shows
+		cfg.SNATSeed = rand.Uint64() // MissGuess picks unrelated ports, as in the nodes whose bug it shows
 	}
 	for i := range cfg.ChallengeKey {
 		var key [8]byte

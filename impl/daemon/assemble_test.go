@@ -30,7 +30,7 @@ func TestRFC5880_6_8_1_DiscriminatorsOfANode(t *testing.T) {
 }
 
 // TestTheSeedsOfADataplane: a node can compute the SNAT ports that its peer tries. Its other
-// numbers are its own, and new at each start.
+// random numbers differ from the peer's and are new at each start.
 func TestTheSeedsOfADataplane(t *testing.T) {
 	dir := t.TempDir()
 	if err := pki.Init(dir, "lb1", "lb2"); err != nil {

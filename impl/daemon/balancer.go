@@ -257,7 +257,7 @@ func (b *balancer) describe() []control.Service {
 	return services
 }
 
-// nameOf returns the name of a service, or what it is if it has none.
+// nameOf returns the name of a service, or its protocol, VIP and port if it has none.
 func (b *balancer) nameOf(service flow.Service) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

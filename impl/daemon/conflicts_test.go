@@ -133,7 +133,7 @@ func (n *testNode) skipIfStalled(t *testing.T, s control.Status) {
 	}
 }
 
-// keepsServing checks that a node is MASTER of the same epoch still. If the host stalled, that proves nothing.
+// keepsServing checks that a node is still MASTER of the same epoch. It skips the test if the host stalled.
 func (n *testNode) keepsServing(t *testing.T, since control.Status) {
 	t.Helper()
 	s := n.waitStatus(t, "answering", func(control.Status) bool { return true })
@@ -145,9 +145,9 @@ func (n *testNode) keepsServing(t *testing.T, since control.Status) {
 }
 
 // TestWhatMayBeThePeersIsNotAnswered: the peer's hardware address on the backends' link is
-// unknown. While the peer is known not to serve, a claim there is another host's; once the
+// unknown. A claim there comes from another host while the peer is known not to serve. Once the
 // peer is not heard, the claim may be the peer's and is reported without an answer. On the
-// clients' link its address is remembered.
+// clients' link the peer's address is remembered.
 func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
 	lb1, lb2 := startedPair(t)
 	vip, snat := lb1.Services[0].VIP, lb1.Services[0].SNAT

@@ -104,8 +104,8 @@ func syncAlarms(p ctsync.Progress) []string {
 // unreadAfter is the number of reads in a row that must fail for an alarm.
 const unreadAfter = 3
 
-// readAlarms reports a dataplane that cannot be read, although it may hold flows that the node does
-// not know, or damaged ones.
+// readAlarms reports a dataplane that cannot be read although the node needs to: it may hold
+// unknown or damaged flows.
 func readAlarms(r node.ReadStatus, s node.ScrubStatus) []string {
 	switch {
 	case r.Due && r.Streak >= unreadAfter:

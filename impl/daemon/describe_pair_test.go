@@ -31,7 +31,7 @@ func TestAlarmsOfThePair(t *testing.T) {
 	}
 }
 
-// A dataplane that cannot be read raises an alarm if the node needs to read it, and not for one failure.
+// A dataplane that cannot be read raises an alarm if the node needs to read it, but not after a single failure.
 func TestAlarmsOfADataplaneThatCannotBeRead(t *testing.T) {
 	const why = "map gone"
 	for name, tt := range map[string]struct {

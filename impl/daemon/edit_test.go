@@ -50,8 +50,8 @@ func serves(want string) func(control.Status) bool {
 
 const apiText = "{name: api, proto: tcp, vip: 198.18.0.100, port: 81, mode: dnat, balance: maglev, snat: 198.18.1.100, backends: [198.18.1.11:80]}"
 
-// TestServicesAreChangedAtRunTime on the MASTER, and the BACKUP follows: through a takeover
-// and a restart, until a reload.
+// TestServicesAreChangedAtRunTime: the BACKUP follows changes at the MASTER. They survive a
+// takeover and a restart, until a reload.
 func TestServicesAreChangedAtRunTime(t *testing.T) {
 	p := newPair(t)
 	p.start(t)
@@ -107,7 +107,7 @@ func TestServicesAreChangedAtRunTime(t *testing.T) {
 	}
 }
 
-// TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise until the files are the same.
+// TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise: until the files are equal.
 func TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise(t *testing.T) {
 	p := newPair(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]

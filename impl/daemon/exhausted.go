@@ -4,8 +4,8 @@ import (
 	"baton/impl/flow"
 )
 
-// name finds the source with the most flows of each service whose new flows find no SNAT port
-// or are over a limit, and logs it.
+// name finds and logs the source with the most flows of each service that refuses new flows for
+// lack of SNAT ports or because of a limit.
 func (s *scans) name(l *loop, services []flow.Service) {
 	known := l.unserved.services
 	s.queue(l, func() func() {

@@ -41,8 +41,8 @@ func TestTheSourceWithTheMostFlowsIsNamed(t *testing.T) {
 	})
 }
 
-// TestTheSourcesOfARangeAreCountedOverItsPorts: the flows to a port alone within it are another
-// service's.
+// TestTheSourcesOfARangeAreCountedOverItsPorts: flows to a port of the range with a service of its
+// own do not count.
 func TestTheSourcesOfARangeAreCountedOverItsPorts(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	wide, alone := checkedService(config.TCP), checkedService(config.TCP)

@@ -31,7 +31,6 @@ const forgeRate = 100_000
 // peer but is not on the link, or is on the link without knowing the session: with a TTL
 // lowered by routers, for other discriminators, truncated at every length, from another
 // address, or random. It prints how many packets it sent and for how long.
-// another address, or at random. It prints how many packets it sent and for how long.
 func forge(arguments string) error {
 	var link, from, to, what string
 	var packets int
@@ -64,7 +63,7 @@ func forge(arguments string) error {
 	return nil
 }
 
-// rawSocket returns a socket that takes the IP header as it is written.
+// rawSocket returns a socket that sends IP headers as given.
 func rawSocket(link string) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	if err != nil {
@@ -102,7 +101,7 @@ const forgeries = 5
 func (f *forger) send(n int) error {
 	payload, ttl, from := f.buf[28:28+len(f.genuine)], byte(255), f.from
 	copy(payload, f.genuine)
-	payload[1] = payload[1]&0x3f | byte(bfd.Down)<<6 | 1<<5 // Down, with a Poll: as much as can be done by it
+	payload[1] = payload[1]&0x3f | byte(bfd.Down)<<6 | 1<<5 // Down, with a Poll: the most harmful packet
 	switch n % forgeries {
 	case 0:
 		ttl = byte(1 + f.random.IntN(254))

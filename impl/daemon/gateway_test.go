@@ -49,12 +49,12 @@ func (n *testNode) cutFromGateway(t *testing.T, lost bool) {
 	})
 }
 
-// A MASTER that loses the gateway hands over; one that is cut off from everybody stops; two that
-// both reach the gateway and do not hear each other both serve. By ping and by TCP.
+// With ping and with TCP probes: a MASTER that loses the gateway hands over; a MASTER that is cut off
+// from everybody stops; two nodes that reach the gateway but do not hear each other both serve.
 func TestAGatewayStopsTheIsolatedNode(t *testing.T) {
 	for name, edit := range map[string]func(*config.Arbiter){
 		"icmp": func(*config.Arbiter) {},
-		"tcp":  func(a *config.Arbiter) { a.Probe, a.Port = config.ProbeTCP, 179 }, // refused, which is an answer
+		"tcp":  func(a *config.Arbiter) { a.Probe, a.Port = config.ProbeTCP, 179 }, // a refused connection counts as an answer
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t)

@@ -8,7 +8,7 @@ import (
 	"baton/impl/trace"
 )
 
-// The transport is told when the peer's heartbeat begins on a path, and of no other change of a
+// The transport is called when the peer's heartbeat begins on a path, and at no other change of a
 // session.
 func TestTheBeginningOfAHeartbeatIsTold(t *testing.T) {
 	b := newBench(t, bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Second, DetectMult: 3})

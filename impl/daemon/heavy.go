@@ -34,7 +34,7 @@ func (h *heavy) add(source flow.Addr) {
 	}
 }
 
-// most returns the source with the most flows, of equals the lowest address.
+// most returns the source with the most flows; among equals the lowest address.
 func (h *heavy) most() (source flow.Addr, flows int) {
 	for a, n := range h.counts {
 		if n > flows || n == flows && bytes.Compare(a[:], source[:]) < 0 {

@@ -8,8 +8,8 @@ import (
 	"baton/impl/flow"
 )
 
-// TestHeavyFindsTheBusiestSource: exactly while there are counters for all, and otherwise if it
-// has more flows than the rest can hide.
+// TestHeavyFindsTheBusiestSource: the count is exact with a counter per source. With fewer, the
+// source is still found if it has more flows than the error bound.
 func TestHeavyFindsTheBusiestSource(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		counters := rapid.IntRange(1, 8).Draw(t, "counters")

@@ -25,8 +25,8 @@ const impostorEnv = "BATON_TEST_IMPOSTOR"
 
 // Attacks of an impostor, who receives all packets of a path and can send from any address.
 const (
-	attackHold = "hold" // speaks for a peer that has died, with all that it said last
-	attackAll  = "all"  // that, and replays, Downs, and the victim's own packets
+	attackHold = "hold" // continues the heartbeat of a dead peer with its last state
+	attackAll  = "all"  // also replays, Downs, and the victim's own packets
 )
 
 // impostorPort is the source port of an impostor's packets, by which it distinguishes them
@@ -79,7 +79,7 @@ type impostor struct {
 	tap      *tap
 	fd       int
 	from, to netip.Addr
-	spoken   []byte // the last packet of whom it speaks for
+	spoken   []byte // the peer's last packet
 	answered []byte // the last packet of the victim
 	sent     uint32 // since the last genuine packet
 	buf      [512]byte
@@ -115,13 +115,13 @@ func (i *impostor) send(n int) error {
 		}
 	}
 	switch n % 4 {
-	case 0: // as the peer would go on
+	case 0: // the peer's next heartbeat
 		next()
-	case 1: // as it is
+	case 1: // a replay
 	case 2: // the peer goes down
 		payload[1] = payload[1]&0x3f | byte(bfd.Down)<<6
 		next()
-	case 3: // what the victim has said itself
+	case 3: // the victim's own packet
 		payload = i.buf[28 : 28+len(i.answered)]
 		copy(payload, i.answered)
 	}
@@ -173,7 +173,7 @@ func attackFrom(t *testing.T, n *testNode, path config.Path, attack string) {
 	}
 }
 
-// clientsPath returns what a status says of the path on the client side.
+// clientsPath returns a status's path on the client side.
 func clientsPath(s control.Status) node.PathStatus { return s.Paths[0] }
 
 // refusedForgeries counts the packets of a path that its authentication refused.

@@ -110,7 +110,7 @@ func (l *loop) remove(entries []flow.Entry, leaves func(flow.Entry) bool) {
 	}
 }
 
-// tellRemoved tells the core of removed entries, as soon as every earlier event is told.
+// tellRemoved tells the core of removed entries once the core knows every earlier event.
 func (l *loop) tellRemoved(removed []flow.Entry) {
 	if !l.tellGone(removed) {
 		l.inbox.call(func() { l.tellRemoved(removed) })
@@ -118,7 +118,7 @@ func (l *loop) tellRemoved(removed []flow.Entry) {
 }
 
 // tellGone tells the core which of the removed entries are gone. Events from before the removal would
-// bring them back, so these are read first; if there are too many of them, it returns false, to be called
+// bring them back, so it reads these first; if there are too many, it returns false and must be called
 // again. An entry that a packet has opened anew is not gone.
 func (l *loop) tellGone(removed []flow.Entry) bool {
 	if more, err := l.readEvents(maxEvents, l.driver.Flows); more && err == nil {

@@ -9,8 +9,8 @@ import (
 	"baton/impl/node"
 )
 
-// A flow leaves its backend. Its entry changed just before, and a packet opened another one anew just
-// after: the core hears of both before it hears of the removal.
+// A flow leaves its backend. Its entry changed just before the removal, and a packet opened another
+// removed flow anew just after: the core learns both before the removal.
 func TestEventsFromBeforeALeaveAreToldBeforeIt(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	b.driver.CarryOut(&node.Lease{Until: b.now().Add(time.Hour)})

@@ -79,8 +79,8 @@ type outlets struct {
 // lookEvery bounds how long BFD packets stay unread during other work.
 const lookEvery = clock.Instant(500 * time.Microsecond)
 
-// run steps the core until it exits. What the dataplane has refused since the last tick is told then:
-// this process is the last that can read it.
+// run steps the core until it exits. At the end it reports the flows refused since the last tick, since
+// no later process can.
 func (l *loop) run() error {
 	defer l.inbox.close()
 	defer l.noteRefused()

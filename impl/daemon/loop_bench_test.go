@@ -77,7 +77,7 @@ func (b *bench) mustTurn(t *testing.T) {
 	}
 }
 
-// A bench waits for goroutines of its own process, which have next to nothing to do.
+// A bench waits for goroutines of its own process, which are nearly idle.
 const (
 	benchPatience = 10 * time.Second
 	benchPause    = 100 * time.Microsecond

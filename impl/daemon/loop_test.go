@@ -63,7 +63,7 @@ func TestTheHeartbeatComesBetweenPollsOfAFlood(t *testing.T) {
 	for i := range n {
 		b.dp.add(flow.Event{Entry: entry(i)})
 	}
-	b.inbox.call(func() {}) // after which the loop looks at what came due while the events were made
+	b.inbox.call(func() {}) // after it the loop handles what came due while the events were made
 	b.work()
 	polls, behind := 0, time.Duration(0)
 	for more := true; more; polls++ {

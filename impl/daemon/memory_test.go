@@ -31,12 +31,12 @@ type memory struct {
 	onLease     func()        // called once before a lease is written
 	onDelete    func()        // called after each Delete
 	toBeSwept   []flow.Entry
-	sweepFails  error // after what was to be swept
-	pollFails   error // after the events that are pending
+	sweepFails  error // returned after the sweep's entries were removed
+	pollFails   error // returned after the pending events
 	macFails    error
 	lookupFails error
 	applyCalls  int
-	noPort      uint64 // new flows of the service refused that were dropped
+	noPort      uint64 // dropped new flows of the service refused
 	refused     flow.Service
 
 	adoption dataplane.Adoption

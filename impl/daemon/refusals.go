@@ -15,7 +15,7 @@ type refusals struct {
 	mu   sync.Mutex
 	seen map[string]refused // by protocol, VIP and port
 	used map[string]dataplane.PortUse
-	// tell is told what has grown since the previous counts.
+	// tell is called with each count's growth since the previous counts.
 	tell func(service flow.Service, why dataplane.Drop, count uint64)
 }
 
@@ -35,7 +35,8 @@ type busiest struct {
 	flows  int
 }
 
-// namedEvery is how often a service without free SNAT ports, or at its limits, has its flows counted by source.
+// namedEvery is the interval at which a service's flows are counted by source while it has no free SNAT
+// port or is at a limit.
 const namedEvery = 10 * time.Second
 
 // note stores the dataplane's current counts. They start again when a service is
@@ -89,7 +90,7 @@ func (r *refusals) name(service flow.Service, most busiest) (dataplane.Refusals,
 	return is.Refusals, r.used[service.String()]
 }
 
-// String says who, in an alarm.
+// String names the source in an alarm.
 func (b busiest) String() string {
 	if b.flows == 0 {
 		return ""

@@ -9,8 +9,8 @@ import (
 	"baton/impl/node"
 )
 
-// TestANodeThatLeavesTellsWhatItHasRefusedLast: the last tick was up to a second ago, and the counts
-// are read by nobody after the process.
+// TestANodeThatLeavesTellsWhatItHasRefusedLast: the last tick may be a second ago, and no later
+// process reads the counts.
 func TestANodeThatLeavesTellsWhatItHasRefusedLast(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	var told []uint64

@@ -12,7 +12,7 @@ import (
 	"baton/impl/flow"
 )
 
-// TestRefusedFlowsRaiseAnAlarmByService: while they are refused and a minute after, and again.
+// TestRefusedFlowsRaiseAnAlarmByService: the alarm lasts until a minute after the last refusal, and returns.
 func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
 	dns := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 53, Proto: flow.UDP}
@@ -74,8 +74,8 @@ func TestRefusedFlowsRaiseAnAlarmByService(t *testing.T) {
 	}
 }
 
-// TestRefusalsStartAgainWithTheirService: a reload that changes a service creates it anew, and its counts begin at zero. What
-// was refused before raises no alarm of the new one, and what is refused then does.
+// TestRefusalsStartAgainWithTheirService: a reload that changes a service creates it anew, with counts of zero. Only refusals
+// by the new service raise its alarm.
 func TestRefusalsStartAgainWithTheirService(t *testing.T) {
 	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
 	for _, kind := range []struct {
@@ -123,8 +123,8 @@ func TestRefusalsStartAgainWithTheirService(t *testing.T) {
 	}
 }
 
-// TestRefusedFlowsAreToldOnce: what a pin kept from an earlier process is not told again, and each
-// later refusal is told once, by its reason.
+// TestRefusedFlowsAreToldOnce: each refusal is reported once, by its reason. Counts that a pin kept from
+// an earlier process are not reported again.
 func TestRefusedFlowsAreToldOnce(t *testing.T) {
 	web := flow.Service{VIP: flow.IPv4(198, 18, 0, 100), Port: 80, Proto: flow.TCP}
 	told := map[dataplane.Drop]uint64{}

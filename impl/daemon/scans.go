@@ -27,8 +27,8 @@ type scans struct {
 	generation uint64        // of expire: a sweep's result of another generation is void
 	sweepAfter clock.Instant // when the next sweep may begin
 
-	reporting bool   // of the last sweep: the core has not been told of all that it removed
-	reported  func() // waits for that; may be nil
+	reporting bool   // the core does not know yet all flows that the last sweep removed
+	reported  func() // called once it does; may be nil
 }
 
 // Sweeps begin at this interval, but use only a share of a CPU.
@@ -55,8 +55,8 @@ func (s *scans) dump(l *loop, done func([]flow.Entry, error)) {
 	})
 }
 
-// walk reads the next part of the table. It waits until the core has been told of each flow
-// that a sweep has removed: it would look for them.
+// walk reads the next part of the table. It first waits until the core knows each flow that a
+// sweep has removed; otherwise the core would miss them in the walk.
 func (s *scans) walk(l *loop, done func([]flow.Held, bool, error)) {
 	again := func() { s.walk(l, done) }
 	switch {

@@ -89,8 +89,8 @@ const (
 	snatPort  = 18
 )
 
-// TestAFlippedBitOfTheKernelsTableIsHealed on both nodes, as are an entry that vanished and
-// one that nobody has opened.
+// TestAFlippedBitOfTheKernelsTableIsHealed: on both nodes. So are an entry that vanished and one
+// that no packet has opened.
 func TestAFlippedBitOfTheKernelsTableIsHealed(t *testing.T) {
 	master, backup := startedPair(t)
 	const flows = 3

@@ -8,8 +8,8 @@ import (
 	"baton/impl/node"
 )
 
-// TestAWalkWaitsForTheReportOfASweep: the core must know that what the walk does not pass is
-// gone, and no scan starts meanwhile that would keep the walk waiting for ever.
+// TestAWalkWaitsForTheReportOfASweep: the core must know which flows are gone before the walk
+// misses them. Meanwhile no scan starts that would delay the walk forever.
 func TestAWalkWaitsForTheReportOfASweep(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	const swept = 100*maxEvents + 1

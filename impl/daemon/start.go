@@ -51,7 +51,7 @@ type daemon struct {
 	conflicts conflicts
 	neigh     *neigh.Keeper
 	peers     peerFollower
-	probers   []prober // of the tracked targets and of the gateway, where there are any
+	probers   []prober // of the tracked targets and the gateway
 	checker   *checker.Checker
 	balancer  *balancer
 	manager   *notify.Manager

@@ -18,7 +18,7 @@ type twin struct {
 	data    [64]byte
 	came    [1]bfdio.Datagram
 	sent    int           // packets of the loop
-	waits   clock.Instant // what comes next is the last packet again, as of then; 0 for none
+	waits   clock.Instant // the next Receive returns the last packet again, received at this instant; 0 for none
 }
 
 func newTwin(t *testing.T, cfg bfd.Config) *twin {
@@ -89,11 +89,11 @@ func (b *bench) become(t *testing.T, role ha.Role) {
 func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 	for _, role := range []ha.Role{ha.Backup, ha.Master} {
 		t.Run(role.String(), func(t *testing.T) {
-			session := every(4*time.Millisecond, 255) // which no host is slow enough to take down
+			session := every(4*time.Millisecond, 255) // too long for any stall of the host to take it down
 			b := newBench(t, session)
 			var w *twin
 			if role == ha.Backup {
-				w = b.join(t, session) // a peer that is heard, and does not say what it is
+				w = b.join(t, session) // a peer that is heard but reports no role
 				b.become(t, role)
 			} else {
 				b.become(t, role)
@@ -104,7 +104,7 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 					b.mustTurn(t)
 				}
 			}
-			twenty() // what is told of once is told
+			twenty() // one-time reports are done
 			b.late = lateness{}
 			leases, received, downs := b.dp.leases, w.session.Stats().Received, w.session.Stats().Downs
 			allocs := testing.AllocsPerRun(5, twenty)
@@ -125,7 +125,7 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 // TestWhatCameInTimeIsNoSilence: when the loop is late at the end of the Detection Time, a
 // packet that arrived before it counts, whatever the loop handles first.
 func TestWhatCameInTimeIsNoSilence(t *testing.T) {
-	const before = 50 * time.Microsecond // the end, the packet came
+	const before = 50 * time.Microsecond // the packet came this long before the end
 	for _, c := range []struct {
 		name string
 		late func(b *bench, expiry clock.Instant)

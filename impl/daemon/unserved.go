@@ -9,9 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// unserved counts replicated entries that this node would not have made, because its
-// configuration lacks their service or backend. They are kept, and used once the service is
-// configured.
+// unserved counts replicated entries whose service or backend this node's configuration lacks.
+// They are kept, and used once the service is configured.
 type unserved struct {
 	services   dataplane.Finder
 	configured map[flow.Service]dataplane.Service

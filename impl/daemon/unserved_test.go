@@ -28,7 +28,7 @@ func TestEntriesThatTheConfigurationLacksAreCounted(t *testing.T) {
 	}
 }
 
-// TestEntriesOfARangeAreKnownByEachOfItsPorts: its backends keep the port of a flow.
+// TestEntriesOfARangeAreKnownByEachOfItsPorts: the backends of a range keep a flow's port.
 func TestEntriesOfARangeAreKnownByEachOfItsPorts(t *testing.T) {
 	s := checkedService(config.TCP)
 	s.Port, s.Backends = config.Ports{First: 80, Last: 89}, []netip.AddrPort{netip.AddrPortFrom(backendOne.Addr(), 0)}
@@ -51,7 +51,7 @@ func TestEntriesOfARangeAreKnownByEachOfItsPorts(t *testing.T) {
 	}
 }
 
-// TestAPeerThatIsConfiguredOtherwiseIsNamed on both nodes, and reloads fix it. The table
+// TestAPeerThatIsConfiguredOtherwiseIsNamed: on both nodes, until reloads fix it. The table
 // stays in sync.
 func TestAPeerThatIsConfiguredOtherwiseIsNamed(t *testing.T) {
 	p := newPair(t)

@@ -9,6 +9,6 @@ func DirectReply(original Tuple, backend Addr) Tuple {
 	return Tuple{Src: backend, SrcPort: original.DstPort, Dst: original.Src, Proto: original.Proto}
 }
 
-// Unclaimed reports whether no packet has a reply tuple: that of a direct flow, or of an affinity.
-// It belongs to no flow alone.
+// Unclaimed reports whether a reply tuple is one that no packet has: of a direct flow or an affinity.
+// Several entries may share it.
 func (t *Tuple) Unclaimed() bool { return t.DstPort == 0 }

@@ -52,14 +52,14 @@ func ParseProto(name string) (Proto, bool) {
 type Service struct {
 	VIP   Addr
 	Port  uint16
-	Last  uint16 // of the ports of a range that begins with Port; 0 for Port alone
+	Last  uint16 // last port of a range that begins at Port; 0 for a single port
 	Proto Proto
 }
 
-// LastPort is the last port that there is.
+// LastPort is the highest port number.
 const LastPort = 65535
 
-// IsRange reports whether the service is one of a range of ports.
+// IsRange reports whether the service has a range of ports.
 func (s Service) IsRange() bool { return s.Last != 0 }
 
 // Has reports whether a port is one of the service's.
@@ -68,7 +68,7 @@ func (s Service) Has(port uint16) bool { return s.Port <= port && port <= max(s.
 // Overlaps reports whether two services share ports and neither contains the other's.
 func (s Service) Overlaps(o Service) bool {
 	if s.VIP != o.VIP || s.Proto != o.Proto || s.Port == o.Port {
-		return false // those that begin alike contain each other
+		return false // with an equal first port one contains the other
 	}
 	if o.Port < s.Port {
 		s, o = o, s
@@ -93,9 +93,9 @@ func (s Service) String() string {
 // State is a flow's connection-tracking state, after netfilter's.
 type State uint8
 
-// TCP flows, and those of SCTP, walk SynSent → Established → FinWait → Closed; a RST that its receiver
-// would take closes from any state (docs/conntrack.md). UDP flows are Unreplied until the backend answers,
-// or the client of a direct flow sends again, then Assured.
+// TCP and SCTP flows go SynSent → Established → FinWait → Closed. A RST that its receiver would accept
+// closes a flow in any state (docs/conntrack.md). UDP flows are Unreplied until the backend answers, or
+// until the client of a direct flow sends again; then Assured.
 const (
 	SynSent State = iota + 1
 	Established
@@ -158,12 +158,12 @@ func (e Entry) Backend() (Addr, uint16) { return e.Reply.Src, e.Reply.SrcPort }
 type Event struct {
 	Entry   Entry
 	Deleted bool
-	// Deferred is a reply that the dataplane holds back. Such an event changes nothing: its
-	// Entry is the reply's flow.
+	// Deferred is a reply that the dataplane holds back. Such an event reports no change: Entry
+	// is the reply's flow.
 	Deferred Deferred
 }
 
-// Deferred is a reply that waits in the dataplane to be sent or dropped. The zero Deferred is
+// Deferred is a reply that waits in the dataplane to be sent or dropped. The zero Deferred means
 // none.
 type Deferred struct {
 	ID    uint64 // not 0; ids of one process rise

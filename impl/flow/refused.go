@@ -2,10 +2,10 @@ package flow
 
 import "fmt"
 
-// RefusedError is the error of a write to a connection table that has taken hold but for
-// some entries.
+// RefusedError is the error of a write to a connection table that succeeded except for some
+// entries.
 type RefusedError struct {
-	// Why is the reason in a few words, the same for all writes that fail alike.
+	// Why is the reason in a few words; equal for all writes with the same cause.
 	Why     string
 	Entries int // that were refused
 }

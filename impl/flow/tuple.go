@@ -18,8 +18,8 @@ func (t Tuple) String() string {
 	return fmt.Sprintf("%s %s>%s", t.Proto, t.Src.WithPort(t.SrcPort), t.Dst.WithPort(t.DstPort))
 }
 
-// Is4 reports whether the tuple is of IPv4. Both addresses are of one family, but for a backend that
-// gets its packets inside those of the other one.
+// Is4 reports whether the tuple is of IPv4. Both addresses are of one family, except in the reply tuple
+// of a flow to a backend of the other family.
 func (t *Tuple) Is4() bool { return t.Dst.Is4() }
 
 // Reverse returns the tuple of a packet that travels the other way.
@@ -54,7 +54,7 @@ func AppendTuple(b []byte, t Tuple) []byte {
 	return append(b, byte(t.SrcPort>>8), byte(t.SrcPort), byte(t.DstPort>>8), byte(t.DstPort), byte(t.Proto))
 }
 
-// AppendTuple6 is AppendTuple with addresses of IPv6's length; those of IPv4 are mapped.
+// AppendTuple6 is AppendTuple with 16-byte addresses; IPv4 addresses are mapped.
 func AppendTuple6(b []byte, t Tuple) []byte {
 	b = append(b, t.Src[:]...)
 	b = append(b, t.Dst[:]...)

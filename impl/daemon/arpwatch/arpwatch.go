@@ -5,7 +5,6 @@
 //
 // A socket filter accepts only packets whose sender address is a VIP, so the ARP traffic of
 // a busy network costs nothing.
-// ARP of a busy network costs nothing.
 package arpwatch
 
 import (

@@ -15,7 +15,7 @@ func TestADiscriminatorIsNobodyElses(t *testing.T) {
 		var refused uint32
 		d := Discriminator(func(d uint32) bool {
 			if refused == 0 {
-				refused = d // as if the first were another session's
+				refused = d // pretend that another session has the first one
 			}
 			return d == refused || taken[d]
 		})

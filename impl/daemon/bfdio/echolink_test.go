@@ -91,7 +91,7 @@ func kept(received []Datagram) []Datagram {
 	return received
 }
 
-// echoOf is an echo packet of a session, as bfd makes it or of an unaffiliated one.
+// echoOf returns the echo packet of a session with a BFD peer or of an unaffiliated one.
 func echoOf(discr uint32, unaffiliated bool) []byte {
 	b := make([]byte, 28)
 	at := 0
@@ -124,7 +124,7 @@ func TestAnEchoLinkTakesTheEchoPacketsOfItsSessions(t *testing.T) {
 			}
 			onEchoLink(t, local, func(p *linkPair) {
 				unnoticed := [][]byte{
-					appendEcho(nil, source, local.Next(), echoOf(7, false)), // the peer's own, say
+					appendEcho(nil, source, local.Next(), echoOf(7, false)), // such as the peer's own
 					changed(port+1, 0xc8), // to the control port
 				}
 				if local.Is4() {
@@ -163,7 +163,7 @@ func TestAnEchoLinkTakesTheEchoPacketsOfItsSessions(t *testing.T) {
 	}
 }
 
-// TestAnEchoLinkLeavesOutDamagedPackets and counts them.
+// TestAnEchoLinkLeavesOutDamagedPackets: it also counts them.
 func TestAnEchoLinkLeavesOutDamagedPackets(t *testing.T) {
 	ends := echoEnds["IPv4"]
 	onEchoLink(t, ends[1], func(p *linkPair) {

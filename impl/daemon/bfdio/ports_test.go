@@ -47,7 +47,7 @@ func TestRFC5881_4_SourcePortsAreUnique(t *testing.T) {
 // Conformance: RFC 5881 4/5
 func TestRFC5881_4_SourcePortsAreReusedEvenly(t *testing.T) {
 	inNetNS(t, func(ns.NetNS) {
-		const left = 3 // ports that no session has: it would take 16384 sockets to get there
+		const left = 3 // unused ports; the test cannot open 16384 sockets to use up all others
 		var ports SourcePorts
 		for i := range ports.sessions {
 			ports.sessions[i] = 9
@@ -74,7 +74,7 @@ func TestRFC5881_4_SourcePortsAreReusedEvenly(t *testing.T) {
 		}
 		back := last.SourcePort()
 		last.Close()
-		last.Close() // gives nothing back twice
+		last.Close() // a second Close must not release the port again
 		if again := take(0).SourcePort(); again != back {
 			t.Errorf("source port %d, want %d, which has the fewest sessions", again, back)
 		}

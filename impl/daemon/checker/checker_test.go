@@ -156,7 +156,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestAScriptThatHangsIsKilledWithItsChildren when the probe's time is over.
+// TestAScriptThatHangsIsKilledWithItsChildren: at the probe's deadline.
 func TestAScriptThatHangsIsKilledWithItsChildren(t *testing.T) {
 	inSpace(t, func(c *Checker) {
 		file := filepath.Join(t.TempDir(), "child")

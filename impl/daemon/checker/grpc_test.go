@@ -32,7 +32,7 @@ func serveGRPC(t *testing.T, register func(*grpc.Server), options ...grpc.Server
 
 func TestGRPC(t *testing.T) {
 	inSpace(t, func(c *Checker) {
-		states := health.NewServer() // which serves as a whole
+		states := health.NewServer() // reports the whole server as serving
 		states.SetServingStatus("shop.Cart", proto.HealthCheckResponse_SERVING)
 		states.SetServingStatus("shop.Search", proto.HealthCheckResponse_NOT_SERVING)
 		implemented := func(s *grpc.Server) { proto.RegisterHealthServer(s, states) }
@@ -73,7 +73,7 @@ func TestGRPC(t *testing.T) {
 	})
 }
 
-// TestAGRPCServerThatHangsEndsWithTheProbe: it takes the connection and says nothing.
+// TestAGRPCServerThatHangsEndsWithTheProbe: the server accepts the connection and sends nothing.
 func TestAGRPCServerThatHangsEndsWithTheProbe(t *testing.T) {
 	inSpace(t, func(c *Checker) {
 		silent, err := net.Listen("tcp", "127.0.0.1:0")

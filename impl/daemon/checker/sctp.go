@@ -20,8 +20,8 @@ type initiation struct {
 	to   netip.AddrPort
 }
 
-// initiate sends an INIT (RFC 9260 5.1). An INIT ACK is success, and the association is then aborted; an
-// ABORT is a refusal.
+// initiate sends an INIT (RFC 9260 5.1). An INIT ACK means success; the association is then aborted. An
+// ABORT means refusal.
 func initiate(ctx context.Context, at netip.AddrPort) error {
 	network := "ip4:132"
 	if at.Addr().Is6() {
@@ -60,7 +60,7 @@ func (i initiation) packet(tag uint32, chunk uint8, value []byte) []byte {
 	return sctp.Packet{SrcPort: i.port, DstPort: i.to.Port(), Tag: tag, Chunk: chunk, Value: value}.Marshal()
 }
 
-// parameters are the fixed ones of an INIT: tag, window, one stream each way, initial TSN.
+// parameters returns the fixed parameters of an INIT: tag, window, one stream each way, initial TSN.
 func (i initiation) parameters() []byte {
 	be := binary.BigEndian
 	b := be.AppendUint32(nil, i.tag)
@@ -69,7 +69,8 @@ func (i initiation) parameters() []byte {
 	return be.AppendUint32(b, i.tag)
 }
 
-// answeredBy returns an INIT ACK or ABORT that answers the INIT. The socket gets all packets of the host.
+// answeredBy parses a packet that answers the INIT by INIT ACK or ABORT; ok is false for any other, since
+// the raw socket gets all SCTP packets of the host.
 func (i initiation) answeredBy(packet []byte) (p sctp.Packet, ok bool) {
 	p, ok = sctp.Parse(packet)
 	return p, ok && sctp.Sound(packet) && p.SrcPort == i.to.Port() && p.DstPort == i.port && p.Tag == i.tag && (p.Chunk == sctp.InitAck || p.Chunk == sctp.Abort)

@@ -13,7 +13,7 @@ import (
 	"baton/impl/sctp"
 )
 
-// rawEnd is the SCTP of a host, with one peer: that of the first packet.
+// rawEnd is a raw SCTP socket of a host with one peer: the sender of the first packet.
 type rawEnd struct {
 	*net.IPConn
 	peer *net.IPAddr
@@ -49,7 +49,7 @@ const (
 	astray  = 0x40
 )
 
-// answering answers the next INIT by packets.
+// answering answers the next INIT with packets.
 func (e *rawEnd) answering(t *testing.T, answers func(p sctp.Packet) []sctp.Packet) {
 	go func() {
 		buf := make([]byte, 1500)
@@ -77,7 +77,7 @@ func (e *rawEnd) answering(t *testing.T, answers func(p sctp.Packet) []sctp.Pack
 	}()
 }
 
-// A probe is answered by another implementation, which is then told that the association is over.
+// Another implementation answers the probe, which then aborts the association.
 func TestAnAssociationIsProbed(t *testing.T) {
 	for _, at := range []netip.AddrPort{netip.MustParseAddrPort("127.0.0.2:5000"), netip.MustParseAddrPort("[::1]:5000")} {
 		for s, check := range map[config.Proto]config.Check{config.SCTP: {Type: config.CheckPort}, config.UDP: {Type: config.CheckSCTP}} {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ArbiterKind is what a pair's arbiter is.
+// ArbiterKind is the kind of a pair's arbiter.
 type ArbiterKind string
 
 const (
@@ -16,7 +16,7 @@ const (
 	ArbiterGateway ArbiterKind = "gateway"
 )
 
-// Kind returns what the arbiter is.
+// Kind returns the arbiter's kind.
 func (a Arbiter) Kind() ArbiterKind {
 	switch {
 	case len(a.Etcd) > 0:

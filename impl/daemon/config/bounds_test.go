@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// TestBounds: of each number that has a range the first and the last are read, and what is just
-// beyond them is refused by its key.
+// TestBounds: each number's minimum and maximum are accepted, and values just outside of them are
+// refused, with the key in the message.
 func TestBounds(t *testing.T) {
 	dir := folder(t)
 	const last = "control: lb1.sock"
-	const nothing = "" // no bound on that side, or one that the type has
+	const nothing = "" // no bound on that side, or the type's own
 	number := func(n int) string { return fmt.Sprint(n) }
 	span := func(d time.Duration) string { return d.String() }
 	const just = time.Nanosecond

@@ -194,7 +194,7 @@ func checkPort(d *document, path string, a netip.AddrPort) error {
 	return nil
 }
 
-// A client must not retransmit before the limit: its first timeout is a second (RFC 6298 2.1).
+// The limit must end before the client's first retransmission, after a second (RFC 6298 2.1).
 const (
 	minDeferLimit = 100 * time.Microsecond
 	maxDeferLimit = 500 * time.Millisecond

@@ -41,11 +41,11 @@ type Config struct {
 	// adopts them. Without it they end with the process.
 	Pin string `yaml:"pin,omitempty"`
 	// Hook is where established flows are forwarded: tcx, xdp in the driver of both links, or
-	// auto, which is xdp on NICs that can and tcx elsewhere. It is tcx if left out.
+	// auto, which is xdp on NICs that support it and tcx elsewhere; tcx if left out.
 	Hook Hook `yaml:"dataplane,omitempty"`
 	// Ping is the reply to a ping of a VIP; answer if left out.
 	Ping Ping `yaml:"ping,omitempty"`
-	// Evict is what makes room in a table that is three quarters full; embryonic if left out.
+	// Evict is which entries are removed early from a table that is three quarters full; embryonic if left out.
 	Evict    Evict    `yaml:"evict,omitempty"`
 	Timeouts Timeouts `yaml:"timeouts,omitempty"`
 	// Limits are the limits of every service.
@@ -124,7 +124,7 @@ type Arbiter struct {
 	// may refuse; icmp if left out.
 	Probe Probe  `yaml:"probe,omitempty"`
 	Port  uint16 `yaml:"port,omitempty"` // the port to connect to, for tcp
-	// Source is the address of this node to probe from; that of the route if left out.
+	// Source is the address of this node to probe from; chosen by the route if left out.
 	Source Address `yaml:"source,omitempty"`
 	// Every is the time between two probes, and how long an answer may take; 100ms if left out.
 	Every Duration `yaml:"every,omitempty"`
@@ -139,7 +139,7 @@ type Arbiter struct {
 	// while it acts alone; 3s if left out.
 	Validity Duration `yaml:"validity,omitempty"`
 	// Policy is what a MASTER does that loses its peer while the arbiter does not answer: it
-	// stops, or goes on beside a peer that may have been let to serve; fail-closed if left out.
+	// stops (fail-closed), or it continues (keep-serving), although the peer may have been granted the role; fail-closed if left out.
 	Policy Policy `yaml:"policy,omitempty"`
 	CA     string `yaml:"ca,omitempty"`   // the file of the authority that signed etcd's certificate; for https
 	Cert   string `yaml:"cert,omitempty"` // the file of the certificate by which etcd knows this node, if it asks for one
@@ -157,10 +157,10 @@ type Sync struct {
 	// Version is the newest version of the protocol that is offered to the peer, 0 for
 	// the newest that this node knows. The two agree on the newest that both offer.
 	Version uint8 `yaml:"version,omitempty"`
-	// Defer is which packets wait until the peer has acknowledged their flow, so that no crash
+	// Defer is which packets are held back until the peer has acknowledged their flow, so that no crash
 	// loses the flow; none if left out.
 	Defer Defer `yaml:"defer,omitempty"`
-	// DeferLimit is how long such a packet waits at most.
+	// DeferLimit is how long such a packet is held back at most.
 	DeferLimit Duration `yaml:"defer_limit,omitempty"`
 }
 
@@ -182,8 +182,8 @@ type Service struct {
 	// Weights are the backends' shares of new flows, in the order of backends; all are
 	// equal if left out.
 	Weights []int `yaml:"weights,omitempty"`
-	// Affinity is how long after its last new flow a client's next one goes to the same
-	// backend, if that serves; for no time if left out.
+	// Affinity is how long after a client's last new flow its next one goes to the same
+	// backend, if that serves; 0 if left out.
 	Affinity Duration `yaml:"affinity,omitempty"`
 	// Limits overrides the limits of the file for this service.
 	Limits Limits `yaml:"limits,omitempty"`
@@ -195,14 +195,14 @@ type Service struct {
 type Limits struct {
 	// Flows is how many flows the service may have in the table.
 	Flows int `yaml:"flows,omitempty"`
-	// Embryonic is how many flows of the service may be without an answer.
+	// Embryonic is how many unanswered flows the service may have.
 	Embryonic int `yaml:"embryonic,omitempty"`
 	// SourceFlows is how many flows each source address may have to the service.
 	SourceFlows int `yaml:"source_flows,omitempty"`
-	// SourceEmbryonic is how many flows of each source address may be without an answer.
+	// SourceEmbryonic is how many unanswered flows each source address may have to the service.
 	SourceEmbryonic int `yaml:"source_embryonic,omitempty"`
-	// SYNChallenge is how many flows of the service may be without an answer before a source that opens another TCP flow has to
-	// show that it receives packets at its address.
+	// SYNChallenge is how many unanswered flows the service may have before a source that opens another TCP flow must
+	// prove that it receives packets at its address.
 	SYNChallenge int `yaml:"syn_challenge,omitempty"`
 }
 

@@ -106,7 +106,7 @@ func checkOnlyServices(t *testing.T, name string, c, next *Config) {
 	}
 }
 
-// What one node changes, the other puts in: the service as it is there, or none.
+// A change at one node makes the other's service equal: as changed, added or deleted.
 func TestAServiceIsPutAsTheOtherNodeHasIt(t *testing.T) {
 	c := loaded(t)
 	web := c.Services[0]

@@ -30,8 +30,8 @@ type Check struct {
 	// SlowStart is how long a backend that came up gets less than its share.
 	SlowStart Duration `yaml:"slow_start,omitempty"`
 
-	// Port is the port to probe; the backend's own if left out. Backends that keep the ports of
-	// a range need one, but for the types icmp and script; those of SCTP also but for port and sctp.
+	// Port is the port to probe; the backend's own if left out. It is required if the backends keep the
+	// ports of a range, except for the types icmp and script, and for SCTP, except also for port and sctp.
 	Port uint16 `yaml:"port,omitempty"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
@@ -49,8 +49,8 @@ type Check struct {
 
 	// OnDown is the handling of the flows of a backend that is down: keep or move.
 	OnDown OnDown `yaml:"on_down,omitempty"`
-	// AllDown is what a new flow meets while no backend serves: silent, it is dropped; refuse, it
-	// is answered with a RST, an ABORT or a port unreachable.
+	// AllDown is the handling of new flows while no backend serves: silent drops them; refuse
+	// answers with a RST, an ABORT or a port unreachable.
 	AllDown AllDown `yaml:"all_down,omitempty"`
 }
 
@@ -91,7 +91,7 @@ func (OnDown) noun() string      { return "a policy" }
 func (OnDown) allowed() []string { return []string{"keep", "move", "reset"} }
 func (OnDown) offered() []string { return []string{"keep", "move"} }
 
-// AllDown is what a new flow meets while no backend of its service serves.
+// AllDown is how new flows are handled while no backend of their service serves.
 type AllDown string
 
 const (

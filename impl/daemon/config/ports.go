@@ -92,8 +92,8 @@ func checkPorts(d *document, at string, s Service) error {
 	return nil
 }
 
-// checkRanges rejects ranges that cross an earlier one of the same VIP, and those that other
-// services hide.
+// checkRanges rejects ranges that overlap an earlier one of the same VIP without one containing the
+// other, and ranges that narrower services cover completely.
 func checkRanges(d *document, c *Config) error {
 	ids := make([]flow.Service, len(c.Services))
 	for i, s := range c.Services {

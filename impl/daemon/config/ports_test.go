@@ -12,7 +12,7 @@ import (
 	"baton/impl/flow"
 )
 
-// TestPortsOfAServiceAreRead as ranges of the dataplane, and written back as they were.
+// TestPortsOfAServiceAreRead: they become ranges of the dataplane, and are written back unchanged.
 func TestPortsOfAServiceAreRead(t *testing.T) {
 	dir := folder(t)
 	file := filepath.Join(dir, "lb1.yaml")

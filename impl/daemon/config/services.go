@@ -106,7 +106,7 @@ func checkAffinity(d *document, at string, s Service) error {
 }
 
 // checkFamily rejects an address of another family than the VIP's: packets are not
-// translated between families, and reach the other one only inside others.
+// translated between families; they reach the other family only encapsulated.
 func checkFamily(d *document, path string, a, vip netip.Addr) error {
 	if a.Is4() != vip.Is4() {
 		return d.fail(path, "%v is not of the family of the VIP %v; a service is of IPv4 or of IPv6, and a node may have both kinds; only the backends of dsr-ipip may be of the other family", a, vip)
@@ -114,8 +114,8 @@ func checkFamily(d *document, path string, a, vip netip.Addr) error {
 	return nil
 }
 
-// checkBackendFamily rejects backends of two families, and those of another one than the VIP's unless
-// packets reach them inside others.
+// checkBackendFamily rejects backends of two families, and backends of another family than the VIP's
+// unless packets to them are encapsulated.
 func checkBackendFamily(d *document, path string, a netip.Addr, s Service) error {
 	if !s.Mode.encapsulates() {
 		return checkFamily(d, path, a, s.VIP)
@@ -229,8 +229,8 @@ func (c *Config) VIPs() []dataplane.VIP {
 	return vips
 }
 
-// DirectBackends returns the addresses of the backends that only their Ethernet address names, each
-// once.
+// DirectBackends returns the addresses of the backends to which packets are addressed only by
+// Ethernet address, each once.
 func (c *Config) DirectBackends() []netip.Addr {
 	return c.backends(func(m Mode) bool { return m.direct() && !m.encapsulates() })
 }
@@ -249,7 +249,7 @@ func (c *Config) backends(of func(Mode) bool) (all []netip.Addr) {
 	return all
 }
 
-// identity returns what packets name the service by.
+// identity returns the VIP, ports and protocol by which packets belong to the service.
 func (s Service) identity() flow.Service {
 	return flow.Service{VIP: flow.AddrFrom(s.VIP), Port: s.Port.First, Last: s.Port.Last, Proto: s.Proto.flow()}
 }

@@ -48,7 +48,7 @@ func TestBothFamilies(t *testing.T) {
 	}
 }
 
-// TestEveryBalanceReachesTheDataplane by its name.
+// TestEveryBalanceReachesTheDataplane: names are the same in both.
 func TestEveryBalanceReachesTheDataplane(t *testing.T) {
 	for _, name := range Balance("").allowed() {
 		if got := (Service{Balance: Balance(name)}).Dataplane().Balance.String(); got != name {
@@ -57,8 +57,8 @@ func TestEveryBalanceReachesTheDataplane(t *testing.T) {
 	}
 }
 
-// A pool's addresses are SNAT addresses of the service, and VIPs on the backends' link. A
-// configuration that is written has the pool of the file that was read.
+// A pool's addresses are SNAT addresses of the service and VIPs on the backends' link. Marshal writes
+// the pool as it was read.
 func TestSNATPool(t *testing.T) {
 	text := strings.Replace(good, "    backends: [198.18.1.11:80, 198.18.1.12:80]", "    snat_pool: [198.18.1.101-198.18.1.103, 198.18.1.110]\n    backends: [198.18.1.11:80, 198.18.1.12:80]", 1)
 	_, c, err := parse(filepath.Join(folder(t), "lb1.yaml"), []byte(text), Options{})
@@ -91,7 +91,7 @@ func TestSNATPool(t *testing.T) {
 	}
 }
 
-// A service has the file's limits where it has none of its own.
+// A service inherits the limits that it leaves out from the file.
 func TestLimits(t *testing.T) {
 	text := strings.Replace(good, "control: lb1.sock", "control: lb1.sock\nlimits: {flows: 1000, source_flows: 100, source_embryonic: 10, syn_challenge: 20}", 1)
 	text = strings.Replace(text, "    backends: [198.18.1.11:80, 198.18.1.12:80]", "    limits: {source_flows: 50, source_embryonic: 0}\n    backends: [198.18.1.11:80, 198.18.1.12:80]", 1)

@@ -27,8 +27,8 @@ func (s Service) pool() (pool []flow.Addr) {
 	return pool
 }
 
-// snatText is how nodes compare SNAT addresses. Without a pool it is the single address: nodes
-// that know no pools compare that.
+// snatText is the form in which nodes compare SNAT addresses. Without a pool it is the single address,
+// as in older nodes, which know no pools.
 func (s Service) snatText() string {
 	if len(s.SNATPool) == 0 && s.SNAT.IsValid() {
 		return s.SNAT.String()

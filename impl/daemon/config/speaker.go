@@ -51,7 +51,7 @@ type BFDEcho struct {
 	Source Address `yaml:"source,omitempty"`
 }
 
-// IsZero lets a session without the Echo function stay without it in a written file.
+// IsZero omits unset echo settings from a written file.
 func (e BFDEcho) IsZero() bool { return e == BFDEcho{} }
 
 // Sends reports whether the session sends packets to the echo port.
@@ -61,11 +61,11 @@ func (s *BFDSession) Sends() bool { return s.Mode == Unaffiliated || s.Echo.TX !
 type BFDAuth struct {
 	Type BFDAuthType `yaml:"type" need:"an authentication type, such as keyed-sha1"`
 	Keys []BFDKey    `yaml:"keys" need:"at least one key: id and secret"`
-	// Send is the id of the key to transmit with, the first one's where it is left out.
+	// Send is the id of the key to transmit with; the first key's if left out.
 	Send uint8 `yaml:"send,omitempty"`
 }
 
-// IsZero lets a session without authentication stay without it in a written file.
+// IsZero omits unset authentication from a written file.
 func (a BFDAuth) IsZero() bool { return a.Type == "" }
 
 // BFDKey is a shared secret, text or 0x and hexadecimal digits.
@@ -77,17 +77,17 @@ type BFDKey struct {
 // Address is an IPv4 or IPv6 address without a zone.
 type Address struct{ netip.Addr }
 
-// IsZero lets an address that was left out stay out of a written file.
+// IsZero omits an unset address from a written file.
 func (a Address) IsZero() bool { return !a.IsValid() }
 
-// BFDMode is what a session's packets cross.
+// BFDMode is the kind of path between a session's ends.
 type BFDMode string
 
 const (
 	SingleHop BFDMode = "single-hop" // RFC 5881
 	MultiHop  BFDMode = "multihop"   // RFC 5883
-	// Unaffiliated is a session with a system that knows no BFD and forwards back what
-	// is sent to it (RFC 9747).
+	// Unaffiliated is a session with a system that does not speak BFD and only forwards our
+	// packets back (RFC 9747).
 	Unaffiliated BFDMode = "unaffiliated-echo"
 )
 

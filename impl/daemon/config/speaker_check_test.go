@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestASecondSessionOnAPathIsRefused: two sessions between a pair of systems would
-// fail together, and prove nothing that one does not.
+// TestASecondSessionOnAPathIsRefused: two sessions between the same two systems would fail
+// together.
 // Conformance: RFC 5881 2/1
 func TestASecondSessionOnAPathIsRefused(t *testing.T) {
 	const (

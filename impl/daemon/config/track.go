@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A probe every ten milliseconds is as much as a host should be asked to answer, and
-// who looks more seldom than every minute does not notice in time.
+// More than a probe every ten milliseconds would burden the host; less than one a minute would
+// detect an outage too late.
 const (
 	minEvery = 10 * time.Millisecond
 	maxEvery = time.Minute

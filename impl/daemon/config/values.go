@@ -65,7 +65,7 @@ func (r AddrRange) addrs(limit int) (all []netip.Addr) {
 	return all
 }
 
-// choice is a string of which only some values are meant.
+// choice is a string with a fixed set of values.
 type choice interface {
 	noun() string      // what the value should have been: "a policy"
 	allowed() []string // every value that is understood
@@ -87,7 +87,7 @@ func (Preempt) noun() string      { return "a policy" }
 func (Preempt) allowed() []string { return []string{"never", "after-sync", "immediate"} }
 func (Preempt) offered() []string { return []string{"never", "after-sync"} }
 
-// Gates says whether the gates before a claim are heeded. Off is unsafe.
+// Gates says whether a claim waits for its gates. Off is unsafe.
 type Gates string
 
 const (
@@ -99,13 +99,13 @@ func (Gates) noun() string      { return "a setting" }
 func (Gates) allowed() []string { return []string{"on", "off"} }
 func (Gates) offered() []string { return []string{"on"} }
 
-// Policy is what a MASTER does that has no proof that its peer hears it while the arbiter does
-// not answer.
+// Policy is what a MASTER does without proof that its peer hears it while the arbiter does not
+// answer.
 type Policy string
 
 const (
 	PolicyFailClosed  Policy = "fail-closed"  // it stops
-	PolicyKeepServing Policy = "keep-serving" // it goes on; both nodes may forward, see docs/lease.md
+	PolicyKeepServing Policy = "keep-serving" // it continues; both nodes may forward, see docs/lease.md
 )
 
 func (Policy) noun() string        { return "a policy" }
@@ -149,7 +149,7 @@ func (Defer) noun() string        { return "a setting" }
 func (Defer) allowed() []string   { return []string{"none", "established"} }
 func (d Defer) offered() []string { return d.allowed() }
 
-// Ping is what becomes of a ping of a VIP.
+// Ping is how a ping of a VIP is handled.
 type Ping string
 
 const (
@@ -161,7 +161,7 @@ func (Ping) noun() string        { return "a setting" }
 func (Ping) allowed() []string   { return []string{"answer", "drop"} }
 func (p Ping) offered() []string { return p.allowed() }
 
-// Hook is where in the kernel packets meet the programs.
+// Hook is the kernel hook to which the programs are attached.
 type Hook string
 
 const (
@@ -174,11 +174,11 @@ func (Hook) noun() string        { return "a dataplane" }
 func (Hook) allowed() []string   { return []string{"tcx", "xdp", "auto"} }
 func (h Hook) offered() []string { return h.allowed() }
 
-// Evict is which entries leave a table under pressure before their timeout.
+// Evict is which entries are removed before their timeout while the table is under pressure.
 type Evict string
 
 const (
-	EvictEmbryonic Evict = "embryonic" // those of flows that nobody has answered
+	EvictEmbryonic Evict = "embryonic" // those of unanswered flows
 	EvictNone      Evict = "none"
 )
 
@@ -215,7 +215,7 @@ const (
 	DSRIPIP Mode = "dsr-ipip"
 )
 
-// encapsulates reports whether packets reach their backend inside others.
+// encapsulates reports whether packets to the backends are encapsulated.
 func (m Mode) encapsulates() bool { return dataplane.ModeOf(string(m)).Encapsulates() }
 
 // direct reports whether backends answer clients without the node.
@@ -225,7 +225,7 @@ func (Mode) noun() string        { return "a mode" }
 func (Mode) allowed() []string   { return []string{"fullnat", "dnat", "dsr-l2", "dsr-ipip"} }
 func (m Mode) offered() []string { return m.allowed() }
 
-// Balance is how a new flow chooses its backend; round robin where it is left out.
+// Balance is how a backend is chosen for a new flow; round robin if left out.
 type Balance string
 
 const (

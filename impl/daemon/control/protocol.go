@@ -70,7 +70,7 @@ type Status struct {
 	Alarms []string `json:"alarms,omitempty"`
 }
 
-// Hook is where the programs of the dataplane are: tcx or xdp. Why says why auto is tcx.
+// Hook is where the dataplane's programs are attached: tcx or xdp. Why says why auto chose tcx.
 type Hook struct {
 	Name string `json:"name"`
 	Why  string `json:"why,omitempty"`
@@ -183,7 +183,7 @@ type Counters struct {
 	Deferred          uint64            `json:"deferred"`
 	Undeferred        uint64            `json:"undeferred"`
 	Dropped           map[string]uint64 `json:"dropped"` // by dataplane.Drop
-	// Of the forwarded packets, those that went by XDP, and what XDP left to TCX, by reason.
+	// XDPOriginal and XDPReply count the packets forwarded by XDP, XDPLeft those that it passed to TCX, by reason.
 	XDPOriginal uint64            `json:"xdp_original"`
 	XDPReply    uint64            `json:"xdp_reply"`
 	XDPLeft     map[string]uint64 `json:"xdp_left"`

@@ -23,15 +23,15 @@ type Identity struct {
 	secret []byte
 }
 
-// PairKey returns the number with which both nodes of a pair place tuples. It protects against
-// clients that choose colliding tuples. Peers of every version derive the same.
+// PairKey returns the key of the hash by which both nodes of a pair place tuples. It protects against
+// clients that choose colliding tuples. Peers of every version derive the same key.
 func (i *Identity) PairKey() uint64 { return i.derive("") }
 
 // SNATSeed returns the number by which both nodes of a pair order the SNAT ports of a flow.
 func (i *Identity) SNATSeed() uint64 { return i.derive("baton snat 1") }
 
-// derive returns a number that both nodes of a pair come to and their clients do not: a hash of
-// the authority's certificate, which is never sent. It is no secret between the nodes.
+// derive returns a number that both nodes of a pair can compute and clients cannot: a hash of the
+// authority's certificate, which is never sent. It is not secret between the nodes.
 func (i *Identity) derive(purpose string) uint64 {
 	hash := sha256.New()
 	hash.Write([]byte(purpose))

@@ -52,7 +52,7 @@ func Look(ctx context.Context, c *config.Config) (Facts, error) {
 func routedElsewhere(c *config.Config, backends []netip.Addr, gateway bool) (all []netip.Addr) {
 	link, err := netlink.LinkByName(c.Links.Backend)
 	if err != nil {
-		return nil // what is wrong is another finding
+		return nil // another check reports the link
 	}
 	for _, a := range backends {
 		routes, err := netlink.RouteGet(a.AsSlice())
@@ -63,7 +63,7 @@ func routedElsewhere(c *config.Config, backends []netip.Addr, gateway bool) (all
 	return all
 }
 
-// unreached says why the gateway does not answer, "" if it does or there is none.
+// unreached says why the gateway does not answer; "" if it answers or there is none.
 func unreached(ctx context.Context, c *config.Config) string {
 	a := &c.Arbiter
 	var err error

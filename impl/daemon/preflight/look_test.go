@@ -10,7 +10,7 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// The doctor probes the gateway as the node would: by its probe, to its port, from its source.
+// The doctor probes the gateway as the node would: same kind of probe, port and source.
 func TestWhyAGatewayDoesNotAnswer(t *testing.T) {
 	node, world := netlab.Space(t), netlab.Space(t)
 	netlab.In(t, node, func() error {
@@ -31,7 +31,7 @@ func TestWhyAGatewayDoesNotAnswer(t *testing.T) {
 		return a
 	}
 	answers := config.Config{Arbiter: arbiter(config.ProbeICMP, "198.18.0.3", "198.18.0.1")}
-	netlab.In(t, node, func() error { // the kernel brings links up behind those of others
+	netlab.In(t, node, func() error { // the kernel may delay link-up events while it handles those of others
 		why := unreached(t.Context(), &answers)
 		for end := time.Now().Add(10 * time.Second); why != "" && time.Now().Before(end); {
 			why = unreached(t.Context(), &answers)

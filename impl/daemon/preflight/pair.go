@@ -67,9 +67,9 @@ func timers(one, other *config.Config) Finding {
 	return finding("the peer's timers", fmt.Sprintf("the same: detection within %v", one.BFD.Detect()), wrong)
 }
 
-// arbiters must be the same: two nodes that obey different ones may both act alone. A MASTER that
-// loses the gateway gives its peer the time of two of its own probes to lose it too, so both
-// probe alike.
+// arbiters must be equal: two nodes with different ones may both act alone. The probes must be equal
+// too: a MASTER that loses the gateway waits for two of its own probes, in which the peer may lose it
+// as well.
 func arbiters(one, other *config.Config) Finding {
 	var wrong []string
 	kind, theirs := one.Arbiter.Kind(), other.Arbiter.Kind()
@@ -91,7 +91,7 @@ func arbiters(one, other *config.Config) Finding {
 	return finding("the peer's arbiter", "the same "+string(kind), wrong)
 }
 
-// sharesMember reports whether two lists of etcd's members may be of one cluster.
+// sharesMember reports whether two lists of etcd's members have one in common.
 func sharesMember(one, other []string) bool {
 	return len(one) == 0 || slices.ContainsFunc(one, func(m string) bool { return slices.Contains(other, m) })
 }

@@ -32,7 +32,7 @@ type Facts struct {
 	Unreached    string // why the gateway does not answer, "" if it does or there is none
 	// Routed are the backends of dsr-l2 services that are not neighbours on the backend link.
 	Routed []netip.Addr
-	// Unrouted are the backends of dsr-ipip services to which no route leads by the backend link.
+	// Unrouted are the backends of dsr-ipip services to which no route leads over the backend link.
 	Unrouted     []netip.Addr
 	Unattachable string // why the programs cannot be attached to the links as configured, "" if they can
 }
@@ -94,7 +94,7 @@ func hook(f Facts) Finding {
 	return finding("dataplane", text, nil)
 }
 
-// direct says which backends cannot get packets that only their Ethernet address names.
+// direct says which backends of dsr-l2 services are not neighbours on the backend link.
 func direct(c *config.Config, f Facts) Finding {
 	var wrong []string
 	for _, a := range f.Routed {
@@ -103,7 +103,7 @@ func direct(c *config.Config, f Facts) Finding {
 	return finding("direct backends", "all are on "+c.Links.Backend, wrong)
 }
 
-// tunnels says which backends cannot get encapsulated packets. Their source is an address of the
+// tunnels says which backends cannot get encapsulated packets, whose source is an address of the
 // backend link.
 func tunnels(c *config.Config, f Facts) Finding {
 	var wrong []string

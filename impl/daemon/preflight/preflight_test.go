@@ -30,7 +30,7 @@ func node(number string) *config.Config {
 	return &c
 }
 
-// host is one on which node 1 can run.
+// host returns the facts of a host on which node 1 can run.
 func host() Facts {
 	f := Facts{Busy: map[string]string{}, Links: []Link{
 		{"client0", true, 1500, []netip.Addr{addr("198.18.0.1")}},
@@ -149,7 +149,7 @@ func TestWhatAHostLacksIsNamed(t *testing.T) {
 
 func routed(s string) config.Address { return config.Address{Addr: addr(s)} }
 
-// ofEtcd and ofGateway give both nodes an arbiter, and change it.
+// ofEtcd and ofGateway give both nodes an arbiter and then change it.
 func ofEtcd(change func(one, other *config.Arbiter)) func(one, other *config.Config) {
 	a := config.Arbiter{Etcd: []string{"http://198.18.3.1:2379"}, Key: "/pair", Validity: config.Duration(3 * time.Second), Policy: config.PolicyFailClosed}
 	return func(one, other *config.Config) {

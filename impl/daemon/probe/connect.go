@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Connector probes one host by opening TCP connections to it. A refusal is an answer too: the
-// host is reached.
+// Connector probes one host by opening TCP connections to it. A refused connection counts as an
+// answer too.
 type Connector struct {
 	Target netip.AddrPort
-	Source netip.Addr // to connect from, that of the route if it is not valid
+	Source netip.Addr // to connect from; chosen by the route if not valid
 	// Every is the interval of the probes and the timeout of an answer.
 	Every time.Duration
 	// Report is called once per probe, from Run's goroutine.
@@ -66,7 +66,7 @@ func Connect(ctx context.Context, target netip.AddrPort, source netip.Addr, time
 	return conn.Close()
 }
 
-// Ping sends an echo request each tenth of the timeout until one is answered.
+// Ping sends an echo request every tenth of the timeout until one is answered.
 func Ping(ctx context.Context, target, source netip.Addr, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"baton/impl/daemon/internal/netlab"
 )
 
-// A connection and a refusal are answers, silence is none; the source is the one that is asked for.
+// A connection and a refusal are answers, silence is not; the configured source is used.
 func TestConnect(t *testing.T) {
 	node, world := netlab.Space(t), netlab.Space(t)
 	netlab.In(t, node, func() error {

@@ -19,7 +19,7 @@ import (
 // Config configures a Prober.
 type Config struct {
 	Targets []netip.Addr // of one family
-	// Source is the address to probe from, that of the route if it is not valid.
+	// Source is the address to probe from; chosen by the route if not valid.
 	Source netip.Addr
 	// Every is the interval of a target's requests and the timeout of a reply.
 	Every time.Duration

@@ -60,13 +60,13 @@ func Threads(log *slog.Logger) {
 // scheduling below theirs, and its program in memory, so that it measures the nodes'
 // lateness and not its own.
 //
-// end takes the priority back once the last of several harnesses has ended: what follows a run is not
-// urgent, and a thread that computes keeps others of its priority waiting for 100 ms at a time.
+// end gives the priority up once the last of several harnesses has ended: the work after a run is not
+// urgent, and a computing thread delays others of its priority for 100 ms at a time.
 func Harness() (end func(), err error) {
 	harnesses.Add(1)
 	end = func() {
 		if harnesses.Add(-1) == 0 {
-			_ = allThreads(unix.SCHED_NORMAL, 0) // what is permitted to have a priority may give it up
+			_ = allThreads(unix.SCHED_NORMAL, 0) // lowering the priority is always permitted
 		}
 	}
 	return end, errors.Join(residentProgram(), allThreads(unix.SCHED_RR, harnessPriority))

@@ -116,8 +116,8 @@ func scheduled(t *testing.T) string {
 	return fmt.Sprintf("%d/%d", attr.Policy, attr.Priority)
 }
 
-// The harness keeps its priority until the last of several has ended. What Ordinarily runs does not
-// have it, and the thread has it again afterwards, also if that failed.
+// The priority lasts until the last of several harnesses has ended. A function under Ordinarily runs
+// without it; the thread has it again afterwards, even if the function failed.
 func TestTheHarnessHasItsPriorityUntilTheLastEnds(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: real-time scheduling")
@@ -126,7 +126,7 @@ func TestTheHarnessHasItsPriorityUntilTheLastEnds(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	raised, ordinary := fmt.Sprintf("%d/%d", unix.SCHED_RR, harnessPriority), fmt.Sprintf("%d/0", unix.SCHED_NORMAL)
 	var ends []func()
-	defer func() { // whatever failed, the other tests are not urgent
+	defer func() { // later tests run without priority even after a failure
 		for _, end := range ends {
 			end()
 		}

@@ -67,7 +67,7 @@ func (s *Speaker) openFollower() (err error) {
 	return err
 }
 
-// follow reports them to the loop until stop is called.
+// follow reports the peers' link-layer addresses to the loop until stop is called.
 func (s *Speaker) follow() (stop func()) {
 	if s.echoes.follower == nil {
 		return func() {}

@@ -95,7 +95,7 @@ func returning(s config.BFDSession) config.BFDSession {
 	return s
 }
 
-// unaffiliated makes an unaffiliated session of one.
+// unaffiliated makes a session unaffiliated.
 func unaffiliated(s config.BFDSession) config.BFDSession {
 	s.Mode = config.Unaffiliated
 	s = echoing(s)
@@ -248,10 +248,10 @@ func TestEchoPacketsTravelAsRFC5881And9747Ask(t *testing.T) {
 	}
 }
 
-// provoke sends echo packets from an address of the cable's subnet until the peer
-// answers with a redirect: it is one that would (an IPv6 peer not before it has made
-// sure of its link-local address), and the frames are watched by somebody who would see.
-// It returns that address: the last of these packets may still be under way.
+// provoke is the positive control: it sends echo packets from an address of the cable's subnet
+// until the peer answers with a redirect and wire has captured it. An IPv6 peer sends redirects
+// only after duplicate detection of its link-local address. provoke returns the source address,
+// since the last of these packets may still be in flight.
 func provoke(t *testing.T, a, b *end, wire *frames, local netip.Addr) (inside string) {
 	t.Helper()
 	mac, err := net.ParseMAC(b.mac())
@@ -311,7 +311,7 @@ func TestEchoFindsThatThePeersForwardingStopped(t *testing.T) {
 	}
 }
 
-// TestUnaffiliatedSessionsFollowForwardingAlone: with a system without BFD.
+// TestUnaffiliatedSessionsFollowForwardingAlone: the other system has no BFD.
 func TestUnaffiliatedSessionsFollowForwardingAlone(t *testing.T) {
 	t.Parallel()
 	a, b := echoCable(t)
@@ -367,9 +367,9 @@ func TestEchoPacketsComeBackAfterTheirLinkWasDown(t *testing.T) {
 	await(t, one, "has its echo packets back again", echoesCome(s.Sessions[0].Echo.Received+5))
 }
 
-// TestEchoPacketsPassAReversePathFilter: a filter of ours makes an exception for our
-// own that come back, since a packet socket takes them before it; and where it would
-// discard the peer's, we do not offer to return them, nor where we do not forward.
+// TestEchoPacketsPassAReversePathFilter: our filter does not affect our own returning packets,
+// since a packet socket receives them before it. If it would discard the peer's packets, or if we do
+// not forward, we do not offer to return them.
 // Conformance: RFC 5881 2/3
 func TestEchoPacketsPassAReversePathFilter(t *testing.T) {
 	t.Parallel()
@@ -381,7 +381,7 @@ func TestEchoPacketsPassAReversePathFilter(t *testing.T) {
 	await(t, one, "has its echo packets back", echoesCome(5))
 }
 
-// TestEchoIsRefusedWhereTheSystemIsNotFitForIt: by the name of what is in the way.
+// TestEchoIsRefusedWhereTheSystemIsNotFitForIt: the error names the obstacle.
 // Conformance: RFC 5881 2/3 4/10
 func TestEchoIsRefusedWhereTheSystemIsNotFitForIt(t *testing.T) {
 	t.Parallel()
@@ -438,7 +438,7 @@ func TestForgedEchoPacketsChangeNothing(t *testing.T) {
 	forge(254, looped.AppendTo(nil)[:20])
 	forge(254, bytes.Repeat([]byte{0xff}, 28))
 	forge(254, nil)
-	forge(253, looped.AppendTo(nil))      // a router too many
+	forge(253, looped.AppendTo(nil))      // one router too many
 	forge(255, looped.AppendTo(nil))      // none at all
 	forge(255, looped.AppendTo(nil)[:24]) // as long as a packet has to be
 	s := await(t, one, "discarded what the kernel let pass", func(x control.BFDSession) bool { return x.Counters.Dropped["ttl"] == 2 })
@@ -448,7 +448,7 @@ func TestForgedEchoPacketsChangeNothing(t *testing.T) {
 	if want := map[string]uint64{"echo_forged": 2, "length": 2, "ttl": 1}; !maps.Equal(s.Filtered, want) {
 		t.Errorf("the kernel discarded %v, want %v", s.Filtered, want)
 	}
-	forge(254, looped.AppendTo(nil)) // and one that nobody could tell from a genuine one
+	forge(254, looped.AppendTo(nil)) // indistinguishable from a genuine one
 	await(t, one, "took it", func(x control.BFDSession) bool { return x.Counters.Received == 1 })
 }
 

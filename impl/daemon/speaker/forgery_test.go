@@ -20,7 +20,7 @@ type forgery struct {
 	counted string
 }
 
-// bySession is what the filter knows nothing about.
+// bySession is the reason of drops by the session: the filter does not check it.
 var bySession = bfd.DropDetectMult.String()
 
 // forgeries are made for a session's minimum TTL and discriminator. Each would take the
@@ -55,7 +55,7 @@ func TestForgeriesAreDiscardedByTheKernel(t *testing.T) {
 	var left, right []config.BFDSession
 	for _, pair := range [][2]string{{"198.18.9.1", "198.18.9.2"}, {"2001:2:0:9::1", "2001:2:0:9::2"}} {
 		here, there := a.to(pair[0], pair[1]), b.to(pair[1], pair[0])
-		here.Mult, there.Mult = 255, 255 // a host that stands still for a while takes no session down
+		here.Mult, there.Mult = 255, 255 // so that a stall of the host takes no session down
 		left, right = append(left, here), append(right, there)
 		here, there = multihop(here), multihop(there)
 		here.Name, there.Name = "far "+here.Name, "far "+there.Name

@@ -75,7 +75,7 @@ func (e *end) speak(sessions ...config.BFDSession) controller {
 	return controller{s}
 }
 
-// to is a session of 20 ms × 3 from one end to the other.
+// to returns a session of 20 ms × 3 from one end to the other.
 func (e *end) to(local, peer string) config.BFDSession {
 	return config.BFDSession{
 		Name: peer, Mode: config.SingleHop, Interface: e.link,
@@ -154,8 +154,8 @@ func TestSessionsComeUpOverBothProtocolsAndKinds(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_1_DiscriminatorsOfASpeaker: those of one life are not those of
-// another, so that who knew them knows nothing.
+// TestRFC5880_6_8_1_DiscriminatorsOfASpeaker: each start draws new ones, so knowledge of old
+// ones is useless.
 //
 // Conformance: RFC 5880 6.8.1/5
 func TestRFC5880_6_8_1_DiscriminatorsOfASpeaker(t *testing.T) {
@@ -175,7 +175,7 @@ func TestRFC5880_6_8_1_DiscriminatorsOfASpeaker(t *testing.T) {
 	}
 }
 
-// TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime: and not before its end.
+// TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime: and not before it ends.
 func TestAPeerThatGoesSilentIsMissedWithinTheDetectionTime(t *testing.T) {
 	a, b := cable(t)
 	one, two := a.speak(a.to("198.18.9.1", "198.18.9.2")), b.speak(b.to("198.18.9.2", "198.18.9.1"))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestPausesDoubleUpToTheirLimit: and are drawn from the upper half.
+// TestPausesDoubleUpToTheirLimit: each pause is drawn from the upper half of the backoff.
 func TestPausesDoubleUpToTheirLimit(t *testing.T) {
 	b := backoff{first: 50 * time.Millisecond, limit: 5 * time.Second}
 	for failures, whole := range map[int]time.Duration{0: 50, 1: 50, 2: 100, 3: 200, 7: 3200, 8: 5000, 1000: 5000} {
@@ -38,7 +38,7 @@ func (r refusing) StreamUp(id uint64, protocol string) {
 	r.reset(id, "mark: protocol version 2, this node speaks 1")
 }
 
-// TestARefusedStreamIsTriedEverLessOften: and both ends log the reason, in few lines.
+// TestARefusedStreamIsTriedEverLessOften: both ends log the reason, in few lines.
 func TestARefusedStreamIsTriedEverLessOften(t *testing.T) {
 	d, l := configs(t)
 	at := refusing{recorder: newRecorder()}

@@ -47,7 +47,7 @@ func TestAPeerThatRefusesIsNotDialledSooner(t *testing.T) {
 	dialler.PeerHeard() // does not block
 }
 
-// What was heard before an attempt does not end the pause after it.
+// A heartbeat that began before an attempt does not end the pause after it.
 func TestAPeerThatWasHeardBeforeAnAttemptIsDialledOnce(t *testing.T) {
 	d, _ := configs(t)
 	d.Log, d.Retry, d.RetryMax = slog.New(slog.NewTextHandler(newLog(), nil)), time.Hour, time.Hour
@@ -62,7 +62,7 @@ func TestAPeerThatWasHeardBeforeAnAttemptIsDialledOnce(t *testing.T) {
 			t.Fatalf("no attempt has ended within %v", patience)
 		}
 	}
-	time.Sleep(50 * time.Millisecond) // many times what an attempt takes that is refused by the kernel
+	time.Sleep(50 * time.Millisecond) // many times as long as an attempt that the kernel refuses
 	if ends := dialler.Status().Ends[Unreachable]; ends != 1 {
 		t.Errorf("%d attempts, want 1", ends)
 	}

@@ -21,8 +21,8 @@ type stream struct {
 
 	queue   chan []byte
 	queued  atomic.Int64  // bytes queued or being written
-	writing sync.Mutex    // held by who writes to conn
-	kept    chan struct{} // the wire has kept something, which the writer flushes
+	writing sync.Mutex    // held by the goroutine that writes to conn
+	kept    chan struct{} // the wire keeps bytes that the writer must flush
 
 	once sync.Once
 	done chan struct{} // closed by finish
@@ -98,12 +98,12 @@ func (s *stream) send(payload []byte) {
 	}
 }
 
-// maxNow is the longest payload that its sender writes. A longer one costs more time to encrypt than
-// the writer needs to wake up.
+// maxNow is the maximum payload that send writes itself. Encrypting a longer one takes more time than
+// waking up the writer.
 const maxNow = 4 << 10
 
-// sendNow writes a frame if it is small and nothing is before it. Somebody waits for such a
-// frame, and the writer would have to wake up first.
+// sendNow writes a frame if it is small and the queue is empty. The peer waits for such a frame,
+// and waking up the writer would delay it.
 func (s *stream) sendNow(payload []byte) (sent bool) {
 	if len(payload) > maxNow || s.queued.Load() > 0 || !s.writing.TryLock() {
 		return false

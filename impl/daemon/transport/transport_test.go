@@ -337,7 +337,7 @@ func BenchmarkFrames(b *testing.B) {
 			for range b.N {
 				dialler.Send(1, payload)
 				if s := dialler.current.Load(); s != nil && s.queued.Load() > 8<<20 {
-					dialler.Flush(time.Second) // the core's window, in the place of the core
+					dialler.Flush(time.Second) // in place of the core's window
 				}
 				for s := dialler.current.Load(); s != nil && len(s.queue) > maxFrames/2; {
 					dialler.Flush(time.Second)

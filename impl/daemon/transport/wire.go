@@ -10,8 +10,8 @@ import (
 )
 
 // wire is the TCP connection below a stream's TLS. Once it is detached, Write does not
-// block: what the kernel does not take at once is kept until flush. So the loop may write,
-// whatever the peer reads.
+// block: bytes that the kernel does not take at once are kept until flush. So the loop may
+// write even if the peer does not read.
 type wire struct {
 	*net.TCPConn
 	raw syscall.RawConn
@@ -27,7 +27,7 @@ func newWire(conn net.Conn) (*wire, error) {
 	return &wire{TCPConn: tcp, raw: raw}, err
 }
 
-// detach ends the time, that of the handshake, in which Write blocks.
+// detach makes Write non-blocking, after the handshake.
 func (w *wire) detach() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,15 +69,15 @@ func (w *wire) try(b []byte) (taken int, err error) {
 	return taken, nil
 }
 
-// full reports whether something is kept.
+// full reports whether bytes are kept.
 func (w *wire) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.rest) > 0
 }
 
-// flush writes what is kept, and blocks until the kernel has taken it. What is written
-// meanwhile is kept behind it.
+// flush writes the kept bytes and blocks until the kernel has taken them. Bytes written meanwhile
+// are kept after them.
 func (w *wire) flush() error {
 	for {
 		w.mu.Lock()

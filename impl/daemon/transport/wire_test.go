@@ -36,7 +36,7 @@ func cable(t *testing.T) (*wire, net.Conn) {
 }
 
 // TestWhatTheKernelDoesNotTakeIsKeptInOrder: no write blocks while the other end does not
-// read, and everything arrives once it does, also what is written during the flush.
+// read. Once it reads, everything arrives, including what is written during the flush.
 func TestWhatTheKernelDoesNotTakeIsKeptInOrder(t *testing.T) {
 	w, other := cable(t)
 	w.detach()
@@ -113,8 +113,8 @@ func (p *pause) StreamFrame(id uint64, b []byte) {
 	p.recorder.StreamFrame(id, b)
 }
 
-// TestSmallFramesKeepTheirOrder among large ones, which the writer sends, and before and
-// after the kernel's buffers were full. The last frame is a small one that was kept.
+// TestSmallFramesKeepTheirOrder: among large ones, which the writer sends, and before and after the
+// kernel's buffers are full. The last frame is a small one that was kept.
 func TestSmallFramesKeepTheirOrder(t *testing.T) {
 	d, l := configs(t)
 	p := &pause{newRecorder(), make(chan struct{}), make(chan struct{})}
@@ -158,7 +158,7 @@ func TestSmallFramesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// TestASmallFrameDoesNotWaitForTheWriter, a large one does.
+// TestASmallFrameDoesNotWaitForTheWriter: a large one does.
 func TestASmallFrameDoesNotWaitForTheWriter(t *testing.T) {
 	d, l := configs(t)
 	listener, dialler := start(t, l), start(t, d)
