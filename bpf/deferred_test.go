@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
+	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
@@ -255,6 +256,65 @@ func TestAFullDoorbellHasRung(t *testing.T) {
 	checkDoorbell(t, s, true, "when it is full")
 	deferred()
 	checkDoorbell(t, s, true, "after it was full")
+}
+
+// TestRepliesLeaveRoomForEvents: half of the ring is theirs, because a flow whose event is lost is not
+// replicated. A reply that would need it is forwarded at once.
+func TestRepliesLeaveRoomForEvents(t *testing.T) {
+	const room, flows = eventRing/2/(128+8) + 1, 20 // a record has 128 bytes and its header; the last may begin before the half
+	for _, tt := range []struct {
+		proto  flow.Proto
+		answer int
+		then   flow.State
+	}{{flow.TCP, syn | ack, flow.SynSent}, {flow.UDP, 0, flow.Assured}} {
+		t.Run(tt.proto.String(), func(t *testing.T) {
+			cfg := deferringConfig()
+			cfg.MaxFlows = 2 * flows
+			s := newProgramSubject(t, cfg)
+			s.must(s.Lease(clock.Never))
+			original, talk := toVIP(tt.proto, 40000, dnatPort), conversation{}
+			send := func(st step) string {
+				if tt.proto == flow.TCP {
+					st.frame = talk.number(t, s, st.link, st.frame)
+				}
+				got, _ := fate(t, s, st.link, st.frame)
+				return got
+			}
+			poll := func() (n int) {
+				_, err := s.Poll(dataplane.AllPending, func(flow.Event) { n++ })
+				s.must(err)
+				return n
+			}
+			send(in(original, syn, ""))
+			e, _, err := s.Lookup(original)
+			s.must(err)
+			poll()
+			for i := range room {
+				if got := send(back(e.Reply, tt.answer, "")); got != "defer" {
+					t.Fatalf("reply %d: %s", i, got)
+				}
+			}
+			if got, want := send(back(e.Reply, tt.answer, "")), forwarded(original.Reverse()); got != want {
+				t.Errorf("the reply after %d: %s, want %s", room, got, want)
+			}
+			if e, _, err = s.Lookup(original); err != nil || e.State != tt.then {
+				t.Errorf("the flow is %v (%v), want %v", e.State, err, tt.then)
+			}
+			for i := range uint16(flows) {
+				send(in(toVIP(tt.proto, 41000+i, dnatPort), syn, ""))
+			}
+			if c := counters(t, s); c.Deferred != uint64(room) || c.Undeferred != 1 || c.Forwarded[reply] != 1 || c.EventsLost != 0 {
+				t.Errorf("%d replies were deferred, %d not, %d forwarded, %d events lost", c.Deferred, c.Undeferred, c.Forwarded[reply], c.EventsLost)
+			}
+			want := room + flows
+			if tt.then == flow.Assured {
+				want++ // the change of state
+			}
+			if got := poll(); got != want {
+				t.Errorf("%d events, want %d", got, want)
+			}
+		})
+	}
 }
 
 // forwardedAs is what the first packet of a dnat flow to one backend is forwarded as.

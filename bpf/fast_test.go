@@ -285,3 +285,33 @@ func TestXDPLeavesDatagramsWithoutAChecksumAlone(t *testing.T) {
 		})
 	}
 }
+
+// A packet whose checksum its sender left to the device goes by TCX: XDP would transmit it without one.
+func TestXDPLeavesPartialChecksumsToTheKernel(t *testing.T) {
+	overXDP(t)
+	bothFamilies(t, func(t *testing.T) {
+		s := newProgramSubject(t, testConfig())
+		for _, proto := range []flow.Proto{flow.TCP, flow.UDP, flow.SCTP} {
+			s.reset()
+			s.must(s.Lease(clock.Never))
+			o, r, state := toVIP(proto, 40000, dnatPort), dnatReply(proto, 40000, 8081), flow.Established
+			if proto == flow.UDP {
+				state = flow.Assured
+			}
+			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: state, Origin: flow.Synced}}))
+			for i, fast := range []uint64{0, 1, 1, 2} { // the first of each direction is the kernel's
+				for _, st := range []step{in(o, ack, forwarded(r.Reverse())), back(r, ack, forwarded(o.Reverse()))} {
+					if i == 2 {
+						st.frame = partial(st.frame)
+					}
+					if got, _ := fate(t, s, st.link, st.frame); got != st.want {
+						t.Errorf("%s, packet %d: %s, want %s", proto, i, got, st.want)
+					}
+				}
+				if counters(t, s); s.fast.Forwarded != [2]uint64{fast, fast} {
+					t.Errorf("%s, packet %d: %v packets went by XDP, want %d of each direction", proto, i, s.fast.Forwarded, fast)
+				}
+			}
+		}
+	})
+}

@@ -116,3 +116,22 @@ func TestNeighboursOfTheOtherLinkAreTheKernels(t *testing.T) {
 		}
 	})
 }
+
+// A backend that the kernel knows by a group address, entered by hand, is addressed by the kernel: the
+// bit that makes it a group says of a remembered neighbour that packets are encapsulated.
+func TestGroupAddressesAreTheKernels(t *testing.T) {
+	eachWay(t, func(t *testing.T) {
+		s, group := newProgramSubject(t, testConfig()), net.HardwareAddr{3, 0, 0, 0, 8, 1}
+		s.inside(func() {
+			link, err := net.InterfaceByName("backend0")
+			s.must(err)
+			s.neighbour(link, group, backendAddr, secondBackend)
+		})
+		s.must(s.Lease(clock.Never))
+		for _, port := range []uint16{directPort, tunnelPort, dnatPort} {
+			if n := s.addressed(toVIP(flow.TCP, 40000, port), group); n > 0 {
+				t.Errorf("port %d: %d packets were addressed to it", port, n)
+			}
+		}
+	})
+}

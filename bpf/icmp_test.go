@@ -209,16 +209,18 @@ func strictTests() []packetTest {
 
 // A ping is dropped where the configuration says so.
 func TestPingsAreDroppedOnRequest(t *testing.T) {
-	cfg := testConfig()
-	cfg.DropEcho = true
-	eachSubject(t, cfg, func(t *testing.T, s subject) {
-		if err := s.Lease(clock.Never); err != nil {
-			t.Fatal(err)
-		}
-		got, _ := fate(t, s, "client0", icmpFrame(clientMAC, address(clientAddr), address(vipAddr), echoRequest, 0, nil))
-		if got != "drop icmp" {
-			t.Errorf("got %s", got)
-		}
+	bothFamilies(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.DropEcho = true
+		eachSubject(t, cfg, func(t *testing.T, s subject) {
+			if err := s.Lease(clock.Never); err != nil {
+				t.Fatal(err)
+			}
+			got, _ := fate(t, s, "client0", icmpFrame(clientMAC, address(clientAddr), address(vipAddr), echoRequestType(), 0, nil))
+			if got != "drop icmp" {
+				t.Errorf("got %s", got)
+			}
+		})
 	})
 }
 

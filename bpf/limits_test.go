@@ -116,6 +116,10 @@ func limitTests() []packetTest {
 		rule: "a closed flow that is opened anew is counted already, but is embryonic again",
 		steps: all([]step{limits(dataplane.Limits{SourceFlows: 1, Embryonic: 1}), apply(known(clientAddr, 40000, flow.Closed)), swept,
 			refused(clientAddr, 40001, "source-limit"), opens(clientAddr, 40000), refused(otherClient, 40000, "service-limit")}),
+	}, {
+		rule: "so it takes no place of another flow",
+		steps: all([]step{limits(dataplane.Limits{Flows: 2, SourceFlows: 2}), apply(known(clientAddr, 40000, flow.Closed)), swept,
+			opens(clientAddr, 40000), opens(clientAddr, 40001), refused(clientAddr, 40002, "source-limit"), refused(otherClient, 40000, "service-limit")}),
 	}}
 }
 

@@ -82,13 +82,14 @@ func TestAFlowWithoutABackendIsRefused(t *testing.T) {
 			}{
 				{"mid-flow", fromClient(o, ack), "drop miss"},
 				{"a RST", fromClient(o, rst), "drop miss"},
+				{"the first fragment of a SYN", fragments(frameTo(clientMAC, o, syn, long), 7, 24)[0], "drop no-backend"},
 				{"a service that does not refuse", fromClient(toVIP(flow.TCP, 40000, emptyPort), syn), "drop no-backend"},
 			} {
 				if got, _ := fate(t, s, "client0", c.frame); got != c.want {
 					t.Errorf("%s: %s, want %s", c.name, got, c.want)
 				}
 			}
-			relayed := fromPeer(step{frame: plain}).frame
+			relayed := fromPeer(step{link: "client0", frame: plain}).frame
 			if err := knowPeer().do(s); err != nil {
 				t.Fatal(err)
 			}

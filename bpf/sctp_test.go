@@ -270,6 +270,34 @@ func TestFragmentsOfSCTP(t *testing.T) {
 	})
 }
 
+// An error about an INIT quotes its initiate tag, without which its sender must discard the error
+// (RFC 9260 10). Of any other packet the first eight bytes will do.
+func TestErrorsQuoteTheInitiateTag(t *testing.T) {
+	bothFamilies(t, func(t *testing.T) {
+		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+			if err := s.Lease(clock.Never); err != nil {
+				t.Fatal(err)
+			}
+			a := association{toVIP(flow.SCTP, 40000, dnatPort), dnatReply(flow.SCTP, 40000, 8081)}
+			for _, tt := range []struct {
+				what   string
+				frame  []byte
+				quoted int // bytes
+			}{{"an INIT", a.init().frame, 20}, {"data", sctpFrame(clientMAC, a.original, clientTag, chunk(chunkData, 3, "x")), 8}} {
+				ttl, ip := 8, 20
+				if inIPv6 {
+					ttl, ip = 7, 40
+				}
+				frame := withIP(tt.frame, ttl, 1)
+				_, out := s.packet("client0", frame)
+				if want := frame[ethernetLen : ethernetLen+ip+tt.quoted]; !bytes.HasSuffix(out, want) || len(out) != ethernetLen+ip+8+len(want) {
+					t.Errorf("the error about %s is\n%x, want it to quote\n%x", tt.what, out, want)
+				}
+			}
+		})
+	})
+}
+
 // An error is forwarded if it quotes the tag of the direction; before there is one, only an INIT can be quoted.
 func TestErrorsAboutSCTP(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
