@@ -356,7 +356,7 @@ func TestThePollerWakesForDeadlineAndForWake(t *testing.T) {
 
 func TestLatenessCountsByBucket(t *testing.T) {
 	var l lateness
-	for _, d := range []time.Duration{-time.Second, 0, 100 * time.Microsecond, 101 * time.Microsecond, time.Second} {
+	for _, d := range []time.Duration{-time.Second, 0, 100 * time.Microsecond, time.Second, 101 * time.Microsecond} {
 		l.note(d)
 	}
 	if l.counts[0] != 2 || l.counts[1] != 1 || l.counts[len(l.counts)-1] != 1 || l.max != time.Second {
