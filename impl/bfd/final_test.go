@@ -47,6 +47,32 @@ func TestRFC5880_6_8_7_AFloodOfPollsIsAnsweredSeldom(t *testing.T) {
 	}
 }
 
+// TestAPollThatWaitsForItsFinalIsNotForgotten: a packet without the Poll bit that comes before the limit allows the
+// Final does not cancel it.
+func TestAPollThatWaitsForItsFinalIsNotForgotten(t *testing.T) {
+	r := newRig(t)
+	r.up()
+	r.run(time.Second / 10)
+	r.receive(peerPacket(Up))
+	r.take()
+	poll := peerPacket(Up)
+	poll.Poll = true
+	finals := 0
+	for range finalBurst + 1 {
+		r.receive(poll)
+	}
+	r.receive(peerPacket(Up))
+	r.run(26 * ms)
+	for _, p := range r.take() {
+		if p.Final {
+			finals++
+		}
+	}
+	if finals != finalBurst+1 {
+		t.Errorf("%d Polls drew %d Finals", finalBurst+1, finals)
+	}
+}
+
 // TestThePeersPollsAreAnsweredAtOnce: even if each of the peer's packets is a Poll, with any
 // intervals, so that the limit delays no proof.
 func TestThePeersPollsAreAnsweredAtOnce(t *testing.T) {

@@ -68,3 +68,35 @@ func TestALostTargetSettlesAnew(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoThatServeGetTheirTimeFromTheClaimOn: a node that has heard a peer serve for long claims beside it. The
+// sessions and the stream get their time from then on, not from when the peer was first heard to serve.
+func TestTwoThatServeGetTheirTimeFromTheClaimOn(t *testing.T) {
+	h := hearing{now: 1000, up: true, condition: serving}
+	r := rival{since: clock.Never, both: clock.Never}
+	r.observe(&h, false)
+	if r.both != clock.Never {
+		t.Errorf("both serve since %v, although this node does not", r.both)
+	}
+	h.now = h.now.Add(10 * hearLimit)
+	r.observe(&h, true)
+	if r.both != h.now || r.stands(h.now) || !r.stands(h.now.Add(hearLimit)) {
+		t.Errorf("both serve since %v, want %v; stands %v", r.both, h.now, r.stands(h.now))
+	}
+}
+
+// TestAStandoffBeginsWithTheLossOfTheStream: while the peer speaks on the stream there is none. If it counted from
+// before, both would have their turn at once when the stream is lost.
+func TestAStandoffBeginsWithTheLossOfTheStream(t *testing.T) {
+	n := Node{now: 1000, standoff: standoff{since: clock.Never}}
+	h := hearing{up: true, condition: standby, speaks: true}
+	n.checkStandoff(&h)
+	if n.standoff.since != clock.Never {
+		t.Errorf("a standoff since %v beside a live stream", n.standoff.since)
+	}
+	h.speaks, n.now = false, 2000
+	n.checkStandoff(&h)
+	if n.standoff.since != n.now {
+		t.Errorf("a standoff since %v, want %v", n.standoff.since, n.now)
+	}
+}
