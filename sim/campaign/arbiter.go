@@ -8,16 +8,14 @@ import (
 	"baton/sim"
 )
 
-// In how many of the cases the pair has an arbiter, or a gateway as its arbiter; and with how many of the
-// arbiters a MASTER goes on without it.
 const (
-	arbiterShare = 0.2
-	gatewayShare = 0.12
-	keepShare    = 0.4
+	arbiterShare = 0.2  // of the cases: the pair has an arbiter
+	gatewayShare = 0.12 // of the cases: a gateway is the arbiter
+	keepShare    = 0.4  // of the arbiters: policy keep-serving
 )
 
-// gatewayArbiter draws a host that is the arbiter, from a stream of its own. Over a link that loses packets
-// no node can tell a lost probe from a lost gateway: a gentle case has none there.
+// gatewayArbiter draws a host that serves as the arbiter. On a link with loss a node cannot tell a
+// lost probe from a failed gateway, so a gentle case has no gateway there.
 func (d *drawing) gatewayArbiter(draw *sim.Random, w weather, gentle bool) {
 	link, host := lab.Clients, "client1"
 	if draw.Chance(0.5) {
@@ -31,8 +29,8 @@ func (d *drawing) gatewayArbiter(draw *sim.Random, w weather, gentle bool) {
 	d.line("config arbiter.gateway=%s track.every=%s track.misses=%d", host, every, misses)
 }
 
-// arbiter draws one, from a stream of its own, so that the rest of a case does not depend
-// on it, and its policy from another. In a rough case it may be slow, or fail, until everything is healed.
+// arbiter draws an arbiter and its policy. In a rough case the arbiter may be slow or fail until
+// everything is healed.
 func (d *drawing) arbiter(draw, policy *sim.Random, w *weather, gentle bool) {
 	keeps := policy.Chance(keepShare)
 	has, bad := draw.Chance(arbiterShare), draw.Chance(0.5)

@@ -7,7 +7,7 @@ import (
 	"baton/sim/campaign"
 )
 
-// seedFloor is how many sixty-second seeds a campaign must run in a second.
+// seedFloor is the minimum number of seeds per second, each of about sixty simulated seconds.
 const seedFloor = 20
 
 // BenchmarkSeeds runs a campaign on every core, as baton sim does. An op is a seed.

@@ -8,12 +8,12 @@ import (
 	"baton/sim"
 )
 
-// breakageShare is in how many of the rough cases a node begins with a dataplane that is
-// broken, and is never mended: its next process has a sound one.
+// breakageShare is the share of rough cases in which a node starts with a broken dataplane. It is
+// never mended; the node's next process has a sound one.
 const breakageShare = 0.2
 
-// breakage draws what a node cannot do, from a stream of its own. A pair serves through each
-// of these: what a node cannot learn from events it reads, and what it cannot read it says.
+// breakage draws which dataplane access fails. A pair keeps serving through either: a node that
+// loses flow events reads its table, and one that cannot read its table reports so.
 func (d *drawing) breakage(draw *sim.Random) {
 	node := lab.Nodes()[draw.Below(2)]
 	verb := pickOf(draw, fault.Events+" lost", fault.Map+" unread")
@@ -25,20 +25,20 @@ func (d *drawing) breakage(draw *sim.Random) {
 	}
 }
 
-// damageShare is in how many of the rough cases the table of a node is damaged.
+// damageShare is the share of rough cases in which a node's table is damaged.
 const damageShare = 0.15
 
-// damage draws of which, from a stream of its own. It is done before the first fault, while
-// both nodes run, which may end either before it has repaired its table. A node that cannot
-// read its table never repairs it.
+// damage draws the node whose table is damaged, before the first fault and while both nodes run. A
+// later fault may end the node before it has repaired its table. A node that cannot read its
+// table cannot repair it, so it is never drawn.
 func (d *drawing) damage(draw *sim.Random) {
 	if node := pickOf(draw, lab.Nodes()...); draw.Chance(damageShare) && node != d.unread {
 		d.step(calm-2*time.Millisecond, "map damaged %s", node)
 	}
 }
 
-// settled is what the pair comes to once every other fault is healed. While a MASTER cannot
-// read its dataplane its peer is not in sync, because there may be flows that it was not told of.
+// settled is the state that the pair must reach once every other fault is healed. While a MASTER
+// cannot read its dataplane its peer is not in sync, because flows may be missing.
 func (d *drawing) settled(pair [2]*machine) string {
 	for _, node := range pair {
 		if node.name == d.unread && !node.ended {

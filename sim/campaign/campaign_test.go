@@ -11,7 +11,7 @@ import (
 	"baton/sim/campaign"
 )
 
-// seeds is how many seeds a test runs: few in a suite, many by hand.
+// seeds is how many seeds a test runs: few, or BATON_SEEDS.
 func seeds(t *testing.T, few int) int {
 	if text := os.Getenv("BATON_SEEDS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -38,8 +38,8 @@ func TestSafeSeedsFindNothing(t *testing.T) {
 	t.Logf("%d seeds, %d inconclusive, %.1f seeds/s, %.0f simulated seconds a second", p.Done, p.Inconclusive, p.SeedsPerSecond(), p.Speed())
 }
 
-// TestUnsafeSeedsFindTheBug: with the gates off the seed bug shows within 50 seeds,
-// wherever they begin: not only that a gate was passed, but that a client got a RST.
+// TestUnsafeSeedsFindTheBug: with the gates off the historical bug shows within 50 seeds from any
+// start. It shows as a RST to a client, not only as a passed gate.
 func TestUnsafeSeedsFindTheBug(t *testing.T) {
 	for _, start := range []uint64{1, 1001, 20001} {
 		seed := start

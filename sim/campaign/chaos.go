@@ -12,18 +12,17 @@ import (
 	"baton/sim"
 )
 
-// weather is what a case has of chaos.
+// weather is the chaos of a case.
 type weather struct {
 	lines []plan.Chaos
-	jumps bool // a clock steps by more than a lease can leave
+	jumps bool // a clock steps by more than leaseLeaves
 }
 
-// leaseLeaves is less than the tenth of the shortest detection time that is drawn: a
-// lease ends that long before the peer may claim (impl/node), so that a clock which
-// steps by less harms nobody.
+// leaseLeaves is the largest harmless clock step. A lease ends a tenth of the detection time before
+// the peer may claim (impl/node); this is less than a tenth of the shortest one drawn.
 const leaseLeaves = 5 * time.Millisecond
 
-// text writes the lines.
+// text returns the chaos as lines of a scenario.
 func (w weather) text() string {
 	var b strings.Builder
 	for _, c := range w.lines {
@@ -32,7 +31,7 @@ func (w weather) text() string {
 	return b.String()
 }
 
-// lossless counts the heartbeat's paths on which no packet is ever lost.
+// lossless counts the heartbeat paths without packet loss.
 func (w weather) lossless() int {
 	paths := 0
 	for _, link := range []string{lab.Clients, lab.Sync} {
@@ -43,7 +42,7 @@ func (w weather) lossless() int {
 	return paths
 }
 
-// has reports whether a key is set that concerns no link.
+// has reports whether a key that does not belong to a link is set.
 func (w weather) has(key string) bool {
 	return slices.ContainsFunc(w.lines, func(c plan.Chaos) bool { return c.Link == "" && c.Key == key })
 }
@@ -55,19 +54,19 @@ func (w weather) loses(link string) bool {
 	})
 }
 
-// DrawChaos draws what goes wrong besides the steps, each fault with the probability
-// share, and how bad it is, as lines of a scenario.
+// DrawChaos draws chaos lines of a scenario: each fault with the probability share, and its
+// severity.
 func DrawChaos(draw *sim.Random, share float64) string { return drawChaos(draw, share, false).text() }
 
-// drawChaos leaves out of a gentle case what takes sessions away by itself: it does
-// one thing at a time, so that it may claim that no session suffers.
+// drawChaos draws the chaos of a case. A gentle case claims that no session is lost, so it gets
+// none that can lose sessions by itself (stall, flow.events).
 func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 	var w weather
 	set := func(key, value string) { w.lines = append(w.lines, plan.Chaos{Key: key, Value: value}) }
 	on := func(add func()) {
 		before := w
 		active := draw.Chance(share)
-		add() // draws whether or not it counts, so that one fault does not move the others
+		add() // always draws, so that one fault does not change the draws of the others
 		if !active {
 			w = before
 		}
@@ -112,17 +111,16 @@ func drawChaos(draw *sim.Random, share float64, gentle bool) weather {
 	return w
 }
 
-// lastingShare is in how many of the cases that part of the weather stays for ever which a
-// pair has to serve through, and nothing else is wrong besides the steps.
+// lastingShare is the share of cases whose chaos never ends. They keep only the lasting part of the
+// drawn chaos.
 const lastingShare = 0.3
 
-// lasting is that part of the weather.
+// lasting returns the part of the chaos that a pair must serve through.
 func (w weather) lasting() weather {
 	return weather{lines: slices.DeleteFunc(slices.Clone(w.lines), func(c plan.Chaos) bool { return !plan.ServesThrough(c.Key) })}
 }
 
-// drawLink draws an impaired link: in all directions alike, or one that loses or
-// delays what a single node sends.
+// drawLink draws the impairment of a link: of all directions, or only of what one node sends.
 func drawLink(draw *sim.Random, link string) []plan.Chaos {
 	var lines []plan.Chaos
 	from := ""
@@ -161,7 +159,7 @@ func drawLink(draw *sim.Random, link string) []plan.Chaos {
 	return lines
 }
 
-// portion draws a share below limit, with as many digits as a reader can do with.
+// portion draws a share below limit, with five decimals.
 func portion(draw *sim.Random, limit float64) string {
 	return strconv.FormatFloat(limit*draw.Float(), 'f', 5, 64)
 }

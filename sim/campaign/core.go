@@ -9,15 +9,14 @@ import (
 	"baton/scenarios/plan"
 )
 
-// coreShare is in how many of the rough cases only a core is healed at the end.
+// coreShare is the share of rough cases in which only a core is healed at the end.
 const coreShare = 0.6
 
-// healCore ends the phase of faults for a core alone, one node and what it tracks, and
-// leaves what else was drawn for ever: the other node down or frozen, or cuts between
-// the two, of a path or of one of its directions. Of what a node loses towards clients and
-// backends only what it tracks may stay: nothing else can make it yield. A gateway is also a
-// client, and a node that hears neither it nor its peer does not serve: its cut does not stay.
-// Where that leaves nothing, something is cut that stays.
+// healCore ends the fault phase for a core only: one node and the hosts it tracks. Other faults may
+// stay for ever: the other node down or frozen, or cuts between the two nodes. Of the cuts towards
+// clients and backends only the other node's towards the backends may stay, and only if the nodes
+// track them: nothing else makes it yield. A cut of the gateway never stays: a node that hears
+// neither gateway nor peer does not serve. If both nodes run and nothing is cut, a cut is added.
 func (d *drawing) healCore(pair [2]*machine) {
 	side := d.core.Below(2)
 	core, other := pair[side], pair[1-side]
@@ -34,10 +33,10 @@ func (d *drawing) healCore(pair [2]*machine) {
 		}
 	}
 	if silences(stay, core.name, other.name) {
-		// A node that hears of no other node keeps the role, even without its targets.
+		// A node that does not hear its peer keeps the role even without its targets.
 		stay = slices.DeleteFunc(stay, func(cut string) bool { return strings.Contains(cut, "-> "+lab.Backends) })
 	}
-	if len(stay) < len(d.cuts) { // cuts overlap: all are healed, and what stays is cut at the same instant
+	if len(stay) < len(d.cuts) { // cuts overlap, so heal all and cut again those that stay, at the same instant
 		d.step(at, "heal")
 		for _, cut := range stay {
 			d.step(at, "cut %s", cut)
@@ -58,15 +57,15 @@ func (d *drawing) healCore(pair [2]*machine) {
 			restored++
 		}
 	}
-	// Of two MASTERs one may hear the other again and yield; where the other hears nothing
-	// of that, hosts find it by its next refresh.
+	// Of two MASTERs one may hear the other again and yield. The other may not notice; then hosts
+	// return to it only with its next refresh.
 	at += plan.SlowInterval + plan.HearLimit + d.recovery()
-	if d.jumps { // no clock does any more
+	if d.jumps { // no clock steps any more
 		d.step(at, "expect exclusive and kept throughout 20s")
 	}
-	// Two MASTERs whose announcements are lost now and then, or that began together and announce
-	// within a packet's delay of each other, may end with one at the clients' edge and the other at
-	// the backends', until both of one's next pair arrive last.
+	// Two MASTERs may split the edges: clients send to one and backends to the other, until both
+	// announcements of one arrive last. That happens if announcements are lost, or if both nodes
+	// started together and announce within a packet's delay of each other.
 	apart := core.runs() && other.runs() && silences(stay, core.name, other.name)
 	if !apart || !d.garpsLost && restored < len(pair) {
 		d.step(at, "expect gap(probe) < 1s")
@@ -85,10 +84,10 @@ func silences(cuts []string, one, other string) bool {
 	return dropped(lab.Clients) && dropped(lab.Sync)
 }
 
-// interruptShare is how often a handover is asked for when its stream is about to die.
+// interruptShare is the share of handovers during which the sync stream is cut.
 const interruptShare = 0.3
 
-// interrupt cuts what the role is handed over by.
+// interrupt cuts one direction of the sync path just before a handover.
 func (d *drawing) interrupt(at time.Duration, node, peer *machine) {
 	if d.core.Chance(interruptShare) && node.runs() && peer.runs() && at-peer.since >= settling {
 		d.cut(at, pickOf(d.core, node.name+" -> "+peer.name, peer.name+" -> "+node.name)+" via sync")

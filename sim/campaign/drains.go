@@ -9,11 +9,11 @@ import (
 	"baton/sim"
 )
 
-// drainShare is in how many of the cases with several backends one of them is drained.
+// drainShare is the share of cases with several backends in which one of them is drained.
 const drainShare = 0.25
 
-// drains draws drains of one backend, from a stream of its own, so that another remains. The node that
-// is asked runs then, and refuses if it follows the MASTER: both are receipts.
+// drains draws drains of one backend, so that another remains. The node that is asked must be
+// running; it may refuse because it follows the MASTER, which is a receipt too.
 func (d *drawing) drains(draw *sim.Random) {
 	backend := 1 + draw.Below(d.backends)
 	if !draw.Chance(drainShare) || d.backends == 1 {
@@ -29,7 +29,7 @@ func (d *drawing) drains(draw *sim.Random) {
 	}
 }
 
-// runsAt reports whether a node runs at an instant, and has for long enough to answer.
+// runsAt reports whether a node runs at an instant and has run for long enough to answer.
 func (d *drawing) runsAt(node string, at time.Duration) bool {
 	runs, since := true, -settling
 	for _, s := range d.ordered() {

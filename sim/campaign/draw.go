@@ -13,8 +13,7 @@ import (
 	"baton/sim"
 )
 
-// Case is what a seed stands for: a scenario, chaos and all, and the seed of the
-// world in which it runs.
+// Case is a drawn scenario, with its chaos, and the seed of the world in which it runs.
 type Case struct {
 	Seed uint64
 	Plan *plan.Plan
@@ -22,43 +21,43 @@ type Case struct {
 
 // Phases of a case, on the scenario's clock.
 const (
-	calm   = 3 * time.Second // after the beginning
-	healed = 40 * time.Second
+	calm   = 3 * time.Second  // no faults before
+	healed = 40 * time.Second // no new faults after
 )
 
-// drawing writes the scenario of a seed.
+// drawing builds the scenario of a seed.
 type drawing struct {
 	*sim.Random
 	text     strings.Builder
 	timeline []step
-	// lossy: both paths may lose packets, and two nodes alone cannot tell a dead peer from
-	// a lost one. jumps: a clock jumps by more than a lease leaves, so that one waits for
-	// less than the detection time.
+	// lossy: both paths may lose packets, and then two nodes cannot tell a dead peer from lost
+	// heartbeats. jumps: a clock steps by more than leaseLeaves, so that a node may claim before
+	// its peer's lease has ended.
 	lossy, jumps bool
-	// garpsLost: announcements may be lost to the end.
+	// garpsLost: announcements may be lost until the end of the run.
 	garpsLost bool
-	// late: a flow's first packets may be lost, so that it is opened at any time: also too late
-	// for its MASTER, which ends at that instant, to replicate it.
+	// late: the first packets of a flow may be lost, so it may be opened at any time, also just
+	// before its MASTER ends and too late to be replicated.
 	late bool
-	// unread is the node that cannot read its dataplane as long as its first process runs.
+	// unread is the node whose first process cannot read its dataplane.
 	unread string
-	// cuts are those that are not healed.
+	// cuts are the cuts not healed yet.
 	cuts []string
-	// core draws what stays for ever.
+	// core draws the faults that stay for ever.
 	core *sim.Random
 	// hold is the recovery delay of both nodes.
 	hold time.Duration
-	// tracks says that the nodes track the backends.
+	// tracks: the nodes track the backends.
 	tracks bool
-	// gateway is the host that is the arbiter, or "".
+	// gateway is the host that serves as the arbiter, or "".
 	gateway string
-	// backends is how many there are.
+	// backends is the number of backends.
 	backends int
-	// ports says to which port of a range a service's load goes, by the service's name.
+	// ports holds the port option of the load of services with a port range, by service name.
 	ports map[string]string
-	// bounded: a limit may keep a client's new connections out.
+	// bounded: a limit may refuse a client's new connections.
 	bounded bool
-	// drained: a backend is drained, which takes its UDP flows away.
+	// drained: a backend is drained, which moves its UDP flows.
 	drained bool
 }
 
@@ -68,19 +67,19 @@ type step struct {
 	text string
 }
 
-// refresh is within what time a MASTER announces again, with something to spare: by
-// then announcements that were all lost have been made up for.
+// refresh is more than the interval between a MASTER's repeated announcements: after that time
+// lost announcements have been made up for.
 const refresh = 12 * time.Second
 
 // connectTime is how long a client tries to connect.
 const connectTime = 3 * time.Second
 
-// unansweredMost is how many of some hundred sessions and idle flows may have no answer
-// where links lose packets.
+// unansweredMost bounds how many of a few hundred sessions and idle flows may stay unanswered when
+// links lose packets.
 const unansweredMost = 20
 
-// recovery is how long after the last fault the pair may need to serve again: a node
-// that flapped waits for a lengthened recovery delay.
+// recovery is how long after the last fault the pair may take to serve again: a node that flapped
+// has a longer recovery delay.
 func (d *drawing) recovery() time.Duration {
 	return max(refresh, plan.HoldFactorMax*d.hold+2*time.Second)
 }
@@ -102,8 +101,9 @@ func pick[T any](d *drawing, values ...T) T { return pickOf(d.Random, values...)
 
 func pickOf[T any](draw *sim.Random, values ...T) T { return values[draw.Below(len(values))] }
 
-// Draw returns the case of a seed. unsafe turns the gates off, which recreates
-// the historical bug: it shows that the campaign can see it.
+// Draw returns the case of a seed. unsafe turns the gates off, which recreates the historical bug,
+// to prove that the campaign finds it. Each feature draws from its own random stream, so that a change
+// to one does not change the draws of the others.
 func Draw(seed uint64, unsafe bool) (Case, error) {
 	d := &drawing{Random: sim.NewRandom(seed, "campaign"), core: sim.NewRandom(seed, "campaign/core"), ports: map[string]string{}}
 	gentle := unsafe || d.Chance(0.5)
@@ -141,7 +141,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	file := fmt.Sprintf("campaign-%d.scn", seed)
 	p, err := plan.Parse(file, []byte(d.text.String()))
 	if err == nil {
-		p, err = plan.Parse(file, []byte(plan.Print(p))) // what is run is what is printed, word for word
+		p, err = plan.Parse(file, []byte(plan.Print(p))) // so that exactly the printed text is run
 	}
 	if err != nil {
 		return Case{}, fmt.Errorf("campaign: seed %d: %w\n%s", seed, err, d.text.String())
@@ -149,10 +149,10 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	return Case{Seed: seed, Plan: p}, nil
 }
 
-// topology draws the pair and its timers. In one pair of four a node has a
-// RequiredMinRxInterval of its own. What else bounds a lease is the same on both, as
-// docs/node.md asks: a node that boots next to a frozen MASTER has only its own
-// timers to tell how long that one's lease may be.
+// topology draws the pair and its timers. In one pair of four a node has its own
+// RequiredMinRxInterval. The other timers that bound a lease are the same on both nodes, as
+// docs/node.md requires: a node that boots next to a frozen MASTER estimates the peer's lease from
+// its own timers.
 func (d *drawing) topology(unsafe bool) {
 	clients := 1 + d.Below(3)
 	d.backends = 1 + d.Below(4)
@@ -177,9 +177,8 @@ func (d *drawing) topology(unsafe bool) {
 	}
 }
 
-// services draws two services, and in some cases one of SCTP. What is rare in one comes from a stream
-// of its own: its family, whether it counts connections, whether its backends answer clients
-// directly, by what way they get packets then, in which family, and a range of ports.
+// services draws two services, and in some cases an SCTP service. Rare features have their own
+// random streams: IPv6, least-conn, direct server return, tunnels, their outer family, port ranges.
 func (d *drawing) services(stream func(of string) *sim.Random) {
 	families, counting, direct, tunnels, outer, ranges := stream("families"), stream("balance"), stream("direct"), stream("tunnels"), stream("outer"), stream("ranges")
 	for _, service := range []struct {
@@ -214,43 +213,43 @@ func (d *drawing) services(stream func(of string) *sim.Random) {
 	}
 }
 
-// vips are the VIP of each family.
+// vips are the VIPs by family.
 var vips = [lab.Families]string{lab.IPv4: "198.18.0.100", lab.IPv6: "[2001:2::100]"}
 
-// In how many of the services each is drawn.
+// Shares of the services with each feature.
 const (
 	ipv6Share      = 0.25
 	leastConnShare = 0.2
 	directShare    = 0.15
 	tunnelShare    = 0.5 // of the direct ones
-	outerShare     = 0.3 // of those, inside packets of the other family
+	outerShare     = 0.3 // of the tunnelled ones: the outer header has the other family
 	sctpShare      = 0.2 // of the cases
 	rangeShare     = 0.2
 )
 
-// pinShare is in how many of the cases what a node has in its kernel outlives its process.
+// pinShare is the share of cases in which the nodes pin their programs and tables.
 const pinShare = 0.3
 
-// pins draws whether the nodes pin their tables, from its own stream of random numbers.
+// pins draws whether the nodes pin their tables.
 func (d *drawing) pins(draw *sim.Random) {
 	if draw.Chance(pinShare) {
 		d.line("config pin=on")
 	}
 }
 
-// deferShare is in how many of the cases replies that tell a client of its flow wait for the peer.
+// deferShare is the share of cases with sync.defer=established.
 const deferShare = 0.25
 
-// defers draws whether the nodes defer such replies, from a stream of its own.
+// defers draws whether the nodes hold back replies until the peer has the flow.
 func (d *drawing) defers(draw *sim.Random) {
 	if draw.Chance(deferShare) {
 		d.line("config sync.defer=established")
 	}
 }
 
-// track draws what the nodes track, from a stream of its own. Over a link that loses
-// packets no node can tell a lost probe from a lost host, and may leave the role to one
-// that has no table: a gentle case, which claims that no session is lost, does not track there.
+// track draws the hosts that the nodes track. On a link with loss a node cannot tell a lost probe
+// from a failed host and may leave the role to a peer without a table. A gentle case claims that
+// no session is lost, so it does not track there.
 func (d *drawing) track(draw *sim.Random, weather weather, gentle bool) {
 	what := []string{"backends", "backend1", "clients"}[draw.Below(3)]
 	every, misses := draw.Between(10*time.Millisecond, 200*time.Millisecond).Truncate(time.Millisecond), 1+draw.Below(5)
@@ -260,18 +259,18 @@ func (d *drawing) track(draw *sim.Random, weather weather, gentle bool) {
 	}
 	if draw.Chance(trackShare) && !(gentle && weather.loses(link)) {
 		d.line("config track.targets=%s", what)
-		if d.gateway == "" { // whose probes have these already
+		if d.gateway == "" { // a gateway has set these already
 			d.line("config track.every=%s track.misses=%d", every, misses)
 		}
 		d.tracks = what == "backends"
 	}
 }
 
-// trackShare is in how many of the cases the nodes track hosts.
+// trackShare is the share of cases in which the nodes track hosts.
 const trackShare = 0.25
 
-// load draws the traffic. A gentle case waits for tables that are equal, which they
-// never are at one instant while connections come and go.
+// load draws the traffic. A gentle case waits for convergence, so it has no short connections: with
+// them the two tables are never equal.
 func (d *drawing) load(gentle bool) {
 	d.line("traffic web sessions tcp service=web count=%d every=%dms%s", 5+d.Below(60), 50+d.Below(450), d.ports["web"])
 	d.line("traffic probe probe udp service=dns rate=%d/s%s", 20+d.Below(180), d.ports["dns"])
@@ -283,11 +282,11 @@ func (d *drawing) load(gentle bool) {
 	}
 }
 
-// claims states what must hold, given what was drawn. With the gates off that is what
-// the historical bug breaks.
+// claims writes the claims that must hold for what was drawn. With the gates off the historical bug
+// violates them.
 func (d *drawing) claims(gentle, unsafe bool) {
 	d.line("always announce ; gates ; corrupt == 0")
-	d.line("always unanswered <= %d", unansweredMost) // a connect whose every SYN is lost gives up
+	d.line("always unanswered <= %d", unansweredMost) // a connect gives up if all its SYNs are lost
 	if !unsafe {
 		d.line("always served ; rests")
 	}

@@ -8,7 +8,7 @@ import (
 	"baton/sim/campaign"
 )
 
-// TestEverySeedIsAScenario: what is drawn is a scenario that lint takes.
+// TestEverySeedIsAScenario: every drawn scenario passes lint.
 func TestEverySeedIsAScenario(t *testing.T) {
 	for seed := uint64(20_000); seed < 20_000+uint64(seeds(t, 600)); seed++ {
 		if _, err := campaign.Draw(seed, false); err != nil {
@@ -17,8 +17,8 @@ func TestEverySeedIsAScenario(t *testing.T) {
 	}
 }
 
-// TestWhatStaysForEverIsJudged: some cases have chaos that never ends, and of none of them
-// is it open from when on the pair must serve.
+// TestWhatStaysForEverIsJudged: some cases have chaos that never ends, and for each of them it is
+// defined from when the pair must serve.
 func TestWhatStaysForEverIsJudged(t *testing.T) {
 	stays := 0
 	for seed := range uint64(100) {

@@ -8,8 +8,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// gentle does one thing at a time to one node, and waits until the pair has
-// recovered before it does the next.
+// gentle draws one fault at a time and waits until the pair has recovered before the next.
 func (d *drawing) gentle() {
 	enabled := d.enabled(fault.Crash, fault.Kill, fault.Stop, fault.Freeze, fault.Handover)
 	d.step(0, "wait converged within 60s")
@@ -20,7 +19,7 @@ func (d *drawing) gentle() {
 		switch verb {
 		case fault.Handover:
 		case fault.Freeze:
-			at += d.Between(1200*time.Millisecond, 4*time.Second) // so long that the node has something to tell afterwards
+			at += d.Between(1200*time.Millisecond, 4*time.Second) // longer than every detection time that is drawn
 			d.step(at, "thaw %s", node)
 		default:
 			at += d.Between(100*time.Millisecond, 4*time.Second)
@@ -37,23 +36,23 @@ func (d *drawing) gentle() {
 	d.step(at+3*time.Second, "end eventually converged within 30s")
 }
 
-// machine is what the drawing of a rough case knows of a node.
+// machine is the state of a node while a rough case is drawn.
 type machine struct {
 	name         string
 	down, frozen bool
-	ended        bool          // its process, at least once: the next one has a sound dataplane
-	since        time.Duration // of its latest fault, or of the end of one
+	ended        bool          // its first process has ended; the next one has a sound dataplane
+	since        time.Duration // start or end of its latest fault
 }
 
 func (m *machine) runs() bool { return !m.down && !m.frozen }
 
-// Times that a drawing leaves a node before it counts on it.
+// After these times a drawing relies on a node.
 const (
-	settling = time.Second     // after its start it answers, and sends heartbeats
-	alone    = 3 * time.Second // after its peer's end it forwards
+	settling = time.Second     // after its start, to answer and send heartbeats
+	alone    = 3 * time.Second // after its peer's end, to forward
 )
 
-// rough lets faults overlap as they will.
+// rough draws faults that may overlap.
 func (d *drawing) rough() {
 	enabled := d.enabled(fault.Crash, fault.Kill, fault.Stop, fault.Freeze, fault.Handover, fault.Cut)
 	pace := d.Between(300*time.Millisecond, 6*time.Second)
@@ -103,19 +102,19 @@ func (d *drawing) rough() {
 	}
 	at := d.heal(pair) + d.recovery()
 	d.step(at, "expect gap(probe) < 1s")
-	// A connect that fails until then has begun before the MASTER's refresh reached all hosts.
+	// Connects that fail before then may have started before the MASTER's refresh reached all hosts.
 	if !d.bounded {
 		d.step(at+connectTime, "expect connects_failed(new) <= %d", unlucky(forgotten))
 	}
 	d.step(at+8*time.Second, "end eventually %s within 30s", d.settled(pair))
 }
 
-// unlucky is how many connects may fail once everything is well. A node that goes down
-// while its peer has no whole table takes connections along that the backends keep, for
-// two hours if need be. A connect whose SNAT port is that of one of them has its SYN
-// answered by a challenge ACK (RFC 5961), resets the old connection and is served one
-// second later, by its next SYN. One that meets two of them has waited for the three
-// seconds that it has. Among the thousands of ports one such is chance, two are a fault.
+// unlucky is how many connects may fail after the recovery. When a node goes down while its peer's
+// table is incomplete, backends keep connections that no node knows any more, for up to two hours.
+// A new connection that gets the SNAT port of one of them has its SYN answered by a challenge ACK
+// (RFC 5961); it resets the old connection and succeeds with its next SYN, a second later. A
+// connect that hits two of them exceeds its limit of three seconds. With thousands of ports one
+// such failure is chance, two are a fault.
 func unlucky(forgotten bool) int {
 	if forgotten {
 		return 1
@@ -123,17 +122,16 @@ func unlucky(forgotten bool) int {
 	return 0
 }
 
-// severable lists the cuts across which something is sent, for one that drops nothing
-// changes nothing: heartbeats by who runs, and a service's packets by who forwards for
-// certain, since its peer is down.
+// severable lists the cuts that are sure to drop packets: heartbeats of nodes that run, and service
+// packets of a node that must be forwarding because its peer is down.
 func (d *drawing) severable(at time.Duration, node, peer *machine) []string {
 	var cuts []string
 	if node.runs() && at-node.since >= settling {
-		if !peer.down { // a host without power receives nothing that could be dropped
+		if !peer.down { // a host that is off receives nothing that could be dropped
 			there := node.name + " -> " + peer.name
 			cuts = append(cuts, there+" via clients", there+" via sync", there)
 		}
-		if d.tracks { // whose probes are dropped, whoever forwards
+		if d.tracks { // probes are dropped, whoever forwards
 			cuts = append(cuts, node.name+" -> backends")
 		}
 		if d.gateway != "" {
@@ -150,13 +148,13 @@ func (d *drawing) severable(at time.Duration, node, peer *machine) []string {
 	return cuts
 }
 
-// cut severs what is named.
+// cut adds a cut.
 func (d *drawing) cut(at time.Duration, what string) {
 	d.step(at, "cut %s", what)
 	d.cuts = append(d.cuts, what)
 }
 
-// heal ends the phase of faults, at an instant that it returns: everything runs, and nothing is cut.
+// heal ends the fault phase at the instant that it returns: both nodes run and nothing is cut.
 func (d *drawing) heal(pair [2]*machine) (at time.Duration) {
 	at = healed + 3*time.Second
 	for _, node := range pair {
@@ -173,7 +171,7 @@ func (d *drawing) heal(pair [2]*machine) (at time.Duration) {
 	return at
 }
 
-// enabled draws which faults are on at all, and how often each: some come twice.
+// enabled draws which faults occur and their weights, 1 or 3.
 func (d *drawing) enabled(verbs ...string) []string {
 	var on []string
 	for _, verb := range verbs {

@@ -9,12 +9,12 @@ import (
 	"baton/sim"
 )
 
-// filterShare is how likely one more filter follows.
+// filterShare is the probability of one more filter.
 const filterShare = 0.3
 
-// filters draws, from a stream of its own, filters between the nodes such as firewalls and policers have: they
-// drop the heartbeats and not the sync stream, or the reverse, in one direction or in both. In half of the
-// cases the node whose packets are dropped also stands still, often before a session is Down.
+// filters draws packet filters between the nodes, as of a firewall or policer: they drop heartbeats
+// but not the sync stream, or the reverse, in one direction or both. Half of the filters also
+// freeze the sending node, often before a session is Down.
 func (d *drawing) filters(draw *sim.Random) {
 	for at := calm; draw.Chance(filterShare); {
 		at += draw.Between(100*time.Millisecond, 6*time.Second).Truncate(time.Millisecond)
@@ -39,8 +39,8 @@ func (d *drawing) filters(draw *sim.Random) {
 	}
 }
 
-// impairedWithin reports whether a fault that heals itself meets a time: what heals one of a kind of packets
-// heals all of that kind.
+// impairedWithin reports whether a fault with a duration overlaps a time. Its heal would also end
+// other faults of the same kind of packets.
 func (d *drawing) impairedWithin(from, to time.Duration) bool {
 	for _, s := range d.timeline {
 		_, lasts, heals := strings.Cut(s.text, " for ")
@@ -51,7 +51,7 @@ func (d *drawing) impairedWithin(from, to time.Duration) bool {
 	return false
 }
 
-// named reports whether a step between two times is one of a node.
+// named reports whether a step between two times names a node.
 func (d *drawing) named(node string, from, to time.Duration) bool {
 	for _, s := range d.timeline {
 		if s.at >= from && s.at <= to && strings.Contains(s.text, " "+node) {

@@ -6,16 +6,16 @@ import (
 	"baton/sim"
 )
 
-// limitShare is in how many of the cases the services have limits.
+// limitShare is the share of cases in which the services have limits.
 const limitShare = 0.25
 
-// openAtOnce is more than a case opens in its first instant: its sessions and its idle flows. No limit keeps
-// those out, because what has no session can lose none.
+// openAtOnce is more than the number of sessions and idle flows that a case opens at its start. Limits
+// are above it, because without sessions a case could lose none.
 const openAtOnce = 400
 
-// limits draws one limit, from a stream of its own. Each is reached by a flood, by backends that do not
-// answer, or by connections whose end no node hears; what has no answer is forgotten before the end of the
-// case.
+// limits draws one limit. A flood, backends that do not answer, or connections whose end no node
+// sees can reach it. The SYN_SENT timeout is short, so unanswered flows expire before the end of
+// the case.
 func (d *drawing) limits(draw *sim.Random) {
 	key := pickOf(draw, "flows", "source_flows", "embryonic", "source_embryonic", challenge)
 	most, few := openAtOnce+draw.Below(openAtOnce), 1+draw.Below(50)
@@ -30,5 +30,5 @@ func (d *drawing) limits(draw *sim.Random) {
 	d.bounded = key == "flows" || key == "source_flows"
 }
 
-// challenge is the limit from which on a source has to show that it exists.
+// challenge is the limit above which a source must prove its address (SYN challenge).
 const challenge = "syn_challenge"

@@ -8,8 +8,8 @@ import (
 	"baton/sim/campaign"
 )
 
-// liveHeap is how many bytes of objects are in use, once everything is collected
-// that can be: pools let go of what they hold at the second collection.
+// liveHeap returns the bytes of live objects after two collections: pools release their objects only
+// at the second.
 func liveHeap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -18,13 +18,13 @@ func liveHeap() int64 {
 	return int64(sample[0].Value.Uint64())
 }
 
-// liveAtEnd is what is live when a campaign's worlds are gone and the campaign
-// itself is not: what it has kept of its seeds.
+// liveAtEnd returns the live heap at the end of a campaign, when its worlds are gone: what the
+// campaign keeps of its seeds.
 func liveAtEnd(t *testing.T, seeds int) int64 {
 	var live int64
 	p, err := campaign.Run(t.Context(), campaign.Options{Start: 1, Seeds: seeds, Progress: func(p campaign.Progress) {
 		if p.Done == p.Total {
-			live = liveHeap() // of the last call: there the workers have ended
+			live = liveHeap() // the workers have ended by the last call
 		}
 	}})
 	if err != nil || p.Done != seeds {
@@ -33,11 +33,11 @@ func liveAtEnd(t *testing.T, seeds int) int64 {
 	return live
 }
 
-// TestMemoryStaysFlat: a campaign keeps nothing of a seed that found nothing.
-// kept is per seed; a trace has a megabyte, a plan some ten kilobytes.
+// TestMemoryStaysFlat: a campaign keeps nothing of a seed without a violation. kept is the allowance
+// per seed; a trace has a megabyte, a plan some ten kilobytes.
 func TestMemoryStaysFlat(t *testing.T) {
 	const seeds, kept = 30, 2 << 10
-	liveAtEnd(t, 2) // what is made once
+	liveAtEnd(t, 2) // warm up
 	few, many := liveAtEnd(t, seeds), liveAtEnd(t, 3*seeds)
 	t.Logf("live after %d seeds %d KiB, after %d seeds %d KiB", seeds, few>>10, 3*seeds, many>>10)
 	if many-few > 2*seeds*kept {

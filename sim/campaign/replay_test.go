@@ -10,8 +10,7 @@ import (
 	"baton/sim/campaign"
 )
 
-// TestAPrintedCaseIsTheCase: what is printed of a drawn case, chaos and all, is the
-// same run when it is read back.
+// TestAPrintedCaseIsTheCase: a drawn case that is printed and parsed again gives the same run.
 func TestAPrintedCaseIsTheCase(t *testing.T) {
 	chaotic := 0
 	for seed := uint64(1); seed <= 12; seed++ {
@@ -23,7 +22,7 @@ func TestAPrintedCaseIsTheCase(t *testing.T) {
 			chaotic++
 		}
 		if drawn.Plan.ChaosIn(plan.Netns) {
-			t.Errorf("seed %d: the world of namespaces is asked for what it lacks", seed)
+			t.Errorf("seed %d: the namespaces are asked for chaos, which only the simulator has", seed)
 		}
 		text := plan.Print(drawn.Plan)
 		read, err := plan.Parse("seed.scn", []byte(text))
@@ -39,7 +38,7 @@ func TestAPrintedCaseIsTheCase(t *testing.T) {
 			t.Fatal(err)
 		}
 		if a, b := rendered(t, first.Events()), rendered(t, second.Events()); a != b {
-			t.Errorf("seed %d: the printed case runs otherwise than the drawn one\n%s", seed, text)
+			t.Errorf("seed %d: the printed case runs differently from the drawn one\n%s", seed, text)
 		}
 	}
 	if chaotic < 3 {
@@ -56,7 +55,7 @@ func rendered(t *testing.T, events []trace.Event) string {
 	return string(text)
 }
 
-// TestChaosMatters: without its chaos lines a case is another run.
+// TestChaosMatters: without its chaos lines a case runs differently.
 func TestChaosMatters(t *testing.T) {
 	for seed := uint64(1); seed < 100; seed++ {
 		c, err := campaign.Draw(seed, false)

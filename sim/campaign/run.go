@@ -28,7 +28,7 @@ type Options struct {
 	Workers int
 	// Unsafe turns the gates off.
 	Unsafe bool
-	// MaxViolations ends the campaign; 0 means never.
+	// MaxViolations is the number of violations that ends the campaign; 0 means no limit.
 	MaxViolations int
 	// Progress, if set, is called about once a second and at the end; Violated once
 	// for each violation. Neither is called concurrently.
@@ -36,12 +36,12 @@ type Options struct {
 	Violated func(Violation)
 }
 
-// Progress is how far a campaign has come.
+// Progress is the progress of a campaign.
 type Progress struct {
 	Done, Total  int
 	Violations   int
 	Inconclusive int
-	// Reasons counts the inconclusive seeds by what left them open.
+	// Reasons counts the inconclusive seeds by reason.
 	Reasons   map[string]int
 	Simulated time.Duration
 	Wall      time.Duration
@@ -50,19 +50,19 @@ type Progress struct {
 // SeedsPerSecond is the rate of the campaign so far.
 func (p Progress) SeedsPerSecond() float64 { return float64(p.Done) / max(p.Wall.Seconds(), 1e-9) }
 
-// Speed is how many simulated seconds pass in one of the wall clock's.
+// Speed is the number of simulated seconds per second of wall time.
 func (p Progress) Speed() float64 { return p.Simulated.Seconds() / max(p.Wall.Seconds(), 1e-9) }
 
 // Violation is a seed whose claims do not hold.
 type Violation struct {
 	Seed   uint64
-	Check  string // that failed first
-	Reason string // in one line
-	// Case is what was run: print its plan, run it again, shrink it.
+	Check  string // the first check that failed
+	Reason string // one line
+	// Case can be printed, run again or shrunk.
 	Case Case
 }
 
-// Result is what a seed came to.
+// Result is the outcome of a seed.
 type Result struct {
 	Case
 	Verdict   check.Verdict
@@ -73,7 +73,7 @@ type Result struct {
 // Events returns the trace.
 func (r Result) Events() []trace.Event { return r.recording.Events() }
 
-// Validate reports options that make no campaign, in one line.
+// Validate reports invalid options, in one line.
 func (o Options) Validate() error {
 	switch {
 	case o.Seeds <= 0:
@@ -105,7 +105,7 @@ func Execute(ctx context.Context, c Case) (Result, error) {
 	return Result{Case: c, Verdict: verdict, Simulated: w.Now().Sub(began), recording: recording}, err
 }
 
-// ViolationOf returns what is wrong with a result, false if nothing is.
+// ViolationOf returns the violation of a result, false if its verdict is not a failure.
 func ViolationOf(r Result) (Violation, bool) {
 	if r.Verdict.Verdict != check.Fail {
 		return Violation{}, false
@@ -121,12 +121,12 @@ func ViolationOf(r Result) (Violation, bool) {
 	return v, true
 }
 
-// figures are what differs between seeds that are inconclusive for one reason.
+// figures matches numbers, which differ between seeds that are inconclusive for the same reason.
 var figures = regexp.MustCompile(`[0-9][0-9.]*`)
 
-// openBy says in short what left a run open: the first check that could not be
-// judged and why, without the figures of the single seed.
-func openBy(v check.Verdict) string {
+// inconclusiveReason names the first check that could not be judged and why, with the numbers
+// replaced by N.
+func inconclusiveReason(v check.Verdict) string {
 	for _, c := range v.Checks {
 		if c.Verdict == check.Inconclusive {
 			what, _, _ := strings.Cut(c.Detail, " at +") // when it was
@@ -136,7 +136,7 @@ func openBy(v check.Verdict) string {
 	return "no check says why"
 }
 
-// campaign is one in progress.
+// campaign is a running campaign.
 type campaign struct {
 	Options
 	next atomic.Int64
@@ -148,8 +148,8 @@ type campaign struct {
 	err      error
 }
 
-// Run runs a campaign and returns how it ended. It ends early, without an error,
-// when ctx is done.
+// Run runs a campaign and returns its final progress. It ends early, without an error, when ctx is
+// done.
 func Run(ctx context.Context, o Options) (Progress, error) {
 	if err := o.Validate(); err != nil {
 		return Progress{}, err
@@ -198,7 +198,7 @@ func (k *campaign) work(ctx context.Context, cancel func()) {
 	}
 }
 
-// take notes a result; it reports false when the campaign is over.
+// take records a result. It reports false when the campaign must end.
 func (k *campaign) take(r Result, err error) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -210,7 +210,7 @@ func (k *campaign) take(r Result, err error) bool {
 	k.progress.Simulated += r.Simulated
 	if r.Verdict.Verdict == check.Inconclusive {
 		k.progress.Inconclusive++
-		k.progress.Reasons[openBy(r.Verdict)]++
+		k.progress.Reasons[inconclusiveReason(r.Verdict)]++
 	}
 	if v, violated := ViolationOf(r); violated {
 		k.progress.Violations++

@@ -9,11 +9,9 @@ import (
 	"baton/sim"
 )
 
-// wires draws what links do to some of what they carry, for a while and one after the
-// other, from a stream of its own. Each names a kind of packets, so that the heal that ends
-// it takes back nothing else, and none lasts across a heal of everything. It is such as a
-// pair has to bear without a word: no heartbeat is lost, and a gentle case keeps its
-// announcements too.
+// wires draws impairments of links, one after the other, each for a while. Each names a kind of
+// packets, so that its heal ends nothing else, and none lasts across a heal of everything. A pair
+// must serve through them: they lose no heartbeats, and in a gentle case no announcements.
 func (d *drawing) wires(draw *sim.Random, gentle bool) {
 	kinds := wireKinds
 	if !gentle {
@@ -34,10 +32,10 @@ func (d *drawing) wires(draw *sim.Random, gentle bool) {
 	}
 }
 
-// wireShare is how likely one more follows.
+// wireShare is the probability of one more impairment.
 const wireShare = 0.5
 
-// healedWithin reports whether a heal of everything stands between two times.
+// healedWithin reports whether a step between two times heals everything.
 func (d *drawing) healedWithin(from, to time.Duration) bool {
 	return slices.ContainsFunc(d.timeline, func(s step) bool { return s.text == "heal" && s.at >= from && s.at <= to })
 }
@@ -48,7 +46,7 @@ func late(draw *sim.Random) (delay, jitter string) {
 	return d.String(), between(draw, 0, d)
 }
 
-// drawn writes a fault that concerns a node, or what it sends its peer.
+// drawn returns the step of a fault on a node or on its packets to the peer.
 type drawn func(draw *sim.Random, node, peer string) string
 
 var wireKinds = []drawn{
@@ -82,8 +80,8 @@ var wireKinds = []drawn{
 	},
 }
 
-// roughKinds leave the clients behind when the role moves: a gentle case, which claims that no
-// session is lost, has none.
+// roughKinds may keep clients from following a role change. A gentle case claims that no session is
+// lost, so it has none.
 var roughKinds = []drawn{
 	func(draw *sim.Random, node, _ string) string {
 		return fmt.Sprintf("limit arp %s->clients rate=%d/s", node, 1+draw.Below(4))
