@@ -9,10 +9,10 @@ import (
 	"baton/impl/node"
 )
 
-// validity is how long the arbiter's right holds in a walk.
+// validity is how long a right granted by the arbiter is valid in a walk.
 const validity = 600 * time.Millisecond
 
-// arbiter is the nodes' configuration of the arbiter.
+// arbiter returns the nodes' arbiter configuration.
 func (o *Options) arbiter() (a node.Arbiter) {
 	if o.Arbiter {
 		a.Validity, a.Policy = validity, o.Policy
@@ -23,7 +23,7 @@ func (o *Options) arbiter() (a node.Arbiter) {
 	return a
 }
 
-// track is the nodes' configuration of the tracked host, where it is no gateway.
+// track returns the nodes' tracking configuration; it is empty if the tracked host is the gateway.
 func (o *Options) track() (t node.Track) {
 	if !o.Gateway {
 		t = node.Track{Targets: []string{tracked}, Misses: 1}
@@ -31,12 +31,12 @@ func (o *Options) track() (t node.Track) {
 	return t
 }
 
-// store is the arbiter's store in a walk, with the questions and answers in flight. Those
-// of a side that is not delayed are delivered at once.
+// store is the arbiter's store in a walk, with the questions and answers in flight. Unless a side
+// is delayed, they are delivered at once.
 type store struct {
 	register arbiter.Register
-	delayed  [2]bool // a side's questions and answers wait for a choice
-	lost     [2]bool // a side does not reach the store
+	delayed  [2]bool // by side: questions and answers wait for a choice
+	lost     [2]bool // by side: the store is unreachable
 	asked    [2][]arbiter.Question
 	answered [2][]arbiter.Answer
 }
@@ -76,7 +76,7 @@ func (p ports) Arbitrate(q arbiter.Question) {
 	}
 }
 
-// Follow and Unfollow implement driver.Decider. Nobody here decides anything.
+// Follow and Unfollow implement driver.Decider. The explored nodes exchange no decisions.
 func (p ports) Follow(string, []byte) {}
 func (p ports) Unfollow()             {}
 
@@ -85,7 +85,7 @@ func (w *world) storePending(side int) bool {
 	return len(w.store.asked[side])+len(w.store.answered[side]) > 0
 }
 
-// stepStore delivers the oldest answer of a side, or else has the store answer its oldest
+// stepStore delivers the oldest answer to a side. Without one, the store answers the side's oldest
 // question.
 func (w *world) stepStore(side int) {
 	c, s := &w.store, &w.sides[side]
@@ -99,13 +99,12 @@ func (w *world) stepStore(side int) {
 	c.answered[side] = append(c.answered[side], c.register.Do(q))
 }
 
-// missed reports whether a side has not got a prompt answer, or may not have yet.
+// missed reports whether a side may lack a prompt answer.
 func (c *store) missed(side int) bool {
 	return c.lost[side] || c.delayed[side] || len(c.asked[side])+len(c.answered[side]) > 0
 }
 
-// forget drops the questions and answers in flight of a daemon that has ended or that lost
-// the store.
+// forget drops a side's questions and answers in flight.
 func (c *store) forget(side int) { c.asked[side], c.answered[side] = nil, nil }
 
 // reach lets a side reach the store without delay again.

@@ -8,7 +8,7 @@ import (
 	"baton/impl/node"
 )
 
-// choice is one thing that may happen next.
+// choice is one transition of the walk: what happens, and to which side.
 type choice struct {
 	verb verb
 	side uint8
@@ -17,36 +17,36 @@ type choice struct {
 type verb uint8
 
 const (
-	// What goes on.
-	arrives   verb = iota // the oldest frame of a side
-	completes             // the write that a side waits for
-	settles               // all frames, writes and the stream's establishment, at once
-	beats                 // a beat of time
-	waits                 // time, until something changes
+	// Normal progress.
+	arrives   verb = iota // the oldest frame sent by a side arrives
+	completes             // the dataplane call that a side waits for completes
+	settles               // all frames, calls and the stream's establishment complete at once
+	beats                 // time advances by Beat
+	waits                 // time advances until something changes
 	connects
 	opensFlow
-	// What undoes a fault.
+	// Repairs.
 	restores
 	thaws
 	plugs
 	answers    // the tracked host answers again
-	consults   // the oldest question or answer between a side and the arbiter takes a step
+	consults   // the oldest question or answer between a side and the arbiter is delivered
 	reconnects // a side reaches the arbiter without delay again
 	heals
-	healsClients // what a side sends on that path alone
+	healsClients // what a side sends on that path
 	healsSync
 	// Faults.
 	refuses // the call that a side waits for fails
-	halves  // or half of it takes hold
+	halves  // it fails after half of it was applied
 	blocks  // the kernel of a side refuses to send its heartbeats
 	kills   // the daemon
 	crashes // the host
 	freezes
 	unplugs
 	misses     // the tracked host stops answering a side
-	delays     // a side's questions to the arbiter and its answers
-	loses      // a side does not reach the arbiter
-	cutsOneWay // on every path, what a side sends
+	delays     // a side's questions to the arbiter and their answers
+	loses      // a side cannot reach the arbiter
+	cutsOneWay // what a side sends, on every path
 	cutsClientsOneWay
 	cutsSyncOneWay
 	cutsSync // the sync link, both ways
@@ -56,7 +56,7 @@ const (
 
 func (c choice) isFault() bool { return c.verb >= refuses }
 
-// choices lists what may happen next, in a fixed order.
+// choices lists the possible choices in a fixed order.
 func (w *world) choices() []choice {
 	var all []choice
 	add := func(v verb, side int, possible bool) {
@@ -104,13 +104,13 @@ func (w *world) choices() []choice {
 	return all
 }
 
-// divisible reports whether a half of an effect is more than nothing.
+// divisible reports whether an effect can be applied by half: it has at least two entries.
 func divisible(e node.Effect) bool {
 	apply, is := e.(node.Apply)
 	return is && len(apply.Entries) > 1
 }
 
-// apply lets a choice happen.
+// apply executes a choice.
 func (w *world) apply(c choice) {
 	if c.isFault() {
 		w.faults++
@@ -120,7 +120,7 @@ func (w *world) apply(c choice) {
 	w.note()
 }
 
-// note follows what the claims need to know of the past.
+// note updates what the claims need to know of the past.
 func (w *world) note() {
 	w.noteDivision()
 	w.noteShared()
@@ -199,7 +199,7 @@ func (w *world) happen(c choice) {
 	}
 }
 
-// thaw lets a frozen daemon go on: it reads what has arrived meanwhile.
+// thaw resumes a frozen daemon, which reads what has arrived meanwhile.
 func (w *world) thaw(s *side) {
 	if s.frozen {
 		s.frozen = false
@@ -217,11 +217,11 @@ func (w *world) carry(s *side, up bool) {
 	}
 }
 
-// probes of the tracked host say the same at once: one that loses it, and those until a MASTER
-// gives the role up for a gateway.
+// probes is how many equal probe results arrive at once: enough to lose the tracked host, and for a
+// MASTER to yield for a lost gateway.
 const probes = 1 + node.SettledMisses
 
-// probe lets the tracked host answer a side, or not.
+// probe makes the tracked host answer a side, or stop answering it.
 func (w *world) probe(s *side, answered bool) {
 	if s.unreached == answered {
 		s.unreached = !answered
@@ -232,7 +232,7 @@ func (w *world) probe(s *side, answered bool) {
 	}
 }
 
-// describe says in plain words what a choice is, in the state before it.
+// describe describes a choice in the state before it, for the trace of a violation.
 func (w *world) describe(c choice) string {
 	s, id := &w.sides[c.side], ids[c.side]
 	peer := ids[1-c.side]

@@ -19,32 +19,32 @@ const (
 	CheckStranded   = "stranded"
 	CheckRest       = "rest"
 
-	checkInternal = "internal" // the model itself cannot go on
+	checkInternal = "internal" // a bug of the model itself
 )
 
 // finding is a claim that does not hold in a state.
 type finding struct {
 	check, reason string
-	healing       bool   // came up in the liveness phase
-	left          left   // what was not healed in it
-	like          string // the roles at that time
+	healing       bool   // found in the liveness phase
+	left          left   // the faults not healed in that phase
+	like          string // the roles in the state, to recognise similar findings
 }
 
-// report notes what was found first.
+// report notes a violated claim; only the first one counts.
 func (w *world) report(check, format string, args ...any) {
 	if w.found == nil && !w.lenient {
 		w.found = &finding{check: check, reason: fmt.Sprintf(format, args...)}
 	}
 }
 
-// observe follows what a core tells of itself.
+// observe tracks a core's state from its trace events.
 func (w *world) observe(s *side, e trace.Event) {
 	switch {
 	case e.Gate != nil:
 		s.shown.gates = s.shown.gates.With(gateNamed(e.Gate.Name), e.Gate.Open)
 		s.synced = s.synced || s.shown.gates.Has(ha.InSync) && w.sides[1-s.index].shown.role == ha.Master.String()
 	case e.Sync != nil:
-		// A peer that cannot serve gives its table without being MASTER.
+		// A peer that cannot serve sends its table without being MASTER.
 		s.synced = s.synced || e.Sync.Phase == "insync"
 	case e.BFD != nil:
 		path := 0
@@ -97,13 +97,13 @@ func (w *world) checkRole(s *side, r *trace.Role) {
 		s.degraded = r.Degraded
 		w.checkClaim(s, r)
 	case r.To == ha.Master.String() && r.From != ha.Master.String():
-		s.synced = s.synced || !s.degraded // from now on its own table is the whole one
+		s.synced = s.synced || !s.degraded // as MASTER its own table is the complete one
 		w.checkEpoch(s, r)
 		w.checkTable(s, r)
 	}
 }
 
-// claimNeeds are the gates of a claim: the common ones, and one of the alternatives.
+// A claim needs all gates of claimNeeds and of one of claimWays.
 var (
 	claimNeeds = ha.LinksUp | ha.DataplaneReady | ha.Reachable | ha.Arbitrated
 	claimWays  = []ha.Gates{ha.Granted, ha.NoMaster | ha.HoldDown | ha.InSync, ha.NoMaster | ha.HoldDown | ha.Degraded}
@@ -133,10 +133,10 @@ func (w *world) checkClaim(s *side, r *trace.Role) {
 	}
 }
 
-// startsCold reports whether the recovery delay of a side protects nothing: the side has known no
-// MASTER since it booted and was told of no table, no dataplane has a flow or a lease, and every
-// session of the side is Up. The peer may have died within its detection time, and it may have
-// heard of a MASTER whose table is lost.
+// startsCold reports whether a side may claim before its recovery delay because there is no table
+// to wait for: it has learned of no MASTER and no table since boot, no dataplane has a flow or a
+// lease, and all its sessions are Up. The peer's state does not matter: it may have died within
+// the detection time, or know of a MASTER whose table is lost.
 func (w *world) startsCold(s *side) bool {
 	for i := range w.sides {
 		if of := &w.sides[i]; of.table != 0 || of.lease > w.now {
@@ -146,8 +146,8 @@ func (w *world) startsCold(s *side) bool {
 	return s.knows == 0 && s.shown.up == [2]bool{true, true}
 }
 
-// checkTable: while the peer runs and can be heard, what it has the new MASTER has,
-// flows excepted that were lost before they were ever replicated.
+// checkTable reports a new MASTER that lacks a flow of its live and reachable peer. Flows that were
+// never replicated do not count.
 func (w *world) checkTable(s *side, r *trace.Role) {
 	peer := &w.sides[1-s.index]
 	if w.divided || s.degraded || !peer.reads() || !s.shown.up[0] && !s.shown.up[1] || !peer.carrier {
@@ -191,15 +191,15 @@ func hasApply(effects []node.Effect) bool {
 	return false
 }
 
-// noteShared remembers which flows were replicated.
+// noteShared records which flows have been in both tables at once.
 func (w *world) noteShared() { w.shared |= w.sides[0].table & w.sides[1].table }
 
-// noteDivision follows whether the pair may be in two parts. Without heartbeats in
-// either direction two nodes cannot avoid to forward both; that excuses them until
-// heartbeats pass and the two have settled who stays MASTER.
+// noteDivision tracks whether the pair is partitioned. Without heartbeats in either direction two
+// nodes cannot avoid forwarding both. That is excused until heartbeats pass again and the two have
+// settled who stays MASTER.
 func (w *world) noteDivision() {
 	if w.opts.strict || w.opts.Arbiter && w.opts.Policy == node.FailClosed {
-		return // an arbiter decides between two that do not hear each other: nothing is excused
+		return // the arbiter decides, so a partition excuses nothing
 	}
 	if w.mute(0) && w.mute(1) && (!w.opts.Arbiter || w.store.missed(0) || w.store.missed(1)) {
 		w.divided, w.heard = true, [2]bool{}
@@ -217,7 +217,7 @@ func (w *world) noteDivision() {
 	}
 }
 
-// mute reports whether no heartbeat of a side reaches the other.
+// mute reports whether none of a side's heartbeats reaches the other.
 func (w *world) mute(side int) bool {
 	return w.sides[side].blocked || w.cut[side] == [2]bool{true, true}
 }
@@ -231,7 +231,8 @@ func holds(s *side) bool {
 	return false
 }
 
-// converged: one MASTER that forwards, one BACKUP in sync, nothing on its way.
+// converged reports whether one side is a forwarding MASTER, the other a BACKUP in sync, and nothing
+// is in flight.
 func (w *world) converged() bool {
 	if !w.idle() {
 		return false
@@ -248,11 +249,11 @@ func (w *world) converged() bool {
 
 // Times of the liveness phase.
 const (
-	recovery = 15 * time.Second // more than the longest recovery delay of a node that flapped
+	recovery = 15 * time.Second // longer than the longest recovery delay of a flapping node
 	step     = 50 * time.Millisecond
 )
 
-// mend opens every way between the nodes.
+// mend heals all cuts and blocks, and the ways to the arbiter.
 func (w *world) mend() {
 	w.cut = [2][2]bool{}
 	for i := range w.sides {
@@ -261,12 +262,12 @@ func (w *world) mend() {
 	}
 }
 
-// parted reports whether a way between the nodes is closed.
+// parted reports whether anything is cut or blocked between the nodes.
 func (w *world) parted() bool {
 	return w.cut != [2][2]bool{} || w.sides[0].blocked || w.sides[1].blocked
 }
 
-// judgeRecovery heals everything and reports a pair that does not recover.
+// judgeRecovery heals everything and reports a violation if the pair does not recover.
 func (w *world) judgeRecovery(live map[uint64]bool) {
 	if w.recovers(live) {
 		return
@@ -276,8 +277,8 @@ func (w *world) judgeRecovery(live map[uint64]bool) {
 	w.found.healing = true
 }
 
-// recovers runs a fair schedule after everything is healed, and reports whether the
-// pair converges. States from which a pair was seen to recover are remembered in live.
+// recovers heals everything, runs a fair schedule and reports whether the pair converges. It adds
+// the states on a successful way to live, and stops early at a state that is already in it.
 func (w *world) recovers(live map[uint64]bool) bool {
 	var passed []uint64
 	w.healAllBut(left{})

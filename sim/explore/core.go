@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// left is what is not healed when a core is: one fault of a state, and the rest is undone.
+// left is the one fault of a state that stays while all others are healed.
 type left struct {
 	cut      [2][2]bool // by sender and path
 	down     [2]bool
@@ -15,7 +15,7 @@ type left struct {
 	blocked  [2]bool
 	unplug   [2]bool
 	unreach  [2]bool
-	anything bool // it leaves a fault
+	anything bool // false if everything is healed
 }
 
 func (l left) String() string {
@@ -42,8 +42,8 @@ func (l left) String() string {
 	return strings.Join(whats, ", ")
 }
 
-// remainders lists what may be left of the faults of a state: each of them alone, a cut
-// by each of its directions, by path, by sender and as a whole.
+// remainders lists the faults of a state that may be left alone. A cut counts per direction of a
+// path, per sender and per path.
 func (w *world) remainders() []left {
 	var all []left
 	add := func(is bool, set func(*left)) {
@@ -69,7 +69,7 @@ func (w *world) remainders() []left {
 	return all
 }
 
-// healAllBut undoes every fault but what is left.
+// healAllBut heals every fault except l.
 func (w *world) healAllBut(l left) {
 	w.cut = l.cut
 	for i := range w.sides {
@@ -84,24 +84,24 @@ func (w *world) healAllBut(l left) {
 	}
 }
 
-// able reports whether a side can serve in what is left. One that cannot send heartbeats
-// can: its stream speaks for it.
+// able reports whether a side can serve despite the fault that is left. A side that cannot send
+// heartbeats can: its sync stream shows that it is alive.
 func (l left) able(side int) bool {
 	return !l.down[side] && !l.frozen[side] && !l.unplug[side] && !l.unreach[side]
 }
 
-// served reports whether one side forwards, and one that can.
+// served reports whether exactly one side forwards, and it is able to serve.
 func (w *world) served(l left) bool {
 	forward := [2]bool{w.sides[0].lease > w.now, w.sides[1].lease > w.now}
 	return forward[0] != forward[1] && (forward[0] && l.able(0) || forward[1] && l.able(1))
 }
 
-// steady is for how long service must last to count: longer than a detection and
-// whatever a node holds on to without it.
+// steady is how long service must last to count: longer than a detection time and than any state
+// that a node keeps without heartbeats.
 const steady = 2 * time.Second
 
-// judgeCores heals all but one fault of the state, for each of them, and reports a pair
-// that is not served. States from which one was seen to be are remembered in live.
+// judgeCores tries each fault of the state as the only one left, and reports a violation if the
+// pair does not serve. live holds, for each, the states from which the pair was seen to serve.
 func (w *world) judgeCores(live map[left]map[uint64]bool) {
 	for _, l := range w.remainders() {
 		if !l.able(0) && !l.able(1) {
@@ -118,7 +118,7 @@ func (w *world) judgeCores(live map[left]map[uint64]bool) {
 	}
 }
 
-// judgeCore reports a pair that is not served although all but l is healed.
+// judgeCore heals all faults except l and reports a violation if the pair does not serve.
 func (w *world) judgeCore(l left, live map[uint64]bool) {
 	var passed []uint64
 	w.healAllBut(l)

@@ -12,21 +12,21 @@ import (
 
 // Options bound a walk and choose what is walked.
 type Options struct {
-	Depth    int // choices from a beginning; at least 1
-	Faults   int // of them that may be faults
-	Messages int // frames of the sync stream on their way in one direction, the oldest arrives before there are more
+	Depth    int // choices from the initial state; at least 1
+	Faults   int // how many of them may be faults
+	Messages int // bound of sync frames in flight per direction; beyond it the oldest arrives
 	Flows    int // that clients may open, at most 8
-	// Directions are cut and healed one by one too.
+	// Directions: single directions of single paths are cut and healed too.
 	Directions bool
-	States     int // ends the walk; 0 for no limit
-	// MaxViolations ends the walk; 0 means one of each claim is enough.
+	States     int // number of states that ends the walk; 0 for no limit
+	// MaxViolations is the number of violations that ends the walk; 0 reports one of each claim.
 	MaxViolations int
 
 	Preempt node.Preempt
-	// Arbiter: the pair has one, and no cut excuses two forwarders.
+	// Arbiter: the pair has an arbiter, so a partition does not excuse two forwarders.
 	Arbiter bool
-	// Policy is what a MASTER does without the arbiter. Under KeepServing a cut in both
-	// directions excuses two forwarders while a side does not reach the arbiter.
+	// Policy is what a MASTER does without the arbiter. With KeepServing a partition excuses two
+	// forwarders while a side cannot reach the arbiter.
 	Policy node.Policy
 	// Gateway: the tracked host is the pair's arbiter.
 	Gateway bool
@@ -37,49 +37,49 @@ type Options struct {
 	sabotage func(*world)
 	// lost, in tests, are the sides that have lost the arbiter before the walk.
 	lost [2]bool
-	// strict, in tests, excuses no two forwarders, to see that they occur.
+	// strict, in tests, never excuses two forwarders, to see that they occur.
 	strict bool
-	// only, in tests, are the choices that are tried.
+	// only, in tests, restricts the choices.
 	only func(choice) bool
 }
 
-// Defaults are bounds within which a walk takes some seconds.
+// Defaults returns bounds with which a walk takes a few seconds.
 func Defaults() Options { return Options{Depth: 4, Faults: 2, Messages: 8, Flows: 2} }
 
-// Progress is how far a walk has come.
+// Progress is the progress of a walk.
 type Progress struct {
-	States      int // different ones
+	States      int // distinct states visited
 	Transitions int // choices tried
-	Depth       int // that is being left
+	Depth       int // of the states being reached
 	Waiting     int // states whose choices have not been tried
 	Found       int // violations
 }
 
-// Report is what a walk came to.
+// Report is the result of a walk.
 type Report struct {
 	Progress
-	// Complete: every state within Depth was visited; otherwise States, violations
-	// or the context ended the walk.
+	// Complete: every state within Depth was visited. Otherwise States, MaxViolations or the
+	// context ended the walk.
 	Complete bool
 	// Levels counts the new states of each depth.
 	Levels []int
-	// Roles are the pairs of roles that were reached, as "lb1/lb2"; "-" is no daemon.
+	// Roles are the pairs of roles that were reached, as "lb1/lb2"; "-" means no daemon.
 	Roles      []string
 	Violations []Violation
 }
 
-// Violation is a claim that does not hold, with a shortest way to it.
+// Violation is a violated claim with a shortest sequence of choices to it.
 type Violation struct {
 	Check  string
 	Reason string
-	// Trace says in plain words what happens, from the beginning on.
+	// Trace describes each choice and role change from the initial state on.
 	Trace []string
-	// Scenario is the same as a scenario file; "" where it cannot be expressed,
-	// because it rests on a frame or write that is held back, on a lost carrier or a tracked host.
+	// Scenario is the same as a scenario file. It is "" if the language cannot express it: a frame
+	// or write is held back, a carrier is lost, a tracked host does not answer.
 	Scenario string
 }
 
-// String is one line; the time that it took is the caller's to tell.
+// String is a one-line summary without the time that the walk took.
 func (r Report) String() string {
 	bound := "every state within the bounds"
 	if !r.Complete {
@@ -93,7 +93,7 @@ func (v Violation) String() string {
 	return v.Check + ": " + v.Reason + "\n  " + strings.Join(v.Trace, "\n  ")
 }
 
-// Validate reports options that make no walk, in one line.
+// Validate reports invalid options, in one line.
 func (o Options) Validate() error {
 	switch {
 	case o.Depth < 1 || o.Depth > 255:
@@ -108,9 +108,9 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// visited is a state, by the way to it.
+// visited is a state, stored as the last choice that leads to it.
 type visited struct {
-	parent int32 // -1 for a beginning
+	parent int32 // -1 for a root
 	root   uint8
 	depth  uint8
 	choice choice
@@ -123,8 +123,8 @@ type walk struct {
 	states []visited
 	known  map[uint64]bool
 	live   map[uint64]bool
-	cores  map[left]map[uint64]bool // live ones, by what is left
-	shown  map[string]bool          // violations told, by check
+	cores  map[left]map[uint64]bool // states known to serve, by the fault that is left
+	shown  map[string]bool          // kinds of violations already reported
 	roles  map[string]bool
 	report Report
 }
@@ -132,9 +132,8 @@ type walk struct {
 // progressEvery is how many states are expanded between two calls of progress.
 const progressEvery = 500
 
-// Run walks the states of a pair breadth first. It calls progress, if set, from
-// time to time. The error is one of the options or the context's; the report then
-// says how far the walk came.
+// Run walks the states of a pair breadth first. It calls progress, if set, from time to time. It
+// fails if the options are invalid or the context ends; the report then covers what was visited.
 func Run(ctx context.Context, opts Options, progress func(Progress)) (Report, error) {
 	if err := opts.Validate(); err != nil {
 		return Report{}, err
@@ -177,8 +176,8 @@ func (w *walk) full() bool {
 	return limit > 0 && w.report.Found >= limit || w.opts.States > 0 && w.report.States >= w.opts.States
 }
 
-// expand tries every choice of a state. The state itself is not kept but replayed:
-// a way of some choices takes less memory than two nodes by four orders of magnitude.
+// expand tries every choice of a state. States are not stored but replayed: a sequence of choices
+// needs four orders of magnitude less memory than two nodes.
 func (w *walk) expand(i int32) {
 	at := w.replay(i)
 	for _, c := range at.choices() {
@@ -199,8 +198,7 @@ func (w *walk) take(at *world, c choice) {
 	}
 }
 
-// visit takes in a state that was reached: it is judged, and walked from if new. The
-// state itself is used up.
+// visit judges a state that was reached, and queues it if it is new. The judging changes at.
 func (w *walk) visit(at *world, way visited) {
 	like := roleOf(&at.sides[0]) + "/" + roleOf(&at.sides[1])
 	if at.found == nil {
@@ -237,10 +235,10 @@ func (w *walk) count(at *world, depth int) {
 	w.roles[pair[0]+"/"+pair[1]] = true
 }
 
-// begin returns a fresh copy of a beginning.
+// begin returns a copy of a root state.
 func (w *walk) begin(root int) *world { return w.begins[root].clone() }
 
-// replay leads from the beginning to a state.
+// replay rebuilds a state from its root.
 func (w *walk) replay(i int32) *world {
 	way := w.choicesTo(w.states[i])
 	at := w.begin(int(w.states[i].root))
@@ -250,7 +248,7 @@ func (w *walk) replay(i int32) *world {
 	return at
 }
 
-// choicesTo lists the choices that lead to a state from its beginning.
+// choicesTo lists the choices from the root to a state.
 func (w *walk) choicesTo(s visited) []choice {
 	way := make([]choice, s.depth)
 	for ; s.parent >= 0; s = w.states[s.parent] {
@@ -259,9 +257,8 @@ func (w *walk) choicesTo(s visited) []choice {
 	return way
 }
 
-// violated notes a violation, unless one like it has been noted: of the same claim
-// and, where more than one of each is wanted, at the end of the same kind of choice
-// and in the same roles.
+// violated reports a violation unless a similar one was reported: of the same claim and, with
+// MaxViolations, after the same choice and in the same roles.
 func (w *walk) violated(f finding, at visited) {
 	like := f.check
 	if w.opts.MaxViolations > 0 {

@@ -25,7 +25,8 @@ var (
 	afterSyncFlag = flag.Bool("explore.after-sync", false, "lb1 asks for the role back")
 )
 
-// TestThePairKeepsItsClaims walks a few choices first: what they find needs no walk of minutes.
+// TestThePairKeepsItsClaims walks to a small depth first, because a violation found there needs no
+// walk of minutes.
 func TestThePairKeepsItsClaims(t *testing.T) {
 	opts := Defaults()
 	opts.Faults, opts.MaxViolations = *faultsFlag, 100
@@ -56,8 +57,8 @@ func keepsItsClaims(t *testing.T, opts Options) {
 	}
 }
 
-// TestEachClaimCanFail plants what each claim is there to find: by the unsafe
-// settings of a node where they suffice, else by tampering with the world.
+// TestEachClaimCanFail plants a bug for each claim: by an unsafe setting of the nodes if there is
+// one, otherwise by tampering with the world.
 func TestEachClaimCanFail(t *testing.T) {
 	for name, test := range map[string]struct {
 		check    string
@@ -94,7 +95,7 @@ func TestEachClaimCanFail(t *testing.T) {
 	}
 }
 
-// forgetEpoch lets the world remember a larger epoch than the nodes do.
+// forgetEpoch makes the world expect a larger epoch than the nodes know.
 func forgetEpoch(w *world) {
 	for i := range w.sides {
 		w.sides[i].knows = max(w.sides[i].knows, 100)
@@ -106,8 +107,7 @@ func holdForEver(w *world) {
 	replace(w, func(cfg *node.Config) { cfg.Hold = time.Hour })
 }
 
-// disagree replaces both nodes by ones that take each other for somebody else and
-// therefore reset every stream.
+// disagree replaces both nodes by ones that expect another peer and therefore reset every stream.
 func disagree(w *world) {
 	replace(w, func(cfg *node.Config) { cfg.Peer = "lb9" })
 }
@@ -127,8 +127,8 @@ func replace(w *world, edit func(*node.Config)) {
 	}
 }
 
-// A state reached through copies is the state reached without: on all ways of two
-// choices, and on a long one.
+// Cloning does not change behaviour: after all sequences of two choices, and after a long one, the
+// clone's state equals the original's.
 func TestCopiesBehaveLikeOriginals(t *testing.T) {
 	opts := Options{Depth: 2, Faults: 2, Messages: 8, Flows: 2}
 	for _, root := range roots {
@@ -187,8 +187,8 @@ func TestAnArbiterSettlesEveryPartition(t *testing.T) {
 	}
 }
 
-// With keep-serving the same holds while one direction of one path is left, or every node reaches
-// the arbiter.
+// With keep-serving the same holds while one direction of one path works, or while every node
+// reaches the arbiter.
 func TestKeepServingLeavesOneForwarderUnlessParted(t *testing.T) {
 	for name, lost := range map[string][2]bool{
 		"both reach it at first": {}, "lb1 has lost it": {true, false}, "both have lost it": {true, true},
@@ -207,8 +207,9 @@ func TestKeepServingLeavesOneForwarderUnlessParted(t *testing.T) {
 	}
 }
 
-// What keep-serving gives up: parted from lb2 while only lb2 reaches the arbiter, lb1 goes on beside it.
-// If no node reaches it, there is one forwarder, and with fail-closed there always is.
+// The price of keep-serving: partitioned from lb2 while only lb2 reaches the arbiter, lb1 keeps
+// forwarding beside it. If no node reaches the arbiter there is one forwarder; with fail-closed
+// there is never more than one.
 func TestTheWeaknessOfKeepServing(t *testing.T) {
 	for name, test := range map[string]struct {
 		policy node.Policy
@@ -233,7 +234,7 @@ func TestTheWeaknessOfKeepServing(t *testing.T) {
 	}
 }
 
-// With a gateway the pair keeps what it keeps without an arbiter.
+// With a gateway the pair keeps the same claims as without an arbiter.
 func TestAGatewayKeepsThePairsClaims(t *testing.T) {
 	opts := Defaults()
 	opts.Depth, opts.Gateway = 3, true
@@ -247,8 +248,8 @@ func TestAGatewayKeepsThePairsClaims(t *testing.T) {
 	}
 }
 
-// A gateway decides nothing between nodes that both reach it: parted, both forward. An arbiter
-// with a record does not let them.
+// A gateway does not decide between two nodes that both reach it: partitioned, both forward. An
+// arbiter with a record prevents that.
 func TestTheWeaknessOfAGateway(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts Options
@@ -272,16 +273,16 @@ func TestTheWeaknessOfAGateway(t *testing.T) {
 	}
 }
 
-// parting are the choices of a walk that parts the nodes.
+// parting selects the choices of a walk that only partitions the nodes.
 func parting(c choice) bool { return c.verb == cutsOneWay || c.verb == beats || c.verb == waits }
 
-// losing are those of one that also loses the arbiter, and freezes and kills daemons.
+// losing selects those of a walk that also loses the arbiter, and freezes and kills daemons.
 func losing(c choice) bool {
 	return parting(c) || slices.Contains([]verb{heals, loses, reconnects, freezes, thaws, kills, restores, crashes}, c.verb)
 }
 
-// forgetRecord parts the nodes and has the arbiter lose its record, as a store does that
-// was restored from an old snapshot.
+// forgetRecord partitions the nodes and makes the arbiter lose its record, like a store restored
+// from an old snapshot.
 func forgetRecord(w *world) {
 	w.cut = [2][2]bool{{true, true}, {true, true}}
 	w.store.register.Record = arbiter.Record{}

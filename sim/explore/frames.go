@@ -7,8 +7,8 @@ import (
 	"baton/impl/ha"
 )
 
-// What the walk reads of the frames of impl/node's own protocol: their type, and
-// of a state message the role and the epoch.
+// The walk parses frames of impl/node's protocol only as far as it needs: the type, and in a state
+// message the role and the epoch.
 const (
 	stateType   = 0x80
 	requestType = 0x81
@@ -19,8 +19,7 @@ const (
 	epochEnd = 9
 )
 
-// epochIn returns the epoch of the table that a state message speaks of, 0 for
-// every other frame.
+// epochIn returns the table epoch in a state message, 0 for every other frame.
 func epochIn(data []byte) uint32 {
 	if len(data) < epochEnd || data[0] != stateType {
 		return 0
@@ -28,7 +27,7 @@ func epochIn(data []byte) uint32 {
 	return binary.BigEndian.Uint32(data[epochAt:])
 }
 
-// frameName names a frame by what it says.
+// frameName describes a frame by its content.
 func frameName(data []byte) string {
 	switch {
 	case len(data) > roleAt && data[0] == stateType:

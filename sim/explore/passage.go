@@ -8,8 +8,8 @@ import (
 	"baton/impl/node"
 )
 
-// flush delivers the heartbeats of this instant and pushes out the oldest frames
-// of a stream that holds more than it may.
+// flush delivers the heartbeats of this instant, the undelayed arbiter messages, and the oldest
+// frames of a stream with more than Options.Messages in flight.
 func (w *world) flush() {
 	for range bursts {
 		switch {
@@ -36,7 +36,7 @@ func (w *world) flush() {
 	w.report(CheckRest, "the pair does not come to rest: %d packets and frames at one instant", bursts)
 }
 
-// pass lets time go by, up to d or until changed.
+// pass advances time by d, or until changed reports true.
 func (w *world) pass(d time.Duration, changed func() bool) {
 	end := w.now.Add(d)
 	for range bursts {
@@ -60,7 +60,7 @@ func (w *world) pass(d time.Duration, changed func() bool) {
 	w.report(CheckRest, "a node wants more than %d timers within %v", bursts, d)
 }
 
-// outline is what a wait waits for a change of.
+// outline is the part of the state whose change ends a wait.
 type outline struct {
 	shown   [2]shown
 	leased  [2]bool
@@ -77,7 +77,7 @@ func (w *world) outline() outline {
 	return o
 }
 
-// settle lets everything that waits arrive and complete, at this instant.
+// settle completes everything in flight at this instant.
 func (w *world) settle() {
 	for range bursts {
 		w.flush()
@@ -88,7 +88,7 @@ func (w *world) settle() {
 	w.report(CheckRest, "the pair does not settle: %d frames and writes at one instant", bursts)
 }
 
-// advance does one thing that waits, and reports whether there was one.
+// advance completes one thing in flight, and reports whether there was one.
 func (w *world) advance() bool {
 	for i := range w.sides {
 		switch s := &w.sides[i]; {
@@ -110,7 +110,7 @@ func (w *world) advance() bool {
 	return false
 }
 
-// idle reports whether nothing waits that could go on.
+// idle reports whether nothing in flight can complete.
 func (w *world) idle() bool {
 	for i := range w.sides {
 		if s := &w.sides[i]; s.core != nil && !s.frozen && s.busy() || w.canArrive(i) || w.storePending(i) {

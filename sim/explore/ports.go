@@ -10,20 +10,20 @@ import (
 	"baton/impl/trace"
 )
 
-// ports are what the effects of one side's core reach.
+// ports executes the effects of one side's core on the world.
 type ports struct {
 	w *world
 	s *side
 }
 
-// ports returns those of a side, of which calls fail as the choices say.
+// ports returns the ports of a side. Their calls fail as chosen.
 func (w *world) ports(side int) driver.Ports {
 	s := &w.sides[side]
 	return &driver.Faulty{Ports: ports{w, s}, Plan: fated{s}}
 }
 
-// fated is the plan of a side: its sends fail for as long as they are blocked, and the
-// call that is under way meets the fate that was chosen.
+// fated is a side's fault plan: heartbeats fail while the side is blocked, and the pending call has
+// the chosen fate.
 type fated struct{ s *side }
 
 // Fate implements driver.Plan.
@@ -40,7 +40,7 @@ func (f fated) Fate(c driver.Call) driver.Fate {
 // Now implements driver.Clock.
 func (p ports) Now() clock.Instant { return p.w.now }
 
-// Takes implements driver.Clock: whatever is answered completes by a choice.
+// Takes implements driver.Clock: every effect with a result completes by a choice.
 func (p ports) Takes(e node.Effect) bool { return writes(e) != "" }
 
 // writes names an effect that completes by a choice, "" for any other.
@@ -95,14 +95,14 @@ func (p ports) Lease(until clock.Instant) error {
 	return nil
 }
 
-// SetMiss implements driver.Dataplane. No packet is a miss here, and none is relayed: who sends
-// packets on forwards none.
+// SetMiss and the methods below implement driver.Dataplane. The walk has no packets, so nothing
+// misses or is relayed.
 func (p ports) SetMiss(bool) error             { return nil }
 func (p ports) Relay(clock.Instant) error      { return nil }
 func (p ports) PeerMAC(string, node.MAC) error { return nil }
 func (p ports) Keep(flow.Pedigree) error       { return nil }
 
-// Drain implements driver.Dataplane. The event of a flow is stepped in as it is opened.
+// Drain implements driver.Dataplane. There is nothing to drain: a flow's event is an input at once.
 func (p ports) Drain(func([]flow.Event)) (bool, error) { return false, nil }
 
 // Dump implements driver.Dataplane.
@@ -133,7 +133,7 @@ func (p ports) Examine(tuples []flow.Tuple) ([]flow.Held, error) {
 	return held, nil
 }
 
-// Expire implements driver.Dataplane. No flow ages here.
+// Expire implements driver.Dataplane. Flows do not expire here.
 func (p ports) Expire(bool, clock.Instant) {}
 
 // SendReplies implements driver.Dataplane. No packets are forwarded here.
@@ -149,7 +149,7 @@ func (p ports) Announce(a node.Announce) error {
 // Record implements driver.Recorder.
 func (p ports) Record(e trace.Event) { p.w.observe(p.s, e) }
 
-// Failed implements driver.Recorder. A failure was chosen, and needs no record.
+// Failed implements driver.Recorder. Failures are choices, so they need no record.
 func (p ports) Failed(driver.Call, error) {}
 
 // Exit implements driver.Process.

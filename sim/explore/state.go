@@ -56,8 +56,8 @@ func (s *side) fingerprint(f *fingerprint.Hash) {
 	s.core.Fingerprint(f)
 }
 
-// hashInput adds one that waits for a daemon: of a heartbeat what it reports (the
-// state is in the upper bits of the second byte, RFC 5880 section 4.1).
+// hashInput adds a queued input. Of a heartbeat it hashes the second byte, whose upper bits are the
+// session state (RFC 5880 section 4.1).
 func hashInput(f *fingerprint.Hash, in node.Input) {
 	switch in := in.(type) {
 	case node.Packet:

@@ -9,11 +9,11 @@ import (
 	"baton/scenarios/plan"
 )
 
-// root is a state from which the walk begins.
+// root is an initial state of the walk.
 type root struct {
 	says  string
 	begin func(*Options) *world
-	// lines are the steps of a scenario up to this state, which lasts until then.
+	// lines are the scenario steps that lead to this state. The choices of the walk follow at then.
 	lines string
 	then  time.Duration
 }
@@ -45,7 +45,8 @@ func (w *world) start() {
 	w.flush()
 }
 
-// formed is reached from cold; what goes wrong on the way there is found from cold.
+// formed runs a cold pair until it has converged. Violations on the way are ignored here, because
+// the walk from cold finds them.
 func formed(opts *Options) *world {
 	w := newWorld(opts)
 	w.lenient = true
@@ -64,14 +65,13 @@ func formed(opts *Options) *world {
 	}
 	w.pass(time.Second, nil)
 	if w.store.lost = opts.lost; opts.lost != [2]bool{} {
-		w.pass(2*validity, nil) // which the nodes have noticed
+		w.pass(2*validity, nil) // until the nodes have noticed
 	}
 	return w
 }
 
-// tell makes a violation of a finding: its way is replayed from the very beginning,
-// without any copy, and written down. A finding that does not come up again is one
-// about the walk.
+// tell turns a finding into a violation. It replays the choices from the initial state without
+// cloning and describes each. A finding that does not recur is a bug of the walk.
 func (w *walk) tell(f finding, way visited) Violation {
 	v := Violation{Check: f.check, Reason: f.reason}
 	from := roots[way.root]
@@ -112,7 +112,8 @@ func (w *walk) tell(f finding, way visited) Violation {
 	return v
 }
 
-// expressible: a scenario can do what it has a verb for, while nothing is held back.
+// expressible reports whether a scenario can express a choice: it needs a verb, and nothing may be
+// held back.
 func (w *world) expressible(c choice) bool {
 	switch c.verb {
 	case arrives, completes, settles, connects:
@@ -123,7 +124,7 @@ func (w *world) expressible(c choice) bool {
 	return w.idle()
 }
 
-// line is a choice as a step of a scenario, "" if it needs none.
+// line returns a choice as a scenario step, "" if it needs none.
 func (w *world) line(c choice) string {
 	id, peer := ids[c.side], ids[1-c.side]
 	switch c.verb {
@@ -159,7 +160,7 @@ func (w *world) line(c choice) string {
 	return ""
 }
 
-// undoing lists the steps of a scenario that undo every fault of a state but what is left.
+// undoing lists the scenario steps that heal every fault of a state except l.
 func (w *world) undoing(l left) (steps []string) {
 	for i := range w.sides {
 		s, id, peer := &w.sides[i], ids[i], ids[1-i]
@@ -178,7 +179,7 @@ func (w *world) undoing(l left) (steps []string) {
 	return steps
 }
 
-// scenario is a way as a scenario file, "" if the language refuses it.
+// scenario returns a scenario file for a finding, "" if it does not parse.
 func (w *walk) scenario(f finding, lines string, end time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenario explored-%s\ndoc Found by exploration: %s\n", f.check, f.reason)

@@ -20,35 +20,34 @@ const (
 	// Beat is the short step of time: longer than a transmit interval, shorter than
 	// a detection time (150 ms) less the lease of the beat before.
 	Beat = 60 * time.Millisecond
-	// longest is how far a wait goes where nothing changes.
+	// longest is the maximum duration of a wait.
 	longest = hold + Beat
-	// bursts bounds what may happen within one choice, so that a node that never
-	// comes to rest is found rather than followed.
+	// bursts bounds the events within one choice. A node that exceeds it violates claim rest.
 	bursts = 600
 	// tracked is the host that both sides track; one unanswered probe loses it.
 	tracked = "backend1"
-	// buffered is how many inputs wait for a daemon that does not read them.
+	// buffered is how many inputs are queued for a daemon that does not read.
 	buffered = 128
 )
 
-// world is one state: two nodes and what lies between them.
+// world is one state: two nodes and everything between them.
 type world struct {
 	opts    *Options
 	now     clock.Instant
 	sides   [2]side
-	streams uint64     // the id of the newest
-	sent    [2][]frame // on the stream by each side, not arrived
+	streams uint64     // id of the newest stream
+	sent    [2][]frame // frames in flight on the stream, by sender
 	wire    []packet   // heartbeats sent at this instant
 	cut     [2][2]bool // by sender and path
-	faults  int        // happened so far
+	faults  int        // chosen so far
 	flows   int        // opened so far
-	divided bool       // no path carried heartbeats both ways, and the pair has not settled since
-	heard   [2]bool    // heartbeats of each side have arrived since
-	shared  uint8      // flows that both tables have held at once
+	divided bool       // the pair was partitioned and has not settled since
+	heard   [2]bool    // by sender: a heartbeat has arrived since the partition
+	shared  uint8      // flows that have been in both tables at once, as bits
 	found   *finding
-	lenient bool // findings do not count
+	lenient bool // findings are ignored
 	store   store
-	watch   func(string) // told of role changes while a way is written down
+	watch   func(string) // called on role changes while a violation is described
 }
 
 // side is one node with its host.
@@ -64,31 +63,31 @@ type side struct {
 	// unreached: the tracked host does not answer this side.
 	unreached bool
 	stream    uint64        // open on this side, 0 if none
-	lease     clock.Instant // up to which its dataplane forwards
+	lease     clock.Instant // until when its dataplane forwards
 	table     uint8         // flows in its dataplane, as bits
-	knows     uint32        // the largest epoch that it was MASTER with, or that a table it has heard of carries
-	fate      driver.Fate   // of the call that is under way
+	knows     uint32        // the largest epoch of its own terms and of the tables it was told of
+	fate      driver.Fate   // of the pending call
 	inbox     []node.Input  // arrived while frozen or busy
 	shown     shown
 	// stopping: the daemon was asked to stop.
 	stopping bool
-	synced   bool // it held the whole table since its boot: its peer's, or as MASTER its own
-	degraded bool // it claimed with a table that it says is not complete
+	synced   bool // it has had a complete table since boot: its peer's, or as MASTER its own
+	degraded bool // it claimed with a table reported as incomplete
 }
 
-// shown is what a core has told of itself in its trace.
+// shown is a core's state as its trace reports it.
 type shown struct {
 	role  string // "" while no daemon runs
 	gates ha.Gates
 	up    [2]bool // the session of each path
 }
 
-// frame is what one side has sent on the stream.
+// frame is a frame, the opening or the end of the stream, as sent by one side.
 type frame struct {
 	stream uint64
 	kind   frameKind
 	data   []byte
-	knows  uint32 // the epoch of the sender's table, as it says
+	knows  uint32 // epoch of the sender's table, 0 if the frame does not state it
 }
 
 type frameKind uint8
@@ -96,7 +95,7 @@ type frameKind uint8
 const (
 	carriesData frameKind = iota
 	opens                 // the stream was established
-	closes                // the sender has closed it, or died
+	closes                // the sender has closed the stream, or died
 )
 
 // packet is a heartbeat.
@@ -165,19 +164,18 @@ func (w *world) boot(s *side) {
 	w.input(s, node.Probe{Target: tracked, Answered: !s.unreached})
 }
 
-// end is the end of a daemon: its host closes the stream, and its dataplane
-// forwards until the lease is over.
+// end ends a daemon: its host closes the stream, and its dataplane forwards until the lease ends.
 func (w *world) end(s *side) {
 	w.store.forget(s.index)
 	peer := 1 - s.index
-	w.sent[peer] = nil // what the host had received for it is lost
+	w.sent[peer] = nil // frames that its host had received are lost
 	if id := w.sides[peer].stream; id != 0 {
 		w.sent[s.index] = append(w.sent[s.index], frame{stream: id, kind: closes})
 	}
 	*s = side{index: s.index, life: s.life, carrier: s.carrier, blocked: s.blocked, unreached: s.unreached, lease: s.lease}
 }
 
-// crash is the end of a host: nobody closes anything.
+// crash powers a host off: nothing is closed.
 func (w *world) crash(s *side) {
 	w.store.forget(s.index)
 	w.sent[1-s.index] = nil
@@ -194,7 +192,7 @@ func (w *world) closeStream(s *side) {
 func (s *side) busy() bool  { return s.driver != nil && s.driver.Waits() }
 func (s *side) reads() bool { return s.core != nil && !s.frozen && !s.busy() }
 
-// input hands an input to a daemon, which reads it when it comes to it.
+// input queues an input for a daemon.
 func (w *world) input(s *side, in node.Input) {
 	if s.core == nil {
 		return
@@ -205,8 +203,8 @@ func (w *world) input(s *side, in node.Input) {
 	w.work(s)
 }
 
-// work lets a daemon do what it can: step in what effects came to, then read what has
-// arrived, until an effect takes its time.
+// work runs a daemon until it waits for an effect or has no input: results of effects come first,
+// then queued inputs.
 func (w *world) work(s *side) {
 	for s.core != nil && !s.frozen && !s.busy() && w.found == nil {
 		in, any := s.driver.Next()
@@ -221,7 +219,7 @@ func (w *world) work(s *side) {
 	}
 }
 
-// complete lets the effect that a side waits for come to an end.
+// complete ends the effect that a side waits for, with the given fate.
 func (w *world) complete(s *side, fate driver.Fate) {
 	s.fate = fate
 	s.driver.Finish()
@@ -229,7 +227,7 @@ func (w *world) complete(s *side, fate driver.Fate) {
 	w.work(s)
 }
 
-// arrive lets the oldest frame of a side reach the other.
+// arrive delivers the oldest frame of a side to the other.
 func (w *world) arrive(from int) {
 	f := w.sent[from][0]
 	w.sent[from] = w.sent[from][1:]
@@ -250,7 +248,7 @@ func (w *world) arrive(from int) {
 	}
 }
 
-// refuse answers a frame of a stream that the receiving host does not know, as TCP does.
+// refuse answers a frame of a stream unknown to the receiving host by closing it, as TCP's RST does.
 func (w *world) refuse(from int, f frame) {
 	if f.kind == carriesData && w.sides[from].stream == f.stream {
 		w.sent[1-from] = append(w.sent[1-from], frame{stream: f.stream, kind: closes})
@@ -262,7 +260,8 @@ func (w *world) canArrive(from int) bool {
 	return len(w.sent[from]) > 0 && !w.cut[from][1] && (to.core == nil || to.reads())
 }
 
-// canConnect: lb1 dials; the other host accepts if a daemon listens there.
+// canConnect reports whether lb1 can dial: it has no stream, lb2 has a daemon, and the sync path is
+// not cut.
 func (w *world) canConnect() bool {
 	return w.sides[0].reads() && w.sides[0].stream == 0 && w.sides[1].core != nil && !w.cut[0][1] && !w.cut[1][1]
 }
@@ -281,7 +280,7 @@ func entry(i int) flow.Entry {
 	return flow.Entry{Original: original, Reply: reply, State: flow.Established, Origin: flow.Opened, Remaining: time.Hour}
 }
 
-// open lets a client open a flow through a node.
+// open makes a client open a flow through a node.
 func (w *world) open(s *side) {
 	s.table |= 1 << w.flows
 	w.input(s, node.Flows{Events: []flow.Event{{Entry: entry(w.flows)}}})
