@@ -8,8 +8,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Excuse says why a difference between the runs of a plan proves nothing, "" if it does: only one world ran a
-// fault, or the host stood still before the difference for longer than is tolerated.
+// Excuse says why a difference between the runs of a plan proves nothing, "" if it does prove one. It
+// proves nothing if only one world ran a fault, or if the host stalled before the difference for
+// longer than tolerated.
 func (v Verdict) Excuse(p *plan.Plan) string {
 	alone, tolerated := p.FaultsOfOneWorld(), tolerated(p)
 	switch {
@@ -23,8 +24,8 @@ func (v Verdict) Excuse(p *plan.Plan) string {
 	return ""
 }
 
-// tolerated is how long the host may stand still before a difference. It is what the scenario tolerates, but at
-// most half a detection time: more may cost a MASTER its lease.
+// tolerated is the longest stall of the host that does not excuse a difference: what the scenario
+// tolerates, but at most half a detection time, because a longer one may cost a MASTER its lease.
 func tolerated(p *plan.Plan) time.Duration {
 	return min(p.Tolerate, p.Detect(plan.Netns)/2)
 }

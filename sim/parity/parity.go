@@ -1,7 +1,7 @@
-// Package parity compares what the nodes did in two runs of one scenario, one in
-// namespaces and one in virtual time: the changes of role, in causal order and
-// with their reasons. When they happened is reported and judged by nobody; the
-// order must be the same. It is pure; the command line and the suite call it.
+// Package parity compares two runs of one scenario, one in namespaces and one in
+// virtual time: the role changes of the nodes, in causal order and with their
+// reasons. Their order must be the same. Their times are reported but not judged.
+// It is pure; the command line and the suite call it.
 package parity
 
 import (
@@ -21,13 +21,13 @@ import (
 type Change struct {
 	Node, From, To, Reason string
 	Degraded               bool
-	// After is the last step of both worlds that began before it, and Took the time
-	// from that on. A step that is guarded happens in one world only. Of steps that are
-	// together it is the first.
+	// After is the last step before the change that both worlds have (a guarded step happens in
+	// one world only). In a group of simultaneous steps it is the first. Took is the time since
+	// its begin.
 	After string
 	Took  time.Duration
 
-	began clock.Instant // when the step did
+	began clock.Instant // begin of the step
 }
 
 func (c Change) String() string {
@@ -38,31 +38,31 @@ func (c Change) String() string {
 	return s
 }
 
-// same reports whether two changes are alike but for their time.
+// same reports whether two changes are equal except for their time.
 func (c Change) same(o Change) bool {
 	return c.Node == o.Node && c.From == o.From && c.To == o.To && c.Reason == o.Reason && c.Degraded == o.Degraded && c.After == o.After
 }
 
-// holds reports whether a role is one that excludes the peer's: these changes are
-// ordered between nodes, since each follows from the other's.
+// holds reports whether a role excludes the same role of the peer. Changes to and from these roles
+// are ordered between the nodes, because each follows from the other's.
 func holds(role string) bool { return role == "Claiming" || role == "Master" || role == "Yielding" }
 
 // Verdict is the outcome of a comparison.
 type Verdict struct {
 	Same bool
-	// Differences say where the order differs, each with both sides.
+	// Differences describe where the order differs, each with both sides.
 	Differences []string
-	// Stalled is how long the host stood still before each of them, of several the least. A
-	// host that stands still moves a change behind the next step, or lets a node boot too late
-	// for the other: longer than the scenario tolerates, the comparison proves nothing.
+	// Stalled is how long the host stalled before a difference; of several differences the
+	// shortest. A stall may move a change behind the next step or delay a node's boot. If it is
+	// longer than the scenario tolerates, the comparison proves nothing.
 	Stalled time.Duration
-	// Timing says of each change that both runs have how long after its step it came.
+	// Timing has an entry for each change that both runs have.
 	Timing []Timing
 }
 
-// Timing is when one change of a role came in each world, after its step.
+// Timing is how long after its step a role change came in each world.
 type Timing struct {
-	Change     Change // as the namespaces had it
+	Change     Change // as in the namespaces
 	Netns, Sim time.Duration
 }
 
@@ -74,13 +74,13 @@ func (t Timing) apart() time.Duration { return max(t.Netns-t.Sim, t.Sim-t.Netns)
 
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
-// together is how close steps are whose effects no world can tell apart: which of the two
-// comes first to a node is chance. So are steps that the scenario has at one instant, however
-// long the namespaces need for each.
+// together is the interval within which steps count as simultaneous: which of them reaches a node
+// first is chance. It applies to virtual time, so steps that the scenario has at one instant are
+// simultaneous however long the namespaces need for each.
 const together = 10 * time.Millisecond
 
-// groups maps each step that both worlds have to the first step of its group: the steps that begin within
-// together of that one. Virtual time decides, because it begins each step when the scenario says.
+// groups maps each step that both worlds have to the first step of its group: the steps that begin
+// within together of that one in virtual time, where each step begins when the scenario says.
 func groups(sim []trace.Event, steps map[string]bool) map[int]int {
 	group := map[int]int{}
 	first, since := -1, clock.Instant(0)
@@ -96,17 +96,17 @@ func groups(sim []trace.Event, steps map[string]bool) map[int]int {
 	return group
 }
 
-// brief is how long a claim lasts at most that a simultaneous fault ends. It is shorter than
-// a detection time: what BFD detects is no such race.
+// brief is the longest claim that may have been ended by a simultaneous fault. It is shorter than a
+// detection time, because a change that BFD detects is no race.
 const brief = 100 * time.Millisecond
 
-// changes lists the changes of role in a trace, by time, with the steps that they follow.
+// changes lists the role changes of a trace by time, with the steps that they follow.
 func changes(events []trace.Event, steps map[string]bool, group map[int]int) []Change {
 	events = slices.Clone(events)
 	trace.Sort(events)
 	var list []Change
 	after, since, of := "", clock.Instant(0), -1
-	faults := map[clock.Instant]int{} // by the step that they came together with
+	faults := map[clock.Instant]int{} // number of simultaneous faults, by the begin of their step
 	stepping := false                 // the last step has not ended: its fault may wait for the receipt of one before
 	for _, e := range events {
 		if e.Step != nil {
@@ -117,7 +117,7 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 			faults[since] += max(1, len(unplugged(e.Fault)))
 		case e.Step != nil && e.Step.Phase == "begin" && steps[e.Step.Text]:
 			first, known := group[e.Step.Index]
-			if !known { // virtual time ended before it
+			if !known { // the simulated run ended before it
 				first = e.Step.Index
 			}
 			if first != of {
@@ -135,12 +135,12 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	return direct(list, faults)
 }
 
-// boot is what a node's first change follows. How long it takes to be ready, and so which steps pass
-// meanwhile, is the host's.
+// boot is what a node's first change follows. How long a boot takes, and so which steps it overlaps,
+// depends on the machine.
 const boot = "its start"
 
-// unplugged lists the nodes that a fault cuts off from other hosts than the peer. A switch that goes
-// down takes the carrier of one node after that of the other.
+// unplugged lists the nodes that a fault cuts off from hosts other than the peer. A switch that goes
+// down is a fault of each node: one loses its carrier after the other.
 func unplugged(f *trace.Fault) []string {
 	var nodes []string
 	for _, d := range f.Directions {
@@ -151,13 +151,13 @@ func unplugged(f *trace.Fault) []string {
 	return nodes
 }
 
-// direct leaves out what is chance. A claim that a packet of the peer ends at once would not have
-// begun if that had come first. Of simultaneous faults each node may hear of the peer's or meet its
-// own first: a claim that the second one ends, and whether a node that stops still has a peer to
-// hand over to. What remains is the change from the role before to the role after.
+// direct removes changes that depend on a race, and keeps the change from the role before to the role
+// after. There are two kinds. A claim that a packet of the peer ends at once would not have begun had
+// the packet come first. With simultaneous faults a node may notice the peer's fault or its own
+// first: so it may claim until the second fault, or may find no peer to hand over to when it stops.
 func direct(list []Change, faults map[clock.Instant]int) []Change {
 	var kept []Change
-	claims, stops := map[string]Change{}, map[string]Change{} // the last change of each node into a claim, or to yield
+	claims, stops := map[string]Change{}, map[string]Change{} // by node: its latest claim, its latest change to Yielding
 	without := func(c, from Change) {
 		kept = slices.DeleteFunc(kept, func(k Change) bool {
 			return k.Node == c.Node && k.began == c.began && k.Took >= from.Took
@@ -201,9 +201,9 @@ const atOnce = "in simultaneous faults"
 
 // Compare compares two traces of one scenario.
 //
-// What one node did must be the same, in the same order. Between the nodes only
-// the changes to and from the roles that exclude each other are ordered: two
-// nodes that boot side by side may become Backup in either order.
+// The changes of each node must be the same, in the same order. Between the nodes only
+// changes to and from the exclusive roles are ordered: two nodes that boot at the same
+// time may become Backup in either order.
 func Compare(netns, sim []trace.Event) Verdict {
 	steps := common(begun(netns), begun(sim))
 	group := groups(sim, steps)
@@ -220,7 +220,7 @@ func Compare(netns, sim []trace.Event) Verdict {
 	return v
 }
 
-// begun are the steps that a trace has.
+// begun returns the texts of the steps in a trace.
 func begun(events []trace.Event) map[string]bool {
 	steps := map[string]bool{}
 	for _, e := range events {
@@ -257,7 +257,7 @@ func exclusive(list []Change) []Change {
 	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return !holds(c.From) && !holds(c.To) })
 }
 
-// pairs matches the changes of each node one to one.
+// pairs matches the changes of each node one to one, up to the first difference.
 func pairs(real, simulated []Change) [][2]Change {
 	var list [][2]Change
 	for _, node := range nodes(real) {
@@ -272,7 +272,7 @@ func pairs(real, simulated []Change) [][2]Change {
 	return list
 }
 
-// differ notes the first difference of two lists.
+// differ adds the first difference of two lists.
 func (v *Verdict) differ(ground host, what string, real, simulated []Change) {
 	for i := range max(len(real), len(simulated)) {
 		a, b := "nothing more", "nothing more"
@@ -295,8 +295,8 @@ func (v *Verdict) differ(ground host, what string, real, simulated []Change) {
 	}
 }
 
-// Summary is the verdict in a line, with the change whose times are furthest apart.
-// Those of the first step, in which programs start, count only if there are no others.
+// Summary is the verdict in one line, with the change whose times differ most. Changes after the first
+// step, while programs start, count only if there are no others.
 func (v Verdict) Summary() string {
 	if !v.Same {
 		return fmt.Sprintf("DIFFERENT, at %d places", len(v.Differences))
@@ -313,7 +313,7 @@ func (v Verdict) Summary() string {
 	return fmt.Sprintf("same order of %d changes; furthest apart by %v: %s", len(v.Timing), rounded(far.apart()), far)
 }
 
-// String is the summary with what differs, and the timing of what does not.
+// String is the summary with the differences, and the timing of the changes that agree.
 func (v Verdict) String() string {
 	lines := append([]string{v.Summary()}, v.Differences...)
 	for i, t := range v.Timing {

@@ -26,7 +26,7 @@ func stepEnd(ms int, text string) trace.Event {
 	return e
 }
 
-// indexed gives a step its place in the plan.
+// indexed sets a step's index in the plan.
 func indexed(i int, e trace.Event) trace.Event { e.Step.Index = i; return e }
 
 // Steps that the scenario has at one instant are together, however long the namespaces need for each.
@@ -44,7 +44,7 @@ func TestStepsOfOneInstantAreTogether(t *testing.T) {
 	}
 }
 
-// Virtual time says which steps are together: the namespaces are a little late with each.
+// Virtual time decides which steps are together: in the namespaces each step is a little late.
 func TestVirtualTimeSaysWhichStepsAreTogether(t *testing.T) {
 	run := func(second, change int) []trace.Event {
 		return []trace.Event{
@@ -62,8 +62,8 @@ func TestVirtualTimeSaysWhichStepsAreTogether(t *testing.T) {
 	}
 }
 
-// How long a node takes to be ready, and so which step it is ready after, is the host's. What it does
-// then is not.
+// How long a node takes to boot, and so which step it is ready after, does not matter. Its later
+// changes do.
 func TestANodeIsReadyAfterItsStart(t *testing.T) {
 	run := func(ready, claims int) []trace.Event {
 		return []trace.Event{
@@ -81,8 +81,7 @@ func TestANodeIsReadyAfterItsStart(t *testing.T) {
 	}
 }
 
-// Of steps that come together nobody can say which one a change follows. Of steps that
-// do not, everybody can.
+// Which of two simultaneous steps a change follows does not matter; of steps further apart it does.
 func TestStepsThatAreTogether(t *testing.T) {
 	run := func(apart, change int) []trace.Event {
 		return []trace.Event{
@@ -126,8 +125,8 @@ func between(ms int) trace.Event {
 	return e
 }
 
-// A claim that the second of two simultaneous faults ends at once is no difference. One
-// that a single fault brings, that lasts, or that no second fault ended, is.
+// A claim that the second of two simultaneous faults ends at once is no difference. A claim after a
+// single fault, one that lasts, or one that no second fault ended is a difference.
 func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 	begin := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "down lb1"), fault(2000, "lb1")}
 	second := []trace.Event{step(2003, "down lb2"), fault(2003, "lb2")}
@@ -169,8 +168,8 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 	}
 }
 
-// A MASTER that stops hands over, or has no peer for it, if its peer stops at the same time. One that
-// stops alone hands over.
+// If both nodes stop at the same time, a MASTER may hand over or find no peer. A MASTER that stops
+// alone hands over.
 func TestWhetherAStoppingNodeHasAPeerIsChance(t *testing.T) {
 	stop := func(nodes ...string) []trace.Event {
 		events := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "stop")}
@@ -198,7 +197,7 @@ func TestWhetherAStoppingNodeHasAPeerIsChance(t *testing.T) {
 	}
 }
 
-// A claim that a packet of the peer ends at once would not have begun if that had come first.
+// A claim that a packet of the peer ends at once would not have begun had the packet come first.
 func TestAClaimThatIsRefusedAtOnce(t *testing.T) {
 	run := func(claims, ends int, in string) []trace.Event {
 		events := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "heal")}

@@ -7,8 +7,7 @@ import (
 	"baton/impl/trace"
 )
 
-// host is what the machine under a run in namespaces did: when its steps began, and when it
-// stood still.
+// host is the timing of a run in namespaces: when each step began, and when the machine stalled.
 type host struct {
 	began  map[string][]clock.Instant
 	stalls []pause
@@ -32,9 +31,9 @@ func hostOf(netns []trace.Event) host {
 	return h
 }
 
-// stoodStill is the longest time that the host stood still before a change that is not the
-// simulated one, or lacks it: from the earlier of the steps that the two follow, up to the
-// real one, or where there is none up to when it would have come.
+// stoodStill returns the longest stall that may explain why a real change differs from the simulated
+// one or is missing. It looks from the earlier of the two changes' steps up to the real change, or,
+// if that is missing, up to when it was expected.
 func (h host) stoodStill(real, simulated *Change) time.Duration {
 	from, to := clock.Never, clock.Instant(0)
 	if real != nil {
@@ -56,7 +55,7 @@ func (h host) stoodStill(real, simulated *Change) time.Duration {
 	return longest
 }
 
-// last is when a step began last up to an instant, or first if it began later alone.
+// last returns the latest begin of a step up to an instant, or its first begin if all are later.
 func (h host) last(step string, until clock.Instant) clock.Instant {
 	found := clock.Never
 	for _, at := range h.began[step] {

@@ -15,9 +15,8 @@ func stall(until, took int) trace.Event {
 		Stall: &trace.Stall{Took: trace.Dur(time.Duration(took) * time.Millisecond)}}
 }
 
-// A stall is told of where it may have made the difference: after the step that one of the
-// two changes follows, and before the change. One elsewhere, or before another difference
-// alone, explains nothing.
+// A stall counts only if it may explain the difference: after the step that one of the two changes
+// follows, and before the change. With several differences it must lie before each.
 func TestAStallBeforeADifference(t *testing.T) {
 	run := func(mended int, stalls ...trace.Event) []trace.Event {
 		return slices.Concat([]trace.Event{
