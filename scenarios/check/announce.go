@@ -13,8 +13,8 @@ import (
 // captured: it was in flight.
 const announceSlack = 20 * time.Millisecond
 
-// announce fails if a node announced the VIPs before it was Master and its dataplane
-// forwarded, by its own report or on the wire.
+// announce fails if a node announced the VIPs, by its own report or on the wire, before it was
+// Master and its dataplane forwarded.
 func (r *run) announce(f finding, w window) finding {
 	var bad []string
 	var when []window

@@ -8,9 +8,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// startedApart explains why the first wait for a MASTER failed, if the machine started that node so
-// long after its peer that the peer had to become MASTER first: the scenario never had its beginning.
-// In virtual time nodes start when the scenario says.
+// startedApart explains why the first wait for a MASTER failed: the machine started that node later
+// than its peer by more than the recovery delay, so the peer rightly became MASTER first. In virtual
+// time nodes start when the scenario says.
 func (r *run) startedApart(i int, s plan.Step, timeout clock.Instant) string {
 	if i != 0 || r.meta.World != plan.Netns {
 		return ""

@@ -104,7 +104,7 @@ var excusedByStall = map[string]bool{
 	"sessions": true, "connects_failed": true, "role_changes": true, "masters": true, plan.Served: true, plan.Rests: true,
 }
 
-// measuredByTraffic lists those of them that count from when a generator meant to send.
+// measuredByTraffic lists those of them that are measured from a generator's intended send time.
 var measuredByTraffic = map[string]bool{"gap": true, "sessions": true, "connects_failed": true}
 
 // excusedWithoutLease lists the further checks that a stall can break if the subject has no

@@ -213,7 +213,7 @@ var stretched = map[string]func(r *run, f finding, w window) finding{
 	plan.Served: (*run).served, plan.Exclusive: (*run).exclusive, plan.Kept: (*run).kept, plan.Rests: (*run).rests,
 }
 
-// onTheWay lists the roles that a node may have before it reaches the claimed one.
+// onTheWay lists the roles that a node may have before it reaches the role of a condition.
 var onTheWay = map[string][]string{
 	roleInit:     {},
 	roleBackup:   {roleInit, roleYielding, "Fault"},

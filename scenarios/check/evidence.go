@@ -9,10 +9,10 @@ import (
 	"baton/scenarios/plan"
 )
 
-// implicit judges the claims of every scenario: the trace is complete, the generators offered
-// their load in time, the faults took hold, each flow of the traffic was answered without corruption, nothing was left behind, and no
-// node ended by itself. diedCheck comes before the checks of faults and traffic, since a dead
-// node ends the run and causes their failures.
+// implicit judges the claims of every scenario: the trace is complete, no node ended by itself, the
+// generators offered their load in time, the faults took hold, each flow was answered without
+// corruption, and nothing was left behind. diedCheck comes before the checks of faults and traffic,
+// because a dead node ends the run and causes their failures.
 func (r *run) implicit() []finding {
 	found := []finding{r.traceCheck(), r.diedCheck(), r.loadCheck(), r.faultCheck(), r.trafficCheck()}
 	for _, name := range []string{"corrupt", "unanswered"} {
@@ -26,7 +26,7 @@ func (r *run) implicit() []finding {
 	return append(found, r.leakCheck())
 }
 
-// states reports whether the scenario itself has a claim of that check.
+// states reports whether the scenario has an always claim of that check.
 func (r *run) states(check string) bool {
 	return slices.ContainsFunc(r.plan.Always, func(a plan.Always) bool { return r.in(a.Guard) && a.Cond.Check() == check })
 }

@@ -27,7 +27,7 @@ func (r *run) receipts() {
 	}
 }
 
-// missing says which receipts are missing of a fault that began in the window, "" if none is.
+// missing says which receipts a fault that began in the window lacks, "" if it lacks none.
 // A receipt may come after the window.
 func (r *run) missing(f plan.Fault, w window) string {
 	var without []string
@@ -99,9 +99,9 @@ func (r *run) since(t clock.Instant) string {
 	return last
 }
 
-// inFlight is how long before a fault what it loses may have been sent.
+// inFlight is how long before a fault a packet that it drops may have been sent.
 const inFlight = 10 * time.Millisecond
 
-// behind names the fault behind a silence: the last one that began before it, or while the first
-// message without an answer was in flight. Later faults have not caused it.
+// behind names the fault that caused a silence: the last one that began before it, or while the
+// first unanswered message was in flight. Later faults cannot have caused it.
 func (r *run) behind(from, to clock.Instant) string { return r.since(min(from.Add(inFlight), to)) }

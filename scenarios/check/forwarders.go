@@ -67,8 +67,8 @@ func (r *run) findLeases() []tenure {
 	})
 }
 
-// findRelays lists the stretches in which nodes without a lease sent the packets that reached
-// them on to their peer. One ends when the node forwards again.
+// findRelays lists the stretches in which nodes without a lease relayed packets to their peer. A
+// stretch ends when the node forwards again.
 func (r *run) findRelays() []tenure {
 	return r.granted(func(e trace.Event, has window) window {
 		switch l := e.Lease; {
@@ -81,10 +81,11 @@ func (r *run) findRelays() []tenure {
 	})
 }
 
-// granted lists the stretches in which the programs of a node were allowed something. Next
-// returns what a lease event makes of the one that its node has: the same, prolonged, another,
-// or none. A stretch ends with the links of a crashed node, or with a process whose programs
-// are not pinned. A frozen node cannot write, and its programs go on until the expiry.
+// granted lists the stretches in which the programs of a node had a permission: to forward or to
+// relay. next maps the node's current stretch and a lease event to its new stretch: the same, a
+// prolonged or another one, or none. A stretch also ends when the node crashes, or when its process
+// ends and the programs are not pinned. A frozen node writes no leases, so its stretch lasts until
+// the expiry.
 func (r *run) granted(next func(e trace.Event, has window) window) []tenure {
 	var found []tenure
 	held := map[string]window{}
@@ -122,8 +123,8 @@ func (r *run) granted(next func(e trace.Event, has window) window) []tenure {
 	return found
 }
 
-// relayed reports whether a node's packet that was captured at an instant may be one that its
-// peer, which hands its role over, has sent on to it.
+// relayed reports whether a packet captured at an instant may have been relayed to the node by its
+// peer during a handover.
 func (r *run) relayed(node string, at clock.Instant, underway time.Duration) bool {
 	return slices.ContainsFunc(r.relays, func(t tenure) bool {
 		return t.node == lab.Peer(node) && t.from <= at && at <= t.to.Add(underway)
@@ -136,11 +137,11 @@ type intrusion struct {
 	what string
 }
 
-// intrusions reads the captured changes of forwarder. A node that lost a VIP's packets to its
-// peer may carry them again only after it has become Master again, and under its own lease, or
-// while the peer, which hands its role over, sends them on to it.
-// Packets in flight at the peer's takeover arrive after it, so a packet proves nothing until
-// the longest time in flight has passed, which includes the plan's delays.
+// intrusions lists the captured packets that a node was not allowed to forward. A node that lost a
+// VIP's packets to its peer may carry them again only after it has become Master again, and under
+// its own lease, or while the peer relays packets to it during a handover. Packets in flight at the
+// peer's takeover arrive after it, so a packet proves nothing until the longest time in flight has
+// passed, including the plan's delays.
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
 	displaced := map[string]displacement{} // by place and node: since when the peer carries its packets
@@ -197,8 +198,8 @@ func (r *run) silentCarrier(node string, at clock.Instant, slack time.Duration) 
 	return !master || to < at.Add(-slack)
 }
 
-// displacement is when the peer was first seen to carry a node's packets, and when the first
-// such packet can have been sent at the earliest. A later claim of the node ends it.
+// displacement is when the peer was first seen to carry a node's packets, and the earliest time at
+// which that packet can have been sent. A later claim of the node ends it.
 type displacement struct{ seen, sent clock.Instant }
 
 // claimed reports whether the node claimed the role or became Master between from and to. A

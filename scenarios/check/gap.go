@@ -56,7 +56,7 @@ func (r *run) afterRestore(w window) []sample {
 	return nil
 }
 
-// life is the time in which a line of traffic ran, as far as it has from= and until=.
+// life is the time in which a line of traffic ran, according to its from= and until=.
 func life(t trace.Totals) window {
 	if t.Ended == 0 {
 		return window{t.Began, clock.Never}

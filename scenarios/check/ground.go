@@ -14,11 +14,11 @@ type stretch struct {
 	window
 	able   []string // the nodes that can serve
 	parted string   // the cuts or losses that may silence both directions of every path between the nodes, or ""
-	// joined is when that ends without another fault, Never if it does not.
+	// joined is when parted ends without another fault, Never if it does not.
 	joined clock.Instant
-	// whole: a node that can serve has the whole table.
+	// whole: a node that can serve has the complete table.
 	whole bool
-	// deaf are the nodes that get no packet of their peer on any path.
+	// deaf are the nodes that receive no packet of their peer on any path.
 	deaf []string
 }
 
@@ -83,9 +83,9 @@ func (r *run) canServe(s *State, name string) bool {
 
 // parted names the cuts or losses that may silence both directions of every path between the
 // nodes. It is "" if at least one direction of one path surely works, or if an arbiter decides. A
-// path is silent without its heartbeat, whatever else passes, and the sync stream without one of
-// its directions. A direction that has been healed passes nothing until the next packet of its
-// session, which is sent at the slow rate: joined is when one is sure to work for that reason.
+// path counts as silent if its heartbeats are lost, and the sync stream if either of its directions
+// is. A healed direction stays silent until the session's next packet, which is sent at the slow
+// rate: joined is the earliest instant by which one surely works.
 func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Instant) {
 	joined = clock.Never
 	if r.plan.Validity(r.meta.World) > 0 && !r.plan.KeepsServing(r.meta.World) {
@@ -118,8 +118,8 @@ func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Insta
 	return strings.Join(append(cuts, whys...), ", "), joined
 }
 
-// heardFrom is when the peer of a node is sure to have heard it, and to have acted on that, after
-// the last direction of a path was healed.
+// heardFrom is when the peer has surely received a packet of a node, and acted on it, after the last
+// heal of that direction of a path.
 func (r *run) heardFrom(s *State, from, path string) clock.Instant {
 	at := clock.Instant(0)
 	for rule, healed := range s.healed {
@@ -156,9 +156,9 @@ func (r *run) silencedOf(kind string, s *State, from, to, link string) bool {
 	})
 }
 
-// holders has the nodes that have the whole table: the first MASTER, and each node in sync
-// with one of them. A MASTER that claimed with an incomplete table cannot make others whole, nor can
-// one that a fault keeps from reading its dataplane, while its follower says so.
+// holders has the nodes with the complete table: the first MASTER, and each node in sync with one of
+// them. A MASTER with an incomplete table cannot complete its peer's. Neither can one that a fault
+// keeps from reading its dataplane, while the peer's gate InSync is closed.
 type holders map[string]bool
 
 func (h holders) follow(s *State) {

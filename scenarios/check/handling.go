@@ -70,7 +70,7 @@ const lull = 100 * time.Millisecond
 // dual measures for each VIP and edge how long a node still carried packets after its peer had
 // begun to, without having become Master again.
 func (r *run) dual(w window) []sample {
-	lost := map[string]clock.Instant{} // by place and node: since when the peer carries them
+	lost := map[string]clock.Instant{} // by place and node: since when the peer carries the packets
 	total := map[string]time.Duration{}
 	when := map[string][]window{}
 	for _, e := range r.others {

@@ -22,10 +22,10 @@ import (
 //     explains it (see excusedByStall). A stall explains a missed time if it is at least as
 //     long as the claim's allowance or as the time by which it was missed, whichever is less.
 //     Several stalls explain it if they add up to the missed time, or if one cost a MASTER its
-//     role (see unseated). A stall explains any
-//     other failed claim if it is longer than the plan tolerates, and also later failures of a
-//     subject without a lease (see excusedWithoutLease). A generator that was behind explains
-//     likewise what it measures;
+//     role (see unseated). A stall explains any other failed claim if it is longer than the
+//     plan tolerates, and also later failures of a subject without a lease (see
+//     excusedWithoutLease). A generator that was behind explains its own measurements
+//     likewise;
 //   - INCONCLUSIVE if a check could not be judged, failed with such an explanation, or passed
 //     in a window with a stall that is longer than the plan tolerates;
 //   - SKIP if the subject reports nothing that the scenario's claims need;
@@ -119,8 +119,8 @@ func (r *run) doubted(f finding) finding {
 	return f
 }
 
-// moves lists when each node took the role that a failed claim about roles met: one that moved before
-// the claim's window still is where it is in it.
+// moves lists when each node took the role that it had when a claim about roles failed. That may be
+// before the claim's window, and a stall then explains the failure too.
 func (r *run) moves(f finding) (found []window) {
 	if f.Name != plan.CheckRole {
 		return nil
@@ -142,7 +142,8 @@ func (r *run) moves(f finding) (found []window) {
 }
 
 // afterStall makes a failure of a subject without a lease INCONCLUSIVE if it came after a stall
-// that is longer than the plan tolerates, however long after: a table stays incomplete.
+// that is longer than the plan tolerates. It does not matter how long after, because a table stays
+// incomplete.
 func (r *run) afterStall(f finding) finding {
 	failed := f.firstFailed()
 	for _, s := range r.stalls {
@@ -218,8 +219,8 @@ func (f finding) doubtful(doubt string) finding {
 	return f.unjudged(f.Detail + "; but " + doubt)
 }
 
-// verdict judges an ordinary scenario. The claim that failed first stands first: what fails later is often
-// its consequence.
+// verdict judges an ordinary scenario. The claim that failed first is listed first: later failures
+// are often its consequence.
 func verdict(findings []finding) (Outcome, []string) {
 	failed := []string{}
 	for _, f := range slices.SortedStableFunc(slices.Values(findings), func(a, b finding) int { return cmp.Compare(a.toldAt(), b.toldAt()) }) {

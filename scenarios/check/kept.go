@@ -11,10 +11,10 @@ import (
 
 // kept judges by the digest reports that no table shrinks below the number of open sessions.
 // It excludes a node whose daemon ended, nodes that could not hear each other (their tables
-// cannot be merged), and a node that never had the whole table or has lost part of it.
+// cannot be merged), and a node that never had the complete table or has lost part of it.
 func (r *run) kept(f finding, w window) finding {
 	parts := r.partings()
-	last := map[string]*trace.Event{} // of the nodes that have the whole table
+	last := map[string]*trace.Event{} // latest digest report of each node that has the complete table
 	state, whole := NewState(r.plan, r.meta.World), holders{}
 	var bad []string
 	var when []window

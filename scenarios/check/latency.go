@@ -59,8 +59,8 @@ func (r *run) survival(node string, from clock.Instant) window {
 	return life
 }
 
-// givesAway is when a node that was lost gives the role away itself, so that what follows is no
-// takeover: it was frozen for less than its peer waits. The end of the run if it does not.
+// givesAway is when a lost node hands the role over itself, because it was frozen for less than its
+// peer waits. What follows is no takeover. It is after the end of the run if that never happens.
 func (r *run) givesAway(l loss) clock.Instant {
 	for _, e := range r.others {
 		asked := e.Fault != nil && e.Fault.Phase == "begin" && fault.Asks(e.Fault.Verb) && slices.Contains(e.Fault.Hosts, l.node)

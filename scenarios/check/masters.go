@@ -27,12 +27,11 @@ func (r *run) masters(w window) []sample { return r.overlap(r.mastership, w, "Ma
 // The receipt itself does not count: on a busy host it may come after the peer has rightly
 // taken over.
 //
-// After a thaw the time continues only with the node's first report, which must be that it
-// gives up the role. A stopped process decides nothing, and its dataplane is judged by its lease
-// (see forwarders).
+// After a thaw the time continues only with the node's first report, normally that it gives up the
+// role. A frozen process decides nothing; its dataplane is judged by its lease (see forwarders).
 //
-// A polled role counts only while the node surely had it: from the first answer with the role
-// to the last question with that answer.
+// A polled role counts only while the node surely had it: from the first poll that returned the
+// role to the last one.
 func (r *run) findMastership() []tenure {
 	var found []tenure
 	since, begun, alive, ended, left := instants{}, instants{}, instants{}, instants{}, instants{}

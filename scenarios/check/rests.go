@@ -11,9 +11,9 @@ import (
 // path: one to send the packet, and some for other deadlines.
 const timersPerBeat = 4
 
-// timersApart is how many more timers a core may request in a report, whatever its transmit
-// interval: deadlines of handovers and announcements, and retries of failed dataplane calls. A
-// core that spins requests tens of thousands a second.
+// timersApart is how many further timers a core may request per report, independent of its transmit
+// interval: deadlines of handovers and announcements, and retries of failed dataplane calls. A core
+// that spins requests tens of thousands a second.
 const timersApart = 100
 
 // rests judges that no core spins: it requests no timer that is already due and has no effect,

@@ -22,14 +22,14 @@ type State struct {
 	// Now is when the last event happened.
 	Now   clock.Instant
 	Nodes map[string]*Node
-	// Cuts are the directions that are cut, or lack a carrier. One that does both is among
-	// them for each.
+	// Cuts are the directions that are cut or lack a carrier. A direction that is both has two
+	// entries.
 	Cuts []Cut
-	// healed is when a direction was last taken out of Cuts.
+	// healed is when a direction was last removed from Cuts.
 	healed map[lab.Rule]clock.Instant
 	// Traffic has the latest totals of each line of traffic.
 	Traffic map[string]trace.Totals
-	// flows counts the events of each line's flows, before is the same at the line's latest totals.
+	// flows counts the flow events of each line; before is its value at the line's latest totals.
 	flows, before map[string]flowCounts
 	Tally         Tally
 
@@ -37,13 +37,13 @@ type State struct {
 	lacks  []string      // by the subject, likewise
 }
 
-// flowCounts counts the flows that were traced to open and to end.
+// flowCounts counts the flows whose opening and whose end are in the trace.
 type flowCounts struct{ opened, ended int }
 
-// Cut is a direction in which nothing passes, or nothing of a kind, until undo is done.
+// Cut is a direction in which no packets pass, or none of a kind.
 type Cut struct {
 	lab.Rule
-	undo string // the verb that takes it back
+	undo string // the verb that ends it
 }
 
 // Node is one load balancer.
@@ -57,7 +57,7 @@ type Node struct {
 	// Gate is the last report of the gate InSync. It can close while the field InSync
 	// stays true: the proof of the sync is then out of date.
 	Gate *trace.Gate
-	// Lease is until when it may forward, as it last wrote it.
+	// Lease is the end of the lease that it last wrote.
 	Lease clock.Instant
 	// Up: its process runs. Frozen: it is stopped by SIGSTOP.
 	Up, Frozen bool
@@ -73,7 +73,7 @@ type Node struct {
 // Path is a node's end of a BFD session.
 type Path struct {
 	State  string
-	Detect time.Duration // negotiated; 0 if it was not said
+	Detect time.Duration // negotiated; 0 if unknown
 }
 
 // Tally counts what happened since the State was made, or since it was reset.
@@ -174,8 +174,8 @@ func (n *Node) apply(e *trace.Event) {
 	}
 }
 
-// own reports whether a node itself makes events of a kind, which shows that it was alive.
-// The harness makes the other events with its name.
+// own reports whether events of a kind come from the node itself, which shows that it was alive.
+// Other events with its name come from the harness.
 func own(kind trace.Kind) bool {
 	switch kind {
 	case trace.KindRole, trace.KindGate, trace.KindBFD, trace.KindSync, trace.KindLease, trace.KindAnnounce, trace.KindReplica:
@@ -226,7 +226,7 @@ func (s *State) fault(f *trace.Fault) {
 	}
 }
 
-// covered reports whether a cut concerns all of a rule.
+// covered reports whether a cut drops everything that a rule selects.
 func (s *State) covered(rule lab.Rule) bool {
 	return slices.ContainsFunc(s.Cuts, func(c Cut) bool { return lab.Covers([]lab.Rule{c.Rule}, rule) })
 }
@@ -322,9 +322,9 @@ func (s *State) kind(line string) string {
 // Sessions counts the open sessions of all lines, or of one.
 func (s *State) Sessions(line string) int { return s.standing("sessions", (*State).open, line) }
 
-// open counts the open sessions of a line. Its totals come once a second, so what has opened and ended
-// since is counted by its events. A session is in the totals from its handshake on, and opened with
-// its first answer, which may come after the totals.
+// open counts the open sessions of a line: its latest totals, which come once a second, plus the
+// sessions opened and ended since by their events. Totals include a session from its handshake on;
+// its opened event comes with its first answer, which may be after the totals.
 func (s *State) open(t trace.Totals) int {
 	was, is := s.before[t.Name], s.flows[t.Name]
 	unanswered := max(0, t.Sessions-(was.opened-was.ended))

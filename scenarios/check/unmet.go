@@ -8,8 +8,8 @@ import (
 	"baton/scenarios/fault"
 )
 
-// unmet lists the cuts and losses of a kind of packets, or of a service, that took none: whatever the
-// run passes, it passes without them. One that took a packet in one of its directions did happen.
+// unmet lists the cuts and losses of one kind of packets, or of a service, that dropped no packet in
+// any direction: the run proves nothing about them.
 func (r *run) unmet() (list []string) {
 	for _, e := range r.begun {
 		if e.Fault.Verb != fault.Cut && e.Fault.Verb != fault.Lose || len(e.Fault.Directions) == 0 || e.Fault.Directions[0].Only == "" {
@@ -22,7 +22,7 @@ func (r *run) unmet() (list []string) {
 	return list
 }
 
-// took reports whether a rule on a direction has taken packets since an instant.
+// took reports whether a rule on a direction has dropped packets since an instant.
 func (r *run) took(direction string, since clock.Instant) bool {
 	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
 		return e.Loss != nil && e.Loss.Planned && e.Loss.Where == direction && e.At >= since

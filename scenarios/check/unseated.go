@@ -7,7 +7,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// unseated is the time without the MASTER that a stall cost its role.
+// unseated is the time after a stall has cost a MASTER its role.
 type unseated struct {
 	window
 	node  string
