@@ -10,8 +10,8 @@ import (
 	"baton/impl/flow"
 )
 
-// shuttle carries what two engines have for each other until they are at rest,
-// applying every batch at once, and returns the bytes that went over.
+// shuttle exchanges the messages of two engines until both are idle, applying
+// every batch at once, and returns the number of bytes sent.
 func shuttle(tb testing.TB, source, sink *Engine) int {
 	bytes := 0
 	for moved := true; moved; {
@@ -49,8 +49,8 @@ func engines(flows int) (source, sink *Engine) {
 	return source, sink
 }
 
-// A cpu is a stopwatch of the CPU time that the process spends, which other
-// processes do not disturb as they do the wall clock.
+// A cpu is a stopwatch of the process's CPU time, which other processes disturb
+// less than the wall clock.
 type cpu struct {
 	spent time.Duration
 	since time.Duration
@@ -68,7 +68,7 @@ func (c *cpu) start(b *testing.B) { b.StartTimer(); c.since = c.now(b) }
 
 func (c *cpu) stop(b *testing.B) { c.spent += c.now(b) - c.since; b.StopTimer() }
 
-// report divides what was spent by the number of items that one iteration handles.
+// report divides the time spent by the number of items that one iteration handles.
 func (c *cpu) report(b *testing.B, items int, unit string) {
 	b.ReportMetric(float64(c.spent.Nanoseconds())/float64(b.N)/float64(items), "cpu-ns/"+unit)
 }
@@ -78,7 +78,7 @@ func join(source, sink *Engine) {
 	sink.Connected(1, Version, 1, true, 1)
 }
 
-// BenchmarkSnapshot is both nodes' work for a restored node that fetches the table.
+// BenchmarkSnapshot measures the work of both nodes when a restored node fetches the table.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, bench := range []struct {
 		name  string
@@ -115,8 +115,8 @@ func live(n int) (flows [2][]flow.Event) {
 	return flows
 }
 
-// BenchmarkDeltas is what one change costs with a million flows: a source alone
-// (mirror, journal, encode), and both nodes (also decode, mirror, batch, ack).
+// BenchmarkDeltas measures the cost of one change with a million flows: at a source
+// alone (mirror, journal, encode), and at both nodes (also decode, mirror, batch, ack).
 func BenchmarkDeltas(b *testing.B) {
 	const flows = 1_000_000
 	events := live(1 << 16)
@@ -156,7 +156,7 @@ func BenchmarkDeltas(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory reports what a mirror of a million flows keeps in memory.
+// BenchmarkMemory reports the memory of a mirror of a million flows.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		var before, after runtime.MemStats
@@ -192,8 +192,8 @@ func BenchmarkDigest(b *testing.B) {
 	})
 }
 
-// BenchmarkScrub is what one entry of a million costs the mirror in a scrub: it is compared
-// with what the dataplane holds, and its bucket with the digest.
+// BenchmarkScrub measures the cost of a scrub per entry, with a million entries: the entry is
+// compared with the dataplane's, and its bucket with the digest.
 func BenchmarkScrub(b *testing.B) {
 	const flows = 1_000_000
 	source, _ := engines(flows)

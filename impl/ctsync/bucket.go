@@ -1,16 +1,16 @@
 package ctsync
 
-// A bucket is one of the parts that the table is divided into, by the low bits
-// of its tuples' hashes, the same on both nodes. It has a digest and an index:
-// a hash table of its own with linear probing. Since each bucket grows alone, no
-// insertion pays for more than a small part of the table.
+// A bucket is one part of the table, selected by the low bits of its tuples'
+// hashes, equally on both nodes. It has a digest and an index: its own hash table
+// with linear probing. Since each bucket grows separately, an insertion rehashes
+// only a small part of the table.
 type bucket struct {
 	digests
 	cells []cell // a power of two, never full
 }
 
-// A cell points to a slot. It carries the high half of the hash, which places it
-// and spares most looks at slots that do not match. 0 is an empty cell.
+// A cell points to a slot. Its upper half is that of the hash, which determines
+// its place and avoids most reads of slots that do not match. 0 is an empty cell.
 type cell uint64
 
 func newCell(hash uint64, slot uint32) cell { return cell(hash&^0xffffffff | uint64(slot)) }
@@ -20,10 +20,10 @@ func (c cell) matches(hash uint64) bool { return uint64(c)>>32 == hash>>32 }
 
 const minCells = 8
 
-// home is where the search for a hash begins.
+// home returns the cell at which the search for a hash begins.
 func (b *bucket) home(hash uint64) int { return int(hash>>32) & (len(b.cells) - 1) }
 
-// after is where it goes on.
+// after returns the next cell of a search.
 func (b *bucket) after(i int) int { return (i + 1) & (len(b.cells) - 1) }
 
 // cell returns cell i, an empty one if the bucket has no cells yet.
@@ -61,7 +61,7 @@ func (b *bucket) grow() {
 	}
 }
 
-// remove takes a cell away and closes the gap: what was pushed beyond it moves up.
+// remove removes a cell and closes the gap: cells that it had displaced move back.
 func (b *bucket) remove(c cell) {
 	gap := b.home(uint64(c))
 	for b.cells[gap] != c {
@@ -76,5 +76,5 @@ func (b *bucket) remove(c cell) {
 	b.cells[gap] = 0
 }
 
-// distance is how many steps the search takes from one cell to another.
+// distance returns the number of steps of a search from one cell to another.
 func (b *bucket) distance(from, to int) int { return (to - from) & (len(b.cells) - 1) }

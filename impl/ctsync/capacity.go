@@ -2,16 +2,15 @@ package ctsync
 
 import "fmt"
 
-// capacities is what the nodes have told each other on the present stream of how many
-// flows their tables can hold. 0 is unknown: of a peer that speaks version 1, or whose
-// dataplane does not say.
+// capacities are the capacities of both nodes' tables in flows, as exchanged on the current
+// stream. 0 means unknown: the peer speaks version 1, or its dataplane does not report it.
 type capacities struct {
 	peer    uint32
 	warning string
 }
 
-// learn takes what the peer said. A table that is smaller than the other cannot hold
-// what the other may come to hold, whichever node is MASTER.
+// learn takes the peer's capacity. Whichever node is MASTER, the smaller table cannot hold
+// all flows that the larger one may hold.
 func (c *capacities) learn(own int, peer uint32) {
 	*c = capacities{peer: peer}
 	switch {
@@ -23,7 +22,7 @@ func (c *capacities) learn(own int, peer uint32) {
 	}
 }
 
-// Warning says what of the peer's configuration endangers the sync, "" where nothing does.
+// Warning says which part of the peer's configuration endangers the sync; "" if none does.
 func (e *Engine) Warning() string {
 	if e.withholds() {
 		return fmt.Sprintf("the peer speaks version %d of the protocol and gets no %s flows: they are lost where it takes over", e.version, e.withheld())

@@ -7,8 +7,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A change is what happened to one flow: it got this reply tuple and state, or,
-// with state 0, it is gone.
+// A change is the new reply tuple and state of one flow; state 0 means that the
+// flow was deleted.
 type change struct {
 	original, reply flow.Tuple
 	remaining       uint32 // milliseconds
@@ -17,13 +17,13 @@ type change struct {
 
 func (c change) deleted() bool { return c.state == 0 }
 
-// acceptable reports whether the peer would take the change for a possible one.
+// acceptable reports whether the peer would accept the change as valid.
 func (c change) acceptable() bool {
 	p := c.original.Proto
 	return p.Balanced() && (c.deleted() || c.state.Valid() && c.reply.Proto == p && (!c.isAcross() || c.reply.Unclaimed()))
 }
 
-// changeBy converts an event, and reports whether it makes sense.
+// changeBy converts an event, and reports whether it is valid.
 func changeBy(ev flow.Event) (change, bool) {
 	if ev.Deleted {
 		c := change{original: ev.Entry.Original}
@@ -46,7 +46,7 @@ func changeOf(entry flow.Entry) change {
 	}
 }
 
-// entry converts a change that is no deletion.
+// entry converts a change other than a deletion.
 func (c change) entry(origin flow.Origin) flow.Entry {
 	return flow.Entry{Original: c.original, Reply: c.reply, State: c.state, Origin: origin, Remaining: lifetime(c.remaining)}
 }

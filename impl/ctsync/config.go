@@ -6,53 +6,51 @@ import (
 	"time"
 )
 
-// Config is what an Engine must know before it starts. Zero fields take the
-// defaults named here.
+// Config configures an Engine. Zero fields mean the defaults named here.
 type Config struct {
-	// Incarnation tells this run of the node from every earlier one; it is drawn
-	// anew at each start and never 0.
+	// Incarnation distinguishes this run of the node from every earlier one. It
+	// differs at each start and is never 0.
 	Incarnation uint64
 
-	// Key enters every hash of a tuple. It must be the same on both nodes, and
-	// should be unknown to clients: who knows it can choose tuples that collide.
+	// Key is part of every hash of a tuple. It must be equal on both nodes, and
+	// should be unknown to clients, who could otherwise choose colliding tuples.
 	Key uint64
 
-	// BatchEntries is how many changes or rows one message carries at most.
+	// BatchEntries is the maximum number of changes or rows in a message.
 	// Default 256, at most 512.
 	BatchEntries int
 
-	// Window is how many batches may be on their way without an ack: of deltas
-	// (counted as Window×BatchEntries changes) and, apart from them, of rows. It is
-	// also the most that one Ready produces. Default 32.
+	// Window is how many batches may be in flight without an ack, separately for
+	// deltas (counted as Window×BatchEntries changes) and for rows. It is also the
+	// maximum that one Ready produces. Default 32.
 	Window int
 
 	// JournalLen is how many changes the source remembers for a sink that lags or
-	// reconnects; beyond it a snapshot is due. 84 bytes each. Default 131072.
+	// reconnects; a sink that lacks more gets a snapshot. A change takes 84 bytes.
+	// Default 131072.
 	JournalLen int
 
-	// Buckets is the number of digests that the table is divided into, a power of
-	// two from 64 to 4096, the same on both nodes. Default 1024.
+	// Buckets is the number of buckets of the table, a power of two from 64 to
+	// 4096, equal on both nodes. Default 1024.
 	Buckets int
 
-	// LagLimit is how many changes a sink may be behind and still be in sync.
-	// Default 4096.
+	// LagLimit is how many changes a sink in sync may be behind. Default 4096.
 	LagLimit uint64
 
-	// DigestEvery is the interval at which the source has the digests compared on a
-	// stream that is in sync. Default 5 s.
+	// DigestEvery is the interval at which digests are compared on a stream that is
+	// in sync. Default 5 s.
 	DigestEvery time.Duration
 
-	// Capacity is how many flows this node's dataplane can hold; 0 is unknown. It is
-	// told to the peer, so that a table smaller than the other is warned of.
+	// Capacity is how many flows this node's dataplane can hold; 0 means unknown. It
+	// is sent to the peer, so that both can warn of tables of different sizes.
 	Capacity int
 
 	// Retry is the delay before a failed batch is applied again. It doubles with each
 	// failure of the batch, up to RetryMax. Defaults 50 ms and 2 s.
 	Retry, RetryMax time.Duration
 
-	// Resync is how long an unanswered hello waits before it is repeated, and how
-	// long the sink waits before it asks for a new snapshot when repair has failed.
-	// Default 1 s.
+	// Resync is the time after which an unanswered hello is repeated, and the delay
+	// before the sink asks for a new snapshot after failed repairs. Default 1 s.
 	Resync time.Duration
 
 	// Withhold turns offers off: a sink deletes what its source lacks. Unsafe: it
@@ -61,13 +59,13 @@ type Config struct {
 }
 
 const (
-	maxBatch   = 1024 // most changes or rows accepted in a message
-	batchLimit = 512  // most that are sent: as many IPv6 rows fit
+	maxBatch   = 1024 // maximum accepted in a message
+	batchLimit = 512  // maximum sent: as many IPv6 rows fit
 	minBuckets = 64
 	maxBuckets = 4096
 )
 
-// withDefaults fills in what is zero and brings what is out of range into it.
+// withDefaults fills in zero fields and limits the others to their ranges.
 func (c Config) withDefaults() Config {
 	setDefault(&c.BatchEntries, 256)
 	setDefault(&c.Window, 32)

@@ -2,9 +2,9 @@ package ctsync
 
 import "baton/impl/flow"
 
-// A digest is the sum of the hashes of what it covers, so that it depends on no
-// order and is kept up to date by adding and subtracting. It covers a flow's
-// identity and state; lifetimes differ between nodes by nature and stay out.
+// A digest is the sum of the hashes of its flows, so that it does not depend on
+// their order and can be updated incrementally. It covers a flow's identity and
+// state, but not its lifetime, which differs between nodes by nature.
 type digest struct {
 	sum     uint64
 	entries uint32
@@ -15,19 +15,19 @@ const (
 	minus = ^uint64(0)
 )
 
-// count adds what has this hash to the digest (plus), or takes it away (minus).
+// count adds a flow by its hash (plus), or removes it (minus).
 func (d *digest) count(hash, sign uint64) {
 	d.sum += hash * sign
 	d.entries += uint32(sign)
 }
 
-// digests holds the digest of all flows, and of those alone that not every version carries: the flows
-// that go across families, the other ones of SCTP, and the other IPv6 flows.
+// digests holds the digest of all flows, and separate ones of flows that not every version can carry:
+// those across families, the other SCTP flows, and the other IPv6 flows.
 type digests struct {
 	all, ipv6, sctp, across digest
 }
 
-// count counts a flow that is carried since a version.
+// count counts a flow that versions from since on can carry.
 func (d *digests) count(hash, sign uint64, since byte) {
 	d.all.count(hash, sign)
 	switch since {
@@ -40,7 +40,7 @@ func (d *digests) count(hash, sign uint64, since byte) {
 	}
 }
 
-// add adds what another one covers.
+// add adds the flows of another digest.
 func (d *digests) add(o digests) {
 	d.all.add(o.all)
 	d.ipv6.add(o.ipv6)
@@ -58,7 +58,7 @@ func (d *digest) subtract(o digest) {
 	d.entries -= o.entries
 }
 
-// told is the digest of the flows that a protocol version can carry.
+// told returns the digest of the flows that a protocol version can carry.
 func (d *digests) told(version byte) digest {
 	told := d.all
 	if version < versionIPv6 {
@@ -86,8 +86,8 @@ func (k hasher) entry(original uint64, reply flow.Tuple, state flow.State) uint6
 	return mix(absorb(original, &reply) ^ rest(&reply) ^ uint64(state)<<8)
 }
 
-// check tells two nodes apart that hash with different keys, without giving the
-// key away.
+// check returns a number by which nodes detect that their keys differ, without
+// revealing the key.
 func (k hasher) check() uint32 { return uint32(mix(mix(k.key)^0x6261746f6e) >> 32) }
 
 // absorb hashes the addresses of a tuple: one word for IPv4, two per address for IPv6 and across
@@ -101,7 +101,7 @@ func absorb(h uint64, t *flow.Tuple) uint64 {
 	return mix(mix(h^order.Uint64(dst[:8])) ^ order.Uint64(dst[8:]))
 }
 
-// rest is a tuple's ports and protocol.
+// rest returns a tuple's ports and protocol as one word.
 func rest(t *flow.Tuple) uint64 {
 	return uint64(t.SrcPort)<<48 | uint64(t.DstPort)<<32 | uint64(t.Proto)
 }

@@ -1,24 +1,24 @@
 // Package ctsync keeps the connection table of a BACKUP equal to that of the
 // MASTER, and knows when it is. Each node runs one Engine. The MASTER's is the
 // source: it gives every change of its table a sequence number, remembers the
-// last ones in a journal and streams them. The BACKUP's is the sink: it hands
-// them to its dataplane in order, and acks what has taken hold there.
+// latest ones in a journal and streams them. The BACKUP's is the sink: it passes
+// them to its dataplane in order, and acks those that the dataplane has applied.
 //
 // When a stream begins, the sink says what it has (hello). The source opens a
 // round: a resumption from its journal if that suffices, otherwise a snapshot,
-// whose rows travel between live deltas. A mark with count and digest at a
-// sequence number closes the round and is repeated from time to time; if it
-// does not match, the digests of all buckets are compared and the unequal
-// buckets are sent again. Only a matching mark makes the sink in sync.
+// whose rows are sent interleaved with live deltas. A mark with count and digest
+// at a sequence number closes the round and is repeated periodically. If it does
+// not match, the digests of all buckets are compared and the unequal buckets are
+// sent again. Only a matching mark makes the sink in sync.
 //
-// A sequence number counts within a term: one incarnation of a node and one
-// epoch as MASTER. A new term names the state in which it is based, so that the
-// former source, which has that state, need not fetch it.
+// Sequence numbers count within a term: one incarnation of a node and one epoch
+// as MASTER. A new term names the state on which it is based, so that the former
+// source, which has that state, need not fetch it.
 //
 // The engine mirrors the table in its own memory, so that it never has to ask
 // the dataplane. It does no IO and reads no clock. impl/node calls it, from one
-// goroutine: what happens goes in by the methods that take an instant, what is
-// to be done comes out of Ready, which is to be called after each of them.
+// goroutine: inputs enter by the methods that take an instant; after each of them
+// the caller calls Ready, which returns the effects.
 package ctsync
 
 import (
@@ -38,8 +38,8 @@ type Engine struct {
 	table table
 	stats Stats
 
-	// The table as a position: what it equals as far as is known. For a source,
-	// seq is the last sequence number given.
+	// The position that the table equals, as far as is known. For a source, seq is
+	// the last sequence number assigned.
 	pos position
 
 	source  bool
@@ -47,9 +47,10 @@ type Engine struct {
 	journal journal
 	rounds  uint32 // rounds opened so far
 	feed    feed
-	offers  []Offer // of the sink that are not in the dataplane yet
-	// apart: this node has changed its table as source, and no peer in sync has
-	// acknowledged that. shared is up to which change of the term one has.
+	offers  []Offer // of the sink, not in the dataplane yet
+	// apart means that this node has changed its table as source in an earlier term
+	// and no peer in sync has acknowledged that. shared is the last change of this
+	// term that one has acknowledged.
 	apart  bool
 	shared uint64
 
@@ -58,7 +59,7 @@ type Engine struct {
 	queue    queue
 
 	stream  bool
-	version byte // that is spoken on it
+	version byte // agreed on for it
 	peer    peer
 	upAt    clock.Instant
 	lostAt  clock.Instant
@@ -77,11 +78,11 @@ type Engine struct {
 	out     Ready
 	busy    bool // Ready left work undone that needs no input
 
-	scratch []change // of the message at hand
-	slots   []uint32 // of the entries of the step at hand
+	scratch []change // of the current message
+	slots   []uint32 // of the entries of the current step
 }
 
-// peer is what the other node last said of itself on the present stream.
+// peer is what the other node last said about itself on the current stream.
 type peer struct {
 	term
 	source bool
@@ -95,27 +96,27 @@ func checkVersion(version byte) error {
 	return nil
 }
 
-// Ready is what an engine wants done, each list in order. Sends and batches are
+// Ready lists the effects of an engine, each list in order. Sends and batches are
 // independent of each other.
 type Ready struct {
-	// Send is frames for the sync stream.
+	// Send holds frames for the sync stream.
 	Send [][]byte
-	// Apply is batches for the dataplane, to be applied one after the other.
+	// Apply holds batches for the dataplane, to be applied one after the other.
 	Apply []Batch
 }
 
 // Batch is one step of the dataplane towards the source's table: either entries
-// to apply or flows to delete, never both, since an entry may use the reply tuple
-// of a deleted flow, or replace it, and the deletion must come first. The slices
-// belong to the engine again once Applied was called.
+// to apply or flows to delete, never both. An entry may use the reply tuple of a
+// deleted flow, so the deletion must come first. The slices belong to the engine
+// again once Applied was called.
 type Batch struct {
 	ID      uint64
 	Entries []flow.Entry
 	Deletes []flow.Tuple
 }
 
-// New returns the engine of a node that is not MASTER. Its table is empty; what a
-// dataplane already holds comes in by Reconcile.
+// New returns the engine of a node that is not MASTER, with an empty table.
+// Entries that the dataplane already holds enter by Reconcile.
 func New(cfg Config) *Engine {
 	cfg = cfg.withDefaults()
 	return &Engine{
@@ -127,7 +128,7 @@ func New(cfg Config) *Engine {
 	}
 }
 
-// Clone returns a copy that shares nothing with the engine that either changes.
+// Clone returns a copy. It shares no data that either may change.
 func (e *Engine) Clone() *Engine {
 	c := *e
 	c.table = e.table.clone()
@@ -145,8 +146,8 @@ func (e *Engine) Clone() *Engine {
 	return &c
 }
 
-// Fingerprint adds what is essential of the engine: not its statistics, nor what the
-// journal and the table hold, for which position and digests stand.
+// Fingerprint adds the essential state of the engine: without statistics, and with position
+// and digests in place of the contents of journal and table.
 func (e *Engine) Fingerprint(h *fingerprint.Hash) {
 	e.table.fingerprint(h)
 	e.pos.fingerprint(h)
@@ -181,13 +182,14 @@ func (e *Engine) Fingerprint(h *fingerprint.Hash) {
 	h.Flag(e.busy)
 }
 
-// lostMemory is how finely it matters how long ago a stream was lost or a hello sent.
+// lostMemory is the granularity at which a fingerprint includes how long ago a stream was lost
+// or a hello sent.
 const lostMemory = 250 * time.Millisecond
 
-// SetSource says that this node is MASTER with the epoch: its table is the truth,
-// and its changes are counted anew from 1. The dataplane does not forward yet:
-// the caller has first handed over the events that were pending there, and
-// waited until Pending is 0, so that no batch overwrites what comes now.
+// SetSource says that this node is MASTER with the epoch: its table is
+// authoritative, and its changes count from 1. The caller has passed on the events
+// pending in the dataplane and waited until Pending is 0, so that no batch
+// overwrites later changes. The dataplane does not forward yet.
 func (e *Engine) SetSource(now clock.Instant, epoch uint32) {
 	e.now = now
 	if e.source && e.pos.epoch == epoch {
@@ -207,7 +209,7 @@ func (e *Engine) SetSource(now clock.Instant, epoch uint32) {
 }
 
 // SetSink says that this node is not MASTER. If the peer is, the engine asks it
-// for what it lacks.
+// for missing changes.
 func (e *Engine) SetSink(now clock.Instant) {
 	e.now = now
 	if !e.source {
@@ -223,13 +225,12 @@ func (e *Engine) SetSink(now clock.Instant) {
 	}
 }
 
-// Connected says that a stream to the peer is up, which version of the protocol
-// was agreed on for it, and what the peer said of itself on it: its incarnation,
-// whether it is MASTER, and its epoch (of a peer that is not, the last one in
-// which it was). It is called again when that changes; the version is that of the
-// stream to its end. InSync ends with another incarnation, or an epoch that is not
-// the one that was synced. An error names a version that is not spoken: nothing
-// has changed.
+// Connected says that a stream to the peer is up, with the agreed version of the
+// protocol and what the peer said about itself: its incarnation, whether it is
+// MASTER, and its epoch (the last one in which it was MASTER if it is not). It is
+// called again when these change; the version never changes during a stream.
+// InSync ends with another incarnation, or with an epoch other than the synced
+// one. An error names an unsupported version; then nothing has changed.
 func (e *Engine) Connected(now clock.Instant, version uint8, peerIncarnation uint64, peerIsSource bool, peerEpoch uint32) error {
 	if err := checkVersion(version); err != nil {
 		return err
@@ -261,8 +262,8 @@ func (e *Engine) Connected(now clock.Instant, version uint8, peerIncarnation uin
 	return nil
 }
 
-// Disconnected says that the stream is lost. What was received stays, and so
-// does InSync; LostAt says since when nothing supports it.
+// Disconnected says that the stream is lost. The received table stays, and so
+// does InSync; LostAt says how old that knowledge is.
 func (e *Engine) Disconnected(now clock.Instant, why string) {
 	e.now = now
 	if !e.stream {
@@ -274,9 +275,9 @@ func (e *Engine) Disconnected(now clock.Instant, why string) {
 	e.intake.leave()
 }
 
-// Receive takes one frame of the stream. An error means that the peer broke the
-// protocol: nothing has changed and the caller resets the stream. A message of a
-// term or role that has passed is dropped and counted.
+// Receive takes one frame of the stream. An error means that the peer violated
+// the protocol: nothing has changed, and the caller resets the stream. A message of
+// an earlier term or role is dropped and counted.
 func (e *Engine) Receive(now clock.Instant, msg []byte) error {
 	e.now = now
 	kind, r, err := open(msg, e.version)
@@ -320,18 +321,18 @@ func (e *Engine) dispatch(kind byte, r *reader) error {
 	return e.receiveBuckets(r)
 }
 
-// outdated counts a message that is dropped because it belongs to a role, a term
-// or a round that has passed.
+// outdated counts a message that is dropped because it belongs to an earlier role,
+// term or round.
 func (e *Engine) outdated() error {
 	e.stats.Outdated++
 	return nil
 }
 
-// Advance lets time pass. It is to be called at Deadline, and may be at any instant.
+// Advance sets the time. It must be called at Deadline, and may be called at any time.
 func (e *Engine) Advance(now clock.Instant) { e.now = now }
 
-// Deadline is the instant at which Advance and Ready want to be called even if
-// nothing happens before.
+// Deadline returns the instant at which Advance and Ready must be called if there
+// is no input before.
 func (e *Engine) Deadline() clock.Instant {
 	if e.busy {
 		return e.now
@@ -343,9 +344,9 @@ func (e *Engine) Deadline() clock.Instant {
 	return clock.Earliest(due, e.intakeDeadline())
 }
 
-// Ready returns what is to be done now. One call does a bounded amount of work;
-// Deadline tells if there is more. What it returns belongs to the caller, but for
-// the insides of batches.
+// Ready returns the effects that are due. One call does a bounded amount of work;
+// Deadline tells whether there is more. The result belongs to the caller, except
+// the slices in batches.
 func (e *Engine) Ready() Ready {
 	e.busy = false
 	e.reconcile()
@@ -364,7 +365,7 @@ func (e *Engine) Ready() Ready {
 func (e *Engine) send(msg []byte) { e.out.Send = append(e.out.Send, msg) }
 
 // Sent returns the sequence number of the last change of this node's term as
-// source; on a sink 0.
+// source; 0 on a sink.
 func (e *Engine) Sent() uint64 {
 	if e.source {
 		return e.pos.seq
@@ -372,21 +373,21 @@ func (e *Engine) Sent() uint64 {
 	return 0
 }
 
-// Barrier returns the sequence number that a sink must have applied before it
-// may take over what this source has done so far.
+// Barrier returns the sequence number that a sink must have applied before a
+// handover.
 func (e *Engine) Barrier() uint64 { return e.Sent() }
 
-// Acked returns up to which change of this source's term the peer has acked;
-// without a round on the present stream 0.
+// Acked returns the last change of this source's term that the peer has acked; 0
+// without a round on the current stream.
 func (e *Engine) Acked() uint64 { return e.feed.acked }
 
-// Pending returns how many batches have not taken hold in the dataplane yet.
+// Pending returns the number of batches that the dataplane has not applied yet.
 func (e *Engine) Pending() int { return e.queue.len() }
 
 // Queued returns the ordinal of the last batch that was queued for the dataplane, for Landed.
 func (e *Engine) Queued() uint64 { return e.queue.ordinal }
 
-// Landed reports whether all batches up to an ordinal have taken hold in the dataplane.
+// Landed reports whether the dataplane has applied all batches up to an ordinal.
 func (e *Engine) Landed(ordinal uint64) bool { return e.queue.reached(ordinal) }
 
 // Len returns the number of flows in the mirror.

@@ -11,14 +11,13 @@ import (
 	"baton/impl/flow"
 )
 
-// A failure is what a step remembers of having failed. The zero failure is of one that
-// has not.
+// A failure records how a step has failed. The zero failure means that it has not.
 type failure struct {
 	times   int  // in a row
 	waiting bool // for its retry
 	retryAt clock.Instant
 	why     string // the last time
-	refused int    // entries and deletions that did not take hold then, as far as is known
+	refused int    // entries and deletions that the last attempt did not apply, as far as is known
 }
 
 func (f *failure) fingerprint(h *fingerprint.Hash) {
@@ -28,7 +27,7 @@ func (f *failure) fingerprint(h *fingerprint.Hash) {
 	h.Int(f.refused)
 }
 
-// note takes in that a step of so many entries and deletions has failed again.
+// note records another failure of a step with size entries and deletions.
 func (f *failure) note(cfg *Config, now clock.Instant, size int, err error) {
 	f.times++
 	f.waiting, f.retryAt = true, now.Add(backoff(cfg.Retry, cfg.RetryMax, f.times))
@@ -38,7 +37,7 @@ func (f *failure) note(cfg *Config, now clock.Instant, size int, err error) {
 	}
 }
 
-// backoff is the delay after so many failures in a row: it doubles up to the longest.
+// backoff returns the delay after a number of consecutive failures: it doubles up to longest.
 func backoff(first, longest time.Duration, times int) time.Duration {
 	delay := first
 	for ; times > 1 && delay < longest; times-- {
@@ -47,13 +46,13 @@ func backoff(first, longest time.Duration, times int) time.Duration {
 	return min(delay, max(longest, first))
 }
 
-// Refusal counts the entries and deletions that a dataplane goes on refusing for one reason.
+// Refusal counts the entries and deletions that a dataplane keeps refusing for one reason.
 type Refusal struct {
 	Why     string `json:"why"`
 	Entries int    `json:"entries"`
 }
 
-// refusals lists what waits to be applied again, by reason, the largest part first.
+// refusals lists the entries and deletions that wait for a retry, by reason, most first.
 func (q *queue) refusals() []Refusal {
 	if q.failures == 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"baton/impl/flow"
 )
 
-// full is the dataplane of a node whose table has no room: it takes no entry of a flow
-// that it does not hold, and everything else.
+// full makes the dataplane of a node full: it refuses entries of new flows, and accepts
+// everything else.
 func (n *node) full(now clock.Instant, capacity int) {
 	for len(n.batch) > 0 {
 		b := n.batch[0]
@@ -36,9 +36,8 @@ func (n *node) full(now clock.Instant, capacity int) {
 	}
 }
 
-// A sink whose table is smaller than the source's is not in sync and says why, with how
-// many entries it could not take; neither node works without end, and once there is room
-// the sink catches up.
+// A sink whose table is smaller than the source's is not in sync and says why, with the
+// number of refused entries. Neither node loops, and once there is room the sink catches up.
 func TestSinkThatIsFull(t *testing.T) {
 	cfg := Config{BatchEntries: 8, Window: 4, Buckets: 64, DigestEvery: time.Second}
 	p := newPair(t, cfg)
@@ -85,8 +84,7 @@ func TestSinkThatIsFull(t *testing.T) {
 	}
 }
 
-// The delay before a batch is applied again doubles up to its bound, and is the first
-// one again for a batch that has succeeded since.
+// The delay before a retry doubles up to its limit, and starts again after a success.
 func TestBackoff(t *testing.T) {
 	p := inSyncPair(t, Config{Retry: 50 * time.Millisecond, RetryMax: 300 * time.Millisecond}, 10)
 	for _, flows := range []int{0, 1} {
@@ -105,7 +103,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Failures are counted by their reason, the largest part first.
+// Failures are counted by reason, most first.
 func TestRefusalsAreCountedByReason(t *testing.T) {
 	p := inSyncPair(t, Config{BatchEntries: 2}, 10)
 	for i := range 6 {

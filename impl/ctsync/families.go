@@ -6,8 +6,8 @@ import (
 	"baton/impl/flow"
 )
 
-// nothing is the change sent instead of one that the peer's version cannot carry, so that
-// the sequence has no gap. It deletes a flow that cannot exist.
+// nothing is sent instead of a change that the peer's version cannot carry, so that the
+// sequence has no gap. It deletes a flow that cannot exist.
 var nothing = change{original: flow.Tuple{Src: flow.IPv4(0, 0, 0, 0), Dst: flow.IPv4(0, 0, 0, 0), Proto: flow.TCP}}
 
 // isAcross reports whether the backend of a flow is of the other family.
@@ -23,7 +23,7 @@ func carriedSince(original, reply *flow.Tuple) byte {
 	return knownSince(original)
 }
 
-// knownSince returns the first version that can carry a flow of that original tuple.
+// knownSince returns the first version that can carry a flow with an original tuple.
 func knownSince(original *flow.Tuple) byte {
 	switch {
 	case original.Proto == flow.SCTP:
@@ -37,7 +37,7 @@ func knownSince(original *flow.Tuple) byte {
 // tells reports whether the stream's version can carry the flow in a slot.
 func (e *Engine) tells(s *slot) bool { return e.version >= carriedSince(&s.original, &s.reply) }
 
-// told is a change as the stream's version carries it. A flow that goes across families from now on is
+// told returns a change as the stream's version carries it. A flow that now goes across families is
 // deleted at a peer that may have known it before.
 func (e *Engine) told(c *change) *change {
 	switch {

@@ -8,41 +8,41 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// scanStep is how many slots one Ready looks at, at most, when it walks the table.
+// scanStep is the maximum number of slots that one Ready visits in a walk of the table.
 const scanStep = 1 << 15
 
-// A feed is the source's side of the present stream: how far it has told the
-// sink, and what the sink has acked. The zero feed has not been asked yet.
+// A feed is the source's state of the current stream: what was sent to the sink and
+// what the sink has acked. The zero feed has received no hello yet.
 type feed struct {
 	place
 	open  bool
 	nonce uint32 // of the hello that it answers
 
 	// Changes.
-	window uint64 // that may be on their way
+	window uint64 // maximum in flight
 	next   uint64 // sequence number of the next to send
 	acked  uint64
 
 	// Rows of the snapshot, then of buckets under repair.
-	batches   uint32 // messages that may be on their way
+	batches   uint32 // maximum number of messages in flight
 	rows      uint32 // messages sent
 	rowsAcked uint32
 	offered   uint32 // offers received
-	cursor    uint32 // slot at which the snapshot goes on, 0 if there is none or it is complete
-	since     uint64 // flows that have changed after this change travel as deltas alone
+	cursor    uint32 // slot at which the snapshot continues; 0 if there is none or it is complete
+	since     uint64 // flows changed after this change are sent only as deltas
 	entries   int    // sent in the snapshot
 	total     int    // entries when it began
 	repairs   []uint16
 
 	barriers []barrier
-	markDue  bool          // the round, or a repair in it, is to be closed
-	checkAt  clock.Instant // when to have the digests compared again
+	markDue  bool          // the round, or a repair in it, must be closed
+	checkAt  clock.Instant // when to compare the digests again
 	marked   bool          // the round is closed
-	inSync   bool          // said the sink
+	inSync   bool          // as reported by the sink
 }
 
-// A barrier is a message that speaks of the table after change seq, and is sent
-// when the stream has come exactly so far.
+// A barrier is a message about the table after change seq. It is sent right after
+// that change.
 type barrier struct {
 	kind byte
 	seq  uint64
@@ -79,8 +79,7 @@ func (f *feed) fingerprint(h *fingerprint.Hash) {
 	h.Flag(f.inSync)
 }
 
-// hasRoom reports whether the sink keeps up well enough to be sent more of both
-// changes and rows.
+// hasRoom reports whether the windows of both changes and rows are open.
 func (f *feed) hasRoom() bool {
 	return f.next-1-f.acked < f.window && f.rows-f.rowsAcked < f.batches
 }
@@ -95,13 +94,13 @@ func (f *feed) pending(kind byte) bool {
 }
 
 // canMark reports whether a mark may be taken: all rows are sent, and no mark waits for
-// the window to open. The sink's next ack changes that, so that no time is waited for.
+// the window. It becomes true with an ack of the sink, so it needs no deadline.
 func (f *feed) canMark() bool {
 	return f.cursor == 0 && len(f.repairs) == 0 && !f.pending(typeMark)
 }
 
-// deadline is when the digests are to be compared again. first is the oldest change that
-// the journal holds.
+// deadline returns when the digests must be compared again. first is the oldest change in
+// the journal.
 func (f *feed) deadline(first uint64) clock.Instant {
 	if f.open && f.marked && f.canMark() && !f.overtaken(first) {
 		return f.checkAt
@@ -109,10 +108,10 @@ func (f *feed) deadline(first uint64) clock.Instant {
 	return clock.Never
 }
 
-// overtaken reports whether the journal no longer reaches back to what the sink has.
+// overtaken reports whether the journal no longer holds the next change for the sink.
 func (f *feed) overtaken(first uint64) bool { return f.next < first }
 
-// receiveHello opens a round that gives the sink what it lacks.
+// receiveHello opens a round for the sink.
 func (e *Engine) receiveHello(r *reader) error {
 	var m hello
 	if err := m.decode(r); err != nil {
@@ -139,8 +138,9 @@ func (e *Engine) receiveHello(r *reader) error {
 	case m.have.term == e.pos.term && m.have.seq <= e.pos.seq && m.have.seq+1 >= e.journal.first():
 		e.resume(m.have, m.have.seq, m.applied)
 	case m.have.known() && m.have.term == e.base.term && e.journal.first() == 1 && !e.beyondBase(m.have):
-		// The sink has a table of the term in which ours is based, usually the very
-		// one. If not, the closing mark tells and the buckets that differ are repaired.
+		// The sink has a table of the term on which ours is based, usually in exactly
+		// that state. If not, the closing mark detects it, and the unequal buckets are
+		// repaired.
 		e.resume(m.have, 0, 0)
 	default:
 		e.snapshot()
@@ -148,20 +148,20 @@ func (e *Engine) receiveHello(r *reader) error {
 	return nil
 }
 
-// beyondBase reports whether a sink that can offer what this node lacks has served in the
-// term on which this one is based after it had ended here. A repair would delete that.
+// beyondBase reports whether a sink that can make offers has continued the term on which this
+// one is based after it had ended here. A repair would delete its new flows.
 func (e *Engine) beyondBase(have position) bool {
 	return e.version >= versionOffer && have.seq > e.base.seq
 }
 
-// resume opens a round that goes on after change seq.
+// resume opens a round that continues after change seq.
 func (e *Engine) resume(from position, seq, applied uint64) {
 	e.stats.Resumes++
 	e.feed.next, e.feed.acked = seq+1, applied
 	e.openRound(begin{from: from, seq: seq})
 }
 
-// snapshot opens a round that sends every entry, with the changes from now on.
+// snapshot opens a round that sends every entry, and the changes from now on.
 func (e *Engine) snapshot() {
 	e.stats.Snapshots++
 	f := &e.feed
@@ -181,7 +181,7 @@ func (e *Engine) openRound(m begin) {
 	e.send(m.encode(e.version))
 }
 
-// ours reports whether a message of the sink belongs to the present round.
+// ours reports whether a message of the sink belongs to the current round.
 func (e *Engine) ours(p place) bool { return e.source && e.feed.open && p == e.feed.place }
 
 func (e *Engine) receiveAck(r *reader) error {
@@ -242,15 +242,15 @@ func (e *Engine) receiveRepair(r *reader) error {
 	return nil
 }
 
-// pump sends what the window allows: changes first, then rows, and what closes
-// the round once all rows are sent.
+// pump sends what the window allows: changes first, then rows, and the mark once
+// all rows are sent.
 func (e *Engine) pump() {
 	f := &e.feed
 	if !f.open {
 		return
 	}
 	if f.overtaken(e.journal.first()) {
-		// A stalled sink gets its new snapshot when it moves again.
+		// A stalled sink gets its new snapshot when it acks again.
 		if !f.hasRoom() {
 			return
 		}
@@ -266,7 +266,7 @@ func (e *Engine) pump() {
 	e.flush()
 }
 
-// mark takes count and digest of the table as it is now.
+// mark takes count and digest of the current table.
 func (e *Engine) mark() {
 	f := &e.feed
 	f.markDue, f.checkAt = false, e.now.Add(e.cfg.DigestEvery)
@@ -299,7 +299,7 @@ func (e *Engine) flush() {
 	}
 }
 
-// sendDelta sends one batch of changes, none beyond limit.
+// sendDelta sends one batch of changes up to limit.
 func (e *Engine) sendDelta(limit uint64) {
 	f := &e.feed
 	n := min(limit-f.next+1, f.window-(f.next-1-f.acked), uint64(e.cfg.BatchEntries))
@@ -313,7 +313,7 @@ func (e *Engine) sendDelta(limit uint64) {
 }
 
 // sendRows sends rows of the snapshot: the flows that have not changed since it
-// began. Flows that are opened meanwhile are none of its concern.
+// began. Flows opened meanwhile are sent as deltas.
 func (e *Engine) sendRows() {
 	f := &e.feed
 	scanned := 0
@@ -340,9 +340,8 @@ func (e *Engine) sendRows() {
 	}
 }
 
-// sendRepairs sends buckets under repair, each of them whole, as of one sequence number.
-// A mark that waits for the window goes first: it counts the rows before it, and speaks
-// of the table without them.
+// sendRepairs sends buckets under repair, each as a whole and as of one sequence number. A
+// mark that waits for the window is sent first: it counts only the rows before it.
 func (e *Engine) sendRepairs() {
 	f := &e.feed
 	for len(f.repairs) > 0 && !f.pending(typeMark) && f.rows-f.rowsAcked < f.batches {

@@ -8,7 +8,7 @@ import (
 	"baton/impl/flow"
 )
 
-// fullEngine is one that has something in every field.
+// fullEngine returns an engine without empty fields.
 func fullEngine() *Engine {
 	e := New(Config{Incarnation: 7, Buckets: 64})
 	entry := entryOf(1, flow.Established, 11)
@@ -27,11 +27,11 @@ func fullEngine() *Engine {
 	return e
 }
 
-// A field that is added to the engine or a part of it is in its fingerprint or on this
-// list, and so with the copy.
+// Every field of the engine and its parts is in the fingerprint or on this list of
+// exceptions; likewise for the copy.
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullEngine(), func(e *Engine, h *fingerprint.Hash) { e.Fingerprint(h) },
-		"cfg", "now", "stats", "meter", "upAt", "took", "why", "out", "scratch", "slots", // of no consequence, or for people
+		"cfg", "now", "stats", "meter", "upAt", "took", "why", "out", "scratch", "slots", // without effect, or for people
 		"table.hasher", "table.chunks", "table.buckets", "table.gen", "journal.ring", "table.passed", "scrub", // digests and positions stand for them
 		"intake.hello.buckets", "intake.hello.check", "intake.hello.capacity", // of the configuration
 		"intake.compare.version.gen", "capacity.warning",
@@ -45,7 +45,7 @@ func TestTheCopySharesNothing(t *testing.T) {
 		"out.Send", "feed.barriers.msg") // frames are never changed once written
 }
 
-// A copy goes on as the original would, and the original is not disturbed.
+// A copy continues as the original would, and does not affect the original.
 func TestTheCopyGoesOnAsTheOriginal(t *testing.T) {
 	p := inSyncPair(t, small, 30)
 	p.b.fail = 2

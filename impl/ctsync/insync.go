@@ -3,10 +3,10 @@ package ctsync
 import "baton/impl/clock"
 
 // InSync reports whether this node's dataplane holds the source's table: a mark
-// of the source's present term was matched, all that it covered has taken hold,
-// and the changes since then are within the lag limit. The Reason says why, or
-// why not. It stays as it was when the stream is lost; LostAt tells since when.
-// A source is its own truth.
+// of the source's current term matched, the dataplane has applied everything that
+// the mark covers, and the changes since then are within the lag limit. The Reason
+// says why or why not. The result stays when the stream is lost; LostAt tells since
+// when. A source is always in sync.
 func (e *Engine) InSync() (bool, Reason) {
 	switch {
 	case e.source:
@@ -17,14 +17,14 @@ func (e *Engine) InSync() (bool, Reason) {
 	return false, e.whyNot()
 }
 
-// synced is the InSync rule of a sink.
+// synced is InSync of a sink.
 func (e *Engine) synced() bool {
 	in := &e.intake
 	return in.verified && !in.sweeping && e.queue.failures == 0 && e.queue.reached(in.verifiedAt) &&
 		e.lag() <= e.cfg.LagLimit
 }
 
-// whyNot says what the sink waits for before it can be in sync.
+// whyNot says what the sink waits for.
 func (e *Engine) whyNot() Reason {
 	in := &e.intake
 	switch {
@@ -57,21 +57,20 @@ func (e *Engine) whyNot() Reason {
 	return Reason{text: "the peer is not MASTER"}
 }
 
-// Settled reports whether the dataplane holds the table of one position, whole: a
-// source's, or one that a mark has closed and nothing has begun to replace.
+// Settled reports whether the dataplane holds the complete table of one position: a
+// source's, or one that a mark has closed and that no round is replacing.
 func (e *Engine) Settled() bool { return e.source || e.intake.settled && e.queue.failures == 0 }
 
 // Current reports whether the source's state is known from the present stream.
 func (e *Engine) Current() bool { return e.stream && e.intake.open }
 
-// lag is how many of the source's changes have not taken hold here, as far as is known.
+// lag returns how many of the source's changes the dataplane has not applied, as far as is known.
 func (e *Engine) lag() uint64 {
 	return max(e.intake.head, e.pos.seq) - e.intake.applied
 }
 
-// AppliedSeq returns up to which change of the source's term this sink's
-// dataplane holds the source's table, 0 if it does not hold a whole one. On a
-// source it is Sent.
+// AppliedSeq returns the last change of the source's term that this sink's
+// dataplane has applied; 0 if its table is not complete. On a source it is Sent.
 func (e *Engine) AppliedSeq() uint64 {
 	switch {
 	case e.source:
@@ -87,7 +86,7 @@ func (e *Engine) AppliedSeq() uint64 {
 func (e *Engine) LostAt() clock.Instant { return e.lostAt }
 
 // PeerInSync reports whether the sink says that it is in sync with this source,
-// and is no further behind than the limit.
+// and is within the lag limit.
 func (e *Engine) PeerInSync() bool {
 	return e.feed.open && e.feed.inSync && e.pos.seq-e.feed.acked <= e.cfg.LagLimit
 }

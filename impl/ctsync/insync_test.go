@@ -56,7 +56,7 @@ func TestInSyncOnlyAfterMark(t *testing.T) {
 // An empty table is in sync with an empty table, by a mark like any other.
 func TestEmptySource(t *testing.T) { inSyncPair(t, small, 0) }
 
-// What is received is acked, and counts for InSync, only when it has taken hold.
+// Changes are acked, and count for InSync, only when the dataplane has applied them.
 func TestAckOnlyWhatIsApplied(t *testing.T) {
 	p := newPair(t, Config{})
 	p.master(p.a, 1)
@@ -181,7 +181,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// What the source has announced and not sent yet is lag: in a delta, in rows, and at the
+// Changes that the source has announced but not sent are lag: in a delta, in rows, and at the
 // beginning of a round.
 func TestAnnouncedChangesAreLag(t *testing.T) {
 	synced := func() *puppet {
@@ -193,7 +193,7 @@ func TestAnnouncedChangesAreLag(t *testing.T) {
 		return p
 	}
 	t.Run("delta", func(t *testing.T) {
-		for head, want := range map[uint64]bool{7: true, 8: false} { // 2 has taken hold
+		for head, want := range map[uint64]bool{7: true, 8: false} { // 2 is applied
 			p := synced()
 			m := delta{place: p.place, first: 2, head: head, count: 1}
 			p.must(appendChanges(m.encode(Version), []change{set(2, flow.Established)}))

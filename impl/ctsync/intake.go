@@ -8,37 +8,37 @@ import (
 	"baton/impl/flow"
 )
 
-// An intake is the sink's side: what it was told, how much of it has taken hold,
-// and whether it is the source's table. It outlives the stream.
+// An intake is the sink's state: what it has received, how much of it the dataplane
+// has applied, and whether the table equals the source's. It outlives the stream.
 type intake struct {
-	// The hello that waits for its answer.
+	// The unanswered hello.
 	waiting bool
 	hello   hello
 	helloAt clock.Instant
 
-	// The round of the present stream.
+	// The round of the current stream.
 	place
 	open     bool
 	snapshot bool
-	ended    bool   // its first mark has come
+	ended    bool   // its first mark was received
 	rows     uint32 // Rows messages received
 	entries  int    // rows received
 	total    int    // entries that the source announced
 
-	session     uint32 // tells the steps of this term or snapshot from earlier ones
+	session     uint32 // distinguishes the steps of this term or snapshot from earlier ones
 	head        uint64 // the source's last change, as far as is known
-	applied     uint64 // changes that have taken hold
-	rowsApplied uint32 // Rows messages of the round that have
+	applied     uint64 // last change that the dataplane has applied
+	rowsApplied uint32 // Rows messages of the round that it has applied
 
-	// settled says that the table was that of the engine's position when it was
-	// received, so that a later round may build on it. verified says that a mark
-	// or a comparison proved it, and that nothing has happened since that could
-	// make it untrue; it counts once the steps up to verifiedAt have taken hold.
+	// settled says that the received table was that of the engine's position, so
+	// that a later round may build on it. verified says that a mark or comparison
+	// has proved it and nothing has happened since that could change it; it counts
+	// once the steps up to verifiedAt are applied.
 	settled    bool
 	verified   bool
 	verifiedAt uint64
 
-	// Deletion of what the snapshot did not hold.
+	// Deletion of entries that the snapshot did not hold.
 	sweeping bool
 	cursor   uint32
 
@@ -65,18 +65,18 @@ func (in *intake) fingerprint(h *fingerprint.Hash) {
 	in.acked.fingerprint(h)
 }
 
-// leave forgets the stream but not what it brought.
+// leave forgets the stream but keeps what was received.
 func (in *intake) leave() {
 	in.waiting, in.open = false, false
 }
 
-// doubt says that the table may no longer be the source's.
+// doubt says that the table may no longer equal the source's.
 func (in *intake) doubt() {
 	in.verified = false
 	in.compare.due = true
 }
 
-// sayHello asks the source for what this sink lacks.
+// sayHello asks the source for missing changes.
 func (e *Engine) sayHello() {
 	in := &e.intake
 	in.leave()
@@ -128,9 +128,8 @@ func (e *Engine) receiveBegin(r *reader) error {
 	return nil
 }
 
-// admit decides about a message of a round: that of the present one is processed,
-// that of a passed one dropped. There is none of a later one, since a begin
-// precedes it on the same stream.
+// admit accepts messages of the current round and drops those of earlier ones. A
+// later round cannot come before its begin on the same stream.
 func (e *Engine) admit(p place) (ok bool, err error) {
 	in := &e.intake
 	switch {
@@ -170,12 +169,12 @@ func (e *Engine) receiveDelta(r *reader) error {
 	return nil
 }
 
-// rowsSlack is how many messages one bucket under repair may take beyond the window.
+// rowsSlack is by how many messages one bucket under repair may exceed the window.
 const rowsSlack = 256
 
-// receiveRows takes rows of the snapshot or of a bucket under repair. They are
-// the table as of a change that is no older than the last received, so no row can
-// bring back what a delta has deleted.
+// receiveRows takes rows of the snapshot or of a bucket under repair. They are as
+// of a change that is not older than the last received one, so no row can bring
+// back a flow that a delta has deleted.
 func (e *Engine) receiveRows(r *reader) error {
 	var m rows
 	list, err := m.decode(r, e.scratch)
@@ -213,8 +212,8 @@ func (e *Engine) receiveRows(r *reader) error {
 	return nil
 }
 
-// write makes the mirror follow the source by one flow, unless it knows something
-// newer, and adds what that asks of the dataplane to the step.
+// write updates one flow of the mirror from the source, unless the mirror has a
+// newer version, and adds the dataplane's part to the step.
 func (e *Engine) write(st *step, c *change, v version) {
 	hash := e.table.tuple(c.original)
 	id := e.table.find(hash, c.original)
@@ -253,7 +252,7 @@ func (e *Engine) put(st *step, id uint32, c *change) {
 	e.slots = append(e.slots, id)
 }
 
-// stage enqueues a step that was received, reduced to what its flows came to be.
+// stage enqueues a received step, reduced to the final state of each flow.
 func (e *Engine) stage(st *step) {
 	in := &e.intake
 	kept := st.Entries[:0]
@@ -269,7 +268,7 @@ func (e *Engine) stage(st *step) {
 	e.enqueue(st)
 }
 
-// receiveMark compares the table with the source's, as of the same change.
+// receiveMark compares the table with the source's at the same change.
 func (e *Engine) receiveMark(r *reader) error {
 	var m mark
 	if err := m.decode(r); err != nil {
@@ -289,20 +288,20 @@ func (e *Engine) receiveMark(r *reader) error {
 	in.ended = true
 	if in.snapshot && first {
 		in.sweeping, in.cursor = e.table.fresh.entries != e.table.all.entries, 1
-		in.compare.due = false // strays until now are swept, or the mark differs
+		in.compare.due = false // earlier strays are swept, or make the mark differ
 		if in.sweeping {
 			e.beginOffering()
 		}
 	}
 	have := e.table.all
 	if in.sweeping {
-		have = e.table.fresh // what the table will be
+		have = e.table.fresh // digest of the table after the sweep
 	}
 	e.judge(have == digest{sum: m.sum, entries: m.entries})
 	return nil
 }
 
-// sweep deletes what the snapshot did not hold, a bounded part at a time.
+// sweep deletes entries that the snapshot did not hold, a bounded number at a time.
 func (e *Engine) sweep() {
 	in := &e.intake
 	scanned := 0
@@ -328,7 +327,7 @@ func (e *Engine) sweep() {
 	}
 }
 
-// absorb does what is due at a sink.
+// absorb does the work that is due at a sink.
 func (e *Engine) absorb() {
 	in := &e.intake
 	if e.offering.on {
@@ -365,7 +364,7 @@ func (e *Engine) absorb() {
 	}
 }
 
-// intakeDeadline is when absorb is due even if nothing happens.
+// intakeDeadline returns when absorb is due without input.
 func (e *Engine) intakeDeadline() clock.Instant {
 	in := &e.intake
 	switch {

@@ -1,7 +1,7 @@
 package ctsync
 
-// A journal remembers the last changes of an epoch, each by its sequence number,
-// in a ring that grows up to its limit.
+// A journal holds the latest changes of an epoch by sequence number, in a ring that
+// grows up to its limit.
 type journal struct {
 	ring  []change
 	limit int
@@ -18,14 +18,14 @@ func (j *journal) add(c change) {
 	j.ring[j.place(j.last)] = c
 }
 
-// first is the sequence number of the oldest change that is remembered; last+1
-// where there is none.
+// first returns the sequence number of the oldest change in the journal; last+1 if
+// it is empty.
 func (j *journal) first() uint64 { return j.last + 1 - uint64(len(j.ring)) }
 
 // at returns the change of a sequence number from first to last.
 func (j *journal) at(seq uint64) *change { return &j.ring[j.place(seq)] }
 
-// place is where a sequence number lives: 1 at the ring's beginning.
+// place returns the index of a sequence number in the ring, which begins with 1.
 func (j *journal) place(seq uint64) uint64 { return (seq - 1) % uint64(j.limit) }
 
 // reset forgets everything; the next change has sequence number 1.

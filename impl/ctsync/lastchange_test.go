@@ -6,7 +6,7 @@ import (
 	"baton/impl/flow"
 )
 
-// TestLastChangeIsOfThisTerm: sequence numbers begin anew with each.
+// TestLastChangeIsOfThisTerm: sequence numbers restart with each term.
 func TestLastChangeIsOfThisTerm(t *testing.T) {
 	p := newPair(t, Config{})
 	p.master(p.a, 1)

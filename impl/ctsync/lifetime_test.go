@@ -13,7 +13,7 @@ import (
 	"baton/impl/flow"
 )
 
-// host is a node's dataplane and its clock, which has an offset and a rate of its own.
+// host is a node's dataplane with a clock of its own offset and rate.
 type host struct {
 	*model.Dataplane
 	booted  clock.Instant
@@ -21,7 +21,7 @@ type host struct {
 	timeout time.Duration
 }
 
-// local is what a host's clock shows at a true instant.
+// local returns the reading of a host's clock at a true instant.
 func (h *host) local(at clock.Instant) clock.Instant {
 	return h.booted + clock.Instant(float64(at)*h.rate)
 }
@@ -38,7 +38,7 @@ func newHost(t *rapid.T, timeouts dataplane.Timeouts) *host {
 }
 
 // goneAt returns the true instant, to a microsecond, from which on a host sweeps an entry that
-// it got at an instant.
+// it received at got.
 func (h *host) goneAt(t *rapid.T, e flow.Entry, got clock.Instant, since clock.Instant) clock.Instant {
 	from, to := got, got.Add(2*h.timeout+time.Second)
 	for to-from > clock.Instant(time.Microsecond) {
@@ -60,9 +60,9 @@ func (h *host) goneAt(t *rapid.T, e flow.Entry, got clock.Instant, since clock.I
 	return to
 }
 
-// An entry that travels from node to node keeps its remaining lifetime, whatever the
-// nodes' clocks show: it is never gone before its timeout but for the drift of the clocks, and
-// not after it but for that, the time on the way and the rounding to milliseconds. A takeover counts anew.
+// An entry that is sent from node to node keeps its remaining lifetime, whatever the nodes'
+// clocks show. It expires no earlier than its timeout, except for clock drift, and no later,
+// except for drift, transit time and the rounding to milliseconds. A takeover restarts the lifetime.
 func TestRemainingTimeSurvivesTheWay(t *testing.T) {
 	for _, kind := range []struct {
 		proto flow.Proto

@@ -5,10 +5,10 @@ import (
 	"baton/impl/flow"
 )
 
-// Local takes changes of this node's own dataplane, in the order in which they
-// happened. A source counts and streams them. On a sink they are strays, late
-// news of a time as MASTER or worse: they are noted as older than all that the
-// source says, and a comparison with it is due. A flow that was unknown is offered to it.
+// Local takes changes of this node's own dataplane, in their order. A source
+// numbers and streams them. On a sink they are strays: late events of its time as
+// MASTER, or errors. They count as older than everything from the source, and make
+// a comparison due. An unknown flow is offered to the source.
 func (e *Engine) Local(now clock.Instant, events []flow.Event) {
 	e.now = now
 	for i := range events {
@@ -28,8 +28,8 @@ func (e *Engine) Local(now clock.Instant, events []flow.Event) {
 	}
 }
 
-// local makes the mirror follow the dataplane by one change, and reports whether
-// it is one.
+// local updates the mirror by one change of the dataplane, and reports whether it
+// changed anything.
 func (e *Engine) local(c change, origin flow.Origin) bool {
 	hash := e.table.tuple(c.original)
 	id := e.table.find(hash, c.original)
@@ -63,7 +63,7 @@ func (e *Engine) local(c change, origin flow.Origin) bool {
 }
 
 // assert writes a stray back to the dataplane. A batch may have overwritten it
-// there before its event was read; what was heard last holds in both places.
+// there before its event was read; the change read last wins in both places.
 func (e *Engine) assert(c change) {
 	st := e.queue.fresh()
 	if c.deleted() {

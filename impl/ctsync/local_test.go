@@ -7,9 +7,9 @@ import (
 	"baton/impl/flow"
 )
 
-// What a former MASTER's dataplane still has to say is not hidden from the
-// comparison with the new one, and never overrides it. A flow that the new one lacks is offered
-// to it, if the peer takes offers and the node is to make them.
+// Late events of a former MASTER's dataplane are part of the comparison with the new MASTER,
+// and never override its table. A flow that the new MASTER lacks is offered to it, if the peer
+// supports offers and the node makes them.
 func TestStrays(t *testing.T) {
 	for _, c := range []struct {
 		version  uint8
@@ -34,8 +34,8 @@ func TestStrays(t *testing.T) {
 	}
 }
 
-// A node that was MASTER hears of its last flow only once it is a sink. Whenever that is, the flow is offered to the new
-// MASTER, though its table is else equal to what this node has.
+// A former MASTER learns of its last flow only as a sink. Whenever that happens, it offers the flow to the new MASTER,
+// even if the tables are equal otherwise.
 func TestALateFlowIsOfferedWheneverItIsHeardOf(t *testing.T) {
 	for late := range 80 { // messages
 		p := inSyncPair(t, small, 40)
@@ -63,7 +63,7 @@ func TestALateFlowIsOfferedWheneverItIsHeardOf(t *testing.T) {
 	}
 }
 
-// A stray is not swept in the time until it is offered, and is in the table of a sink that becomes the source.
+// A stray is not swept before it is offered, and stays in the table of a sink that becomes the source.
 func TestAStraySurvives(t *testing.T) {
 	p := inSyncPair(t, small, 40)
 	p.cut()
@@ -83,8 +83,8 @@ func TestAStraySurvives(t *testing.T) {
 	}
 }
 
-// A stray that comes in while the sweep deletes what the snapshot did not hold, behind
-// where it has been, is found by a comparison: no mark of that time speaks of it.
+// A stray that arrives during the sweep, in a slot that the sweep has passed, is found by a
+// comparison: no mark of that time covers it.
 func TestStrayBehindTheSweep(t *testing.T) {
 	p := newPairOf(t, small, versionOffer-1) // a later version offers it
 	for i := range 60 {
@@ -106,9 +106,9 @@ func TestStrayBehindTheSweep(t *testing.T) {
 	if !p.b.intake.sweeping {
 		t.Fatal("no sweep that takes more than one step")
 	}
-	p.b.change(entryOf(200, flow.Established, 11), false) // takes the first slot that was swept
+	p.b.change(entryOf(200, flow.Established, 11), false) // reuses the first swept slot
 	p.b.poll(p.now)
-	p.a.mark() // of a time at which the sweep goes on
+	p.a.mark() // taken while the sweep continues
 	for p.b.intake.sweeping {
 		p.collect()
 		for p.deliver(p.b) {
@@ -122,8 +122,8 @@ func TestStrayBehindTheSweep(t *testing.T) {
 	p.synced(p.a)
 }
 
-// Late news of a sink's own dataplane that a batch has overwritten there does not
-// leave mirror and dataplane different.
+// A late event of a sink's own dataplane, already overwritten there by a batch, does
+// not leave mirror and dataplane different.
 func TestStrayBehindBatch(t *testing.T) {
 	p := inSyncPair(t, Config{}, 3)
 	p.b.change(entryOf(1, flow.FinWait, 11), false)
@@ -139,7 +139,7 @@ func TestStrayBehindBatch(t *testing.T) {
 	p.synced(p.a)
 }
 
-// A dump is worked in as changes, except for flows that changed since it was asked for.
+// A dump is applied to the mirror as changes, except for flows that changed since its request.
 func TestReconcile(t *testing.T) {
 	p := inSyncPair(t, small, 40)
 	p.a.change(entryOf(0, flow.FinWait, 11), false)
@@ -160,8 +160,8 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// What a sink's dataplane has applied is not exempt from a dump, though it waits
-// behind a failed batch for its ack.
+// Changes that a sink's dataplane has applied are not exempt from a dump, even if a
+// failed batch before them delays their ack.
 func TestReconcileBehindFailedBatch(t *testing.T) {
 	p := inSyncPair(t, Config{}, 10)
 	p.b.fail = 1
@@ -177,7 +177,7 @@ func TestReconcileBehindFailedBatch(t *testing.T) {
 	p.synced(p.a)
 }
 
-// An event that says what is known already is no change.
+// An event without news is not a change.
 func TestRepeatedEvent(t *testing.T) {
 	p := inSyncPair(t, Config{}, 3)
 	p.a.change(entryOf(1, flow.Established, 11), false)
@@ -188,7 +188,7 @@ func TestRepeatedEvent(t *testing.T) {
 	}
 }
 
-// Changes that cannot be are not passed on to a peer that would refuse them.
+// Invalid changes are not sent to the peer, which would refuse them.
 func TestLocalNonsense(t *testing.T) {
 	p := inSyncPair(t, small, 3)
 	bad := []flow.Entry{entryOf(9, 0, 11), entryOf(9, 99, 11), entryOf(9, flow.Established, 11), entryOf(9, flow.Established, 11)}

@@ -15,8 +15,8 @@ type term struct {
 
 func (t term) String() string { return fmt.Sprintf("%016x/%d", t.incarnation, t.epoch) }
 
-// A position names a state of the table: that of a term's source after its
-// change seq. The zero position names none.
+// A position identifies a state of the table: that of a term's source after its
+// change seq. The zero position means none.
 type position struct {
 	term
 	seq uint64
@@ -34,18 +34,18 @@ func (p position) fingerprint(h *fingerprint.Hash) {
 	h.Counter(fingerprint.Seq, p.seq)
 }
 
-// hello is the sink's request: what it has, and from whom it wants the rest.
+// hello is the sink's request: what it has, and from which source it wants the rest.
 type hello struct {
 	incarnation uint64 // the sink's own
-	nonce       uint32 // tells a new request from a repeated one
+	nonce       uint32 // distinguishes a new request from a repeated one
 	want        term
 	have        position
-	applied     uint64 // changes of have.term that have taken hold
-	window      uint32 // changes that may be on their way without an ack
+	applied     uint64 // last change of have.term that is applied
+	window      uint32 // changes that may be in flight without an ack
 	batches     uint32 // the same for Rows messages
 	buckets     uint16
 	check       uint32 // of the hash key
-	capacity    uint32 // flows that the sink's table can hold; 0 is unknown, and so in version 1
+	capacity    uint32 // of the sink's table in flows; 0 means unknown, as in version 1
 }
 
 const helloLen = 8 + 4 + termLen + positionLen + 8 + 4 + 4 + 2 + 4 + capacityLen
@@ -94,19 +94,19 @@ func (m *hello) decode(r *reader) error {
 	return r.end()
 }
 
-// begin opens a round. What belongs to it follows on the stream until the next begin.
+// begin opens a round. The round's messages follow until the next begin.
 type begin struct {
 	term
 	nonce    uint32 // of the hello that it answers, or answered last
 	round    uint32
 	snapshot bool
-	// from is what the sink must have for a resumption: a state of this term, or of
-	// the one in which the term is based (a handover). Unused for a snapshot.
+	// from is the state that the sink must have for a resumption: of this term, or
+	// of the term on which it is based (a handover). Unused for a snapshot.
 	from  position
 	seq   uint64 // the first delta of the round is seq+1
 	head  uint64 // the source's last change
 	total uint32 // entries at the source
-	// capacity is how many flows the source's table can hold; 0 is unknown, and so in version 1.
+	// capacity is that of the source's table in flows; 0 means unknown, as in version 1.
 	capacity uint32
 }
 
@@ -141,7 +141,7 @@ func (m *begin) decode(r *reader) error {
 	return r.end()
 }
 
-// place is what messages of a round begin with.
+// place is the beginning of each message of a round.
 type place struct {
 	epoch, round uint32
 }
@@ -159,7 +159,7 @@ func appendPlace(b []byte, p place) []byte {
 
 func (r *reader) place() place { return place{epoch: r.uint32(), round: r.uint32()} }
 
-// delta is consecutive changes. They follow the fixed part.
+// delta carries consecutive changes, which follow the fixed part.
 type delta struct {
 	place
 	first uint64 // sequence number of the first change
@@ -189,8 +189,7 @@ func (m *delta) decode(r *reader, list []change) ([]change, error) {
 	return list, r.end()
 }
 
-// rows is entries as they are at the source after its change seq. They follow
-// the fixed part.
+// rows carries entries as of the source's change seq, which follow the fixed part.
 type rows struct {
 	place
 	index  uint32 // counts the Rows messages of the round from 1
@@ -241,7 +240,7 @@ func (r *reader) changes(list []change, count int, row bool) []change {
 }
 
 // mark is the source's count and digest after its change seq. The first mark of
-// a round says that no more rows of its snapshot come.
+// a round ends the rows of its snapshot.
 type mark struct {
 	place
 	seq     uint64
@@ -265,7 +264,7 @@ func (m *mark) decode(r *reader) error {
 	return r.end()
 }
 
-// ack says what has taken hold in the sink's dataplane.
+// ack says what the sink's dataplane has applied.
 type ack struct {
 	place
 	seq    uint64 // all changes up to it
@@ -306,7 +305,7 @@ func (m *need) decode(r *reader) error {
 	return r.end()
 }
 
-// buckets is the digests of all buckets after the source's change seq.
+// buckets carries the digests of all buckets after the source's change seq.
 type buckets struct {
 	place
 	seq  uint64
@@ -367,7 +366,7 @@ func (m *repair) decode(r *reader) error {
 	return r.end()
 }
 
-// offer is entries of the sink that the snapshot did not hold. They follow the fixed part.
+// offer carries entries of the sink that the snapshot did not hold. They follow the fixed part.
 type offer struct {
 	place
 	index uint32 // counts the offers of the round from 1
@@ -392,7 +391,7 @@ func (m *offer) decode(r *reader, list []change) ([]change, error) {
 	return list, r.end()
 }
 
-// worked says that the source has worked in an offer, and sent the changes that came of it.
+// worked says that the source has processed an offer and sent the resulting changes.
 type worked struct {
 	place
 	index uint32
@@ -435,8 +434,8 @@ func (r *reader) term() term { return term{incarnation: r.uint64(), epoch: r.uin
 
 func (r *reader) position() position { return position{term: r.term(), seq: r.uint64()} }
 
-// open checks what every message of a stream begins with, given the version that was
-// agreed on, and returns its type and a reader of the rest.
+// open checks the header of a message against the agreed version, and returns the message's
+// type and a reader of the rest.
 func open(msg []byte, version byte) (byte, reader, error) {
 	switch {
 	case len(msg) < 2:

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// samples is one message of each type in a version of the protocol, with every field set.
+// samples returns one message of each type in a version of the protocol, with every field set.
 func samples(version byte) map[string][]byte {
 	from, to := term{0x0102030405060708, 9}, term{0x1112131415161718, 10}
 	here := place{epoch: 10, round: 3}
@@ -118,11 +118,11 @@ func result(err error, encode func() []byte) ([]byte, error) {
 	return encode(), nil
 }
 
-// versions lists what is spoken.
+// versions lists the tested versions.
 var versions = []byte{1, 2, 3, 4, 5, 6, 7}
 
-// The wire format of a protocol version does not change, since its release: what a node
-// of an earlier version has written still reads as what it meant.
+// The wire format of a released protocol version does not change: messages of a node of an
+// earlier version are still read correctly.
 func TestWireFormat(t *testing.T) {
 	for _, version := range versions {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
@@ -164,8 +164,8 @@ func TestWireFormat(t *testing.T) {
 	}
 }
 
-// Every message reads back as it was written; cut short or extended, or on a stream of
-// another version, it does not read.
+// Every message is read as it was written. A truncated or extended message, or one of another
+// version, is refused.
 func TestMessagesReadBack(t *testing.T) {
 	for _, version := range versions {
 		for name, msg := range samples(version) {
@@ -207,8 +207,8 @@ func TestMaxMessage(t *testing.T) {
 	}
 }
 
-// Whatever can be decoded is the encoding of what was decoded: there is one way
-// to write a message, and nothing hides in it.
+// Every message that can be decoded encodes back to the same bytes: an encoding is
+// unique and has no unused parts.
 func FuzzDecode(f *testing.F) {
 	for _, version := range versions {
 		for _, msg := range samples(version) {
@@ -226,9 +226,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Hostile bytes make an error that changes nothing, or are taken for what they
-// say; the engines survive either, and whoever is in sync without having been
-// told anything is as he was.
+// Hostile bytes cause an error that changes nothing, or are a valid message. The
+// engines survive both, and no refused or dropped message changes InSync.
 func FuzzReceive(f *testing.F) {
 	for _, msg := range samples(VersionMin) {
 		f.Add(uint8(0), msg)
@@ -260,12 +259,12 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
-// phases is how many situations inPhase knows.
+// phases is the number of situations of inPhase.
 const phases = 5
 
-// inPhase is a pair, a being source, in one of the situations in which a message
-// may arrive: idle, asked, in a snapshot, in sync, under repair; of the oldest version,
-// then of the newest.
+// inPhase returns a pair with a as source, in one of the situations in which a message
+// may arrive: idle, asked, in a snapshot, in sync, under repair; first of the oldest
+// version, then of the newest.
 func inPhase(t failer, phase uint8) *pair {
 	p := newPair(t, small)
 	p.version = versions[int(phase)/phases%len(versions)]
@@ -303,7 +302,7 @@ func inPhase(t failer, phase uint8) *pair {
 	return p
 }
 
-// genuine is the messages that the nodes of a pair would exchange next.
+// genuine returns the messages that the nodes of a pair would exchange next.
 func genuine(p *pair, source bool) (msgs [][]byte) {
 	p.onSend = func(from *node, msg []byte) {
 		if from.source == source {

@@ -11,8 +11,8 @@ import (
 	"baton/impl/flow"
 )
 
-// world is the model test's machine: a pair, every fault that can befall it, and
-// a record of what each source's table was after each of its changes.
+// world is the model test's state machine: a pair, its possible faults, and a record
+// of each source's table after each of its changes.
 type world struct {
 	*pair
 	epoch       uint32
@@ -22,11 +22,11 @@ type world struct {
 	dumps       map[*node]*dumping
 }
 
-// dumping is a dump of a dataplane on its way to the engine.
+// dumping is a dump of a dataplane that the engine has not received yet.
 type dumping struct {
 	entries []flow.Entry
 	taken   bool
-	again   bool // events were lost since it was asked for
+	again   bool // events were lost since its request
 }
 
 func newWorld(t *rapid.T) *world {
@@ -52,7 +52,7 @@ func (w *world) node(t *rapid.T) *node {
 	return w.b
 }
 
-// record notes what a source's table is now.
+// record records the current table of a source.
 func (w *world) record() {
 	for _, n := range []*node{w.a, w.b} {
 		if n.source {
@@ -61,7 +61,7 @@ func (w *world) record() {
 	}
 }
 
-// actions are what may happen, in any order.
+// actions returns the possible actions, in any order.
 func (w *world) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"traffic": func(t *rapid.T) {
@@ -191,7 +191,7 @@ func (w *world) traffic(t *rapid.T, n *node, events int) {
 	}
 }
 
-// poll hands the events over one by one, so that the history has every change.
+// poll passes the events on one by one, so that the history has every change.
 func (w *world) poll(n *node) {
 	events := n.late
 	n.late = nil
@@ -209,7 +209,7 @@ func (w *world) apply(n *node, batches int) {
 	}
 }
 
-// claim makes a node MASTER: what it has received takes hold first.
+// claim makes a node MASTER, after its dataplane has applied everything received.
 func (w *world) claim(n *node) {
 	w.poll(n)
 	n.fail = 0
@@ -240,8 +240,8 @@ func (w *world) reconcile(n *node) {
 	w.record()
 }
 
-// check holds at every instant: a sink that says that it is in sync holds what
-// the source held after the last change that it says it has applied.
+// check is the invariant: a sink that reports to be in sync has the table that the
+// source had after the last change that the sink reports as applied.
 func (w *world) check() {
 	w.record()
 	for _, n := range []*node{w.a, w.b} {
@@ -271,7 +271,7 @@ func (w *world) check() {
 	}
 }
 
-// checkProgress holds the figures for people against the rule.
+// checkProgress compares the figures for people with InSync.
 func (w *world) checkProgress(n *node) {
 	p := n.Progress()
 	inSync, _ := n.InSync()
@@ -312,9 +312,9 @@ func (w *world) heal() {
 	}
 }
 
-// TestModel is the property that the package exists for: whatever happens,
-// InSync is never said of a table that is not the source's, and once the faults
-// end it is said.
+// TestModel checks the purpose of the package: whatever happens, InSync is never
+// reported for a table that differs from the source's, and once the faults end it is
+// reported.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
@@ -325,8 +325,8 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// TestNothingIsDueWithoutWork walks a pair that was in sync through all that fills
-// windows: take fails on a deadline that has passed while there is nothing to do.
+// TestNothingIsDueWithoutWork fills all windows of a pair that was in sync: take fails if
+// a deadline has passed while there is nothing to do.
 func TestNothingIsDueWithoutWork(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)

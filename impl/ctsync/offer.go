@@ -8,28 +8,28 @@ import (
 	"baton/impl/flow"
 )
 
-// A sink may hold entries that its source never had: it has served while the nodes were
-// apart, or the MASTER has restarted without a table and served alone. Before the sink
-// deletes what the snapshot did not hold, it offers these entries to the source. The source
-// takes those whose tuples are free, as changes of its own, so that they come back to the
-// sink like any other. Then both tables hold the sessions of both nodes.
+// A sink may hold entries that its source never had: it has forwarded while the nodes were
+// partitioned, or the MASTER has restarted without a table and forwarded alone. Before the
+// sink deletes the entries that the snapshot did not hold, it offers them to the source. The
+// source takes those whose tuples are free as changes of its own, so that the sink receives
+// them like any other change. Then both tables hold the sessions of both nodes.
 
-// An Offer is entries that the caller is to write into a source's dataplane: those that it
-// lacks and whose reply tuple no other flow has. Worked says what the dataplane then holds.
+// An Offer holds entries for a source's dataplane. The caller writes those that it lacks and
+// whose reply tuple no other flow has, and then reports by Worked what the dataplane holds.
 type Offer struct {
 	place
 	index   uint32
 	Entries []flow.Entry
 }
 
-// offering is the sink's side of it.
+// offering is the sink's state of its offers.
 type offering struct {
-	due    bool   // the table holds what the source's lacks
-	strays bool   // and of that, what the present round does not cover
-	on     bool   // the snapshot has ended, and what it did not hold is being offered
-	cursor uint32 // slot at which this goes on; 0 if all of it was sent
+	due    bool   // the table may hold entries that the source's lacks
+	strays bool   // among them ones that the current round does not cover
+	on     bool   // the snapshot has ended, and the remaining entries are being offered
+	cursor uint32 // slot at which the offering continues; 0 if all was sent
 	sent   uint32 // messages of the round
-	worked uint32 // of them, those that the source has worked in
+	worked uint32 // of them, those that the source has processed
 }
 
 func (o *offering) fingerprint(h *fingerprint.Hash) {
@@ -50,37 +50,37 @@ func (o *Offer) fingerprint(h *fingerprint.Hash) {
 	}
 }
 
-// OfferRest has the sink offer to its source what the next snapshot does not hold. It holds
-// until the sink is in sync or becomes the source.
+// OfferRest makes the sink offer to its source the entries that the next snapshot does not
+// hold. It applies until the sink is in sync or becomes the source.
 func (e *Engine) OfferRest() { e.offering.due = true }
 
-// stray notes a flow that was opened while this node was the source, and of which the sink's
-// table hears only now. A snapshot that has not ended covers it: its offer is yet to come.
+// stray notes a flow that was opened while this node was the source, and whose event comes
+// only now. A snapshot that has not ended covers it, since its offers are still to come.
 func (e *Engine) stray() {
 	in := &e.intake
 	e.apart, e.offering.due = true, true
 	e.offering.strays = !in.open || !in.snapshot || in.ended
 }
 
-// offersStrays reports whether the sink is to ask for a snapshot in order to offer its strays.
+// offersStrays reports whether the sink must ask for a snapshot to offer its strays.
 func (e *Engine) offersStrays() bool { return e.offering.strays && e.offersRest() }
 
-// offersRest reports whether this node offers anything to the peer.
+// offersRest reports whether this node makes offers to the peer.
 func (e *Engine) offersRest() bool { return e.version >= versionOffer && !e.cfg.Withhold }
 
 // Apart reports whether this node has changed its table as source, and no peer in sync has
 // acknowledged that.
 func (e *Engine) Apart() bool { return e.apart || e.source && e.pos.seq > e.shared }
 
-// beginOffering begins after the first mark of a snapshot, if entries are to be offered.
+// beginOffering begins the offers after the first mark of a snapshot, if there are any to make.
 func (e *Engine) beginOffering() {
 	if o := &e.offering; o.due && e.offersRest() {
 		o.on, o.cursor = true, 1
 	}
 }
 
-// sendOffers sends as many of the entries that are older than the snapshot as the window
-// allows. The sweep begins once the source has worked in all of them.
+// sendOffers offers the entries that are older than the snapshot, as the window allows. The
+// sweep begins once the source has processed all of them.
 func (e *Engine) sendOffers() {
 	in, o := &e.intake, &e.offering
 	if !e.stream || !in.open {
@@ -118,8 +118,8 @@ func (e *Engine) sendOffers() {
 	}
 }
 
-// receiveWorked takes the source's word that it has worked in an offer. The changes that
-// came of it have come before.
+// receiveWorked notes that the source has processed an offer. The resulting changes have
+// come before.
 func (e *Engine) receiveWorked(r *reader) error {
 	var m worked
 	if err := m.decode(r); err != nil {
@@ -136,7 +136,7 @@ func (e *Engine) receiveWorked(r *reader) error {
 	return nil
 }
 
-// receiveOffer hands entries of the sink out for the dataplane.
+// receiveOffer queues the sink's entries for the dataplane.
 func (e *Engine) receiveOffer(r *reader) error {
 	var m offer
 	list, err := m.decode(r, e.scratch)
@@ -164,7 +164,7 @@ func (e *Engine) receiveOffer(r *reader) error {
 	return nil
 }
 
-// unworked counts the offers of a round that are not worked in.
+// unworked counts the unprocessed offers of a round.
 func (e *Engine) unworked(p place) (n int) {
 	for i := range e.offers {
 		if e.offers[i].place == p {
@@ -174,11 +174,11 @@ func (e *Engine) unworked(p place) (n int) {
 	return n
 }
 
-// dropOffers forgets the offers of a round that ends, but for the one that the caller is writing: the sink
-// still has their entries, and offers them in the next round.
+// dropOffers forgets the offers of an ending round, except the one that the caller is writing: the sink
+// still has the entries and offers them in the next round.
 func (e *Engine) dropOffers() { e.offers = e.offers[:min(len(e.offers), 1)] }
 
-// Offered returns the offer that is to be written into the dataplane next, if there is one.
+// Offered returns the next offer to write into the dataplane, if there is one.
 func (e *Engine) Offered() (Offer, bool) {
 	if len(e.offers) == 0 {
 		return Offer{}, false
@@ -186,9 +186,9 @@ func (e *Engine) Offered() (Offer, bool) {
 	return e.offers[0], true
 }
 
-// Worked says that the offer which Offered returned was written, and what the dataplane
-// holds of its flows. That enters the mirror as local changes do: what the dataplane did not
-// take is in neither.
+// Worked says that the offer from Offered was written, and what the dataplane now holds of
+// its flows. That enters the mirror like local changes; entries that the dataplane did not
+// take are in neither.
 func (e *Engine) Worked(now clock.Instant, held []flow.Event) {
 	e.Local(now, held)
 	e.stats.Taken += uint64(len(held))

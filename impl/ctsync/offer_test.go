@@ -6,12 +6,12 @@ import (
 	"baton/impl/flow"
 )
 
-// apartPair is a pair of which each node has served without the other: a with flows 0 to 39
-// and, since the cut, 100 to 119; b with 0 to 39 and, since the cut, 200 to 209. Both nodes
-// are sinks, and the stream is still cut.
+// apartPair returns a pair in which each node has been source without the other: a with flows
+// 0 to 39 and, since the cut, 100 to 119; b with 0 to 39 and, since the cut, 200 to 209. Both
+// nodes are sinks, and the stream is still cut.
 func apartPair(t *testing.T, version uint8) *pair { return apartBy(t, version, 20) }
 
-// apartBy is apartPair with so many flows of a's own.
+// apartBy is apartPair with a given number of a's own flows.
 func apartBy(t *testing.T, version uint8, flows int) *pair {
 	p := newPairOf(t, small, version)
 	p.master(p.a, 1)
@@ -32,7 +32,7 @@ func apartBy(t *testing.T, version uint8, flows int) *pair {
 	return p
 }
 
-// A node that has served while the two were apart loses none of its flows to its peer's table.
+// A node that has forwarded during a partition loses none of its flows to its peer's table.
 func TestASinkOffersWhatItsSourceLacks(t *testing.T) {
 	p := apartPair(t, Version)
 	p.a.OfferRest()
@@ -75,8 +75,8 @@ func TestASinkOffersWhatItsSourceCanCarry(t *testing.T) {
 	}
 }
 
-// One flow is as much as twenty: a sink with any change beyond the base of its source's term does
-// not resume from there, because a repair would delete the flow.
+// A single flow suffices: a sink with any change beyond the base of its source's term does not
+// resume from there, because a repair would delete the flow.
 func TestASinkOffersASingleFlow(t *testing.T) {
 	p := apartBy(t, Version, 1)
 	p.a.OfferRest()
@@ -88,7 +88,7 @@ func TestASinkOffersASingleFlow(t *testing.T) {
 	}
 }
 
-// A sink that was not told to offer, or whose peer cannot take an offer, has its source's table.
+// A sink that was not told to offer, or whose peer does not support offers, takes its source's table.
 func TestASinkThatDoesNotOfferFollows(t *testing.T) {
 	for _, version := range []uint8{versionOffer - 1, Version} {
 		p := apartPair(t, version)
@@ -104,7 +104,7 @@ func TestASinkThatDoesNotOfferFollows(t *testing.T) {
 	}
 }
 
-// A flow that the source has opened since its snapshot stands against an offer of the same
+// A flow that the source has opened since its snapshot wins over an offer with the same
 // original or reply tuple.
 func TestAnOfferOverwritesNothing(t *testing.T) {
 	p := apartPair(t, Version)
@@ -136,8 +136,8 @@ func TestAnOfferOverwritesNothing(t *testing.T) {
 	}
 }
 
-// What was not taken yet is in the sink's table until the source has it: a stream that ends
-// at any message of the exchange costs nothing.
+// An offered entry stays in the sink's table until the source has it: a stream that ends at
+// any message of the exchange loses nothing.
 func TestAnOfferSurvivesTheLossOfTheStream(t *testing.T) {
 	for after := 1; after < 40; after++ {
 		p := apartPair(t, Version)
@@ -188,7 +188,7 @@ func (p *pair) toOffer() {
 	}
 }
 
-// An operator who asks why a node is not in sync is told of the offer, and of the sweep after it.
+// The reason why a node is not in sync names the offer, and then the sweep.
 func TestASinkSaysThatItOffers(t *testing.T) {
 	p := apartPair(t, Version)
 	p.a.OfferRest()
@@ -201,7 +201,7 @@ func TestASinkSaysThatItOffers(t *testing.T) {
 	p.synced(p.b)
 }
 
-// A dump from before an offer was written does not take back what came of it.
+// A dump from before an offer was written does not undo the offer.
 func TestAReconciliationSparesAnOffer(t *testing.T) {
 	p := apartPair(t, Version)
 	p.a.OfferRest()
@@ -218,8 +218,8 @@ func TestAReconciliationSparesAnOffer(t *testing.T) {
 	}
 }
 
-// A source that loses the role before an offer was worked in counts none of it: the mirror
-// holds what the dataplane does.
+// A source that loses the role before an offer was processed does not count it: the mirror
+// equals the dataplane.
 func TestAnOfferThatIsNotWorkedInIsNotInTheMirror(t *testing.T) {
 	p := apartPair(t, Version)
 	p.a.OfferRest()
@@ -231,8 +231,8 @@ func TestAnOfferThatIsNotWorkedInIsNotInTheMirror(t *testing.T) {
 	}
 }
 
-// A flow that the source's dataplane held, and of which its mirror has not heard, is as the
-// dataplane holds it.
+// For a flow that the source's dataplane held but its mirror did not know, the dataplane's
+// entry wins.
 func TestAnOfferFindsAFlowWhoseEventWasLost(t *testing.T) {
 	p := apartPair(t, Version)
 	lost := entryOf(100, flow.FinWait, 12)
@@ -246,8 +246,8 @@ func TestAnOfferFindsAFlowWhoseEventWasLost(t *testing.T) {
 	}
 }
 
-// An offer that breaks the order or the window, or a word about one that was not made, resets
-// the stream and changes nothing.
+// An offer out of order or beyond the window, or a Worked message about an offer that was not
+// made, resets the stream and changes nothing.
 func TestOffersOutOfPlace(t *testing.T) {
 	p := inSyncPair(t, small, 10)
 	row := changeOf(entryOf(50, flow.Established, 11))
@@ -269,8 +269,8 @@ func TestOffersOutOfPlace(t *testing.T) {
 	refused(t, p.b.Engine, w.encode(Version), "offer 1, after 0 of 0")
 }
 
-// What a source has changed counts as shared once a sink that is in sync has acknowledged it: the
-// acks of a sink that is still taking the table say nothing of the rest.
+// A source's changes count as shared once a sink in sync has acknowledged them: the acks of a
+// sink that is still receiving the table prove nothing about the rest.
 func TestASinkThatIsNotInSyncSharesNothing(t *testing.T) {
 	p := apartPair(t, Version)
 	acks, shared := 0, 0
@@ -291,7 +291,7 @@ func TestASinkThatIsNotInSyncSharesNothing(t *testing.T) {
 	}
 }
 
-// What a sink has acknowledged of one term says nothing of the next.
+// Acknowledgements of one term say nothing about the next.
 func TestEachTermIsSharedAnew(t *testing.T) {
 	p := inSyncPair(t, small, 40)
 	p.master(p.b, 2)
@@ -307,8 +307,8 @@ func TestEachTermIsSharedAnew(t *testing.T) {
 	}
 }
 
-// A sink that is in sync, or has become source, owes no offer any more: what the next snapshot
-// lacks has ended there.
+// A sink that is in sync or has become source owes no more offers: flows that the next
+// snapshot lacks have ended at the source.
 func TestAnOfferIsOwedOnce(t *testing.T) {
 	for name, paid := range map[string]func(*pair){
 		"is in sync": func(p *pair) {
@@ -344,10 +344,10 @@ func TestAnOfferIsOwedOnce(t *testing.T) {
 	}
 }
 
-// A round that begins before the offers of the last were worked in has a window of its own, and what
-// had been offered is offered again.
+// A round that begins before the offers of the previous one were processed has its own window, and the
+// same entries are offered again.
 func TestARoundBeginsBeforeItsOffersAreWorkedIn(t *testing.T) {
-	for late := range 30 { // messages of the new round, before the source works in anything
+	for late := range 30 { // messages of the new round before the source processes an offer
 		p := apartPair(t, Version)
 		p.a.OfferRest()
 		p.connect()

@@ -13,16 +13,16 @@ import (
 	"baton/impl/flow"
 )
 
-// node is an engine with a dataplane: a plain map that batches are applied to
-// and in which flows change.
+// node is an engine with a dataplane: a map to which batches are applied and in
+// which flows change.
 type node struct {
 	*Engine
 	name  string
 	flows map[flow.Tuple]flow.Entry
 	batch []Batch      // handed out, not applied yet
 	last  uint64       // ordinal of the step that was applied last
-	fail  int          // the next batches that fail half way
-	late  []flow.Event // in the ring buffer, in order
+	fail  int          // number of next batches that fail halfway
+	late  []flow.Event // events in the ring buffer, in order
 }
 
 func newNode(name string, incarnation uint64, cfg Config) *node {
@@ -30,8 +30,8 @@ func newNode(name string, incarnation uint64, cfg Config) *node {
 	return &node{Engine: New(cfg), name: name, flows: map[flow.Tuple]flow.Entry{}}
 }
 
-// change makes the flow's dataplane entry so, or deletes it. The event waits in
-// the ring buffer.
+// change sets or deletes a flow's entry in the dataplane. The event waits in the
+// ring buffer.
 func (n *node) change(entry flow.Entry, deleted bool) {
 	if deleted {
 		delete(n.flows, entry.Original)
@@ -41,7 +41,7 @@ func (n *node) change(entry flow.Entry, deleted bool) {
 	n.late = append(n.late, flow.Event{Entry: entry, Deleted: deleted})
 }
 
-// poll gives the engine what is in the ring buffer.
+// poll passes the events of the ring buffer to the engine.
 func (n *node) poll(now clock.Instant) {
 	n.Local(now, n.late)
 	n.late = nil
@@ -57,7 +57,7 @@ func (n *node) applyOne(now clock.Instant) {
 		err = errors.New("map is full")
 		b.Entries, b.Deletes = b.Entries[:len(b.Entries)/2], b.Deletes[:len(b.Deletes)/2]
 	}
-	// The wrong order, on purpose: it must not matter within a batch.
+	// Deliberately in the wrong order: within a batch it must not matter.
 	for _, entry := range b.Entries {
 		n.flows[entry.Original] = entry
 	}
@@ -72,7 +72,7 @@ func (n *node) applyOne(now clock.Instant) {
 	n.Applied(now, b.ID, err)
 }
 
-// workOffers writes what was offered into the dataplane, as far as it is free there.
+// workOffers writes the offered entries whose tuples are free into the dataplane.
 func (n *node) workOffers(now clock.Instant) (worked bool) {
 	for {
 		o, ok := n.Offered()
@@ -85,7 +85,7 @@ func (n *node) workOffers(now clock.Instant) (worked bool) {
 	}
 }
 
-// examineDoubted tells the engine what the dataplane holds of the flows that it doubts.
+// examineDoubted tells the engine what the dataplane holds of the doubted flows.
 func (n *node) examineDoubted(now clock.Instant) (examined bool) {
 	var held []flow.Event
 	for _, t := range n.Doubted() {
@@ -120,7 +120,7 @@ func (n *node) holds(o Offer) (held []flow.Event) {
 	return held
 }
 
-// between reports whether one part of a message has taken hold and the other not.
+// between reports whether one part of a message is applied and the other is not.
 func (n *node) between() bool {
 	return len(n.queue.steps) > 0 && n.queue.steps[0].ordinal == n.last
 }
@@ -132,7 +132,7 @@ func (n *node) dump() []flow.Entry {
 	return list
 }
 
-// failer is what testing.TB and rapid.T have in common here.
+// failer is the common part of testing.TB and rapid.T.
 type failer interface {
 	Helper()
 	Fatal(...any)
@@ -146,14 +146,14 @@ type pair struct {
 	a, b    *node
 	up      bool
 	version uint8    // of the streams
-	ab, ba  [][]byte // on their way from a to b, from b to a
+	ab, ba  [][]byte // in flight from a to b, from b to a
 	onSend  func(from *node, msg []byte)
 	onRecv  func(to *node, msg []byte)
 }
 
 func newPair(t failer, cfg Config) *pair { return newPairOf(t, cfg, Version) }
 
-// newPairOf is a pair that speaks a version of the protocol.
+// newPairOf returns a pair that speaks a version of the protocol.
 func newPairOf(t failer, cfg Config, version uint8) *pair {
 	return &pair{t: t, now: 1, version: version, a: newNode("a", 0xa1, cfg), b: newNode("b", 0xb1, cfg)}
 }
@@ -181,7 +181,7 @@ func (p *pair) demote(n *node) {
 	p.say(n)
 }
 
-// connect begins a new stream; what each node says of itself comes first.
+// connect begins a new stream; each node's state message comes first.
 func (p *pair) connect() {
 	p.up = true
 	p.say(p.a)
@@ -195,7 +195,7 @@ func (p *pair) cut() {
 	p.b.Disconnected(p.now, "cut")
 }
 
-// restart replaces a node by a new run of it, with its flows or without.
+// restart replaces a node by a new run of it, with or without its flows.
 func (p *pair) restart(n *node, incarnation uint64, keep bool) {
 	p.cut()
 	fresh := newNode(n.name, incarnation, n.cfg)
@@ -205,11 +205,11 @@ func (p *pair) restart(n *node, incarnation uint64, keep bool) {
 	*n = *fresh
 }
 
-// typeState is the message by which a node says what it is, one of those that
-// the engines never see.
+// typeState is the message by which a node reports its role. The engines do not
+// receive it.
 const typeState = 0x80
 
-// say sends a node's own state message, after what its engine has to send.
+// say sends a node's state message, after the frames of its engine.
 func (p *pair) say(n *node) {
 	p.collect()
 	if !p.up {
@@ -224,7 +224,7 @@ func (p *pair) say(n *node) {
 	}
 }
 
-// collect takes what both engines want done.
+// collect takes the effects of both engines.
 func (p *pair) collect() {
 	p.ab = p.take(p.a, p.ab)
 	p.ba = p.take(p.b, p.ba)
@@ -278,7 +278,7 @@ func (p *pair) deliver(to *node) bool {
 	return true
 }
 
-// run delivers and applies until nothing is left to do at this instant.
+// run delivers and applies until nothing is due at this instant.
 func (p *pair) run() {
 	for range 1 << 20 {
 		p.collect()
@@ -307,7 +307,7 @@ func (p *pair) run() {
 	p.t.Fatal("the engines never come to rest")
 }
 
-// sleep runs through all that is due in the next d.
+// sleep advances the time by d and runs everything that becomes due.
 func (p *pair) sleep(d time.Duration) {
 	end := p.now.Add(d)
 	for {
@@ -406,8 +406,8 @@ func entryOf(i int, state flow.State, backend byte) flow.Entry {
 	}
 }
 
-// mixedOf is entryOf with every third flow of IPv6, every fifth of SCTP, and every seventh, and of
-// backend 12 every eleventh, with a backend of the other family.
+// mixedOf is entryOf with every third flow over IPv6 and every fifth over SCTP. Every seventh flow,
+// and with backend 12 every eleventh, has a backend of the other family.
 func mixedOf(i int, state flow.State, backend byte) flow.Entry {
 	e := entryOf(i, state, backend)
 	if i%3 == 0 {
@@ -445,10 +445,10 @@ func (p *pair) fill(n *node, from, to int) {
 	}
 }
 
-// small is a configuration in which every limit is near.
+// small is a configuration with small limits.
 var small = Config{BatchEntries: 4, Window: 2, JournalLen: 64, Buckets: 64}
 
-// inSyncPair is a pair in sync, a being source in epoch 1 of so many flows.
+// inSyncPair returns a pair in sync with a number of flows; a is source in epoch 1.
 func inSyncPair(t *testing.T, cfg Config, flows int) *pair {
 	p := newPair(t, cfg)
 	p.master(p.a, 1)
@@ -459,7 +459,7 @@ func inSyncPair(t *testing.T, cfg Config, flows int) *pair {
 	return p
 }
 
-// expect fails unless the sink's InSync is as said, for the reason given.
+// expect fails unless the sink's InSync has the given value and reason.
 func expect(t *testing.T, e *Engine, want bool, why string) {
 	t.Helper()
 	if got, because := e.InSync(); got != want || !strings.Contains(because.String(), why) {

@@ -9,35 +9,35 @@ import (
 // Phases of Progress.
 const (
 	PhaseIdle     = "idle"     // nobody to sync with
-	PhaseHello    = "hello"    // the sink has not been answered, or the source not been asked
-	PhaseSnapshot = "snapshot" // rows are on their way
-	PhaseLive     = "live"     // following, not proved equal yet
+	PhaseHello    = "hello"    // the hello is unanswered, or the source has received none
+	PhaseSnapshot = "snapshot" // rows are being sent
+	PhaseLive     = "live"     // following, not verified yet
 	PhaseInSync   = "insync"
 	PhaseLost     = "lost" // the stream was lost
 )
 
-// Progress is how far the sync has come, as either node sees it.
+// Progress is the progress of the sync, as either node sees it.
 type Progress struct {
 	Phase   string
-	Entries int     // of the source's that the sink has: rows while a snapshot runs, then the table
+	Entries int     // received rows while a snapshot runs, then the sink's entries
 	Total   int     // entries of the source, as far as is known
-	Percent float64 // of the snapshot, 100 when there is none to wait for
-	Lag     uint64  // changes that have not taken hold at the sink
+	Percent float64 // of the snapshot; 100 if none is running
+	Lag     uint64  // changes that the sink has not applied
 	Rate    float64 // entries applied per second at the sink
 	Digest  string  // unknown, equal, unequal
 	Why     string
 	Took    time.Duration // from the stream's beginning to the first InSync on it
 
-	// Refused is what this node's dataplane goes on refusing, by reason, the largest
-	// part first. None of it is counted as applied.
+	// Refused counts what this node's dataplane keeps refusing, by reason, most first.
+	// None of it counts as applied.
 	Refused []Refusal `json:",omitempty"`
-	// PeerCapacity is how many flows the peer's table can hold, 0 if it has not said.
+	// PeerCapacity is how many flows the peer's table can hold; 0 if unknown.
 	PeerCapacity int
-	// Warning says what of the peer's configuration endangers the sync.
+	// Warning says which part of the peer's configuration endangers the sync.
 	Warning string
 }
 
-// Progress returns how far the sync has come.
+// Progress returns the progress of the sync.
 func (e *Engine) Progress() Progress {
 	p := e.progress()
 	switch {
@@ -54,14 +54,14 @@ func (e *Engine) Progress() Progress {
 	return p
 }
 
-// Stage returns the phase, and how much of the snapshot went over: what is worth
-// asking for at each step.
+// Stage returns the phase and the percentage of the snapshot: the part of Progress
+// that is cheap enough for each step.
 func (e *Engine) Stage() (phase string, percent float64) {
 	p := e.progress()
 	return p.Phase, p.Percent
 }
 
-// progress is Progress but for the words of it, and the rate.
+// progress is Progress without its texts and the rate.
 func (e *Engine) progress() Progress {
 	if e.source {
 		return e.sourceProgress()
@@ -136,7 +136,7 @@ func (e *Engine) stopwatch(inSync bool) {
 	}
 }
 
-// percent is how much of a snapshot went over; all of it when it is complete.
+// percent returns the percentage of a snapshot that is transferred; 100 if complete.
 func percent(entries, total int, complete bool) float64 {
 	switch {
 	case complete:
@@ -147,11 +147,11 @@ func percent(entries, total int, complete bool) float64 {
 	return 100 * float64(entries) / float64(total)
 }
 
-// meterPeriod is the time over which a rate is taken.
+// meterPeriod is the time over which a rate is measured.
 const meterPeriod = time.Second
 
-// A meter measures what was applied per second: since its round began, and from
-// the first period on over the last whole period.
+// A meter measures entries applied per second: over the last whole period or, before
+// the first has ended, since the round began.
 type meter struct {
 	since clock.Instant
 	n     int

@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// TestTheRateIsThatOfTheLastWholePeriod, and before the first has ended that since the beginning.
+// TestTheRateIsThatOfTheLastWholePeriod: before the first has ended, the rate is that since the beginning.
 func TestTheRateIsThatOfTheLastWholePeriod(t *testing.T) {
 	var m meter
 	at := func(d time.Duration) clock.Instant { return clock.Instant(5).Add(d) }
@@ -28,7 +28,7 @@ func TestTheRateIsThatOfTheLastWholePeriod(t *testing.T) {
 	}
 }
 
-// TestEachStreamIsTimedByItself on both ends.
+// TestEachStreamIsTimedByItself: at both ends.
 func TestEachStreamIsTimedByItself(t *testing.T) {
 	p := newPair(t, small)
 	p.master(p.a, 1)

@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A puppet is a source that the test speaks for, message by message, to a real
-// sink whose batches take hold at once.
+// A puppet is a source whose messages the test writes, with a real sink whose
+// batches are applied at once.
 type puppet struct {
 	t    *testing.T
 	sink *node
@@ -35,7 +35,7 @@ func (p *puppet) begin() {
 
 func (p *puppet) epoch() uint32 { return p.term.epoch }
 
-// say gives the sink a message and applies what comes of it.
+// say gives the sink a message and applies the resulting batches.
 func (p *puppet) say(msg []byte) error {
 	err := p.sink.Receive(1, msg)
 	for range 4 {
@@ -53,13 +53,13 @@ func (p *puppet) must(msg []byte) {
 	}
 }
 
-// delta is a message of consecutive changes.
+// delta returns a message of consecutive changes.
 func (p *puppet) delta(first uint64, changes ...change) []byte {
 	m := delta{place: p.place, first: first, head: first + uint64(len(changes)) - 1, count: len(changes)}
 	return appendChanges(m.encode(Version), changes)
 }
 
-// snapshot is a message of rows as of a change.
+// snapshot returns a message of rows as of a change.
 func (p *puppet) snapshot(seq uint64, changes ...change) []byte {
 	p.rows++
 	m := rows{place: p.place, index: p.rows, seq: seq, bucket: noBucket, count: len(changes)}
@@ -73,7 +73,7 @@ func appendChanges(msg []byte, changes []change) []byte {
 	return msg
 }
 
-// mark is a mark that matches what the sink has.
+// mark returns a mark that matches the sink's table.
 func (p *puppet) mark() []byte {
 	all := p.sink.table.all
 	m := mark{place: p.place, seq: p.sink.pos.seq, rows: p.rows, entries: all.entries, sum: all.sum}
@@ -83,7 +83,7 @@ func (p *puppet) mark() []byte {
 func set(i int, state flow.State) change { return changeOf(entryOf(i, state, 11)) }
 func del(i int) change                   { return change{original: entryOf(i, 0, 0).Original} }
 
-// state is what the sink's mirror says of flow i, 0 if nothing.
+// state returns the state of flow i in the sink's mirror, 0 if it has none.
 func (p *puppet) state(i int) flow.State {
 	entry, _ := p.sink.Lookup(entryOf(i, 0, 0).Original)
 	return entry.State
@@ -116,7 +116,7 @@ func TestEarlierTermIsOlder(t *testing.T) {
 	p.must(p.delta(1, set(1, flow.Closed), set(2, flow.Closed), set(3, flow.Closed)))
 	p.must(p.mark())
 	expect(t, p.sink.Engine, true, "")
-	p.sink.Connected(1, Version, 0xa2, true, 2) // an earlier epoch, even
+	p.sink.Connected(1, Version, 0xa2, true, 2) // the epoch number is even lower
 	p.term = term{0xa2, 2}
 	p.begin()
 	p.must(p.snapshot(0, set(1, flow.SynSent)))
@@ -133,7 +133,7 @@ func TestEarlierTermIsOlder(t *testing.T) {
 	}
 }
 
-// A message of a term or round that has passed is dropped and counted.
+// A message of an earlier term or round is dropped and counted.
 func TestOutdatedMessages(t *testing.T) {
 	p := newPuppet(t)
 	p.must(p.delta(1, set(1, flow.Established)))
@@ -180,7 +180,7 @@ func testHello(edit func(*hello)) []byte {
 	return m.encode(Version)
 }
 
-// What breaks the protocol is refused with a reason and changes nothing.
+// A violation of the protocol is refused with a reason and changes nothing.
 func TestViolationsAtTheSink(t *testing.T) {
 	at := func(p *puppet, edit func(*place)) place {
 		there := p.place
@@ -277,8 +277,8 @@ func TestViolationsAtTheSink(t *testing.T) {
 	}
 }
 
-// refused fails unless the engine refuses the message for that reason and is as
-// it was before.
+// refused fails unless the engine refuses the message for that reason and stays
+// unchanged.
 func refused(t *testing.T, e *Engine, msg []byte, want string) {
 	t.Helper()
 	before, violations := snapshotOf(e), e.stats.Violations
@@ -294,7 +294,7 @@ func refused(t *testing.T, e *Engine, msg []byte, want string) {
 	}
 }
 
-// fingerprint is an engine's whole state but its counters.
+// snapshotOf returns an engine's whole state except its counters.
 func snapshotOf(e *Engine) string {
 	return fmt.Sprintf("%+v %+v %+v %+v %+v %+v %+v %+v %d %d %d", e.table.all, e.table.fresh, e.table.gen, e.pos, e.base,
 		e.feed, e.intake, e.peer, e.queue.ordinal, len(e.queue.steps), len(e.out.Apply)+len(e.out.Send))

@@ -8,11 +8,11 @@ import (
 	"baton/impl/flow"
 )
 
-// A step is a batch on its way into the dataplane, and what may be acked when it
-// and all before it have taken hold.
+// A step is a batch for the dataplane, and what may be acked once it and all
+// earlier steps are applied.
 type step struct {
 	Batch
-	ordinal uint64 // of its message; the same for both parts of one
+	ordinal uint64 // of its message; equal for both parts of a message
 	done    bool
 	failure failure
 	session uint32 // of the intake that it came from
@@ -21,8 +21,8 @@ type step struct {
 	rows    uint32 // Rows messages of the round
 }
 
-// A queue holds the steps that have not taken hold, in order. A failed step is
-// repeated until it succeeds; no step behind it counts before.
+// A queue holds the steps that are not applied yet, in order. A failed step is
+// repeated until it succeeds; later steps count only after it.
 type queue struct {
 	steps    []*step
 	spare    []*step
@@ -31,7 +31,7 @@ type queue struct {
 	failures int // steps that have failed: the dataplane may hold part of them
 }
 
-// clone copies the steps, but for those that are kept for reuse.
+// clone copies the steps, except those kept for reuse.
 func (q *queue) clone() queue {
 	c := *q
 	c.steps, c.spare = make([]*step, len(q.steps)), nil
@@ -82,7 +82,7 @@ func hashEntry(h *fingerprint.Hash, e *flow.Entry) {
 
 func (q *queue) len() int { return len(q.steps) }
 
-// reached reports whether all steps up to an ordinal have taken hold.
+// reached reports whether all steps up to an ordinal are applied.
 func (q *queue) reached(ordinal uint64) bool {
 	return len(q.steps) == 0 || q.steps[0].ordinal > ordinal
 }
@@ -99,7 +99,7 @@ func (q *queue) deadline() clock.Instant {
 	return due
 }
 
-// fresh returns an empty step, possibly a used one.
+// fresh returns an empty step, possibly a reused one.
 func (q *queue) fresh() *step {
 	if n := len(q.spare); n > 0 {
 		s := q.spare[n-1]
@@ -110,9 +110,8 @@ func (q *queue) fresh() *step {
 	return new(step)
 }
 
-// enqueue hands a step to the dataplane: what it deletes as a step of its own,
-// first, that acks nothing. A step that changes nothing counts as soon as those
-// before it do.
+// enqueue passes a step to the dataplane. Its deletions come first, as a separate
+// step that acks nothing. A step without changes counts as soon as those before it.
 func (e *Engine) enqueue(s *step) {
 	for i := range s.Entries {
 		e.recon.touch(s.Entries[i].Original)
@@ -138,16 +137,16 @@ func (e *Engine) enqueue(s *step) {
 	e.hand(s)
 }
 
-// hand gives a step to the caller under a new ID.
+// hand passes a step to the caller under a new ID.
 func (e *Engine) hand(s *step) {
 	e.queue.lastID++
 	s.ID = e.queue.lastID
 	e.out.Apply = append(e.out.Apply, s.Batch)
 }
 
-// Applied says that the batch with the ID has taken hold in the dataplane, or
-// why it has not or not wholly. Only what has taken hold is acked; a failed batch
-// comes again, with what the table says by then. IDs that are not awaited are ignored.
+// Applied says that the dataplane has applied the batch with the ID, or why it has
+// not, or not completely. Only applied batches are acked. A failed batch is repeated,
+// with the mirror's contents at that time. Unknown IDs are ignored.
 func (e *Engine) Applied(now clock.Instant, id uint64, err error) {
 	e.now = now
 	q := &e.queue
@@ -170,7 +169,7 @@ func (e *Engine) Applied(now clock.Instant, id uint64, err error) {
 	}
 }
 
-// settle takes the steps that have taken hold off the queue's front.
+// settle removes applied steps from the front of the queue.
 func (e *Engine) settle() {
 	q := &e.queue
 	n := 0
@@ -189,8 +188,8 @@ func (e *Engine) settle() {
 	q.steps = append(q.steps[:0], q.steps[n:]...)
 }
 
-// retry hands out again what failed and is due, and with it what would be due soon: a
-// dataplane that refuses a thousand batches does not cost a thousand timers.
+// retry repeats failed steps that are due, and with them those that are due soon, so that
+// a dataplane that refuses a thousand batches does not cost a thousand wake-ups.
 func (e *Engine) retry() {
 	if e.queue.failures == 0 || e.now.Before(e.queue.deadline()) {
 		return
@@ -205,8 +204,8 @@ func (e *Engine) retry() {
 	}
 }
 
-// refresh brings a failed step up to date. Steps behind it may have taken hold
-// already: it must not undo them, and need not repeat what they do.
+// refresh brings a failed step up to date. Later steps may already be applied: it
+// must not undo them, and need not repeat them.
 func (e *Engine) refresh(s *step) {
 	entries, deletes := s.Entries[:0], s.Deletes[:0]
 	for i := range s.Entries {

@@ -8,8 +8,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A failed batch is not acked, closes InSync, and comes again with what its flows
-// are by then.
+// A failed batch is not acked, closes InSync, and is repeated with the current
+// state of its flows.
 func TestFailedApply(t *testing.T) {
 	p := inSyncPair(t, Config{}, 10)
 	p.b.fail = 1
@@ -40,8 +40,8 @@ func TestFailedApply(t *testing.T) {
 	}
 }
 
-// What a message asks of the dataplane says of each flow what it came to be,
-// deletions first, so that a reply tuple may pass from one flow to another.
+// The batches of a message hold the final state of each flow, deletions first, so
+// that a reply tuple may pass from one flow to another.
 func TestBatchesAreReduced(t *testing.T) {
 	p := inSyncPair(t, Config{}, 3)
 	next := entryOf(50, flow.SynSent, 11)
@@ -88,7 +88,7 @@ func TestBatchesAreReduced(t *testing.T) {
 	p.synced(p.a)
 }
 
-// A failed batch that comes again undoes nothing that has taken hold since.
+// A repeated batch undoes nothing that was applied since.
 func TestRetryUndoesNothing(t *testing.T) {
 	p := inSyncPair(t, Config{}, 10)
 	p.b.fail = 2

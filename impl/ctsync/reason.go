@@ -2,17 +2,16 @@ package ctsync
 
 import "fmt"
 
-// A Reason says why a node is in sync, or why it is not. It is put into words only
-// when somebody reads it: a node judges its gates at each step, far more often
-// than anybody asks what they say.
+// A Reason says why a node is in sync, or why it is not. Its text is only built when
+// somebody reads it, since a node evaluates its gates at each step.
 type Reason struct {
-	text string // as it is, or one of the formats below
+	text string // the text itself, or one of the formats below
 	what string
 	term term
 	a, b uint64
 }
 
-// Formats of a Reason that has figures to name.
+// Formats of Reasons with figures.
 const (
 	isSource    = "source of epoch %d"
 	isEqual     = "equal to %s at change %d"

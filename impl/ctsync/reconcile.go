@@ -9,16 +9,16 @@ import (
 	"baton/impl/flow"
 )
 
-// A reconciliation makes the mirror equal to a dump of the dataplane, after
-// events were lost. The dump is a picture of the past: flows that have changed
-// since it was asked for are left as their events say. An entry with another reply tuple than
-// the mirror's is of a flow that was opened anew, or damaged: it is doubted, and the mirror
-// stays as it is until the caller has examined it.
+// A reconciliation makes the mirror equal to a dump of the dataplane after events
+// were lost. The dump shows the past: flows that have changed since its request
+// stay as their events say. An entry whose reply tuple differs from the mirror's
+// was opened anew or is damaged: it is doubted, and the mirror is unchanged until
+// the caller has examined it.
 type reconciliation struct {
-	active  bool // a dump was asked for and is not worked in yet
-	loaded  bool // and it is here
+	active  bool // a dump was requested and is not processed completely
+	loaded  bool // the dump has arrived
 	entries []flow.Entry
-	cursor  uint32 // slot at which the search for absent flows goes on
+	cursor  uint32 // slot at which the search for absent flows continues
 	seen    slotSet
 	touched map[flow.Tuple]struct{} // flows that have changed since
 }
@@ -42,7 +42,7 @@ func (r *reconciliation) fingerprint(h *fingerprint.Hash) {
 		h.Number(bits)
 	}
 	h.Set(func(add func(func(*fingerprint.Hash))) {
-		// A set: its hash is a sum, which no order changes.
+		// The hash of a set is a sum, which does not depend on the order.
 		for t := range r.touched {
 			add(func(h *fingerprint.Hash) { hashTuple(h, t) })
 		}
@@ -56,9 +56,9 @@ func (r *reconciliation) touch(t flow.Tuple) {
 	}
 }
 
-// DumpAsked says that the caller begins to read the whole dataplane, having
-// handed over the events that were pending there. Flows that change between now
-// and the end of the reconciliation are exempt from it. Reconcile must follow.
+// DumpAsked says that the caller has passed on the pending events of the dataplane
+// and now begins to read it completely. Flows that change between now and the end
+// of the reconciliation are exempt from it. Reconcile must follow.
 func (e *Engine) DumpAsked(now clock.Instant) {
 	e.now = now
 	e.recon = reconciliation{active: true, touched: map[flow.Tuple]struct{}{}}
@@ -75,15 +75,15 @@ func (e *Engine) DumpAsked(now clock.Instant) {
 	}
 }
 
-// DropDump says that the dump that was asked for will not come or counts no more.
+// DropDump cancels a requested dump.
 func (e *Engine) DropDump() { e.recon = reconciliation{} }
 
-// Reconciling reports whether a dump was asked for that is not worked in yet.
+// Reconciling reports whether a dump was requested and is not processed completely.
 func (e *Engine) Reconciling() bool { return e.recon.active }
 
-// Reconcile takes a full dump of this node's dataplane. What differs from the
-// mirror is a change that was not heard of: it enters as by Local, a part with
-// each Ready. The entries belong to the engine from now on.
+// Reconcile takes a full dump of this node's dataplane. A difference from the
+// mirror is an unreported change: it enters as by Local, a part with each Ready.
+// The engine owns the entries.
 func (e *Engine) Reconcile(now clock.Instant, entries []flow.Entry) {
 	e.now = now
 	if !e.recon.active {
@@ -94,7 +94,7 @@ func (e *Engine) Reconcile(now clock.Instant, entries []flow.Entry) {
 	e.stats.Reconciliations++
 }
 
-// reconcile works in a part of the dump: first what it holds, then what it lacks.
+// reconcile processes a part of the dump: first its entries, then the flows that it lacks.
 func (e *Engine) reconcile() {
 	r := &e.recon
 	if !r.loaded {
@@ -138,10 +138,10 @@ func (e *Engine) reconcileEntry(entry *flow.Entry) {
 	r.seen.add(e.table.find(e.table.tuple(c.original), c.original))
 }
 
-// doubtedMax bounds what is examined after one dump. What is beyond it is believed.
+// doubtedMax bounds the flows examined after one dump. Further ones are taken as dumped.
 const doubtedMax = 512
 
-// doubt reports whether an entry of a dump is to be examined before the mirror follows it.
+// doubt reports whether an entry of a dump must be examined before the mirror follows it.
 func (e *Engine) doubt(c *change) bool {
 	id := e.table.find(e.table.tuple(c.original), c.original)
 	if id == 0 || e.table.at(id).reply == c.reply || len(e.doubted) >= doubtedMax {
@@ -152,16 +152,16 @@ func (e *Engine) doubt(c *change) bool {
 	return true
 }
 
-// Doubted returns the flows that a dump has with another reply tuple than the mirror, once.
+// Doubted returns, once, the flows whose reply tuple in a dump differs from the mirror's.
 func (e *Engine) Doubted() []flow.Tuple {
 	doubted := e.doubted
 	e.doubted = nil
 	return doubted
 }
 
-// Differences compares a dump of a sink's dataplane with the mirror, and returns what is to
-// be written and deleted there so that it holds what the mirror does. An entry that came in
-// since the dump is among what is to be written; writing it twice does no harm.
+// Differences compares a dump of a sink's dataplane with the mirror, and returns the entries
+// to write and the flows to delete so that the dataplane equals the mirror. Entries that
+// arrived since the dump are written again, which is harmless.
 func (e *Engine) Differences(held []flow.Entry) (write []flow.Entry, remove []flow.Tuple) {
 	var seen slotSet
 	for i := range held {

@@ -7,29 +7,29 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// attemptsMax is how many repairs may fail in a row before a new snapshot is due.
+// attemptsMax is the number of failed repairs in a row after which the sink asks for a snapshot.
 const attemptsMax = 3
 
-// A comparison finds and mends what differs although every message was followed:
-// strays of the sink, or a defect of either node.
+// A comparison finds and repairs differences that exist although every message was
+// applied: strays of the sink, or a defect of either node.
 type comparison struct {
 	due      bool // the table may differ
 	stage    stage
-	list     []uint16 // buckets that are still to come
-	version  version  // of the bucket at hand, by its first message
-	attempts int      // repairs that ended in a mark that did not match
+	list     []uint16 // buckets still missing
+	version  version  // of the current bucket, from its first message
+	attempts int      // repairs that ended in an unequal mark
 	at       clock.Instant
 }
 
-// stage is how far a comparison has come.
+// stage is the stage of a comparison.
 type stage uint8
 
 const (
 	resting      stage = iota
 	asked              // for the digests of all buckets
-	repairing          // unequal buckets are on their way
-	closing            // all have come, the mark follows
-	startingOver       // repair is given up, a new snapshot will be asked for
+	repairing          // unequal buckets are being received
+	closing            // all were received, the mark follows
+	startingOver       // repair has failed; a snapshot will be requested
 )
 
 func (c *comparison) fingerprint(h *fingerprint.Hash) {
@@ -44,18 +44,18 @@ func (c *comparison) fingerprint(h *fingerprint.Hash) {
 	h.Instant(c.at)
 }
 
-// stop forgets what was asked of a stream or round that has passed.
+// stop forgets the requests of an earlier stream or round.
 func (c *comparison) stop() { c.stage, c.list, c.version = resting, nil, version{} }
 
-// judge takes the verdict of a mark.
+// judge takes the result of a mark.
 func (e *Engine) judge(equal bool) {
 	in := &e.intake
 	c := &in.compare
 	switch {
 	case c.stage == asked || c.stage == repairing || c.stage == startingOver:
-		return // the answer that is awaited will tell more
+		return // the awaited answer says more
 	case equal && in.sweeping && c.due:
-		return // the mark does not speak of a stray that came in where the sweep has been
+		return // the mark does not cover a stray in a slot that the sweep has passed
 	case equal:
 		e.confirm()
 		return
@@ -71,7 +71,7 @@ func (e *Engine) judge(equal bool) {
 	}
 }
 
-// confirm says that the table, as received, was proved equal.
+// confirm says that the received table was proved equal.
 func (e *Engine) confirm() {
 	in := &e.intake
 	in.compare = comparison{}
@@ -81,8 +81,8 @@ func (e *Engine) confirm() {
 	}
 }
 
-// startOver asks for a snapshot: at once after a resumption, after a while if
-// this round was a snapshot already.
+// startOver asks for a snapshot: at once after a resumption, after a delay if this
+// round already was a snapshot.
 func (e *Engine) startOver() {
 	in := &e.intake
 	in.settled, in.verified = false, false
@@ -92,7 +92,7 @@ func (e *Engine) startOver() {
 	}
 }
 
-// examine begins what the comparison has to do next.
+// examine begins the next stage of the comparison.
 func (e *Engine) examine() {
 	in := &e.intake
 	c := &in.compare
@@ -147,8 +147,8 @@ func (e *Engine) receiveBuckets(r *reader) error {
 	return nil
 }
 
-// checkBucket refuses rows of a bucket that was not asked for or to which they
-// do not belong.
+// checkBucket refuses rows of a bucket that was not requested, and rows that do not
+// belong to their bucket.
 func (e *Engine) checkBucket(m *rows, list []change) error {
 	c := &e.intake.compare
 	switch {

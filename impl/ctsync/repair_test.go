@@ -8,7 +8,7 @@ import (
 )
 
 // The periodic comparison finds a difference that no message explains, closes
-// InSync until it is mended, and sends only the buckets that differ.
+// InSync until it is repaired, and sends only the unequal buckets.
 func TestSilentDifferenceIsRepaired(t *testing.T) {
 	damages := map[string]func(n *node){
 		"missing": func(n *node) { n.damage(entryOf(7, 0, 0), true) },
@@ -58,8 +58,8 @@ func (n *node) damage(entry flow.Entry, remove bool) {
 	n.flows[c.original] = entry
 }
 
-// A mark that does not match closes nothing, however often; after three failed
-// repairs a new snapshot is fetched, and not in a loop.
+// An unequal mark never closes a round; after three failed repairs a new snapshot
+// is fetched, but not in a loop.
 func TestRepairThatFails(t *testing.T) {
 	p := newPair(t, Config{})
 	p.master(p.a, 1)
@@ -92,7 +92,7 @@ func TestMarkCrossesNeed(t *testing.T) {
 	p.a.Advance(p.now) // the mark is due
 	p.b.change(entryOf(3, 0, 0), true)
 	p.b.poll(p.now)
-	p.collect() // and is on its way, as is the request
+	p.collect() // the mark and the request are in flight
 	if p.ab[0][0] != typeMark || p.ba[0][0] != typeNeed {
 		t.Fatalf("messages of type %d and %d", p.ab[0][0], p.ba[0][0])
 	}

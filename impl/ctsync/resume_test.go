@@ -6,7 +6,7 @@ import (
 	"baton/impl/flow"
 )
 
-// A short loss of the stream costs the changes of that time, nothing else.
+// After a short loss of the stream only the changes of that time are sent.
 func TestResumeFromJournal(t *testing.T) {
 	p := inSyncPair(t, small, 40)
 	p.cut()
@@ -123,7 +123,7 @@ func TestReclaim(t *testing.T) {
 	}
 }
 
-// Rows that take hold after their round is over are not acked in the next one.
+// Rows applied after the end of their round are not acked in the next one.
 func TestLateApplyOfEarlierRound(t *testing.T) {
 	p := newPair(t, Config{})
 	p.master(p.a, 1)
@@ -148,7 +148,7 @@ func TestLateApplyOfEarlierRound(t *testing.T) {
 	p.synced(p.a)
 }
 
-// Changes of an earlier term that take hold in the present one are not acked in it.
+// Changes of an earlier term that are applied in the current one are not acked in it.
 func TestLateApplyOfEarlierTerm(t *testing.T) {
 	p := inSyncPair(t, Config{}, 40)
 	p.fill(p.a, 40, 50)
@@ -172,8 +172,8 @@ func TestLateApplyOfEarlierTerm(t *testing.T) {
 	p.synced(p.a)
 }
 
-// Nothing that was to go on a stream that is lost goes on the next: it names rounds and
-// hellos that the new one does not know.
+// Unsent frames of a lost stream are not sent on the next one, which does not know their rounds
+// and hellos.
 func TestFramesOfALostStreamAreNotSentOnTheNext(t *testing.T) {
 	t.Run("hello", func(t *testing.T) {
 		b := New(Config{Incarnation: 0xb1})
@@ -181,7 +181,7 @@ func TestFramesOfALostStreamAreNotSentOnTheNext(t *testing.T) {
 			if err := b.Connected(1, Version, 0xa1, true, 1); err != nil {
 				t.Fatal(err)
 			}
-			b.Disconnected(1, "cut") // before anybody has asked what to send
+			b.Disconnected(1, "cut") // before Ready was called
 		}
 		if err := b.Connected(1, Version, 0xa1, true, 1); err != nil {
 			t.Fatal(err)
@@ -201,7 +201,7 @@ func TestFramesOfALostStreamAreNotSentOnTheNext(t *testing.T) {
 				break
 			}
 			if p.a.feed.open {
-				break // begin is written, and not asked for yet
+				break // begin is queued, and Ready was not called yet
 			}
 		}
 		if !p.a.feed.open {

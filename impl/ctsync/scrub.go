@@ -5,18 +5,18 @@ import (
 	"baton/impl/flow"
 )
 
-// A scrub looks for damage: it walks through the dataplane and compares what it reads with
-// the mirror, and checks the mirror against its own digests, which are kept by adding and
-// subtracting and therefore do not follow a bit that flips. impl/node decides what is
-// damage and what is only late, and which side is right.
+// A scrub looks for damage: it walks through the dataplane and compares it with the mirror,
+// and checks the mirror against its own digests, which are updated incrementally and so do not
+// include flipped bits. impl/node decides which differences are damage and which are only
+// late events, and which side is right.
 
-// scrubStep is about how many entries of the mirror one ScrubMirror checks.
+// scrubStep is the approximate number of entries that one ScrubMirror checks.
 const scrubStep = 2048
 
-// scrubber is how far a scrub has come in the mirror.
+// scrubber is the position of a scrub in the mirror.
 type scrubber struct {
-	bucket int    // that is checked next
-	slot   uint32 // at which the search for what the dataplane lacks goes on
+	bucket int    // next to check
+	slot   uint32 // at which the search for entries that the dataplane lacks continues
 }
 
 // ScrubBegin says that a walk through the dataplane begins.
@@ -37,8 +37,8 @@ func (e *Engine) Agrees(held *flow.Held) bool {
 	return held.Found && held.Sound && s.reply == held.Reply && s.state == held.State
 }
 
-// Unpassed returns flows that were in the mirror when the walk began and that it has not
-// passed, at most limit of them, and reports whether these are the last.
+// Unpassed returns flows that were in the mirror when the walk began and that the walk has
+// not passed, at most limit, and reports whether these are the last.
 func (e *Engine) Unpassed(limit int) (tuples []flow.Tuple, last bool) {
 	for n := 0; e.scrub.slot <= e.table.used; e.scrub.slot++ {
 		if n++; n > scanStep || len(tuples) == limit {
@@ -75,9 +75,9 @@ func (e *Engine) MirrorSound(now clock.Instant, original flow.Tuple) bool {
 	return e.checkMirror(e.table.bucketOf(e.table.tuple(original)))
 }
 
-// checkMirror checks a bucket. What a sink loses of a damaged one comes again from the
-// source. While a snapshot runs the digest of what is new stands for the table, and nothing
-// is checked.
+// checkMirror checks a bucket. Entries that a sink loses with a damaged bucket are sent again by
+// the source. Nothing is checked during a snapshot, in which the digest covers only the new
+// entries.
 func (e *Engine) checkMirror(bucket int) bool {
 	in := &e.intake
 	if !e.source && in.open && in.snapshot && (!in.ended || in.sweeping) || e.table.isSound(bucket) {
@@ -90,8 +90,8 @@ func (e *Engine) checkMirror(bucket int) bool {
 	return false
 }
 
-// isSound reports whether the index and the digests of a bucket are those of its entries,
-// and, once for all buckets, the digests of the table theirs.
+// isSound reports whether the index and digests of a bucket match its entries. For the first
+// bucket it also checks that the table's digests are the sum over all buckets.
 func (t *table) isSound(bucket int) bool {
 	b := &t.buckets[bucket]
 	var sum digests
@@ -120,8 +120,8 @@ func (t *table) leads(bucket int, c cell) (hash uint64, ok bool) {
 	return hash, t.bucketOf(hash) == bucket && newCell(hash, id) == c
 }
 
-// rebuild makes index and digests of a bucket anew from the entries that its index leads to
-// and that belong there. It drops the others, which nothing can find.
+// rebuild rebuilds index and digests of a bucket from the entries to which its index leads and
+// that belong there. Other entries cannot be found and are dropped.
 func (t *table) rebuild(bucket int) {
 	b := &t.buckets[bucket]
 	cells := b.cells
@@ -160,7 +160,7 @@ func (t *table) vacate(id uint32) {
 	t.free = id
 }
 
-// total is the digest of all buckets.
+// total returns the digests summed over all buckets.
 func (t *table) total() (sum digests) {
 	for i := range t.buckets {
 		sum.add(t.buckets[i].digests)

@@ -41,15 +41,15 @@ var flips = map[string]func(n *node){
 	"content, and then changed": func(n *node) { s := n.slotOf(7); s.reply.DstPort ^= 4; n.replaced(7) },
 }
 
-// replaced lets the dataplane's word on a flow replace what the mirror holds.
+// replaced replaces the mirror's entry of a flow by the dataplane's.
 func (n *node) replaced(i int) {
 	e := entryOf(i, flow.Established, 11)
 	hash := n.table.tuple(e.Original)
 	n.table.replace(hash, n.table.find(hash, e.Original), changeOf(e), flow.Synced, version{gen: n.table.gen, seq: n.pos.seq})
 }
 
-// TestADamagedMirrorIsFoundAndReplaced: at the sink by what the source sends, at the source
-// by its dataplane, which impl/node has read.
+// TestADamagedMirrorIsFoundAndReplaced: at the sink from the source, at the source from its
+// dataplane, which impl/node reads.
 func TestADamagedMirrorIsFoundAndReplaced(t *testing.T) {
 	for what, flip := range flips {
 		t.Run("of a sink/"+what, func(t *testing.T) {
@@ -95,7 +95,7 @@ func (p *pair) whole(t *testing.T) {
 	}
 }
 
-// TestAPartOfTheMirrorIsBounded, and the parts are the whole.
+// TestAPartOfTheMirrorIsBounded: each part is bounded, and together they are the whole mirror.
 func TestAPartOfTheMirrorIsBounded(t *testing.T) {
 	const flows = 4 * scrubStep
 	n := newPair(t, Config{}).a
@@ -115,7 +115,7 @@ func TestAPartOfTheMirrorIsBounded(t *testing.T) {
 	}
 }
 
-// TestADamagedMirrorIsNoWitness: the part of a flow is checked before the mirror is believed.
+// TestADamagedMirrorIsNoWitness: the bucket of a flow is checked before the mirror is trusted.
 func TestADamagedMirrorIsNoWitness(t *testing.T) {
 	p := inSyncPair(t, Config{}, 1000)
 	flips["SNAT port"](p.b)
@@ -128,7 +128,7 @@ func TestADamagedMirrorIsNoWitness(t *testing.T) {
 	}
 }
 
-// TestWhatAWalkDoesNotPassIsMissing, unless the mirror got it since the walk began.
+// TestWhatAWalkDoesNotPassIsMissing: unless the mirror got the flow since the walk began.
 func TestWhatAWalkDoesNotPassIsMissing(t *testing.T) {
 	p := inSyncPair(t, Config{}, 100)
 	for range 2 {
@@ -162,7 +162,7 @@ func TestWhatAWalkDoesNotPassIsMissing(t *testing.T) {
 	}
 }
 
-// TestNothingIsCheckedWhileASnapshotRuns: its digest is that of what is new.
+// TestNothingIsCheckedWhileASnapshotRuns: the digest then covers only new entries.
 func TestNothingIsCheckedWhileASnapshotRuns(t *testing.T) {
 	p := inSyncPair(t, Config{}, 100)
 	flips["SNAT port"](p.b)

@@ -27,7 +27,7 @@ func TestDeltasDuringSnapshot(t *testing.T) {
 			p.deliver(p.b)
 		}
 		p.b.apply(p.now)
-		// Flows that were sent, will be sent, and come up as fast as rows go out.
+		// Flows that were sent, that will be sent, and new ones as fast as rows are sent.
 		p.a.change(entryOf(changes%600, flow.FinWait, 12), changes%3 == 0)
 		p.a.change(entryOf(600-changes%600, flow.FinWait, 12), changes%3 == 0)
 		for n := range 8 {
@@ -46,7 +46,7 @@ func TestDeltasDuringSnapshot(t *testing.T) {
 	}
 }
 
-// What the snapshot does not hold stays until its mark, and goes then.
+// Entries that the snapshot does not hold are deleted at its mark, not earlier.
 func TestStaleEntriesGoAtTheMark(t *testing.T) {
 	p := inSyncPair(t, small, 40)
 	p.restart(p.a, 0xa2, false)
@@ -87,8 +87,8 @@ func (n *node) collectUntilMark(p *pair) bool {
 	return true
 }
 
-// Half a snapshot is nothing to build on: neither for the next round, nor for a
-// term of its holder as source.
+// An incomplete snapshot is no base: neither for the next round, nor for a term of
+// its holder as source.
 func TestHalfASnapshot(t *testing.T) {
 	half := func(t *testing.T) *pair {
 		p := newPair(t, small)
@@ -178,7 +178,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// Lifetimes travel as they are, to the millisecond, and enter no digest.
+// Lifetimes are transferred to the millisecond, and are not part of digests.
 func TestLifetimes(t *testing.T) {
 	p := newPair(t, small)
 	p.master(p.a, 1)

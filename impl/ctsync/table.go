@@ -30,10 +30,10 @@ type version struct {
 	seq uint64
 }
 
-// older reports whether what the slot holds must give way to v.
+// older reports whether v may overwrite the slot.
 func (s *slot) older(v version) bool { return s.gen != v.gen || s.seq < v.seq }
 
-// newer reports whether what the slot holds stands against v.
+// newer reports whether the slot is newer than v.
 func (s *slot) newer(v version) bool { return s.gen == v.gen && s.seq > v.seq }
 
 const (
@@ -41,14 +41,14 @@ const (
 	chunkLen   = 1 << chunkShift
 )
 
-// A table is the mirror of the dataplane's connection table. Flows live in slots
-// that never move, in chunks, so that a walk by slot number is stable under
-// changes and nothing is ever copied to make room. Slots are found by the index
-// of the bucket that a flow belongs to.
+// A table is the mirror of the dataplane's connection table. Flows are in slots
+// that never move, allocated in chunks, so that a walk by slot number is stable
+// under changes and growing copies nothing. A slot is found by the index of its
+// flow's bucket.
 //
-// An entry is as new as (gen, seq). A generation begins with each epoch and each
-// snapshot; what an older one wrote is older than all that the present one
-// writes. fresh is the digest of what the present one wrote.
+// The version of an entry is (gen, seq). A generation begins with each epoch and
+// each snapshot; entries of an earlier generation are older than all of the current
+// one. fresh is the digest of the current generation's entries.
 type table struct {
 	hasher
 	chunks  []*[chunkLen]slot
@@ -59,7 +59,7 @@ type table struct {
 	fresh digest
 	gen   uint32
 
-	passed slotSet // slots that a scrub need not look for, see scrub.go
+	passed slotSet // slots that a scrub need not check, see scrub.go
 }
 
 func newTable(key uint64, buckets int) table {
@@ -136,7 +136,7 @@ func (t *table) insert(hash uint64, c change, origin flow.Origin, v version) uin
 	return id
 }
 
-// replace overwrites what slot id holds with a change of the same flow.
+// replace overwrites slot id with a change of the same flow.
 func (t *table) replace(hash uint64, id uint32, c change, origin flow.Origin, v version) {
 	s := t.at(id)
 	t.count(hash, s, minus)
@@ -145,7 +145,7 @@ func (t *table) replace(hash uint64, id uint32, c change, origin flow.Origin, v 
 	t.count(hash, s, plus)
 }
 
-// remove takes the flow of slot id away.
+// remove removes the flow in slot id.
 func (t *table) remove(hash uint64, id uint32) {
 	s := t.at(id)
 	t.count(hash, s, minus)
@@ -154,7 +154,7 @@ func (t *table) remove(hash uint64, id uint32) {
 	t.free = id
 }
 
-// count adds a slot to the digests that cover it (plus), or takes it away (minus).
+// count adds a slot to the digests that cover it (plus), or removes it (minus).
 func (t *table) count(hash uint64, s *slot, sign uint64) {
 	h := t.entry(hash, s.reply, s.state)
 	since := carriedSince(&s.original, &s.reply)
@@ -165,7 +165,7 @@ func (t *table) count(hash uint64, s *slot, sign uint64) {
 	}
 }
 
-// renew begins a generation: all that is held is older than what comes.
+// renew begins a generation: later entries are newer than all existing ones.
 func (t *table) renew() {
 	t.gen++
 	t.fresh = digest{}

@@ -8,7 +8,7 @@ import (
 	"baton/impl/flow"
 )
 
-// A table is a map with versions whose digests are those of a table built anew.
+// A table is a map with versions, whose digests equal those of a table built from scratch.
 func TestTableIsAMap(t *testing.T) {
 	type held struct {
 		change
@@ -88,7 +88,7 @@ func TestTableIsAMap(t *testing.T) {
 	})
 }
 
-// A digest tells apart whatever belongs to a flow's identity and state, and only that.
+// A digest depends on a flow's identity and state, and on nothing else.
 func TestDigestCovers(t *testing.T) {
 	k := hasher{}
 	of := func(e flow.Entry) uint64 { return k.entry(k.tuple(e.Original), e.Reply, e.State) }
@@ -141,7 +141,7 @@ func TestBucketsAreEven(t *testing.T) {
 	}
 }
 
-// The journal remembers the last changes, no more than its limit, by their numbers.
+// The journal holds the latest changes up to its limit, by number.
 func TestJournal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := journal{limit: rapid.IntRange(1, 10).Draw(t, "limit")}

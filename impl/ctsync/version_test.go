@@ -32,7 +32,7 @@ func TestEachVersionGetsInSync(t *testing.T) {
 	}
 }
 
-// A pair that was upgraded, or rolled back, between two streams goes on where it was.
+// A pair that was upgraded or rolled back between two streams resumes.
 func TestVersionChangesBetweenStreams(t *testing.T) {
 	for i, first := range versions {
 		p := newPairOf(t, small, first)
@@ -53,7 +53,7 @@ func TestVersionChangesBetweenStreams(t *testing.T) {
 	}
 }
 
-// A version that is not spoken is refused by name and changes nothing.
+// An unsupported version is refused by name and changes nothing.
 func TestUnknownVersionIsRefused(t *testing.T) {
 	for _, version := range []uint8{VersionMin - 1, Version + 1, 255} {
 		p := inSyncPair(t, small, 5)
@@ -137,7 +137,7 @@ func getsWhatItCanCarry(t *testing.T, version byte, withheld string) {
 	}
 }
 
-// A flow that goes across families from a change on is gone at a peer that cannot carry that.
+// A flow that begins to go across families is deleted at a peer whose version cannot carry it.
 func TestAFlowThatGoesAcrossFamiliesIsDeletedAtAnEarlierPeer(t *testing.T) {
 	p := newPairOf(t, small, versionAcross-1)
 	p.master(p.a, 1)
@@ -158,8 +158,8 @@ func TestAFlowThatGoesAcrossFamiliesIsDeletedAtAnEarlierPeer(t *testing.T) {
 	}
 }
 
-// Both nodes learn at connect that one table is smaller than the other; a node of
-// version 1 does not say, and nothing is warned of.
+// Both nodes learn at connect that one table is smaller than the other. A node of
+// version 1 does not report its capacity, so there is no warning.
 func TestCapacityIsToldAtConnect(t *testing.T) {
 	for _, test := range []struct {
 		version        uint8

@@ -7,22 +7,22 @@ import (
 	"baton/impl/flow"
 )
 
-// Versions of the protocol. Every message carries one in its second byte: the one that
-// was agreed on for the stream.
+// Versions of the protocol. The second byte of every message is the version agreed on for
+// the stream.
 const (
 	// Version is the newest version.
 	Version = 8
-	// VersionMin is the oldest that is still spoken.
+	// VersionMin is the oldest supported version.
 	VersionMin = 1
 
-	versionCapacity = 2 // the first in which capacities are told
+	versionCapacity = 2 // the first in which capacities are exchanged
 	versionIPv6     = 3 // the first that carries IPv6 flows
-	versionOffer    = 5 // the first in which a sink offers what its source lacks
+	versionOffer    = 5 // the first in which a sink offers entries that its source lacks
 	versionSCTP     = 6 // the first that carries flows of SCTP
 	versionAcross   = 7 // the first that carries flows whose backend is of the other family
 )
 
-// MaxMessage is the length in bytes that no message exceeds.
+// MaxMessage is the maximum length of a message in bytes.
 const MaxMessage = 64 << 10
 
 // MaxType is the highest type byte, the first of a message, that belongs to this
@@ -31,17 +31,17 @@ const MaxType = 0x7f
 
 // The types of messages. The sink sends Hello, Ack, Need, Repair and Offer, the source the others.
 const (
-	typeHello   = 0x01 // what the sink has, and from whom it wants more
+	typeHello   = 0x01 // what the sink has, and from which source it wants the rest
 	typeBegin   = 0x02 // a round begins: a resumption or a snapshot
 	typeDelta   = 0x03 // consecutive changes
 	typeRows    = 0x04 // rows of a snapshot or of a bucket under repair
 	typeMark    = 0x05 // count and digest at a sequence number; the first of a round ends its snapshot
-	typeAck     = 0x06 // what has taken hold at the sink
+	typeAck     = 0x06 // what the sink has applied
 	typeNeed    = 0x07 // the sink found itself unequal and asks for the buckets' digests
 	typeBuckets = 0x08 // digests of all buckets at a sequence number
 	typeRepair  = 0x09 // the buckets that the sink found unequal
 	typeOffer   = 0x0a // entries of the sink that the snapshot did not hold; from version 5 on
-	typeWorked  = 0x0b // an offer was worked in; likewise
+	typeWorked  = 0x0b // an offer was processed; likewise
 )
 
 var typeNames = map[byte]string{
@@ -49,7 +49,7 @@ var typeNames = map[byte]string{
 	typeAck: "ack", typeNeed: "need", typeBuckets: "buckets", typeRepair: "repair", typeOffer: "offer", typeWorked: "worked",
 }
 
-// Lengths of what repeats in a message.
+// Lengths of repeated elements of a message.
 const (
 	deleteLen = 1 + flow.TupleLen4
 	rowLen    = 1 + 2*flow.TupleLen4 + 4 // an IPv4 row, the shortest
@@ -59,7 +59,7 @@ const (
 // Bits of the state byte of a change.
 const (
 	ipv6   = 0x80 // the tuples are of IPv6
-	across = 0x40 // the backend is of the other family, and the reply tuple has IPv4 addresses in their mapped form
+	across = 0x40 // the backend is of the other family, and IPv4 addresses in the reply tuple are mapped
 )
 
 // order is the byte order of every field.
@@ -95,7 +95,7 @@ func appendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-// A reader takes a message apart. The first failure sticks; what is read after it is zero.
+// A reader decodes a message. After the first failure every read returns zero.
 type reader struct {
 	rest    []byte
 	version byte

@@ -91,7 +91,7 @@ func arbiters(one, other *config.Config) Finding {
 	return finding("the peer's arbiter", "the same "+string(kind), wrong)
 }
 
-// sharesMember reports whether two lists of etcd's members have one in common.
+// sharesMember reports whether two lists of etcd's members have one in common, or the first is empty.
 func sharesMember(one, other []string) bool {
 	return len(one) == 0 || slices.ContainsFunc(one, func(m string) bool { return slices.Contains(other, m) })
 }
