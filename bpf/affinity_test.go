@@ -38,6 +38,7 @@ func affinityTests() []packetTest {
 		return do(func(d dataplane.Dataplane) error { return d.SetServices(of, testConfig().VIPs) })
 	}
 	others := affine(labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8082))
+	changed := affine(labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8082, 8083))
 	known := flow.AffinityOf(first, address(backendAddr), 8082)
 	known.Origin, known.Remaining = flow.Synced, time.Minute
 	moving, claiming := known, known // such an affinity would move, and release another flow's reply tuple
@@ -84,6 +85,7 @@ func affinityTests() []packetTest {
 			services(affineService(8081, 8082, 8083)), forget,
 			in(second, syn, forwarded(dnatReply(flow.TCP, 40001, 8082).Reverse())),
 			services(affineService(), others), forget, in(first, syn, "drop no-backend"),
+			services(affineService(), changed), forget, in(first, syn, "drop no-backend"), // its backends have the first place now
 		},
 		table: []string{to(8082)},
 		events: []string{to(8081), synSent(first, reply), to(8082), synSent(second, dnatReply(flow.TCP, 40001, 8082)),

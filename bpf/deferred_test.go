@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -169,6 +170,7 @@ func checkDeferred(t *testing.T, s subject, proto flow.Proto) {
 	}
 	checkDoorbell(t, s, true, "after the events were read, which does not answer it")
 	s.Discard(kinds[1:2])
+	s.advance(origin.Add(time.Duration(proto) * time.Second)) // later for each protocol
 	if err := s.Release(kinds[1:]); err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +179,9 @@ func checkDeferred(t *testing.T, s subject, proto flow.Proto) {
 	}
 	if proto == flow.UDP {
 		state(flow.Assured)
+		if e, _, err := s.Lookup(original); err != nil || e.Remaining != lifetimes.Assured {
+			t.Errorf("the flow lives %v from when its reply was sent (%v), want %v", e.Remaining, err, lifetimes.Assured)
+		}
 		send("backend0", answer, "forward "+original.Reverse().String())
 		return
 	}

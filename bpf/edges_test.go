@@ -213,7 +213,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 		removed int
 	}{
 		{"untouched", 0, -1, 1},
-		{"seen again", 1, ack, 0},
+		{"seen again", 2 * time.Second, ack, 0}, // which changes its time alone
 		{"moved at the same instant", 0, fin | ack, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,13 +221,14 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 			s.must(s.Lease(clock.Never))
 			s.must(s.Apply([]flow.Entry{{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: lifetimes.Established}}))
 			s.packet("backend0", withNumbers(fromBackend(r, ack), backendISN, clientISN))
+			s.packet("client0", withNumbers(fromClient(o, ack), clientISN, backendISN))
 			expired, _, err := s.v4().expired(origin.Add(lifetimes.Established), 0, s.v4().beginPortCount(), s.v4().beginFlowCount())
 			if err != nil || len(expired) != 1 {
 				t.Fatalf("%d expired, %v; want 1", len(expired), err)
 			}
 			s.advance(origin.Add(tt.passed))
 			if tt.flags >= 0 {
-				s.packet("client0", fromClient(o, tt.flags))
+				s.packet("client0", withNumbers(fromClient(o, tt.flags), clientISN+uint32(len(payload)), backendISN))
 			}
 			removed, err := s.v4().removeUnchanged(expired, origin)
 			if err != nil || len(removed) != tt.removed {
