@@ -13,7 +13,7 @@ import (
 // Around is how much time before and after a failure the evidence covers.
 const Around = 2 * time.Second
 
-// Ask says what evidence a world should keep of a run that has ended.
+// Ask says which evidence of a finished run a world should keep.
 type Ask struct {
 	Start clock.Instant
 	// Focus has the instants that matter, the most important first. If the limit does not

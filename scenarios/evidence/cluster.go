@@ -9,7 +9,7 @@ import (
 	"baton/impl/trace"
 )
 
-// Pause is the time without damage that separates two clusters.
+// Pause is the shortest time without damage that separates two clusters.
 const Pause = 500 * time.Millisecond
 
 // Cluster is damage without a pause and without a new fault in between. One fault has most likely
@@ -20,15 +20,15 @@ type Cluster struct {
 	First trace.Event // the first of them
 }
 
-// divider tells where one cluster ends and the next begins.
+// divider decides whether damage belongs to the current cluster or begins the next.
 type divider struct {
-	began       bool // a cluster did
+	began       bool // a cluster has begun
 	from, to    clock.Instant
 	faulted     bool // a fault has begun
 	latestFault clock.Instant
 }
 
-// note takes an event into account that is no damage.
+// note records the begin of a fault; it ignores other events.
 func (d *divider) note(e trace.Event) {
 	if e.Fault != nil && e.Fault.Phase == "begin" {
 		d.faulted, d.latestFault = true, max(d.latestFault, e.At)

@@ -1,8 +1,8 @@
-// Package evidence stores and reads what is kept of a run besides its trace and its result:
-// frames, connection tables, logs, and a manifest that lists them, what was cut, and what is
-// missing and why. It has the schema of the manifest, the names of the files, and the request to
-// a world. The worlds gather the evidence, package scenarios stores it, and the reports show it.
-// The package judges nothing.
+// Package evidence stores and reads the evidence of a run besides its trace and result: frames,
+// connection tables, logs, and a manifest that lists them, what was cut, and what is missing and
+// why. It defines the manifest's schema, the file names, and the request to a world. The worlds
+// gather the evidence, package scenarios stores it, and the reports show it. The package judges
+// nothing.
 package evidence
 
 import (

@@ -31,7 +31,7 @@ type Connections struct {
 	At    clock.Instant
 	When  string // the moment in words
 	Total int    // entries of the table
-	Flows []Flow // those of them that there is room for
+	Flows []Flow // the stored entries; fewer than Total if the limit does not suffice
 }
 
 // PutTable stores a connection table. It sorts the flows.
@@ -100,7 +100,7 @@ func ReadTable(dir string, f File) ([]Flow, error) {
 
 // columnsOf returns the offsets of the columns, given the line with their names, nil for another line.
 func columnsOf(line string) []int {
-	begins := []int{0} // the first heading has a sign before it
+	begins := []int{0} // the first heading follows a "# "
 	for _, name := range tableColumns[1:] {
 		i := strings.Index(line, "  "+name)
 		if i < begins[len(begins)-1] {
