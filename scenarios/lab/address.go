@@ -17,7 +17,7 @@ const (
 // fullnat mode, and the backends' default gateway in dnat mode.
 func (f Family) BackendVIP() netip.Addr { return f.numbered(Backends, firstVIP) }
 
-// BackendVIPs are so many SNAT addresses, at least BackendVIP, which is the first.
+// BackendVIPs returns n SNAT addresses, the first of which is BackendVIP; at least that one.
 func (f Family) BackendVIPs(n int) (addrs []netip.Addr) {
 	for i := range max(n, 1) {
 		addrs = append(addrs, f.numbered(Backends, firstVIP+i))
@@ -46,7 +46,7 @@ func (t Topo) Owner(link string, addr netip.Addr) (Host, bool) {
 	return Host{}, false
 }
 
-// Misplaced says why a VIP cannot have the address, "" if it can.
+// Misplaced says why an address cannot be a VIP, "" if it can.
 func (t Topo) Misplaced(vip netip.Addr) string {
 	family := FamilyOf(vip)
 	subnet := family.Subnet(Clients)
@@ -71,16 +71,16 @@ func (t Topo) Misplaced(vip netip.Addr) string {
 // broadcast is the broadcast address of the clients' IPv4 network.
 var broadcast = IPv4.numbered(Clients, 255)
 
-// Strangers is how many addresses of the clients' network no host and no VIP should have.
+// Strangers is the number of addresses in the clients' network that belong to no host. Floods send
+// from them.
 const Strangers = 50
 
-// Stranger is one of those addresses.
+// Stranger returns the n-th of those addresses.
 func (f Family) Stranger(n int) netip.Addr { return f.numbered(Clients, 200+n%Strangers) }
 
 const firstGuest, guests = 150, 50
 
-// GuestsOf returns the part of the guests of a client, given its number from 0 and the number of
-// clients.
+// GuestsOf returns the guest addresses of a client, given its number from 0 and the number of clients.
 func (f Family) GuestsOf(client, clients int) []netip.Addr {
 	all := f.Guests()
 	part := len(all) / max(1, clients)

@@ -8,23 +8,24 @@ import (
 	"baton/impl/flow"
 )
 
-// Challenges tells the RSTs by which clients answer the challenges of a load balancer from those
-// that end a connection. A challenged SYN gets a bare ACK that the load balancer makes itself. The
-// client has no use for its number, and answers with a RST of that number and repeats its SYN
-// (RFC 9293 3.10.7.3). A RST after the SYN-ACK, or of another number, is none.
+// Challenges distinguishes RSTs by which clients answer a load balancer's SYN challenge from RSTs
+// that end a connection. A challenged SYN gets a bare ACK from the load balancer itself. Its
+// acknowledgement number is unacceptable, so the client answers with a RST of that sequence number
+// and repeats its SYN (RFC 9293 3.10.7.3). A RST after the SYN-ACK, or with another sequence
+// number, is no such answer.
 //
-// The ACK has the sequence number 0 and no payload. One that comes from a backend has the
-// connection's own numbers. The zero value is ready.
+// The challenge has the sequence number 0 and no payload; an ACK from a backend has the connection's
+// own numbers. The zero value is ready.
 type Challenges struct {
-	recent, earlier map[flow.Tuple]uint32 // the numbers by the client's tuple
+	recent, earlier map[flow.Tuple]uint32 // acknowledgement numbers of challenges, by the client's tuple
 	since           clock.Instant         // of recent
 }
 
-// challengeLife is how long a challenge is remembered at least; a node accepts an answer for
+// challengeLife is the minimum time for which a challenge is remembered; a node accepts an answer for
 // twice this time.
 const challengeLife = 4300 * time.Millisecond
 
-// Sees takes a segment that a host sent to the clients' side or from it, other than a RST.
+// Sees notes a segment at the clients' edge that is not a RST.
 func (c *Challenges) Sees(s Segment, at clock.Instant) {
 	switch toClient := s.Tuple.Reverse(); {
 	case s.SYN && s.ACK:
@@ -48,12 +49,12 @@ func (c *Challenges) Answers(s Segment) bool {
 	return false
 }
 
-// ChallengesAnswered is the note of a trace on the RSTs of a run that answered challenges.
+// ChallengesAnswered is the trace note about the RSTs of a run that answered challenges.
 func ChallengesAnswered(n int) string {
 	return fmt.Sprintf("%d RSTs at the %s edge answered a challenge of their SYN: not counted", n, Clients)
 }
 
-// Segment is what Challenges must know of a TCP segment.
+// Segment has the fields of a TCP segment that Challenges needs.
 type Segment struct {
 	Tuple         flow.Tuple
 	ByNode        bool // a load balancer sent the frame

@@ -37,7 +37,8 @@ type Topo struct {
 	Clients, Backends int
 	// IPv6 gives the machines IPv6 addresses besides their IPv4 ones.
 	IPv6 bool
-	// Direct gives the backends a leg on the clients' link, by which they answer clients directly.
+	// Direct gives the backends an interface on the clients' link, so that they can answer clients
+	// directly.
 	Direct bool
 }
 

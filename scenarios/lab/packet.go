@@ -57,15 +57,15 @@ const (
 const MaxAddrs = 4
 
 // Match selects packets. The zero value selects all. The addresses of an ARP packet are its sender
-// and its target; of a neighbour solicitation its source and its target; of an advertisement its
-// target and, unless it is unsolicited, its destination.
+// and target; of a neighbour solicitation its source and target; of an advertisement its target
+// and, unless it is unsolicited, its destination.
 type Match struct {
-	Class      Class // one of them; 0 for any
+	Class      Class // a set; 0 for any
 	Proto      uint8
 	Opens      bool
-	Gratuitous bool                // of an address about itself, an unsolicited advertisement
-	Port       uint16              // at either end
-	Addrs      [MaxAddrs]flow.Addr // one of them, at either end; as many as are not 0
+	Gratuitous bool                // sender and target are the same address, or an unsolicited advertisement
+	Port       uint16              // source or destination
+	Addrs      [MaxAddrs]flow.Addr // source or destination is one of them; unused ones are 0
 }
 
 // Has reports whether a packet matches.
