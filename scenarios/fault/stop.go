@@ -1,6 +1,6 @@
 package fault
 
-// Stop ends the daemon in order.
+// Stop ends the daemon gracefully.
 const Stop = "stop"
 
 var stop = Verb{

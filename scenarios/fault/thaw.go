@@ -1,6 +1,6 @@
 package fault
 
-// Thaw lets a frozen daemon go on.
+// Thaw resumes a frozen daemon.
 const Thaw = "thaw"
 
 var thaw = Verb{

@@ -2,7 +2,7 @@ package fault
 
 import "baton/scenarios/capability"
 
-// Upgrade starts a node in another version, after it has ended in order.
+// Upgrade stops a node gracefully and starts it in another version.
 const Upgrade = "upgrade"
 
 // KeyVersion is the key of Upgrade.

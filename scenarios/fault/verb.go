@@ -1,5 +1,5 @@
-// Package fault is the table of the faults, one verb a file: what the verb acts on, in which
-// states, what undoes it, whether the process survives, and what proves that it took hold.
+// Package fault is the table of the faults, one verb per file: what the verb acts on and in which
+// states, what undoes it, whether the process survives, and what proves that it took effect.
 //
 // The language, lint, the checks, the reports and the reference read the table; each world
 // executes the verbs. The package itself executes nothing.
@@ -15,10 +15,10 @@ import (
 // Verb is a kind of fault.
 type Verb struct {
 	Word string
-	Also []string // words of other tools for it, which a message translates
+	Also []string // names in other tools; an error message suggests Word for them
 	On   Object
 	Doc  string // what it does, for the reference
-	// Receipt is what proves that it took hold, for the reference.
+	// Receipt is what proves that it took effect, for the reference.
 	Receipt string
 
 	// Kinds are the kinds of hosts that it can act on.
@@ -35,7 +35,7 @@ type Verb struct {
 	Time bool
 	// Impairs says that packets pass a wire of package scenarios/link.
 	Impairs bool
-	// Ways are its meanings, of which a step selects one; empty if it has only one.
+	// Ways are its variants, of which a step selects one; empty if it has only one.
 	Ways []Way
 	// Keys are its settings, in the order of the canonical form; Wants says that it needs at
 	// least one.
@@ -110,7 +110,7 @@ func Of(word string) (Verb, bool) {
 	return verbs[i], true
 }
 
-// Called returns the word of the verb that other tools call so, "" if there is none.
+// Called returns our word for a fault that other tools call word, "" if there is none.
 func Called(word string) string {
 	i := slices.IndexFunc(verbs, func(v Verb) bool { return slices.Contains(v.Also, strings.ToLower(word)) })
 	if i < 0 {
@@ -151,7 +151,7 @@ func Stops(word string) bool {
 	return ok && v.On == Machines && v.To != Running
 }
 
-// LeavesAsIs reports whether a verb does not change the state of a host.
+// LeavesAsIs reports whether a verb leaves the state of a host unchanged.
 func LeavesAsIs(word string) bool {
 	v, _ := Of(word)
 	return slices.Contains(v.From, v.To)

@@ -2,14 +2,14 @@ package fault
 
 import "slices"
 
-// Way is one of several things that a verb can mean: map full, map error.
+// Way is a variant of a verb: map full, map error.
 type Way struct {
 	Name string
 	Doc  string // for the reference
-	Once bool   // it happens and is over: nothing is in effect that an undo could end
+	Once bool   // it has no lasting effect that an undo could end
 }
 
-// Once reports whether a way of the verb is over once it has happened.
+// Once reports whether a way of the verb has no lasting effect.
 func (v Verb) Once(way string) bool {
 	return slices.ContainsFunc(v.Ways, func(w Way) bool { return w.Name == way && w.Once })
 }
