@@ -53,7 +53,7 @@ func (r *Recording) Follow(f func(trace.Event)) {
 	r.follow = f
 }
 
-// Holds reports whether all conditions are true now, and the present state in words.
+// Holds reports whether all conditions are true now, with the current state as text.
 func (r *Recording) Holds(conds []plan.Cond) (bool, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -30,7 +30,7 @@ type Run struct {
 	start   atomic.Int64 // clock.Instant of the first step, 0 before it
 	shift   atomic.Int64 // time.Duration by which waits have delayed the scenario's clock
 	traffic bool
-	cues    []plan.Cue // traffic cues that are still to come
+	cues    []plan.Cue // traffic cues not executed yet
 }
 
 // drainLimit bounds the work after the scenario has ended, for any reason.

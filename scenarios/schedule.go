@@ -15,9 +15,9 @@ type Task struct {
 	Do    func(context.Context) error
 }
 
-// Schedule runs tasks, at most width at a time: first those that may run beside others, then each
-// of the others alone. With a width of 1 they keep their order. It ends with the first error and
-// cancels the tasks that still run.
+// Schedule runs tasks, at most width at a time: first those that may run in parallel, then the
+// others one by one. With a width of 1 they keep their order. It returns the first error and cancels
+// the tasks that still run.
 func Schedule(ctx context.Context, width int, tasks []Task) error {
 	if width > 1 {
 		group, together := errgroup.WithContext(ctx)

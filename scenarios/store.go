@@ -168,6 +168,6 @@ func storeJSON(file string, value any) error {
 	}
 	encoder := json.NewEncoder(f)
 	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false) // for people: expect gap < 50ms
+	encoder.SetEscapeHTML(false) // readable for people: expect gap < 50ms
 	return errors.Join(encoder.Encode(value), f.Close())
 }
