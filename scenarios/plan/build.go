@@ -16,17 +16,17 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
-// builder makes a Plan of parsed lines. It checks single words; lint checks lines against each
+// builder builds a Plan from parsed lines. It checks single words; lint checks lines against each
 // other.
 type builder struct {
 	source *source
 	bound  *bound
 	plan   *Plan
 	found  Diagnostics
-	// broken has the directives with a line that could not be parsed, so that lint does not
-	// report consequences of that.
+	// broken has the directives with a line that could not be parsed. Lint does not report
+	// problems that may follow from that.
 	broken map[string]bool
-	block  *block         // the repeat that is being read, nil outside of one
+	block  *block         // the repeat being read, nil outside of one
 	undone []Step         // steps that undo others, not yet inserted at their times
 	once   map[string]Pos // the position of each directive that may appear only once
 }

@@ -118,8 +118,8 @@ func (p *Plan) ChaosIn(world string) bool {
 	return slices.ContainsFunc(p.Chaos, func(c Chaos) bool { return c.Guard.In(world) })
 }
 
-// chaos is the value of a key, "" if no line sets it. The last line for the sender counts, or
-// else the last line for all senders.
+// chaos returns the value of a key, "" if no line sets it. The last line for the sender counts, or,
+// without one, the last line for all senders.
 func (p *Plan) chaos(world, on, from, key string) string {
 	value := ""
 	for _, sender := range slices.Compact([]string{"", from}) {
@@ -142,7 +142,7 @@ func (p *Plan) ChaosTime(world, key string) time.Duration {
 	return timed(p.chaos(world, "", "", key))
 }
 
-// ChaosCount is a whole number that concerns no link, 0 if no line sets it.
+// ChaosCount is the whole number of a key that does not concern a link, 0 if no line sets it.
 func (p *Plan) ChaosCount(world, key string) int {
 	return int(numeric(p.chaos(world, "", "", key)))
 }
@@ -157,7 +157,7 @@ func timed(canonical string) time.Duration {
 	return d
 }
 
-// Impairment is what the chaos lines make of one sender's direction of a link.
+// Impairment is the impairment that the chaos lines set for one sender's direction of a link.
 func (p *Plan) Impairment(world, on, from string) link.Params {
 	share := func(key string) float64 { return numeric(p.chaos(world, on, from, key)) }
 	span := func(key string) time.Duration { return timed(p.chaos(world, on, from, key)) }
@@ -184,7 +184,7 @@ func (p *Plan) Transit(world, on, from string) time.Duration {
 	return transit
 }
 
-// needed has, for a key, the key without which it has no effect.
+// needed maps a key to the key without which it has no effect.
 var needed = map[string]string{"stall": "stall.for", "clock.step": "clock.by", "slow": "slow.for"}
 
 // chaosLines checks the chaos lines against each other.

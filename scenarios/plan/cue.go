@@ -13,8 +13,7 @@ type Cue struct {
 	On   bool
 }
 
-// Cues lists when lines of traffic start and stop in a world, in the order of their times. It
-// has only the lines with from= or until=.
+// Cues lists when traffic lines with from= or until= start and stop in a world, by time.
 func (p *Plan) Cues(world string) []Cue {
 	var cues []Cue
 	for _, t := range p.Traffic {

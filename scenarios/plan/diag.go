@@ -12,7 +12,7 @@ type Severity uint8
 
 const (
 	Error   Severity = iota // the scenario must not run
-	Warning                 // it can run, but probably does not say what was meant
+	Warning                 // it can run, but is probably a mistake
 )
 
 // Diagnostic is one problem of a scenario.
@@ -23,11 +23,11 @@ type Diagnostic struct {
 	Message  string
 	// Suggestion is the word that was probably meant, "" if none is near.
 	Suggestion string
-	// Unsafe marks a setting that re-creates a historical bug in a scenario that
-	// is not a control. Callers that were told to allow those may drop it.
+	// Unsafe marks a setting that re-creates a historical bug in a scenario that is not a
+	// control. A caller that allows unsafe settings ignores it.
 	Unsafe bool
 
-	word string // the word at fault; Check moves Pos onto it
+	word string // the wrong word; Check moves Pos to it
 }
 
 // String prints the diagnostic as compilers do:
@@ -42,7 +42,7 @@ func (d Diagnostic) String() string {
 	return b.String() + d.Said()
 }
 
-// Said is the diagnostic without its place.
+// Said is the diagnostic without its position.
 func (d Diagnostic) Said() string {
 	if d.Suggestion == "" {
 		return d.Message
@@ -62,7 +62,7 @@ func (d Diagnostics) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Errors returns those of severity Error, without the unsafe settings if these are allowed.
+// Errors returns the diagnostics of severity Error, without unsafe settings if they are allowed.
 func (d Diagnostics) Errors(allowUnsafe bool) Diagnostics {
 	var errs Diagnostics
 	for _, one := range d {
@@ -81,8 +81,8 @@ func (d Diagnostics) err() error {
 	return d
 }
 
-// sorted orders by position, then text, and drops repetitions: the same line may
-// be found wrong once for each world.
+// sorted orders by position, then text, and drops duplicates: the same problem may be found in each
+// world.
 func (d Diagnostics) sorted() Diagnostics {
 	slices.SortStableFunc(d, func(a, b Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
@@ -91,7 +91,7 @@ func (d Diagnostics) sorted() Diagnostics {
 	return slices.Compact(d)
 }
 
-// Record is a Diagnostic as programs read it.
+// Record is a Diagnostic in machine-readable form.
 type Record struct {
 	File       string `json:"file"`
 	Line       int    `json:"line"` // from 1
@@ -101,7 +101,7 @@ type Record struct {
 	Suggestion string `json:"suggestion,omitempty"`
 }
 
-// Records are the diagnostics as programs read them, never nil.
+// Records returns the diagnostics in machine-readable form, never nil.
 func (d Diagnostics) Records() []Record {
 	records := make([]Record, len(d))
 	for i, one := range d {

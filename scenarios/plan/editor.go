@@ -20,7 +20,7 @@ type wordClass struct {
 	words []string
 }
 
-// wordClasses lists the words of the language. The first class has those that begin a line.
+// wordClasses lists the words of the language. The first class has the words that begin a line.
 func wordClasses() []wordClass {
 	var lines []string
 	for _, d := range directives {
@@ -67,8 +67,8 @@ func wordClasses() []wordClass {
 	}
 }
 
-// alternatives returns the words of a class that no earlier class has. The longest come first,
-// because a regular expression takes the first alternative that matches.
+// alternatives returns the words of a class that are in no earlier class, the longest first, because
+// a regular expression takes the first alternative that matches.
 func alternatives(words []string, taken map[string]bool) []string {
 	var own []string
 	for _, w := range words {

@@ -11,8 +11,8 @@ import (
 // "hold" the recovery delay.
 type Env func(name string) (time.Duration, bool)
 
-// IsDuration reports whether the expression is a time. One that is not is a
-// plain number. Parse refuses sums that mix the two.
+// IsDuration reports whether the expression is a time rather than a plain number. Parse refuses
+// sums that mix the two.
 func (e Expr) IsDuration() bool {
 	for _, t := range e.Terms {
 		if t.Name != "" || t.Unit != 0 {
@@ -124,7 +124,7 @@ func (t Term) text() string {
 	return formatNumber(t.Factor*float64(t.Unit)) + "ns"
 }
 
-// span is the term of a duration.
+// durationTerm returns a duration as a term.
 func durationTerm(d time.Duration) Term {
 	unit, _ := wholeUnit(d)
 	return Term{Factor: float64(d / unit), Unit: unit}

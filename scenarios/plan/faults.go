@@ -43,7 +43,7 @@ func (b *builder) fault(line *faultLine) *Fault {
 	return f
 }
 
-// way removes from the line the word that selects a meaning of the verb, and returns it.
+// way removes the word that selects a way of the verb from the line, and returns it.
 func (b *builder) way(verb fault.Verb, line *faultLine) string {
 	if len(verb.Ways) == 0 {
 		return ""
@@ -224,7 +224,7 @@ func (b *builder) packets(w *word) bool {
 		slices.ContainsFunc(b.plan.Services, func(s Service) bool { return s.Name == w.Text }) && !slices.Contains(links, w.Text)
 }
 
-// unknownWord reports a word that resembles nothing which may stand before the hosts.
+// unknownWord reports a word before the hosts that resembles no link, kind of packets or service.
 func (b *builder) unknownWord(w *word) bool {
 	kinds := slices.Concat(lab.KindNames(), b.plan.serviceNames())
 	if strings.Contains(w.Text, "-") || slices.Contains(links, w.Text) || Nearest(w.Text, slices.Concat(links, kinds)) != "" {
@@ -238,7 +238,7 @@ func (b *builder) unknownWord(w *word) bool {
 	return true
 }
 
-// second returns link, and reports it if a first link was named already.
+// second returns link, and reports an error if a link was named already.
 func (b *builder) second(first, link *word) *word {
 	if first != nil {
 		b.errorf(position(link.Pos), "", "a second link; name one")

@@ -47,7 +47,8 @@ func (b *builder) flood(verb fault.Verb, line *faultLine, f *Fault) {
 	}
 }
 
-// meant is the target of a flood that names none: the only service that it can have.
+// meant is the target of a flood that names none: the only service of its protocol, "" if there are
+// several.
 func (b *builder) meant(kind string) string {
 	k, _ := fault.FloodKindOf(kind)
 	to := ""

@@ -257,8 +257,8 @@ type target struct {
 	To    *word  `parser:"  @@ )?"`
 }
 
-// reserved are the words that no target can be, since they begin or separate other operands of a
-// fault. No service may have such a name.
+// reserved are the words that cannot be targets or service names, because they begin or separate
+// other operands of a fault.
 var reserved = []string{"via", "as", "from", "every", "for", "or", "and"}
 
 // lookahead is how many tokens the parser may read to choose an alternative.

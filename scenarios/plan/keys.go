@@ -13,7 +13,7 @@ import (
 
 // Key is a configuration key that a config line may set.
 type Key struct {
-	Name    string // canonical; a scenario may use the last component if it is unique
+	Name    string // canonical; a scenario may use the last component alone
 	Default string // the value if no line sets it, unless NodeDefault has one for the node
 	// NodeDefault overrides Default for single nodes.
 	NodeDefault map[string]string
@@ -23,7 +23,7 @@ type Key struct {
 	Unsafe []string
 	// Hosts says that the values are names of hosts; each world knows their addresses.
 	Hosts bool
-	// Simulated says that only the simulator has it.
+	// Simulated says that only the simulator supports it.
 	Simulated bool
 	Doc       string
 	// Section is the section of the RFC that limits the value, if any.
@@ -44,7 +44,7 @@ func (k Key) parse(text string) (string, error) {
 	return choice(slices.Concat(k.Values, k.Unsafe)...)(text)
 }
 
-// KeySubject is the key of the subject. Its options have keys that begin with it and a dot.
+// KeySubject is the key of the subject. The subject's options have keys with this prefix and a dot.
 const (
 	KeySubject       = "subject"
 	referenceSubject = "reference"
@@ -59,7 +59,7 @@ const (
 	deferEstablished = "established"
 )
 
-// KeyPin is the key that says whether the table outlives the process; it does with PinOn.
+// KeyPin is the key for pinning: with PinOn the table outlives the process.
 const (
 	KeyPin = "pin"
 	PinOn  = "on"

@@ -12,8 +12,8 @@ import (
 	"baton/scenarios/metric"
 )
 
-// Lint returns the problems of a plan that no single word shows: undefined names, steps that
-// cannot follow each other, claims that can never be judged.
+// Lint returns the problems of a plan beyond single words: undefined names, steps that cannot follow
+// each other, claims that can never be judged.
 func Lint(p *Plan) Diagnostics {
 	found := lint(p, nil)
 	for i := range found {

@@ -2,21 +2,21 @@ package plan
 
 import "slices"
 
-// empty refuses plans that a world cannot execute to any purpose: nodes without a service, and
-// traffic that has no time.
+// empty refuses plans that prove nothing in a world: nodes without a service, and traffic that never
+// runs.
 func (l *linter) empty() {
 	for _, world := range worlds {
 		if l.broken["step"] || !slices.ContainsFunc(l.Steps, func(s Step) bool { return s.Guard.In(world) }) {
 			continue // the world skips it
 		}
 		if l.noService(world) || l.noTime(world) {
-			return // said once
+			return // report it once
 		}
 	}
 }
 
-// noService reports a world without services. A node has at least one, since an empty list in its
-// configuration is more likely a mistake than meant.
+// noService reports a world without services. A node refuses an empty list of services in its
+// configuration, because it is probably a mistake.
 func (l *linter) noService(world string) bool {
 	if l.broken["service"] || slices.ContainsFunc(l.Services, func(s Service) bool { return s.Guard.In(world) }) {
 		return false
@@ -30,7 +30,7 @@ func (l *linter) noService(world string) bool {
 	return true
 }
 
-// noTime reports a line of traffic of a scenario that ends at 0s: traffic begins after the waits
+// noTime reports a traffic line in a scenario that ends at 0s: traffic starts only after the waits
 // at 0s.
 func (l *linter) noTime(world string) bool {
 	i := slices.IndexFunc(l.Steps, func(s Step) bool { return s.Verb == VerbEnd && s.At == 0 && s.Guard.In(world) })

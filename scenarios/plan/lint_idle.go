@@ -6,11 +6,11 @@ import (
 	"baton/scenarios/lab"
 )
 
-// idle is a rule for configuration keys that have no effect without something else.
+// idle is a rule for configuration keys that have no effect without another line.
 type idle struct {
 	keys  []string
 	needs string // what is missing
-	// met reports whether a node has it in a world.
+	// met reports whether the plan has what is needed, for a node in a world.
 	met func(p *Plan, world, node string) bool
 }
 
@@ -30,14 +30,14 @@ var idles = []idle{
 	{[]string{keyPolicy}, keyArbiter, set(keyArbiter)},
 }
 
-// serves is met if a service of that kind is balanced.
+// serves returns a met function: the plan has a service of that kind.
 func serves(of func(Service) bool) func(*Plan, string, string) bool {
 	return func(p *Plan, world, _ string) bool {
 		return slices.ContainsFunc(p.Services, func(s Service) bool { return s.Guard.In(world) && of(s) })
 	}
 }
 
-// set is met if one of the keys has another value than its default.
+// set returns a met function: one of the keys has a value other than its default.
 func set(keys ...string) func(*Plan, string, string) bool {
 	return func(p *Plan, world, node string) bool {
 		return slices.ContainsFunc(keys, func(key string) bool {
@@ -49,7 +49,7 @@ func set(keys ...string) func(*Plan, string, string) bool {
 
 func (s Service) tcp() bool { return s.Proto == TCP }
 
-// connects reports whether the service's flows are opened and closed.
+// connects reports whether the service's protocol has connections.
 func (s Service) connects() bool { return s.Proto != UDP }
 
 // idleSettings warns of settings that have no effect in any world in which they are made.

@@ -6,11 +6,12 @@ import (
 	"baton/scenarios/lab"
 )
 
-// storedEvery is how often a node stores the time of an entry's last packet, so that the entry may
-// expire so much earlier than its timeout: baton/impl/dataplane.SeenEvery.
+// storedEvery is how often a node stores the time of an entry's last packet
+// (baton/impl/dataplane.SeenEvery). An entry may expire earlier than its timeout by that much.
 const storedEvery = time.Second
 
-// periods warns of traffic that uses its flows so rarely that their entries may expire in between.
+// periods warns of traffic that uses its flows so rarely that their entries may expire between two
+// messages.
 func (l *linter) periods() {
 	if l.broken["config"] || l.Value(Netns, "", KeySubject) != referenceSubject {
 		return
@@ -36,7 +37,7 @@ func (l *linter) periods() {
 	}
 }
 
-// least is the shortest duration that a key has at a node in the worlds of a guard.
+// least is the shortest duration of a key over both nodes and the worlds of a guard.
 func (l *linter) least(guard Guard, key string) time.Duration {
 	least := time.Duration(maxDuration)
 	for _, world := range worlds {

@@ -268,8 +268,8 @@ func (t *timeline) loaded(client string) bool {
 // trait is a lasting effect of a verb on a host.
 type trait struct{ verb, host string }
 
-// undone names the steps of which one must come before a verb that undoes them, "" for other
-// verbs.
+// undone names the verbs that a verb undoes, one of which must come before it. It is "" for a verb
+// that undoes nothing.
 func undone(verb string) string {
 	before := fault.Meant(func(v fault.Verb) bool { return v.Undo == verb && v.As == "" })
 	if len(before) == 0 {
@@ -278,7 +278,7 @@ func undone(verb string) string {
 	return "; it needs an earlier " + oneOf(before)
 }
 
-// again says how to correct a verb whose effect a host already has.
+// again says how to correct a step whose effect the host already has.
 func again(verb fault.Verb) string {
 	switch {
 	case verb.Undo == "":

@@ -8,7 +8,7 @@ import (
 
 // How the generators of both worlds open sessions and flows.
 const (
-	// SessionsPerSecond and FlowsPerSecond are how many are opened in a second.
+	// SessionsPerSecond and FlowsPerSecond are how many are opened per second.
 	SessionsPerSecond = 1000
 	FlowsPerSecond    = 8000
 	// FlowPasses is how often a request is sent on an idle flow that gets no answer. Each pass

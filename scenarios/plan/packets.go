@@ -27,7 +27,7 @@ func (p *Plan) Match(only, link string) lab.Match {
 	s := p.Services[i]
 	m := lab.Match{Class: lab.IPOf(s.Family()), Proto: uint8(protocolOf(s.Proto)), Port: s.Port}
 	if vip, err := netip.ParseAddr(s.VIP); err == nil && (link == lab.Clients || s.Direct()) {
-		m.Addrs[0] = flow.AddrFrom(vip) // others have, behind the node, the backends' addresses
+		m.Addrs[0] = flow.AddrFrom(vip) // on the backends' link packets of other modes carry the backends' addresses
 	}
 	return m
 }

@@ -98,25 +98,25 @@ type Service struct {
 	Proto   string // tcp, udp, sctp
 	VIP     string
 	Port    uint16
-	Last    uint16 // of a range of ports that begins with Port; 0 for Port alone
+	Last    uint16 // last port of a range that begins with Port; 0 for a single port
 	Mode    string // fullnat, dnat, dsr-l2, dsr-ipip
 	Balance string // rr, maglev, least-conn
 	// Affinity is how long a client keeps its backend after its last connection; 0 turns it off.
 	Affinity time.Duration
 	// SNAT is how many SNAT addresses it has, if more than one.
 	SNAT int
-	// Outer is the family of the outer headers of an encapsulated service, ipv4 or ipv6, and so of its
-	// backends; "" is that of the VIP.
+	// Outer is the family of the outer headers of an encapsulated service, ipv4 or ipv6, and thus of
+	// its backends; "" means the family of the VIP.
 	Outer string
-	// Bare says that the harness does not serve it: a program of the scenario does.
+	// Bare says that a program of the scenario serves it, not the harness.
 	Bare  bool
 	Guard Guard
 	Pos   Pos
 }
 
 // ModeDSRL2 and ModeDSRIPIP are the modes of services whose backends have the VIP and answer clients
-// directly. They get packets as they are, or inside others.
-// modeFullNAT is that of services whose backends see a SNAT address of the nodes as the client.
+// directly. The nodes forward their packets unchanged, or encapsulated. In modeFullNAT the backends
+// see a SNAT address of the nodes as the client.
 const (
 	ModeDSRL2   = "dsr-l2"
 	ModeDSRIPIP = "dsr-ipip"
@@ -126,7 +126,7 @@ const (
 // Direct reports whether the service's backends answer clients without the load balancer.
 func (s Service) Direct() bool { return s.Mode == ModeDSRL2 || s.Encapsulated() }
 
-// Encapsulated reports whether the service's packets reach the backends inside others.
+// Encapsulated reports whether the service's packets reach the backends in a tunnel.
 func (s Service) Encapsulated() bool { return s.Mode == ModeDSRIPIP }
 
 // Kinds of traffic.
@@ -161,7 +161,7 @@ func (s Service) BackendFamily() lab.Family {
 // Across reports whether the service's backends are of the other family than its VIP.
 func (s Service) Across() bool { return s.BackendFamily() != s.Family() }
 
-// Ranged reports whether the service is a range of ports.
+// Ranged reports whether the service has a range of ports.
 func (s Service) Ranged() bool { return s.Last != 0 }
 
 // anyPort is how a service of all ports is written.
@@ -230,11 +230,11 @@ type Traffic struct {
 	Port    uint16        // the port of the service, if that has a range; 0 for its first
 	Client  string        // the only client that sends it, "" for all
 	Count   int           // sessions, flows; bulk: parallel transfers
-	Every   time.Duration // sessions: between two messages of a session; flows: between two requests of a flow of the sample, 0 for the default
+	Every   time.Duration // sessions: interval between messages; flows: interval between requests of a sampled flow, 0 for the default
 	Rate    float64       // connects, probe: per second; flows: opened per second; bulk: bits per second of a transfer
 	Size    int           // bulk: bytes of one transfer
-	Sample  int           // flows: how many get requests all the time, 0 for the default
-	Rebind  time.Duration // UDP flows: after how long a flow of the sample changes its source port, 0 for never
+	Sample  int           // flows: how many get periodic requests, 0 for the default
+	Rebind  time.Duration // UDP flows: interval at which a sampled flow changes its source port, 0 for never
 	Up      bool          // bulk: from the client to the backend
 	// Half: sessions close their sending side while answers are outstanding, and read on;
 	// transfers close it as soon as they have sent everything.
@@ -294,7 +294,7 @@ type Fault struct {
 	Hosts []string      // for verbs on hosts, or on the port of a host
 	Via   string        // for verbs on ports: the link; without Hosts all its ports
 	On    *lab.Selector // for verbs on wires; nil with heal means all
-	Way   string        // which meaning of a verb that has several
+	Way   string        // the selected variant of a verb with several
 	Share float64       // for verbs on a share of packets
 	Time  time.Duration // for delays, and for verbs that end by themselves
 	Flood string        // the kind of a flood; the first of Hosts sends it

@@ -35,6 +35,6 @@ func (c Compare) Allowance() time.Duration {
 	if c.Value.IsDuration() {
 		return c.Value.Allowance()
 	}
-	ms, _ := c.Value.Number() // no name in it: no error
+	ms, _ := c.Value.Number() // a plain number: no error
 	return time.Duration(ms * float64(time.Millisecond))
 }

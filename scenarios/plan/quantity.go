@@ -140,7 +140,7 @@ func parseRate(text string) (float64, error) {
 	return f, nil
 }
 
-// foreignRates are rates as other programs write them. Bytes (MB/s) are not among them.
+// foreignRates are notations of rates in other programs. Bytes (MB/s) are not among them.
 var foreignRates = []struct {
 	form *regexp.Regexp
 	ours string
@@ -149,8 +149,8 @@ var foreignRates = []struct {
 	{regexp.MustCompile(`^([0-9][0-9_.]*[kM]?)(?:pps|qps|rps|[hH]z)$`), "$1/s"},
 }
 
-// meantRate rewrites a rate of another program, such as 10Mbps or 200pps. It is "" if the result has
-// not the wanted ending.
+// meantRate rewrites a rate in another program's notation, such as 10Mbps or 200pps. It is "" if the
+// result does not have the wanted ending.
 func meantRate(text, ending string) string {
 	for _, rate := range foreignRates {
 		if !rate.form.MatchString(text) {

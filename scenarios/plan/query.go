@@ -56,7 +56,7 @@ func (p *Plan) WithoutFaults(world string) string {
 	return ""
 }
 
-// FaultsOfOneWorld lists the faults and the chaos that are guarded, as canonical text: with them the two
+// FaultsOfOneWorld lists the guarded faults and chaos, as canonical text. Because of them the two
 // worlds run different scenarios.
 func (p *Plan) FaultsOfOneWorld() (lines []string) {
 	p.eachFault(func(g Guard, text string) {

@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/fault"
 )
 
-// Random steps: the seed of a run draws their times, and one of their faults.
+// Random steps: the seed of a run draws the time of each and one of its faults.
 
 const (
 	randomUsage = "randomly between TIME and TIME FAULT [or FAULT]..."
@@ -163,7 +163,7 @@ func (p *Plan) Drawn(seed uint64) *Plan {
 	draw := rand.New(rand.NewPCG(seed, 0x72616e646f6d))
 	drawn := *p
 	drawn.Steps = nil
-	var later []Step // not yet inserted at their times
+	var later []Step // to be inserted at their times
 	for i := 0; i < len(p.Steps); i++ {
 		s := p.Steps[i]
 		if s.Random == nil {

@@ -11,10 +11,10 @@ const (
 	// SlowInterval is the transmit interval of a BFD session that is not Up (RFC 5880 section
 	// 6.8.3).
 	SlowInterval = time.Second
-	// HearLimit is the longest time until two nodes that can hear each other do.
+	// HearLimit is the longest time until two nodes hear each other once the path works.
 	HearLimit = 3 * time.Second
 	// Patience is the longest time for which a node waits for an answer: on a new stream, to a
-	// handover, to a grant, or of an install.
+	// handover, to a grant, or for the end of an install.
 	Patience = 4500 * time.Millisecond
 	// HoldFactorMax limits the recovery delay of a flapping node, as a multiple of the
 	// configured one.
@@ -35,8 +35,8 @@ func (p *Plan) Repair(world string) time.Duration {
 	return p.slowDetect(world) + HearLimit + Patience + p.Hold(world) + p.tracked(world) + 2*p.Validity(world)
 }
 
-// RepairDegraded is Repair for a node without the whole table, whose recovery delay has grown by
-// flapping.
+// RepairDegraded is Repair for a node without the complete table, whose recovery delay may have grown
+// by flapping.
 func (p *Plan) RepairDegraded(world string) time.Duration {
 	return p.Repair(world) + (HoldFactorMax-1)*p.Hold(world)
 }
@@ -67,18 +67,18 @@ func (p *Plan) tracked(world string) time.Duration {
 	return 0
 }
 
-// lasting lists the kinds of chaos that break no path and take no node away, so that
-// a pair has to serve through them.
+// lasting lists the chaos keys that break no path and stop no node, so that a pair has to serve
+// through them.
 var lasting = map[string]bool{
 	"wander": true, "flow.events": true, "clock.drift": true, chaosUntil: true,
 	"apply.fail": true, "dump.fail": true, "drain.fail": true, "slow": true, "slow.for": true, "garp.lost": true,
 }
 
-// ServesThrough reports whether a pair has to serve through chaos of a key, however long it lasts.
+// ServesThrough reports whether a pair has to serve during chaos of a key, however long it lasts.
 func ServesThrough(key string) bool { return lasting[key] }
 
-// CalmFrom is when the last chaos ends that may keep a pair from serving, counted
-// from the start of the run; false if it never does.
+// CalmFrom is when the chaos that may keep a pair from serving has ended, counted from the start of
+// the run. It is false if that chaos never ends.
 func (p *Plan) CalmFrom(world string) (time.Duration, bool) {
 	rough := false
 	for _, c := range p.Chaos {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A sample of a line's idle flows gets requests all the time, which shows lost flows without
+// A sample of a line's idle flows gets periodic requests, which shows lost flows without sending
 // requests on all of them.
 const (
 	DefaultSample      = 300         // flows of a line, or all if it has fewer

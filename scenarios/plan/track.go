@@ -40,7 +40,8 @@ func (p *Plan) Gateway(world, node string) string {
 	return ""
 }
 
-// Probes is how often a node probes what it tracks, and how many in a row change anything.
+// Probes returns the interval of a node's tracking probes, and how many results in a row change a
+// target's state.
 func (p *Plan) Probes(world, node string) (every time.Duration, misses uint8) {
 	n, _ := strconv.ParseUint(p.Value(world, node, "track.misses"), 10, 8)
 	return p.span(world, node, "track.every"), uint8(n)
@@ -62,8 +63,8 @@ func (p *Plan) Targets(world, node string) []string {
 	return hosts
 }
 
-// Track is the longest time from the last packet of a tracked host until it counts as lost, the
-// longer of the two nodes': one answered probe and then the missed ones.
+// Track is the longest time from the last packet of a tracked host until it counts as lost: one
+// answered probe interval and then the missed ones. It is the longer of both nodes' times.
 func (p *Plan) Track(world string) time.Duration {
 	var longest time.Duration
 	for _, node := range nodes {

@@ -221,7 +221,7 @@ func (b *bound) define(name lexer.Token, value []lexer.Token) {
 	b.values[name.Value] = binding{tokens: value, text: strings.Join(words, ""), at: position(name.Pos)}
 }
 
-// arrowsInNames keeps apart the names of two cases that differ in an arrow alone.
+// arrowsInNames keeps the names of two cases distinct that differ only in an arrow.
 var arrowsInNames = strings.NewReplacer("<->", "-and-", "->", "-to-")
 
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9._]+`)

@@ -32,11 +32,11 @@ var (
 const (
 	Converged = "converged" // one Master, all others Backup and insync, tables equal, heartbeats up
 	Replica   = "replica"   // the connection tables of the live nodes are equal
-	Gates     = "gates"     // nobody became Master without its gates
-	Announce  = "announce"  // nobody announced a VIP before it could forward
+	Gates     = "gates"     // no node became Master without its gates
+	Announce  = "announce"  // no node announced a VIP before it could forward
 	Sticky    = "sticky"    // no session changed its backend
 	Served    = "served"    // whenever a node can serve, one that can forwards
-	Exclusive = "exclusive" // never two forwarders while anything passes between the nodes
+	Exclusive = "exclusive" // never two forwarders while packets pass between the nodes
 	Kept      = "kept"      // no table shrinks below the open sessions
 	Rests     = "rests"     // no node spins on timers
 )
