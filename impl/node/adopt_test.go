@@ -74,7 +74,7 @@ func TestBothProcessesRestart(t *testing.T) {
 			other := l.nodes[c.leads].peer
 			l.flows(c.leads, 0, 10)
 			l.run(time.Second)
-			l.dropSync[c.leads] = true // the copy does not get what follows
+			l.dropSync[c.leads] = true // the peer's copy gets no later changes
 			l.flows(c.leads, 10, 12)
 			l.closeFlows(c.leads, 5)
 			l.run(10 * time.Millisecond)
@@ -163,7 +163,7 @@ func TestAnAdoptedTableIsNotCompleteUnderAMaster(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
 	l.run(time.Second)
-	l.kill("lb1") // a MASTER: its table is complete until the peer leads
+	l.kill("lb1") // as MASTER: its table counts as complete until the peer leads
 	l.until(time.Second, "lb2 Master", func() bool { return l.role("lb2") == "Master" })
 	l.run(ownTableLife)
 	l.restart("lb1")
@@ -271,8 +271,8 @@ func TestARestartedNodeClaimsNoEpochThatWasSeen(t *testing.T) {
 	}
 }
 
-// The earlier process was MASTER. The one that adopts its table is not, and ends the rest of
-// its lease before it says anything to the peer.
+// The earlier process was MASTER. The process that adopts its table is not; it ends the rest of
+// the lease before it sends anything to the peer.
 func TestAnAdoptedLeaseEnds(t *testing.T) {
 	l := newPair(t)
 	lb1 := l.nodes["lb1"]

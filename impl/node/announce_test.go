@@ -8,7 +8,7 @@ import (
 	"baton/impl/trace"
 )
 
-// announcements counts those of a node since the transcript had so many events.
+// announcements counts a node's announcements since the transcript had since events.
 func (l *lab) announcements(id string, since int) int {
 	count := 0
 	for _, e := range l.log[since:] {
@@ -33,8 +33,8 @@ func TestNothingIsAnnouncedOnceForwardingHasEnded(t *testing.T) {
 	}
 }
 
-// While the peer was not heard it may have been MASTER, and caches may have latched
-// on it.
+// While the peer was not heard, it may have been MASTER, and hosts may have learned its
+// hardware address for the VIPs.
 func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
 	l := newPair(t)
 	l.run(2 * time.Second)
@@ -50,8 +50,8 @@ func TestAMasterAnnouncesAgainWhenItHearsItsPeerAgain(t *testing.T) {
 	}
 }
 
-// Every packet of a Burst may be lost, and a host that latched on the old MASTER then
-// sends to it until its own table ages.
+// Every frame of a Burst may be lost. A host then sends to the old MASTER until its neighbour
+// entry ages out.
 func TestAMasterGoesOnAnnouncing(t *testing.T) {
 	l := newPair(t)
 	last := Burst[len(Burst)-1]

@@ -18,7 +18,7 @@ func (l *lab) part(parted bool) {
 	l.dropSync["lb1"], l.dropSync["lb2"] = parted, parted
 }
 
-// masters counts the nodes that forward.
+// forwarders counts the nodes that forward.
 func (l *lab) forwarders() (count int) {
 	for _, n := range l.nodes {
 		if n.lease > l.now {
@@ -98,7 +98,7 @@ func TestNobodyServesAloneWithoutTheArbiter(t *testing.T) {
 	l.until(5*time.Second, "a Master", func() bool { return l.forwarders() == 1 })
 }
 
-// A crash costs the detection time and two round trips to the arbiter.
+// A takeover after a crash takes the detection time and two round trips to the arbiter.
 func TestACrashIsTakenOverByTheArbitersWord(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second)

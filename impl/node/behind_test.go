@@ -8,7 +8,7 @@ import (
 )
 
 // TestAWordOfServiceCountsWhileTheStreamIsBehind: the peer has lost the stream and says by BFD that
-// it serves. This node has not noticed the loss, and the stream's last word is that the peer stands by.
+// it serves. This node has not noticed the loss; the last state on the stream says standby.
 func TestAWordOfServiceCountsWhileTheStreamIsBehind(t *testing.T) {
 	l := newLab(t, tracking, func(c *Config) { c.Priority = 250 - c.Priority }) // lb2 ranks above
 	l.boot("lb1")

@@ -8,7 +8,7 @@ import (
 	"baton/impl/trace"
 )
 
-// soon is enough to connect, tell the ranks and install a table, and far less than the
+// soon suffices to connect, exchange ranks and install a table, and is far less than the
 // recovery delay.
 const soon = 20 * time.Millisecond
 
@@ -103,7 +103,7 @@ func TestAnEmptyNodeWaitsForAPeerThatRestartsWithItsTable(t *testing.T) {
 	}
 }
 
-// What keeps a fresh pair from knowing that it starts cold leaves it the whole recovery delay.
+// A fresh pair that cannot know that it starts cold waits for the whole recovery delay.
 func TestAFreshPairThatIsNotKnownToBeColdWaits(t *testing.T) {
 	lost := func(from string) func(*lab) { return func(l *lab) { l.dropBFD[from] = true } }
 	for name, hinder := range map[string]struct{ before, after func(*lab) }{

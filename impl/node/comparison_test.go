@@ -101,7 +101,7 @@ func TestServicesAreNotToldToAnEarlierVersion(t *testing.T) {
 	}
 }
 
-// Services that break a rule reset the stream; ones that cannot be told are not.
+// An invalid catalog from the peer resets the stream; a catalog that cannot be encoded is not sent.
 func TestServicesThatCannotBeCompared(t *testing.T) {
 	l := newPair(t)
 	stream := l.nodes["lb1"].stream

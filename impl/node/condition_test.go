@@ -78,8 +78,8 @@ func TestWhatIsSaidOnAPathThatIsNotUpEndsNoService(t *testing.T) {
 	}
 }
 
-// A peer that stops withdraws from every path, and the packets of one path may come before those of another.
-// What it said before on the slower one is out of date; what it says there later is not.
+// A peer that stops withdraws from every path, and packets of one path may overtake those of another. What
+// it said on the slower path before the withdrawal is out of date; what it says there later is not.
 func TestAWithdrawalIsLaterThanWhatWasSaidBefore(t *testing.T) {
 	now := clock.Instant(time.Hour)
 	cfg := bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: 50 * time.Millisecond, RequiredMinRxInterval: 50 * time.Millisecond, DetectMult: 3}

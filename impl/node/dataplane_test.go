@@ -107,8 +107,8 @@ func TestFlappingDoesNotLengthenTheWaitAfterARefusal(t *testing.T) {
 	masterWithin(l, "lb2", labHold+labDetect+50*time.Millisecond)
 }
 
-// A claim whose lease was refused has served nobody, so the table keeps its old worth. The
-// node that serves instead sends it its own table and keeps the role.
+// A node whose claim was refused a lease has forwarded nothing, so its table keeps its old
+// worth. The node that serves instead sends it its table and keeps the role.
 func TestAClaimThatCameToNothingIsWorthNothing(t *testing.T) {
 	l := newLab(t)
 	l.nodes["lb1"].fails[driver.Lease] = driver.Fails

@@ -58,8 +58,8 @@ func TestTheBackupFollowsWhatTheMasterDecides(t *testing.T) {
 	l.quiet("lb2")
 }
 
-// The new MASTER decides by itself from the moment of its claim. The old one follows only
-// what it says as the MASTER, the complete set.
+// The new MASTER decides by itself from its claim on. The old one follows only the complete set
+// that the new one sends as MASTER.
 func TestAfterAHandoverTheOtherFollows(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a")
@@ -129,7 +129,7 @@ func TestARestoredNodeFollows(t *testing.T) {
 	l.quiet("lb2")
 }
 
-// A MASTER that is cut off decides, and nobody follows a node that does not lead.
+// An isolated MASTER decides for itself; no node follows a peer that does not lead.
 func TestNobodyFollowsABackup(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web=a")

@@ -65,7 +65,7 @@ func TestReplyWaitsForThePeer(t *testing.T) {
 	}
 }
 
-// TestReplyWaitsForItsOwnFlow, and not for those that came before or after.
+// TestReplyWaitsForItsOwnFlow: not for flows before or after it.
 func TestReplyWaitsForItsOwnFlow(t *testing.T) {
 	l := newDeferringPair(t)
 	l.open("lb1", 1)
@@ -77,7 +77,7 @@ func TestReplyWaitsForItsOwnFlow(t *testing.T) {
 	l.wantReplies("of two flows", []uint64{1}, nil)
 }
 
-// TestReplyWaitsNoLongerThanTheLimit where the peer does not answer.
+// TestReplyWaitsNoLongerThanTheLimit: the peer does not answer.
 func TestReplyWaitsNoLongerThanTheLimit(t *testing.T) {
 	l := newDeferringPair(t)
 	l.dropSync["lb2"] = true
@@ -95,7 +95,7 @@ func TestReplyWaitsNoLongerThanTheLimit(t *testing.T) {
 	l.wantDeferred(DeferStats{TimedOut: 2})
 }
 
-// TestReplyOfAFlowWhoseEventWasLost waits for the limit: no acknowledgement covers it.
+// TestReplyOfAFlowWhoseEventWasLost: it waits for the limit, since no acknowledgement covers it.
 func TestReplyOfAFlowWhoseEventWasLost(t *testing.T) {
 	l := newDeferringPair(t)
 	l.replies("lb1", 1)
@@ -105,7 +105,7 @@ func TestReplyOfAFlowWhoseEventWasLost(t *testing.T) {
 	l.wantDeferred(DeferStats{TimedOut: 1})
 }
 
-// TestReplyDoesNotWaitForAPeerThatIsNotInSync, nor for one that goes meanwhile.
+// TestReplyDoesNotWaitForAPeerThatIsNotInSync: nor for one that disappears meanwhile.
 func TestReplyDoesNotWaitForAPeerThatIsNotInSync(t *testing.T) {
 	l := newDeferringPair(t)
 	l.dropSync["lb2"] = true
@@ -120,7 +120,7 @@ func TestReplyDoesNotWaitForAPeerThatIsNotInSync(t *testing.T) {
 	l.wantDeferred(DeferStats{NoPeer: 2})
 }
 
-// TestReplyIsNotSentByANodeThatDoesNotForward: neither what waits, nor what comes after.
+// TestReplyIsNotSentByANodeThatDoesNotForward: neither waiting nor later replies.
 func TestReplyIsNotSentByANodeThatDoesNotForward(t *testing.T) {
 	l := newDeferringPair(t)
 	l.dropSync["lb2"] = true
@@ -135,7 +135,7 @@ func TestReplyIsNotSentByANodeThatDoesNotForward(t *testing.T) {
 	l.wantDeferred(DeferStats{Dropped: 2})
 }
 
-// TestReplyOfAFrozenNode is dropped: the lease has run out meanwhile.
+// TestReplyOfAFrozenNode: it is dropped, since the lease has expired meanwhile.
 func TestReplyOfAFrozenNode(t *testing.T) {
 	l := newDeferringPair(t)
 	l.dropSync["lb2"] = true
@@ -148,7 +148,7 @@ func TestReplyOfAFrozenNode(t *testing.T) {
 	l.wantReplies("thawed", nil, []uint64{1})
 }
 
-// TestDeferredRepliesAreBounded in number and in bytes.
+// TestDeferredRepliesAreBounded: in number and in bytes.
 func TestDeferredRepliesAreBounded(t *testing.T) {
 	for name, c := range map[string]struct{ bytes, room int }{"number": {60, 4096}, "bytes": {2048, 512}} {
 		t.Run(name, func(t *testing.T) {
@@ -171,8 +171,8 @@ func TestDeferredRepliesAreBounded(t *testing.T) {
 	}
 }
 
-// TestDroppedRepliesMakeRoom: a node that has dropped what waited, and is MASTER again, can defer
-// as many replies as before.
+// TestDroppedRepliesMakeRoom: a node that has dropped its waiting replies and is MASTER again can
+// defer as many as before.
 func TestDroppedRepliesMakeRoom(t *testing.T) {
 	l := newDeferringPair(t)
 	l.dropSync["lb2"] = true

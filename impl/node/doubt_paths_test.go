@@ -8,7 +8,7 @@ import (
 	"baton/impl/clock"
 )
 
-// heardPath is a path whose peer has sent the packets.
+// heardPath returns a path on which the peer has sent packets.
 func heardPath(t *testing.T, came clock.Instant, s *stream, packets ...bfd.Packet) path {
 	t.Helper()
 	session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond, DetectMult: 255}, 0)
@@ -27,8 +27,8 @@ func heardPath(t *testing.T, came clock.Instant, s *stream, packets ...bfd.Packe
 	return p
 }
 
-// Peers doubt by diagnostic since version 8. The last Poll of one that served is a doubt only if it
-// is of an earlier version.
+// Since version 8 peers doubt by diagnostic. The last Poll of a former MASTER counts as a doubt only
+// from an earlier version.
 func TestSinceWhichVersionAPollIsNoDoubt(t *testing.T) {
 	for version, doubts := range map[uint8]bool{7: true, 8: false} {
 		for _, said := range []condition{standby, serving} {
@@ -41,7 +41,7 @@ func TestSinceWhichVersionAPollIsNoDoubt(t *testing.T) {
 	}
 }
 
-// A path that is not Up says that the peer doubts, but not that it hears.
+// A path that is not Up can show that the peer doubts, but not that it hears this node.
 func TestWhichPathsTellOfADoubt(t *testing.T) {
 	s := stream{up: true, version: versionDoubts}
 	up := func(came clock.Instant, diag bfd.Diag) path {

@@ -7,8 +7,8 @@ import (
 	"baton/impl/bfd"
 )
 
-// A Poll on a path that is Up is a doubt unless the peer says on a stream that it has another way to
-// say so, and for as long as that session is up. One that could not serve has not.
+// A Poll on a path that is Up is a doubt, unless the stream's version shows that the peer doubts by
+// diagnostic; that holds while the session is Up. A peer that cannot serve doubts by Polls only.
 func TestWhosePollIsADoubt(t *testing.T) {
 	session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond, DetectMult: 255}, 0)
 	if err != nil {

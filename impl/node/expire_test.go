@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestTheMasterOfEachTermAgesItsEntries, and its peer does not.
+// TestTheMasterOfEachTermAgesItsEntries: its peer does not.
 func TestTheMasterOfEachTermAgesItsEntries(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

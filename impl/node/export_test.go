@@ -6,8 +6,8 @@ import (
 	"baton/impl/ha"
 )
 
-// The tests live outside of the package, because the driver that runs their nodes imports
-// it. What they need of its insides is here.
+// The tests are outside of the package, because the driver that runs their nodes imports it.
+// This file exports the internals that they need.
 
 // Limits of the package.
 const (
@@ -64,10 +64,10 @@ var (
 // Now is the instant that the node was stepped to last.
 func (n *Node) Now() clock.Instant { return n.now }
 
-// PeerSaid is what the peer said of itself, if it is known.
+// PeerSaid returns the peer's last state, if it is known.
 func (n *Node) PeerSaid() (State, bool) { return n.peer.state, n.peer.known }
 
-// StreamID is the sync stream that the node is on, 0 if none is up.
+// StreamID returns the id of the node's sync stream, 0 if none is up.
 func (n *Node) StreamID() uint64 {
 	if n.stream.up {
 		return n.stream.id
@@ -75,7 +75,7 @@ func (n *Node) StreamID() uint64 {
 	return 0
 }
 
-// SyncEngineInSync is what connection sync says, whatever the gate.
+// SyncEngineInSync returns the sync engine's InSync, regardless of the gate.
 func (n *Node) SyncEngineInSync() bool {
 	in, _ := n.sync.InSync()
 	return in
@@ -87,11 +87,11 @@ func (n *Node) GateOpen(gate ha.Gates) bool { return n.gates.open.Has(gate) }
 // GateReason says why a gate is open or closed.
 func (n *Node) GateReason(gate ha.Gates) string { return n.gates.reason(gate) }
 
-// Session is that of a path.
+// Session returns the session of a path.
 func (n *Node) Session(path int) *bfd.Session { return n.paths[path].session }
 
-// PathConfig is that of a path.
+// PathConfig returns the configuration of a path.
 func (n *Node) PathConfig(path int) Path { return n.paths[path].Path }
 
-// MergeAt is when a failed merge is tried again.
+// MergeAt returns when a failed merge is retried.
 func (n *Node) MergeAt() clock.Instant { return n.merging.at }

@@ -28,11 +28,11 @@ func fullNode(t *testing.T) *Node {
 	return n
 }
 
-// A field that is added to the node or a part of it is in its fingerprint or on this
-// list, and so with the copy. Sessions and the engine have lists of their own.
+// Every field of the node and its parts is in the fingerprint or on this list of exceptions;
+// likewise for the copy. Sessions and the engine have their own lists.
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullNode(t), func(n *Node, h *fingerprint.Hash) { n.Fingerprint(h) },
-		"cfg", "now", "deadline", "view", "told", "kept", "events", "effects", "spare", "spares", "lastID", "pending", // of no consequence between steps
+		"cfg", "now", "deadline", "view", "told", "kept", "events", "effects", "spare", "spares", "lastID", "pending", // without effect between steps
 		"comparison", "decisions", "gates.why", "gates.since", "adoption.taken", "adoption.entries", "dataplane.Why", "reading.stats", "scrub.stats", "scrub.awaited", "merging.awaited", "deferral.stats", "paths.sending.why", // for people
 		"paths.Path", "paths.polls", "paths.told", "paths.proven", "lease.taken", "arbitration.machine.id", // the deadlines stand for them
 		"paths.session", "sync", "arbitration.machine.self", "arbitration.machine.validity", "arbitration.machine.err", "arbitration.policy", "arbitration.keeping.alone", "arbitration.keeping.last",

@@ -6,7 +6,7 @@ import (
 	"baton/impl/ha"
 )
 
-// Each gate has one row, in the order in which gates are named: gateSet.why is kept by it.
+// Each gate has one row, in the order of the gates' indexes, which gateSet.why uses.
 func TestEachGateHasOneRow(t *testing.T) {
 	if len(gateTable) != ha.GateCount {
 		t.Fatalf("%d rows for %d gates", len(gateTable), ha.GateCount)

@@ -6,8 +6,8 @@ import (
 	"baton/impl/ha"
 )
 
-// TestAGateClosedForAnotherReasonIsTold: who reads a trace finds why a gate is closed now,
-// not why it closed.
+// TestAGateClosedForAnotherReasonIsTold: a trace shows why a gate is closed now, not only why it
+// closed.
 func TestAGateClosedForAnotherReasonIsTold(t *testing.T) {
 	var g gateSet
 	gate := ha.LinksUp.Index()

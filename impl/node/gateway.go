@@ -8,10 +8,11 @@ import (
 )
 
 // Gateway is an arbiter without a vote: a third host that a node must reach to claim, and to
-// serve alone. Whoever drives the node probes it and steps each outcome in as a Probe.
+// serve alone. The node's driver probes it and steps each result as a Probe.
 type Gateway struct {
 	Name string // "" for none
-	// Rise and Fall are how many answers in a row, or missing ones, change what is known of it.
+	// Rise and Fall are how many consecutive answers make it reachable, and how many missing ones
+	// make it lost.
 	Rise, Fall int
 }
 
@@ -23,24 +24,24 @@ func newGateway(g Gateway) tracker {
 	return t
 }
 
-// cutOff reports whether this node hears no peer and reaches no gateway, so that it may be the
-// one that is cut off: its lease is not renewed, unless it is to keep serving.
+// cutOff reports whether this node hears no peer and reaches no gateway, so that it may itself be
+// isolated. Then its lease is not renewed, except under KeepServing.
 func (n *Node) cutOff() bool {
 	return n.arbitration.policy == FailClosed && n.gateway.reach().lacks() && n.silent()
 }
 
-// lacksLong reports whether a target or the gateway has not answered for so long that the role
-// is given up to a peer that it cannot be handed to.
+// lacksLong reports whether a target or the gateway has not answered for so long that a MASTER gives
+// the role up even if an orderly handover is not possible.
 func (n *Node) lacksLong() bool {
 	return n.now >= n.lacksSince().Add(unreachableLimit)
 }
 
-// lacksSince is since when a target or the gateway has not answered, Never while all do.
+// lacksSince returns since when a target or the gateway has not answered; Never while all do.
 func (n *Node) lacksSince() clock.Instant {
 	return min(n.targets.lostSince(), n.gateway.lostSince())
 }
 
-// unreachableAt is when a MASTER gives the role up to a peer that it cannot hand it to.
+// unreachableAt returns when a MASTER gives the role up without an orderly handover.
 func (n *Node) unreachableAt() clock.Instant {
 	since := n.lacksSince()
 	if since == clock.Never || n.role != ha.Master {
@@ -49,9 +50,9 @@ func (n *Node) unreachableAt() clock.Instant {
 	return since.Add(unreachableLimit)
 }
 
-// judgeGateway is the gate Arbitrated of a node whose arbiter is a gateway. A node that holds the
-// role gives it up once its peer has had the time to lose the gateway too: the role must not
-// leave a node that serves for one that then cannot.
+// judgeGateway judges the gate Arbitrated if the arbiter is a gateway. A node that holds the role
+// first waits until its peer has had time to lose the gateway too: the role must not move from a
+// serving node to one that then cannot serve.
 func judgeGateway(r reach, holds bool) (bool, why) {
 	switch {
 	case r.lost != "" && holds && !r.settled:

@@ -9,7 +9,7 @@ import (
 
 func withGateway(c *Config) { c.Arbiter.Gateway = Gateway{Name: "gateway", Rise: 2, Fall: 3} }
 
-// settledPair is a pair with a gateway that answers both nodes.
+// settledPair returns a pair with a gateway that answers both nodes.
 func settledPair(t *testing.T, edit ...func(*Config)) *lab {
 	l := newPair(t, append(edit, withGateway)...)
 	l.run(2 * time.Second)
@@ -24,8 +24,8 @@ func TestTheMasterWithoutTheGatewayHandsOver(t *testing.T) {
 	l.leaseHolds("lb2", 3*time.Second)
 }
 
-// While no node reaches the gateway, the MASTER of a pair that hears itself serves on, whichever
-// node finds it first.
+// While no node reaches the gateway and the nodes hear each other, the MASTER continues, whichever
+// node notices first.
 func TestAGatewayThatIsDownMovesNothing(t *testing.T) {
 	for _, first := range []string{"lb1", "lb2"} {
 		l := settledPair(t)
@@ -50,7 +50,7 @@ func TestNoClaimWithoutTheGateway(t *testing.T) {
 	l.until(time.Second, "lb2 is Master", func() bool { return l.role("lb2") == "Master" })
 }
 
-// A MASTER alone without the gateway stops, or goes on by the policy.
+// A MASTER alone without the gateway stops or continues, by the policy.
 func TestTheMasterAloneWithoutTheGateway(t *testing.T) {
 	for policy, serves := range map[Policy]bool{FailClosed: false, KeepServing: true} {
 		l := settledPair(t, func(c *Config) { c.Arbiter.Policy = policy })
@@ -78,7 +78,7 @@ func TestTheStatusOfAMasterAlone(t *testing.T) {
 	const between, alone = time.Second, 3 * time.Second
 	loseGateway := func(l *lab) {
 		l.reachGateway("lb2", false)
-		l.run(50 * time.Millisecond) // lb1 hears of it: a role is not handed to a node without the gateway
+		l.run(50 * time.Millisecond) // lb1 learns of it: the role is not handed to a node without the gateway
 		l.reachGateway("lb1", false)
 	}
 	loseOther := func(l *lab) { l.crash("lb2") }
@@ -124,7 +124,7 @@ func TestTheIsolatedMasterStops(t *testing.T) {
 	}
 }
 
-// What a gateway cannot do: two nodes that both reach it and do not hear each other both forward.
+// A gateway cannot prevent this: two nodes that reach it but do not hear each other both forward.
 func TestAGatewayMayLeaveTwoForwarders(t *testing.T) {
 	l := settledPair(t)
 	l.part(true)

@@ -9,8 +9,8 @@ import (
 	"baton/impl/ha"
 )
 
-// onlyTable returns a pair in which lb2 has 50 flows and cannot serve, and lb1, which
-// served them, has lost its power.
+// onlyTable returns a pair in which lb2 has 50 flows and cannot serve, and lb1, the former
+// MASTER, has crashed.
 func onlyTable(t *testing.T, disable func(l *lab)) *lab {
 	l := newPair(t, tracking)
 	l.openMany("lb1", 50)
@@ -75,7 +75,7 @@ func TestNothingIsGivenToAPeerThatHasServedSince(t *testing.T) {
 	l.freeze("lb1")
 	l.run(time.Second)
 	l.thaw("lb1")
-	masterWithin(l, "lb1", 10*time.Second) // for the second time
+	masterWithin(l, "lb1", 10*time.Second) // its second term
 	for i := range 7 {
 		l.open("lb1", 1000+i)
 	}

@@ -35,8 +35,8 @@ func TestHoldDownProlongsNoOutage(t *testing.T) {
 	}
 }
 
-// A pair that starts cold does not wait, because neither node has a table that the other lacks.
-// Each condition of that alone keeps the whole delay.
+// A pair that starts cold does not wait, because neither node has a table that the other lacks. If
+// any one condition of a cold start fails, the whole delay applies.
 func TestHoldDownIsWaivedOnlyForAColdPair(t *testing.T) {
 	cold := view{cfg: &Config{}, live: true, listened: true, outranks: true, rankKnown: true, confirmed: true,
 		booting: true, allUp: true, appraised: true, peer: state{Role: ha.Backup, Rank: ha.Rank{Able: true}}}

@@ -9,8 +9,8 @@ import (
 	. "baton/impl/node"
 )
 
-// strays gives a BACKUP a flow that its programs have opened, and says what later packets of the
-// flow have made of it, which the node has not been told. Each drain tells one more state.
+// strays gives a BACKUP a flow that its programs have opened. later are the states that later
+// packets of the flow have caused and that the node does not know yet; each drain reports one.
 func (l *lab) strays(id string, later ...flow.State) (t flow.Tuple, drains *int) {
 	n, e := l.nodes[id], labEntry(1)
 	e.State = flow.SynSent
@@ -27,8 +27,8 @@ func (l *lab) strays(id string, later ...flow.State) (t flow.Tuple, drains *int)
 	return e.Original, drains
 }
 
-// TestAClaimWaitsUntilADrainBringsNoStray: what a claiming node has written back may have undone
-// a later packet of the flow.
+// TestAClaimWaitsUntilADrainBringsNoStray: writing a stray back may have undone a later packet of
+// its flow.
 func TestAClaimWaitsUntilADrainBringsNoStray(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

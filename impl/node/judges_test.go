@@ -15,7 +15,7 @@ import (
 	"baton/impl/ha"
 )
 
-// judgement is a gate's answer to a view, with the text that the code has.
+// judgement is a gate's answer to a view, with its text in the source.
 type judgement struct {
 	gate ha.Gates
 	see  func(*view)
@@ -26,7 +26,7 @@ type judgement struct {
 func live(v *view)   { v.live, v.listened, v.peer.Role = true, true, ha.Backup }
 func silent(v *view) { v.silent, v.listened = true, true }
 
-// after has a view changed by several functions.
+// after combines several changes of a view.
 func after(changes ...func(*view)) func(*view) {
 	return func(v *view) {
 		for _, change := range changes {
@@ -43,7 +43,7 @@ func judgements() []judgement {
 		v.booting, v.allUp, v.appraised, v.peer.Rank.Able = true, true, true, true
 	}
 	free := after(live, func(v *view) { v.outranks, v.rankKnown, v.confirmed = true, true, true })
-	// ask has a node that needs the right ask for it, and the arbiter give some answers.
+	// ask makes a node that needs the right ask for it, and the arbiter give the answers.
 	ask := func(answers ...arbiter.Answer) func(*view) {
 		return func(v *view) {
 			const now = clock.Instant(time.Hour)
@@ -170,7 +170,7 @@ func judgements() []judgement {
 	}
 }
 
-// A view has no time: that a target or the gateway has been lost for long is found as it is gathered.
+// A view has no time, so look computes how long a target or the gateway has been lost.
 func TestTheViewSaysHowLongATargetIsLost(t *testing.T) {
 	n := fullNode(t)
 	lacks := func(after time.Duration) bool {
@@ -198,8 +198,8 @@ func TestTheViewSaysHowLongATargetIsLost(t *testing.T) {
 	}
 }
 
-// Each gate is a function of the view alone. For each of its answers a row has the smallest
-// view that leads to it.
+// Each gate is a function of the view alone. For each of its answers there is a row with the
+// smallest view that leads to it.
 func TestEveryAnswerOfEveryGate(t *testing.T) {
 	rows := judgements()
 	for i, row := range rows {

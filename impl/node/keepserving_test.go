@@ -44,7 +44,7 @@ func TestTheMasterGoesOnWithoutArbiterAndPeer(t *testing.T) {
 	}
 }
 
-// In a partition without an arbiter the MASTER is the only forwarder, and stays it.
+// In a partition without an arbiter the MASTER remains the only forwarder.
 func TestAPartitionWithoutAnArbiterLeavesTheMaster(t *testing.T) {
 	for offset := time.Duration(0); offset < labTx; offset += 3 * time.Millisecond {
 		l := newKeeping(t)

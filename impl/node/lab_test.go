@@ -17,8 +17,8 @@ import (
 	"baton/impl/trace"
 )
 
-// lab runs two nodes against each other in virtual time: packets and frames take
-// a fixed delay, effects take hold at once unless a test holds them back.
+// lab runs two nodes against each other in virtual time: packets and frames have a
+// fixed delay, and effects are executed at once unless a test holds them back.
 type lab struct {
 	t     *testing.T
 	now   clock.Instant
@@ -26,7 +26,7 @@ type lab struct {
 	order int
 	nodes map[string]*labNode
 	log   []trace.Event
-	// dropBFD and dropSync lose what a node sends.
+	// dropBFD and dropSync drop what a node sends.
 	dropBFD  map[string]bool // "lb1 clients"
 	dropSync map[string]bool
 	lose     func(n *labNode, packet []byte) bool // loses one packet of BFD
@@ -55,7 +55,7 @@ type labNode struct {
 	holdDone  bool         // Done inputs wait in later
 	fails     labPlan      // calls that fail
 	unsent    map[int]bool // paths on which the kernel refuses to send
-	full      map[int]bool // paths on which it refuses the next packet alone
+	full      map[int]bool // paths on which it refuses only the next packet
 	later     []Input
 	exited    bool
 	effects   int // since the last timer
@@ -65,7 +65,7 @@ type labNode struct {
 	peerMACs  map[string]MAC
 	expire    bool
 	replied   []uint64 // deferred replies that were sent
-	dropped   []uint64 // and that were dropped
+	dropped   []uint64 // deferred replies that were dropped
 	followed  []string // decisions of the peer, as topic=decision, and unfollow
 	kept      flow.Pedigree
 	walk      []flow.Tuple        // what Walk has yet to pass
@@ -155,7 +155,7 @@ func (l *lab) boot(id string) {
 	l.start(id)
 }
 
-// restart starts a node that adopts the table of the process before.
+// restart starts a node that adopts the table of the previous process.
 func (l *lab) restart(id string) {
 	n := l.nodes[id]
 	adopted := n.kept
@@ -184,7 +184,7 @@ func (l *lab) start(id string) {
 	l.connect()
 }
 
-// probe probes every target of a node as often as it takes to change anything.
+// probe reports a result for every target of a node, as often as a change of state takes.
 func (l *lab) probe(id string, answered bool) {
 	n := l.nodes[id]
 	for range n.cfg.Track.Misses {
@@ -195,7 +195,7 @@ func (l *lab) probe(id string, answered bool) {
 	l.reachGateway(id, answered)
 }
 
-// reachGateway has the gateway answer a node as often as it takes to change anything, or not.
+// reachGateway reports probes of the gateway, answered or not, as often as a change of state takes.
 func (l *lab) reachGateway(id string, answered bool) {
 	n := l.nodes[id]
 	g := n.cfg.Arbiter.Gateway
@@ -259,7 +259,7 @@ func (l *lab) thaw(id string) {
 	for _, in := range held {
 		if _, ok := in.(Packet); !ok {
 			l.step(n, in)
-			l.checkForwarders() // what follows may come later
+			l.checkForwarders() // the consequences may come later
 		}
 	}
 }
@@ -370,7 +370,7 @@ func (l *lab) until(d time.Duration, what string, done func() bool) {
 	}
 }
 
-// hears reports whether anything that a node sends arrives.
+// hears reports whether anything sent by a node arrives.
 func (l *lab) hears(from string) bool {
 	for _, p := range l.nodes[from].cfg.Paths {
 		if !l.dropBFD[from+" "+p.Name] {
@@ -380,8 +380,8 @@ func (l *lab) hears(from string) bool {
 	return l.nodes["lb1"].stream != 0 && l.nodes["lb1"].stream == l.nodes["lb2"].stream && !l.dropSync[from]
 }
 
-// checkForwarders allows both nodes to forward only if neither hears the other, and for
-// as long as it takes them to agree once they do.
+// checkForwarders allows both nodes to forward only while neither hears the other, and then
+// until they have agreed.
 func (l *lab) checkForwarders() {
 	both := l.nodes["lb1"].lease > l.now && l.nodes["lb2"].lease > l.now
 	switch {
@@ -412,7 +412,7 @@ func (l *lab) inSync(id string) bool {
 	return n.node.SyncEngineInSync() && known && said.Role.Holds()
 }
 
-// labEntry is the i-th of many flows.
+// labEntry returns the i-th of many flows.
 func labEntry(i int) flow.Entry {
 	return flow.Entry{
 		Original: flow.Tuple{Src: flow.IPv4(198, 18, byte(i>>16), 10), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
@@ -435,7 +435,7 @@ func newPairAt(t *testing.T, version uint8) *lab {
 	return l
 }
 
-// open adds a flow on the dataplane of a node, as the eBPF program would.
+// open adds a flow to the dataplane of a node, as the eBPF program would.
 func (l *lab) open(id string, i int) flow.Entry {
 	e, n := labEntry(i), l.nodes[id]
 	n.table[e.Original] = e

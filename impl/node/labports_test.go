@@ -18,7 +18,7 @@ type labPlan map[driver.Call]driver.Fate
 
 func (p labPlan) Fate(c driver.Call) driver.Fate { return p[c] }
 
-// labPorts are what the effects of a node reach in the lab.
+// labPorts executes the effects of a node in the lab.
 type labPorts struct {
 	l *lab
 	n *labNode
@@ -109,7 +109,7 @@ func (p labPorts) Dump(done func([]flow.Entry, error)) {
 	done(entries, nil)
 }
 
-// labWalk is how many entries a part of a walk holds.
+// labWalk is the number of entries in a part of a walk.
 const labWalk = 16
 
 func (p labPorts) Walk(done func([]flow.Held, bool, error)) {
@@ -124,7 +124,7 @@ func (p labPorts) Walk(done func([]flow.Held, bool, error)) {
 	done(slices.DeleteFunc(held, func(h flow.Held) bool { return !h.Found }), len(n.walk) == 0, nil)
 }
 
-// once does what is to be done at the next call.
+// once calls a function once.
 func once(f *func()) {
 	if do := *f; do != nil {
 		*f = nil

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A node whose lease its peer's slow receiver had bounded does not spin when the peer
-// is gone, and its lease is shorter: the lab fails for a timer of which nothing comes.
+// A node whose lease was long because of its peer's slow receiver does not spin when the peer
+// is gone and its lease becomes shorter: the lab fails on a timer without effect.
 func TestALonelyLeaseIsNotRenewedInVain(t *testing.T) {
 	l := newPair(t, func(c *Config) {
 		if c.ID == "lb2" {
@@ -23,7 +23,7 @@ func TestALonelyLeaseIsNotRenewedInVain(t *testing.T) {
 	}
 }
 
-// Inputs that come thick do not make a lonely node write its lease with each of them.
+// Frequent inputs do not make a lonely node write its lease each time.
 func TestALonelyLeaseIsWrittenInItsOwnTime(t *testing.T) {
 	l := newPair(t, tracking)
 	l.crash("lb2")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// starve pauses a node for part of each period. Where lost, nothing that comes meanwhile
-// arrives later, as where the whole machine stands still.
+// starve pauses a node for part of each period. If lost is set, packets that arrive meanwhile
+// are lost, as if the whole machine stood still.
 func (l *lab) starve(id string, run, pause, d time.Duration, lost bool, done func() bool) bool {
 	for end := l.now.Add(d); l.now < end; {
 		l.freeze(id)
@@ -26,8 +26,8 @@ func (l *lab) starve(id string, run, pause, d time.Duration, lost bool, done fun
 	return false
 }
 
-// A BACKUP that is paused again and again, for however much longer than it runs, has listened
-// for long enough in the end, and takes over from a MASTER that has died, within a bound.
+// A BACKUP that is paused repeatedly, for much longer than it runs, eventually has listened long
+// enough and takes over from a dead MASTER within a bound.
 func TestAStarvedBackupTakesOver(t *testing.T) {
 	for _, c := range []struct{ run, pause, within time.Duration }{
 		{30 * time.Millisecond, 70 * time.Millisecond, 800 * time.Millisecond},
@@ -50,7 +50,7 @@ func TestAStarvedBackupTakesOver(t *testing.T) {
 	}
 }
 
-// What was heard of no one counts up to a pause in which a peer may have booted and claimed.
+// Silence before a pause in which a peer may have booted and claimed does not count.
 func TestALongPauseIsListenedForAnew(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -65,8 +65,8 @@ func TestALongPauseIsListenedForAnew(t *testing.T) {
 	masterWithin(l, "lb2", labDetect+20*time.Millisecond)
 }
 
-// A BACKUP that is starved beside a MASTER that lives leaves the role to it, and where what
-// came meanwhile is lost to it, never forwards beside it: the lab ends a test in which both do.
+// A starved BACKUP leaves the role to a living MASTER. Even if it loses the packets of its pauses,
+// it never forwards at the same time: the lab fails a test in which both do.
 func TestAStarvedBackupLeavesALivingMasterAlone(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		for pause := 20 * time.Millisecond; pause < labDetect; pause += 34 * time.Millisecond {
@@ -85,7 +85,7 @@ func TestAStarvedBackupLeavesALivingMasterAlone(t *testing.T) {
 	}
 }
 
-// The same with a MASTER that freezes at some time: it hears of no claim.
+// The same with a MASTER that freezes at some time and so hears no claim.
 func TestAStarvedBackupWaitsForTheLeaseOfAFrozenMaster(t *testing.T) {
 	for phase := time.Duration(0); phase < 2*labDetect; phase += 3 * time.Millisecond {
 		l := newPair(t)

@@ -11,8 +11,8 @@ import (
 	"baton/impl/flow"
 )
 
-// newParted returns a pair of which both nodes are MASTER in a partition. Flows 1 to 20 are
-// from before, 101 to 110 of lb1 alone and 201 to 205 of lb2 alone.
+// newParted returns a partitioned pair with two MASTERs. Flows 1 to 20 are older than the
+// partition; 101 to 110 are lb1's alone, 201 to 205 lb2's.
 func newParted(t *testing.T, edit ...func(*Config)) (l *lab, flows []flow.Entry) {
 	l = newPair(t, edit...)
 	open := func(id string, from, to int) {
@@ -33,7 +33,7 @@ func newParted(t *testing.T, edit ...func(*Config)) (l *lab, flows []flow.Entry)
 	return l, flows
 }
 
-// meet ends the partition, and waits until the pair is one again.
+// meet ends the partition and waits until the pair is in sync.
 func (l *lab) meet() {
 	l.t.Helper()
 	for _, id := range []string{"lb1", "lb2"} {
@@ -45,7 +45,7 @@ func (l *lab) meet() {
 	l.run(time.Second)
 }
 
-// TestBothTablesOutliveAPartition: the sessions that clients opened on either node.
+// TestBothTablesOutliveAPartition: sessions opened on either node survive.
 func TestBothTablesOutliveAPartition(t *testing.T) {
 	l, flows := newParted(t)
 	l.meet()
@@ -71,8 +71,8 @@ func TestADamagedEntryOfAnOfferIsNotTaken(t *testing.T) {
 	}
 }
 
-// TestNothingIsScrubbedBeforeAnOfferIsWorkedIn: what was written and not counted yet looks like
-// damage, also between two attempts.
+// TestNothingIsScrubbedBeforeAnOfferIsWorkedIn: entries that are written but not in the mirror yet
+// look like damage, also between two attempts.
 func TestNothingIsScrubbedBeforeAnOfferIsWorkedIn(t *testing.T) {
 	for offset := time.Duration(0); offset < ScrubEvery; offset += ScrubEvery / 8 {
 		l, _ := newParted(t, func(c *Config) { c.Scrub = true })
@@ -100,7 +100,7 @@ func TestNothingIsScrubbedBeforeAnOfferIsWorkedIn(t *testing.T) {
 	}
 }
 
-// TestAFlowThatTheMasterCannotTakeIsGone on both nodes: another flow has its reply tuple.
+// TestAFlowThatTheMasterCannotTakeIsGone: on both nodes, since another flow has its reply tuple.
 func TestAFlowThatTheMasterCannotTakeIsGone(t *testing.T) {
 	l, flows := newParted(t)
 	for _, n := range l.nodes {
@@ -124,7 +124,7 @@ func TestAFlowThatTheMasterCannotTakeIsGone(t *testing.T) {
 	l.wantDataplanes("a reply tuple is taken", want)
 }
 
-// TestAMergeThatFailsIsTriedAgain, and given up in the end: the peer is in sync all the same.
+// TestAMergeThatFailsIsTriedAgain: after mergeAttempts it is given up, and the peer gets in sync.
 func TestAMergeThatFailsIsTriedAgain(t *testing.T) {
 	for _, call := range []driver.Call{driver.Merge, driver.Examine} {
 		l, flows := newParted(t)
@@ -154,8 +154,8 @@ func TestAMergeThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestAMergeThatTheRoleDoesNotOutlastIsRead: what was written into the dataplane and not
-// counted yet is found there.
+// TestAMergeThatTheRoleDoesNotOutlastIsRead: entries that are written into the dataplane but not
+// in the mirror yet are found by a read.
 func TestAMergeThatTheRoleDoesNotOutlastIsRead(t *testing.T) {
 	l, _ := newParted(t)
 	for _, id := range []string{"lb1", "lb2"} {
@@ -183,9 +183,9 @@ func TestAMergeThatTheRoleDoesNotOutlastIsRead(t *testing.T) {
 	}
 }
 
-// TestAMergeThatCannotBeProvedIsRead: the entries were written, and no call has proved it. The
-// peer has deleted them, so the source reads its dataplane and tells of them as of any flow
-// that it did not know.
+// TestAMergeThatCannotBeProvedIsRead: the entries were written, but reading them back failed. The
+// peer has deleted them, so the source reads its dataplane and sends them like any other unknown
+// flow.
 func TestAMergeThatCannotBeProvedIsRead(t *testing.T) {
 	l, flows := newParted(t)
 	for _, n := range l.nodes {
@@ -196,7 +196,7 @@ func TestAMergeThatCannotBeProvedIsRead(t *testing.T) {
 	l.wantDataplanes("an offer could not be proved", flows)
 }
 
-// TestAFollowerOfOneTermOffersNothing: what it lacks it has missed.
+// TestAFollowerOfOneTermOffersNothing: entries that only it has are ones whose deletion it missed.
 func TestAFollowerOfOneTermOffersNothing(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Sync.JournalLen = 8 }) // so that it takes a snapshot
 	l.openMany("lb1", 30)
@@ -214,7 +214,7 @@ func TestAFollowerOfOneTermOffersNothing(t *testing.T) {
 	l.wantFlows("lb2", 10)
 }
 
-// TestAFailedMergeIsRepeatedOnTime: the node asks for a Timer, and does not depend on other work to wake it.
+// TestAFailedMergeIsRepeatedOnTime: the node sets a Timer for the retry.
 func TestAFailedMergeIsRepeatedOnTime(t *testing.T) {
 	l, _ := newParted(t)
 	for _, id := range []string{"lb1", "lb2"} {

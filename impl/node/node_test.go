@@ -37,7 +37,7 @@ func (l *lab) wantRoles(lb1, lb2 string) {
 	}
 }
 
-// mark returns a function that gives the role changes of a node since.
+// mark returns a function that returns the role changes of a node since then.
 func (l *lab) mark(id string) func() []string {
 	n := len(l.roleEvents(id))
 	return func() []string { return l.roleEvents(id)[n:] }
@@ -155,7 +155,7 @@ func TestUnsafeNodeSeizesTheRoleWithoutItsTable(t *testing.T) {
 	l.boot("lb1")
 	l.run(100 * time.Millisecond)
 	l.wantRoles("Master", "Backup")
-	l.open("lb2", 1) // its dataplane tells late
+	l.open("lb2", 1) // its event comes late
 	l.run(time.Second)
 	if len(l.nodes["lb1"].table) != 0 {
 		t.Error("it had the table, so the control proves nothing")

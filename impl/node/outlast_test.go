@@ -7,8 +7,8 @@ import (
 	. "baton/impl/node"
 )
 
-// A node that hears its peer on the stream alone, and whose peer is killed, does not
-// forward before the peer's lease has run out, and does so soon after.
+// A node hears its peer only on the stream, and the peer is killed. The node forwards soon
+// after the peer's lease has expired, not before.
 func TestTheEndOfAStreamIsNotYetSilence(t *testing.T) {
 	l := newPair(t)
 	for _, id := range []string{"lb1", "lb2"} {
@@ -19,7 +19,7 @@ func TestTheEndOfAStreamIsNotYetSilence(t *testing.T) {
 	l.run(10 * time.Second)
 	l.wantRoles("Master", "Backup")
 	killed, left := l.nodes["lb1"], l.nodes["lb2"]
-	killed.down = true // its kernel closes the stream, and its dataplane forwards on until the lease ends
+	killed.down = true // its kernel closes the stream, and its dataplane forwards until the lease ends
 	l.step(left, Stream{ID: left.stream, Why: "closed by the peer"})
 	left.stream = 0
 	l.until(2*labDetect, "lb2 is Master", func() bool { return l.role("lb2") == "Master" })

@@ -122,8 +122,8 @@ func TestAnnouncementsKeepTheirPace(t *testing.T) {
 	}
 }
 
-// TestARoundBeginsTogether: up to atOnce VIPs are announced in one frame each at one instant, in every round; of more
-// these begin each round of the burst, and every later frame leaves by itself.
+// TestARoundBeginsTogether: up to atOnce VIPs are announced at one instant in every round. With more VIPs, atOnce of
+// them begin each round of the burst, and later frames are spaced.
 func TestARoundBeginsTogether(t *testing.T) {
 	for _, c := range []struct{ vips, burst, later int }{{1, 1, 1}, {atOnce, atOnce, atOnce}, {atOnce + 1, atOnce, 1}, {150, atOnce, 1}} {
 		together := map[int]int{} // by round: the VIPs announced at its first instant
@@ -148,8 +148,8 @@ func TestARoundBeginsTogether(t *testing.T) {
 	}
 }
 
-// TestTheBurstEndsWithAPause: of many VIPs a policer may have dropped most of the burst, so the next round begins as soon
-// as the rate allows. Of few it is left to the schedule of rounds.
+// TestTheBurstEndsWithAPause: with many VIPs a policer may have dropped most of the burst, so the next round begins as
+// soon as the rate allows. With few it follows the schedule of rounds.
 func TestTheBurstEndsWithAPause(t *testing.T) {
 	for _, vips := range []int{3, 150} {
 		pace := Pace{VIPs: vips, Seed: 1}.withDefaults()

@@ -21,7 +21,7 @@ func (l *lab) lastClaim(id string) *trace.Role {
 	return nil
 }
 
-// drop loses, or lets pass, what a node sends, on every path and on the stream.
+// drop drops or passes everything that a node sends, on every path and on the stream.
 func (l *lab) drop(id string, lose bool) {
 	for _, p := range l.nodes[id].cfg.Paths {
 		l.dropBFD[id+" "+p.Name] = lose
@@ -52,7 +52,7 @@ func (l *lab) openMany(id string, flows int) {
 	l.run(100 * time.Millisecond)
 }
 
-// dropStreams loses the stream alone, and breaks the one that stands.
+// dropStreams drops all streams, and breaks the current one; BFD is unaffected.
 func (l *lab) dropStreams(lose bool) {
 	l.dropSync["lb1"], l.dropSync["lb2"] = lose, lose
 	if lose {
@@ -63,8 +63,8 @@ func (l *lab) dropStreams(lose bool) {
 	delete(l.dropBFD, "lb2 sync")
 }
 
-// A MASTER that hears its peer claim, without being heard, stops before the peer forwards;
-// the pair has one MASTER again within two detection times and none moves at the heal.
+// A MASTER that hears its unhearing peer claim stops before the peer forwards. The pair has one
+// MASTER again within two detection times, and no role changes at the heal.
 func TestOneWayLossTowardsTheBackup(t *testing.T) {
 	l := newPair(t)
 	l.openMany("lb1", 10)
@@ -82,8 +82,8 @@ func TestOneWayLossTowardsTheBackup(t *testing.T) {
 	l.wantFlows("lb1", 10)
 }
 
-// So it does where it has not noticed yet that the last path on which the two heard each
-// other is dead: the peer was faster, and says so where one direction is left.
+// It also stops if it has not noticed yet that the last two-way path is dead: the peer noticed
+// first, and says so on a path with one direction left.
 func TestTheLastPathDiesAndTheBackupNoticesFirst(t *testing.T) {
 	for offset := range 50 {
 		l := newPair(t)
@@ -95,8 +95,8 @@ func TestTheLastPathDiesAndTheBackupNoticesFirst(t *testing.T) {
 	}
 }
 
-// Two nodes without a stream stand by. One ends that by turns, and is not heard to: the
-// other does not go by what it heard seconds ago.
+// Two nodes without a stream stand by. One ends the standoff in its turn, but is not heard. The
+// other does not rely on what it heard seconds ago.
 func TestAStandoffEndsUnheard(t *testing.T) {
 	l := newLab(t)
 	l.boot("lb1")
@@ -109,7 +109,7 @@ func TestAStandoffEndsUnheard(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 }
 
-// So it does soon after the role was handed to it.
+// The same soon after the role was handed over.
 func TestOneWayLossSoonAfterAHandover(t *testing.T) {
 	for wait := range 10 {
 		l := newPair(t)
@@ -122,7 +122,7 @@ func TestOneWayLossSoonAfterAHandover(t *testing.T) {
 	}
 }
 
-// A MASTER that hears nobody goes on; that the peer hears it keeps the peer from claiming.
+// A MASTER that hears nobody continues; the peer hears it and therefore does not claim.
 func TestOneWayLossTowardsTheMaster(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -136,7 +136,7 @@ func TestOneWayLossTowardsTheMaster(t *testing.T) {
 	}
 }
 
-// Nor does a node claim that has just booted and hears a deaf MASTER once a second only.
+// A node that has just booted and hears a deaf MASTER only once a second does not claim either.
 func TestANodeBootsNextToADeafMaster(t *testing.T) {
 	{
 		l := newPair(t)
@@ -160,8 +160,8 @@ func TestANodeBootsNextToADeafMaster(t *testing.T) {
 	}
 }
 
-// Each direction of the pair lives on another path: no session comes Up, yet each hears
-// the other.
+// Each path works in one direction only, one each way: no session comes Up, yet the nodes hear
+// each other.
 func TestOneDirectionOnEachPath(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -177,8 +177,8 @@ func TestOneDirectionOnEachPath(t *testing.T) {
 	}
 }
 
-// A partition that heals in one direction alone: both served, and the one that is not
-// heard stops.
+// A partition that heals in only one direction: both nodes serve, and the one that is not heard
+// stops.
 func TestAPartitionHealsInOneDirection(t *testing.T) {
 	for _, heard := range []string{"lb1", "lb2"} {
 		l := newPair(t)
@@ -194,8 +194,8 @@ func TestAPartitionHealsInOneDirection(t *testing.T) {
 	}
 }
 
-// A grant that the dying stream loses leaves two nodes that stand by; one of them serves
-// within the time of a standoff.
+// A grant that is lost with its stream leaves two nodes that stand by. One of them serves within
+// the time of a standoff.
 func TestAGrantThatIsLostWithItsStream(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -233,8 +233,8 @@ func TestAMasterFailsWhileTheSyncLinkIsDown(t *testing.T) {
 	}
 }
 
-// A table is in sync only while the MASTER is heard on the stream, however short the
-// visits of the link are.
+// A table is in sync only while the MASTER is heard on the stream, even if the link is up only
+// briefly and repeatedly.
 func TestShortVisitsOfTheSyncLink(t *testing.T) {
 	for _, visit := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 400 * time.Millisecond} {
 		l := newPair(t)
@@ -288,11 +288,11 @@ func TestAMasterFreezesWhileBFDIsFiltered(t *testing.T) {
 	}
 	l.run(time.Second)
 	l.freeze("lb1")
-	l.divided = false // what follows is not what two nodes cannot know
+	l.divided = false // from here on two forwarders are an error
 	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
 }
 
-// A node that heard its peer and never had its table claims degraded.
+// A node that has heard its peer but never had its table claims degraded.
 func TestAPeerThatWasHeardAndNeverSynced(t *testing.T) {
 	l := newLab(t)
 	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
@@ -325,7 +325,7 @@ func TestAPairThatNeverHasAStream(t *testing.T) {
 	l.wantRoles("Master", "Backup")
 }
 
-// The recovery delay, however long stalls have made it, prolongs no outage.
+// The recovery delay, even if lengthened by stalls, prolongs no outage.
 func TestALengthenedDelayProlongsNoOutage(t *testing.T) {
 	l := newPair(t)
 	l.run(10 * time.Second)
@@ -344,7 +344,7 @@ func TestALengthenedDelayProlongsNoOutage(t *testing.T) {
 	masterWithin(l, "lb1", labDetect+5*time.Millisecond)
 }
 
-// The switch of both nodes blinks: both are in Fault, and one serves as soon as it can.
+// The switch of both nodes fails briefly: both are in Fault, and one serves as soon as it can.
 func TestTheSwitchOfBothNodesBlinks(t *testing.T) {
 	l := newPair(t)
 	l.run(10 * time.Second)
@@ -379,8 +379,8 @@ func TestAnEmptyNodeDoesNotBeatTheSessions(t *testing.T) {
 	}
 }
 
-// A node that cannot serve keeps the sessions for a peer that has lost them: an empty MASTER
-// does not overwrite the table while it may still be needed, and gives way once it can be used.
+// A node that cannot serve keeps the sessions that its peer has lost. An empty MASTER does not
+// overwrite that table while it may still be needed, and yields once the node can serve.
 func TestATableOutlivesAnEmptyMaster(t *testing.T) {
 	l := newPair(t, tracking)
 	l.openMany("lb1", 50)
@@ -401,8 +401,8 @@ func TestATableOutlivesAnEmptyMaster(t *testing.T) {
 	l.wantFlows("lb1", 50)
 }
 
-// Two nodes that claim at one instant, because neither heard the other until then, settle
-// on the stream which of them goes on, before either forwards.
+// Two nodes that claim at one instant, because neither heard the other until then, decide on the
+// stream which one continues, before either forwards.
 func TestTwoClaimsThatMeetAreToldApart(t *testing.T) {
 	l := newLab(t)
 	l.drop("lb1", true)
@@ -417,16 +417,15 @@ func TestTwoClaimsThatMeetAreToldApart(t *testing.T) {
 	l.wantRoles("Master", "Backup")
 }
 
-// A session that is not Up sends once a second, so that a path whose one direction was just
-// healed may be all that is left between the nodes, and silent at first: both serve. The one
-// that hears the other then stops within a detection time, because a peer that says that it
-// serves and sends no Final does not hear it.
+// A session that is not Up sends once a second. So the only working direction, just healed, may
+// be silent at first, and both nodes serve. The one that hears the other then stops within a
+// detection time, because a peer that says that it serves and sends no Final does not hear it.
 func TestTheOnlyDirectionLeftHasJustBeenHealed(t *testing.T) {
 	const slow = time.Second
 	both := 0
 	for offset := 20 * time.Millisecond; offset < slow; offset += 31 * time.Millisecond {
 		l := newPair(t)
-		l.unsafe = true // two forwarders are what is measured
+		l.unsafe = true // the test measures how long both forward
 		l.dropBFD["lb1 clients"] = true
 		l.run(3200 * time.Millisecond)
 		delete(l.dropBFD, "lb1 clients")

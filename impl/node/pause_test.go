@@ -10,7 +10,7 @@ import (
 	. "baton/impl/node"
 )
 
-// A timer is never punctual; that must not be taken for a pause.
+// Ordinary timer lateness must not count as a pause.
 func TestLateTimersDoNotDelayATakeover(t *testing.T) {
 	for _, late := range []time.Duration{10 * time.Microsecond, time.Millisecond, 5 * time.Millisecond} {
 		l := newPair(t)
@@ -33,8 +33,8 @@ func TestAFrozenMasterComesBackAsBackup(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 }
 
-// A pause longer than the lease but shorter than detection costs no recovery delay: as
-// soon as each knows that the other does not serve, the one that ranks above claims.
+// A pause longer than the lease but shorter than the detection time causes no recovery delay:
+// once each node knows that the other does not serve, the one with the higher rank claims.
 func TestAShortStallCostsNoRecoveryDelay(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -50,7 +50,7 @@ func TestAShortStallCostsNoRecoveryDelay(t *testing.T) {
 	l.wantRoles("Master", "Backup")
 }
 
-// A BACKUP that was paused has heard nothing meanwhile; the silence was its own.
+// A paused BACKUP must not take its own pause for the peer's silence.
 func TestAFrozenBackupDoesNotTakeItsOwnSilenceForThePeers(t *testing.T) {
 	for _, pause := range []time.Duration{labDetect - 10*time.Millisecond, labDetect + 10*time.Millisecond, time.Second, time.Minute} {
 		l := newPair(t)
@@ -67,17 +67,16 @@ func TestAFrozenBackupDoesNotTakeItsOwnSilenceForThePeers(t *testing.T) {
 	}
 }
 
-// A node that was paused hears what waited as of when it came: what came in time
-// keeps its session up, what did not leaves it down, and neither renews a lease
-// that has run out.
+// After a pause, waiting packets count from their arrival: packets that came in time keep
+// the session Up, later ones do not, and neither renews an expired lease.
 func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		pause time.Duration
 		state string
 	}{
-		// The peer goes on sending; only this node's own packets are missing there, and
-		// the last of them left up to one interval before the pause.
+		// The peer continues sending. It misses only this node's packets, the last of which left
+		// up to one interval before the pause.
 		{"shorter than detection", labDetect - labTx - 10*time.Millisecond, "Up"},
 		// The peer has declared it down and says so last.
 		{"longer than detection", 2 * labDetect, "Down"},
@@ -111,9 +110,9 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 	}
 }
 
-// A node that is paused between the read of its sockets and its timer learns what time it is before it
-// reads what waited. A packet that waited says nothing about the peer now. If the peer serves and is not
-// heard, the node signals its claim before it forwards, like every node that hears nothing.
+// A node that is paused between the read of its sockets and its timer learns the time before it reads the
+// waiting packets, which say nothing about the peer's present state. If the peer serves and is not heard,
+// the node signals its claim before it forwards, like every node that hears nothing.
 func TestAPacketThatWaitedBehindTheTimerIsNoNews(t *testing.T) {
 	for _, pause := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second} {
 		l := newPair(t)
@@ -136,9 +135,9 @@ func TestAPacketThatWaitedBehindTheTimerIsNoNews(t *testing.T) {
 	}
 }
 
-// A peer whose session is not Up sends once a second. If its packet waits in the sockets of a paused node that
-// reads them after its timer, it says nothing about the peer now, but the next one is due only a second later:
-// the node does not claim beside a peer that it still hears.
+// A peer whose session is not Up sends once a second. If its packet waits in the socket of a paused node that
+// runs its timer first, the packet says nothing about the peer's present state. But the next one is due only a
+// second later, so the node does not claim beside a peer that it still hears.
 func TestAPacketThatWaitedBehindTheTimerIsNotMissed(t *testing.T) {
 	for _, pause := range []time.Duration{labDetect + 10*time.Millisecond, labDetect + 50*time.Millisecond, 2*labDetect - 10*time.Millisecond} {
 		waited := 0
@@ -174,8 +173,8 @@ func (l *lab) thawTimerFirst(n *labNode) (waited int) {
 	return waited
 }
 
-// A grant that waited through a pause may have been taken back since: it is not acted upon,
-// even where this node's sessions have not expired and nothing else tells of it.
+// A grant that waited through a pause may have been withdrawn since. It is ignored even if this
+// node's sessions have not expired and nothing else indicates the withdrawal.
 func TestAGrantFromBeforeThePauseIsIgnored(t *testing.T) {
 	for phase := time.Duration(0); phase < labTx; phase += 4 * time.Millisecond {
 		for pause := 2 * labTx; pause < labDetect+labTx; pause += 4 * time.Millisecond {
@@ -195,8 +194,8 @@ func TestAGrantFromBeforeThePauseIsIgnored(t *testing.T) {
 	}
 }
 
-// A node that is paused in the middle of a claim may wake when its peer has claimed, has served
-// and stands still in its turn. It gives notice once more before it forwards.
+// A node that is paused during a claim may wake when its peer has claimed, served and frozen. It
+// gives notice once more before it forwards.
 func TestAClaimIsPaused(t *testing.T) {
 	for offset := 10 * time.Millisecond; offset < labDetect; offset += 10 * time.Millisecond {
 		l := newPair(t)
@@ -228,8 +227,8 @@ func TestAClaimIsPaused(t *testing.T) {
 	}
 }
 
-// A node that is paused in the middle of a claim wakes beside a peer that serves and that it does
-// not hear. It stands by before it serves, so that the peer hears it begin, and stops.
+// A node that is paused during a claim wakes while its peer serves unheard. It signals standby
+// before it serves, so that the peer hears the change to serving, and stops.
 func TestAPausedClaimMeetsAPeerThatIsNotHeard(t *testing.T) {
 	for offset := 10 * time.Millisecond; offset < labDetect; offset += 10 * time.Millisecond {
 		l := newPair(t)

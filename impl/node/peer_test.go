@@ -47,10 +47,9 @@ func TestPartitionHealsToOneMaster(t *testing.T) {
 	l.until(time.Second, "lb1 in sync", func() bool { return l.inSync("lb1") })
 }
 
-// A partition heals for the stream first: sessions that are Down send once a second. The
-// loser must not take what it has just been told of for silence, and claim again: a MASTER
-// that speaks on the stream lives, though BFD never hears it. Once it says nothing on the
-// stream either, it is silent.
+// A partition heals on the stream first, since sessions that are Down send once a second. The
+// losing node must not consider the MASTER silent and claim again: a MASTER that speaks on the
+// stream is alive even if BFD does not hear it. It is silent once it stops speaking there too.
 func TestAMasterThatTheStreamTellsOfIsNotSilent(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Hold = 50 * time.Millisecond })
 	l.run(time.Second)
@@ -140,7 +139,7 @@ func TestHostileMessagesChangeNoRole(t *testing.T) {
 	}
 }
 
-// What was on its way on a stream that has been given up says nothing on the next.
+// Messages in flight on a closed stream do not count on the next one.
 func TestAFormerStreamIsNotHeard(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

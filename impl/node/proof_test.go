@@ -8,9 +8,9 @@ import (
 	. "baton/impl/node"
 )
 
-// A MASTER that freezes at any instant while it is not heard has stopped before its
-// peer claims: its lease counts from what the peer has heard, not from what was sent. The
-// lab ends a test in which both forward.
+// A MASTER that freezes at any instant while it is not heard has stopped before its peer
+// claims: its lease counts from the packets that the peer has heard, not from those sent. The
+// lab fails a test in which both forward.
 func TestAnUnheardMasterFreezes(t *testing.T) {
 	for phase := range 4 {
 		for offset := time.Duration(0); offset < labDetect+10*time.Millisecond; offset += 3 * time.Millisecond {
@@ -25,9 +25,8 @@ func TestAnUnheardMasterFreezes(t *testing.T) {
 	}
 }
 
-// So it is where one path is left and changes of the table were heard on the stream up to
-// the loss, later than the last heartbeat: the peer says that it hears nothing before the
-// MASTER has to decide.
+// The same with one path left, and with changes of the table heard on the stream later than
+// the last heartbeat: the peer says that it hears nothing before the MASTER must decide.
 func TestADoubtComesBeforeTheDecision(t *testing.T) {
 	for phase := time.Duration(0); phase < 2*time.Second; phase += 53 * time.Millisecond {
 		for offset := 75 * time.Millisecond; offset < 105*time.Millisecond; offset += 5 * time.Millisecond {
@@ -47,7 +46,7 @@ func TestADoubtComesBeforeTheDecision(t *testing.T) {
 	}
 }
 
-// The peer says so on a path whose session is Down, too, where it is deaf but heard.
+// The peer also says so on a path whose session is Down, on which it is heard but deaf.
 func TestADoubtComesByAPathThatIsDown(t *testing.T) {
 	for phase := time.Duration(0); phase < labTx; phase += 7 * time.Millisecond {
 		for offset := time.Duration(0); offset < labDetect+10*time.Millisecond; offset += 3 * time.Millisecond {
@@ -65,8 +64,8 @@ func TestADoubtComesByAPathThatIsDown(t *testing.T) {
 	}
 }
 
-// A MASTER that was paused may decide that what it sent was heard before it reads the doubt
-// that came meanwhile. It takes that back, so that it may be paused again.
+// A paused MASTER may assume that its packets were heard before it reads the doubt that came
+// meanwhile. It then withdraws the assumption, so that another pause is safe.
 func TestALateDoubtEndsTheLease(t *testing.T) {
 	for asleep := 20 * time.Millisecond; asleep < labDetect; asleep += 6 * time.Millisecond {
 		for pause := 5 * time.Millisecond; asleep+pause < labDetect; pause += 6 * time.Millisecond {
@@ -87,8 +86,8 @@ func TestALateDoubtEndsTheLease(t *testing.T) {
 	}
 }
 
-// A peer that has just handed its role over polled until then. Its end does not shorten
-// the new MASTER's lease, also if the version of the peer tells doubts by Polls.
+// A peer that has just handed the role over polled until then. Its death does not shorten the
+// new MASTER's lease, even if the peer's version expresses doubts by Polls.
 func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
 	for name, pair := range map[string]func(*testing.T) *lab{
 		"both tell doubts by a diagnostic": func(t *testing.T) *lab { return newPair(t) },
@@ -109,7 +108,7 @@ func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
 	}
 }
 
-// Its last Poll on a path may wait for its answer, and so be on that path until its end.
+// Its last Poll on a path may still wait for its answer when it dies.
 func TestAPollThatWaitsForItsAnswerIsNoDoubt(t *testing.T) {
 	for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
 		for phase := range 5 {
@@ -125,8 +124,8 @@ func TestAPollThatWaitsForItsAnswerIsNoDoubt(t *testing.T) {
 	}
 }
 
-// So it is again once the peer has been silent for a moment, in which what was sent
-// counted as heard, and answers anew.
+// The same after the peer was silent for a moment, in which sent packets counted as heard, and
+// then answers again.
 func TestAnUnheardMasterFreezesAfterASilence(t *testing.T) {
 	for offset := time.Duration(0); offset < labDetect; offset += 5 * time.Millisecond {
 		l := newPair(t)
@@ -143,7 +142,7 @@ func TestAnUnheardMasterFreezesAfterASilence(t *testing.T) {
 	}
 }
 
-// So it is right after a handover, before anything was acknowledged to the new MASTER.
+// The same right after a handover, before the new MASTER has any acknowledgement.
 func TestAnUnheardMasterFreezesAfterAHandover(t *testing.T) {
 	for wait := time.Duration(0); wait < labTx; wait += 7 * time.Millisecond {
 		for offset := time.Duration(0); offset < labDetect; offset += 10 * time.Millisecond {
@@ -207,8 +206,8 @@ func TestTheEndOfTheBackupCostsNothing(t *testing.T) {
 	}
 }
 
-// Nor does a freeze of it, whose answers come late and all at once, nor a partition that ends
-// within a detection time of the last packet.
+// The same for a frozen peer, whose answers come late and all at once, and for a partition that
+// ends within a detection time of the last packet.
 func TestABackupThatIsAwayForAMomentCostsNothing(t *testing.T) {
 	for _, away := range []time.Duration{labTx, 2 * labTx, labDetect - 5*time.Millisecond} {
 		for offset := time.Duration(0); offset < labTx; offset += 7 * time.Millisecond {
@@ -238,8 +237,8 @@ func TestOnePathProves(t *testing.T) {
 	}
 }
 
-// A peer that does not say that it misses this node keeps the lease of what was sent: no
-// acknowledgement comes of a peer whose Finals are lost, but it doubts nothing.
+// While the peer does not doubt, sent packets justify the lease: a peer whose Finals are lost
+// acknowledges nothing, but it hears this node.
 func TestWithoutDoubtWhatWasSentCounts(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -250,7 +249,7 @@ func TestWithoutDoubtWhatWasSentCounts(t *testing.T) {
 	l.leaseHolds("lb1", 3*time.Second)
 }
 
-// Where BFD alone is filtered, the stream says that the MASTER lives; the peer does not doubt it.
+// If only BFD is filtered, the stream shows that the MASTER is alive, and the peer does not doubt.
 func TestAFilterOnBFDIsNoDoubt(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -258,7 +257,7 @@ func TestAFilterOnBFDIsNoDoubt(t *testing.T) {
 	l.leaseHolds("lb1", 3*time.Second)
 }
 
-// So it is as soon as a MASTER that heard nobody hears its peer again.
+// The same as soon as a MASTER that heard nobody hears its peer again.
 func TestAnUnheardMasterFreezesAfterItWasDeaf(t *testing.T) {
 	for offset := time.Duration(0); offset < labDetect; offset += 10 * time.Millisecond {
 		l := newPair(t, func(c *Config) { c.Paths = c.Paths[1:] })

@@ -10,7 +10,7 @@ import (
 	"baton/impl/trace"
 )
 
-// Packets are sent on from the instant at which the lease ends, and not for ever.
+// Packets are relayed from the end of the lease, for a limited time.
 func TestAHandoverRelays(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -60,13 +60,13 @@ func TestPeersTellTheirHardwareAddresses(t *testing.T) {
 		}
 	}
 	check(labMAC("lb2", 0), labMAC("lb2", 1))
-	l.run(time.Second) // so that nothing else is to be told
+	l.run(time.Second) // so that no other news is pending
 	l.step(l.nodes["lb2"], Link{Name: "backend0", Up: true, MAC: MAC{2, 1}})
 	l.run(time.Millisecond)
 	check(labMAC("lb2", 0), MAC{2, 1})
 }
 
-// A peer of an earlier version neither tells its addresses nor takes packets that are sent on.
+// A peer of an earlier version does not send its addresses, and nothing is relayed to it.
 func TestNoAddressesFromAnEarlierVersion(t *testing.T) {
 	l := newPairAt(t, 4)
 	l.run(time.Second)
@@ -114,7 +114,7 @@ func TestAFormerMasterRelaysOnceItIsBack(t *testing.T) {
 	}
 }
 
-// A node whose peer has not the role does not relay.
+// A node whose peer does not have the role does not relay.
 func TestNobodyRelaysWithoutAMaster(t *testing.T) {
 	l := newLab(t, func(c *Config) { c.Track = Track{Targets: []string{"b1"}, Misses: 1} })
 	l.boot("lb1")
@@ -143,8 +143,8 @@ func TestABackupWithoutAStreamDoesNotRelay(t *testing.T) {
 	}
 }
 
-// A MASTER that BFD does not prove to be heard has a lease of another length: on a path that is not Up
-// it sends rarely, and what it sends there is no reason to relay.
+// A packet on a path that is not Up is no reason to relay: the MASTER sends rarely there, and the packet
+// does not show how long its lease lasts.
 func TestABackupDoesNotRelayByAPathThatIsNotUp(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

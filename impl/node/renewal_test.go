@@ -7,8 +7,8 @@ import (
 	"baton/impl/ha"
 )
 
-// TestARenewalThatFailed falls back to the lease that took hold. While a claim waits for its first lease none has:
-// the answer to that one tells the refusal.
+// TestARenewalThatFailed: the node falls back to the last lease that the dataplane accepted. During a claim there is
+// none yet; the answer to the claim's own lease reports the refusal.
 func TestARenewalThatFailed(t *testing.T) {
 	const now, held = clock.Instant(100), clock.Instant(200)
 	for _, c := range []struct {

@@ -169,8 +169,8 @@ func (n *Node) examineDoubted() {
 	}
 }
 
-// believe has the mirror follow those entries that agree with themselves. The scrub heals the
-// others by the mirror.
+// believe makes the mirror follow the consistent entries. The scrub restores the others from the
+// mirror.
 func (n *Node) believe(d Done) {
 	if d.Err != "" || !n.leads() {
 		n.reading.ask(n.now)

@@ -10,7 +10,7 @@ import (
 	"baton/impl/ha"
 )
 
-// uncounted puts a flow into a node's dataplane whose event was lost.
+// uncounted adds a flow to a node's dataplane without an event.
 func (l *lab) uncounted(id string, i int) flow.Tuple {
 	e := flow.Entry{
 		Original: flow.Tuple{Src: flow.IPv4(198, 18, 0, 99), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: uint16(i), DstPort: 80, Proto: flow.TCP},
@@ -21,7 +21,7 @@ func (l *lab) uncounted(id string, i int) flow.Tuple {
 	return e.Original
 }
 
-// Its turn ends before it has read what it lost: nobody else has the flows.
+// The node's term ends before it has read its dataplane: nobody else has the flows.
 func TestAFollowerOffersFlowsThatNobodyCounted(t *testing.T) {
 	for what, lose := range map[string]func(*lab){
 		"told before the handover": func(l *lab) { l.step(l.nodes["lb1"], Lost{}); l.step(l.nodes["lb1"], Handover{}) },
@@ -56,7 +56,7 @@ func TestAFollowerOffersFlowsThatNobodyCounted(t *testing.T) {
 	}
 }
 
-// What is lost after a reading has begun is in no reading yet.
+// Events lost after a read has begun need another read.
 func TestEventsLostDuringADumpAreFoundByTheNext(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -75,8 +75,8 @@ func TestEventsLostDuringADumpAreFoundByTheNext(t *testing.T) {
 	})
 }
 
-// A dump is a picture of when it was begun: a flow that was opened since is not gone
-// because the dump lacks it, nor is one back that was closed since.
+// A dump shows the table at its beginning: a flow opened since then is not gone because the
+// dump lacks it, and a flow closed since then does not return.
 func TestFlowsThatChangeDuringADumpStayAsTheirEventsSay(t *testing.T) {
 	l := newPair(t)
 	closed := l.open("lb1", 1)
@@ -119,8 +119,7 @@ func TestARefusedRemovalIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A follower to which its MASTER sends without a break has a write on its way at all times. It reads its dataplane
-// nevertheless.
+// A follower that receives changes without a break always has a pending write. It reads its dataplane nevertheless.
 func TestABusyFollowerReadsItsDataplane(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -155,9 +154,9 @@ func TestABusyFollowerReadsItsDataplane(t *testing.T) {
 	}
 }
 
-// An entry that a follower's table lacks may be on its way out: its flow has ended at the MASTER. It is not offered.
+// An entry that a follower's table lacks may have a pending deletion, since its flow has ended at the MASTER. It is not offered.
 func TestAFlowThatEndsDuringAReadIsNotOffered(t *testing.T) {
-	for _, late := range []bool{false, true} { // the deletion takes hold
+	for _, late := range []bool{false, true} { // the deletion is applied
 		l := newPair(t)
 		closed := l.open("lb1", 1)
 		l.run(time.Second)
@@ -186,7 +185,7 @@ func TestAFlowThatEndsDuringAReadIsNotOffered(t *testing.T) {
 	}
 }
 
-// TestAFailedReadChangesNothing: what could not be read is not empty.
+// TestAFailedReadChangesNothing: an unread dataplane does not count as empty.
 func TestAFailedReadChangesNothing(t *testing.T) {
 	for what, call := range map[string]driver.Call{"dump": driver.Dump, "drain": driver.Drain} {
 		l := newPair(t)
@@ -215,8 +214,8 @@ func TestAFailedReadChangesNothing(t *testing.T) {
 	}
 }
 
-// TestAFollowerRestoresFlowsThatChangedUncounted: the event of a change was lost, and the turn
-// ended; the replica must not differ from what both nodes count.
+// TestAFollowerRestoresFlowsThatChangedUncounted: the event of a change was lost, and the term
+// ended. The dataplane must not differ from the table that both nodes mirror.
 func TestAFollowerRestoresFlowsThatChangedUncounted(t *testing.T) {
 	for what, change := range map[string]func(*flow.Entry){
 		"another state":   func(e *flow.Entry) { e.State = flow.Closed },
@@ -239,8 +238,8 @@ func TestAFollowerRestoresFlowsThatChangedUncounted(t *testing.T) {
 	}
 }
 
-// TestAFollowerWritesWhatItsDataplaneLacks: an entry expired in a turn as MASTER that ended
-// before the core was told.
+// TestAFollowerWritesWhatItsDataplaneLacks: an entry expired in a term as MASTER that ended before
+// the core learned of it.
 func TestAFollowerWritesWhatItsDataplaneLacks(t *testing.T) {
 	l := newPair(t)
 	flows := []flow.Entry{l.open("lb1", 1), l.open("lb1", 2)}
@@ -251,7 +250,7 @@ func TestAFollowerWritesWhatItsDataplaneLacks(t *testing.T) {
 	l.wantDataplanes("after a loss", flows)
 }
 
-// TestAFollowerKeepsItsFlowsWhenAReadFails: and offers the strays with the next.
+// TestAFollowerKeepsItsFlowsWhenAReadFails: it offers the strays after the next read.
 func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	l := newPair(t)
 	counted := l.open("lb1", 1)
@@ -275,7 +274,7 @@ func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 	}
 }
 
-// A drain that was repeated with success counts: a node whose targets come back then waits for the peer.
+// A drain that succeeded on retry counts: a node whose targets return then waits for the peer.
 func TestARepeatedDrainIsNoFailedOne(t *testing.T) {
 	l := newPair(t, tracking)
 	l.run(time.Second)
@@ -294,9 +293,9 @@ func TestARepeatedDrainIsNoFailedOne(t *testing.T) {
 	}
 }
 
-// TestNoRoleIsGivenAwayWithoutTheLastEvents: neither where they cannot be drained nor
-// where the dataplane that lost some cannot be read. A MASTER that could serve takes its role back
-// at once. One that has lost its targets tries again until the handover's time is over.
+// TestNoRoleIsGivenAwayWithoutTheLastEvents: neither if they cannot be drained, nor if some were
+// lost and the dataplane cannot be read. A MASTER that could serve takes the role back at once.
+// One that has lost its targets retries until the handover times out.
 func TestNoRoleIsGivenAwayWithoutTheLastEvents(t *testing.T) {
 	for what, begin := range map[string]func(*lab, *labNode){
 		"the drain fails": func(_ *lab, n *labNode) { n.fails[driver.Drain] = driver.Fails },
@@ -329,8 +328,8 @@ func TestNoRoleIsGivenAwayWithoutTheLastEvents(t *testing.T) {
 	}
 }
 
-// A MASTER that cannot read its dataplane says so: its peer is not in sync while there may
-// be flows that it was not told of, and claims degraded if it has to.
+// A MASTER that cannot read its dataplane says so. Its peer is not in sync while unknown flows
+// may exist, and claims degraded if it must.
 func TestTheBackupOfAnUnreadMasterIsNotInSync(t *testing.T) {
 	for _, crash := range []bool{false, true} {
 		l := newPair(t)
@@ -370,7 +369,7 @@ func TestTheBackupOfAnUnreadMasterIsNotInSync(t *testing.T) {
 	}
 }
 
-// Each reading finds what was lost before it, so a series of readings keeps it in sync.
+// Each read finds what was lost before it, so a series of successful reads keeps the BACKUP in sync.
 func TestReadingsThatSucceedKeepTheBackupInSync(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -414,8 +413,8 @@ func TestAnUnreadMasterRefusesAHandover(t *testing.T) {
 }
 
 // TestAReadingBelievesNoDamagedEntry: a MASTER that reads its dataplane follows the entry of a flow
-// that was opened anew, and keeps its table where an entry does not agree with itself. The scrub
-// heals that, and the peer is told nothing of it.
+// that was opened anew, and keeps its own for an inconsistent one. The scrub heals that; nothing is
+// sent to the peer.
 func TestAReadingBelievesNoDamagedEntry(t *testing.T) {
 	l, flows := newScrubbed(t, 40)
 	lb1 := l.nodes["lb1"]
@@ -438,7 +437,7 @@ func TestAReadingBelievesNoDamagedEntry(t *testing.T) {
 	l.wantDataplanes("after a scrub", flows)
 }
 
-// TestAReadingThatCannotBeExaminedIsRepeated: nothing of what differs is believed until then.
+// TestAReadingThatCannotBeExaminedIsRepeated: until then the mirror follows none of the differences.
 func TestAReadingThatCannotBeExaminedIsRepeated(t *testing.T) {
 	l := newPair(t)
 	anew := l.open("lb1", 1)
@@ -459,8 +458,8 @@ func TestAReadingThatCannotBeExaminedIsRepeated(t *testing.T) {
 	}
 }
 
-// A snapshot that is written may displace flows whose SNAT port has gone to another one. If it ends early and the node claims,
-// its table is what the dataplane holds.
+// Writing a snapshot may displace flows whose SNAT port now belongs to another flow. If the snapshot is interrupted and the
+// node claims, it reads its dataplane and takes that as its table.
 func TestANodeThatClaimsInASnapshotReadsItsDataplane(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Sync.BatchEntries, c.Sync.Window = 4, 1 })
 	l.openMany("lb1", 20)

@@ -6,8 +6,8 @@ import (
 	"baton/impl/clock"
 )
 
-// TestAPeerThatServesUnhearing: each clause of deaf. The lease of a MASTER that is not heard ends before
-// its peer notices, so a lab shows few of them.
+// TestAPeerThatServesUnhearing: each clause of deaf. In a lab few of them occur, since the lease of a
+// MASTER that is not heard ends before its peer notices.
 func TestAPeerThatServesUnhearing(t *testing.T) {
 	const now = clock.Instant(100 * hearLimit)
 	for _, c := range []struct {
@@ -34,7 +34,7 @@ func TestAPeerThatServesUnhearing(t *testing.T) {
 	}
 }
 
-// TestEachWaitForARivalHasItsTimer: for a session that does not come Up, and for two MASTERs that hear each other.
+// TestEachWaitForARivalHasItsTimer: the wait for a session to come Up, and that of two MASTERs that hear each other.
 func TestEachWaitForARivalHasItsTimer(t *testing.T) {
 	const early, late = clock.Instant(1000), clock.Instant(2000)
 	for _, c := range []struct{ since, both, want clock.Instant }{
@@ -48,7 +48,7 @@ func TestEachWaitForARivalHasItsTimer(t *testing.T) {
 	}
 }
 
-// TestALostTargetSettlesAnew: the probes that were missed when it was lost the last time say nothing of the peer's now.
+// TestALostTargetSettlesAnew: the missed probes of an earlier loss say nothing about the peer's probes now.
 func TestALostTargetSettlesAnew(t *testing.T) {
 	tr := newTracker(Track{Targets: []string{"gw"}, Misses: 2})
 	probe := func(answered bool, times int) {

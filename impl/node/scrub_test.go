@@ -10,7 +10,7 @@ import (
 	"baton/impl/flow"
 )
 
-// scrubLimit is within what time damage is found and healed in the small tables of the lab.
+// scrubLimit is the time within which damage is found and healed in the lab's small tables.
 const scrubLimit = 2*ScrubPause + 4*ScrubEvery
 
 // newScrubbed returns a pair that scrubs, with flows.
@@ -26,11 +26,11 @@ func newScrubbed(t *testing.T, flows int) (*lab, []flow.Entry) {
 
 func (l *lab) found(id, kind string) uint64 { return l.nodes[id].node.Status().Scrub.ByKind[kind] }
 
-// damages are the kinds of damage of the dataplane, and what they do to a node.
+// damages are the kinds of dataplane damage, each with a function that causes it.
 var damages = []struct {
 	what, kind string
 	do         func(n *labNode, e flow.Entry)
-	extra      bool // it is damage of a flow that nobody opened
+	extra      bool // the damage is a flow that nobody opened
 }{
 	{"no entry", "missing", func(n *labNode, e flow.Entry) { delete(n.table, e.Original) }, false},
 	{"another SNAT port", "altered", func(n *labNode, e flow.Entry) {
@@ -48,7 +48,7 @@ var damages = []struct {
 	}, true},
 }
 
-// TestDamageOfADataplaneIsHealed on either node, and nobody else hears of it.
+// TestDamageOfADataplaneIsHealed: on either node, without any message to the peer.
 func TestDamageOfADataplaneIsHealed(t *testing.T) {
 	for _, id := range []string{"lb1", "lb2"} {
 		for _, d := range damages {
@@ -112,8 +112,8 @@ func TestASoundEntryOfTheMasterIsRight(t *testing.T) {
 	}
 }
 
-// TestALateEventIsNoDamage: what a packet changed before the suspects are read again is told
-// by its event, whether the event was pending when the part was read or came after it.
+// TestALateEventIsNoDamage: the event of a change shows that a difference is no damage, whether it
+// was pending when the part was read or came before the suspects were read again.
 func TestALateEventIsNoDamage(t *testing.T) {
 	l, flows := newScrubbed(t, 40)
 	lb1 := l.nodes["lb1"]
@@ -158,8 +158,8 @@ func TestALateEventIsNoDamage(t *testing.T) {
 	}
 }
 
-// TestAChangeWhoseEventIsLostIsNoDamage: the drain before the suspects are read again tells the loss,
-// and a read of the dataplane follows.
+// TestAChangeWhoseEventIsLostIsNoDamage: the drain before the suspects are read again reports the
+// loss, and a read of the dataplane follows.
 func TestAChangeWhoseEventIsLostIsNoDamage(t *testing.T) {
 	l, flows := newScrubbed(t, 40)
 	lb1 := l.nodes["lb1"]
@@ -182,8 +182,8 @@ func TestAChangeWhoseEventIsLostIsNoDamage(t *testing.T) {
 	l.wantDataplanes("after the read", flows[:39])
 }
 
-// TestSuspectsAreKeptWhileCallsFail: a walk through a large table takes minutes, and would have to find them
-// again.
+// TestSuspectsAreKeptWhileCallsFail: finding them again would take another walk, which takes minutes for a
+// large table.
 func TestSuspectsAreKeptWhileCallsFail(t *testing.T) {
 	for _, call := range []driver.Call{driver.Drain, driver.Examine} {
 		l, flows := newScrubbed(t, 40)
@@ -209,7 +209,7 @@ func TestSuspectsAreKeptWhileCallsFail(t *testing.T) {
 	}
 }
 
-// TestFailedScrubsAreCounted until one is complete.
+// TestFailedScrubsAreCounted: until one is complete.
 func TestFailedScrubsAreCounted(t *testing.T) {
 	l, _ := newScrubbed(t, 40)
 	lb2 := l.nodes["lb2"]
@@ -226,7 +226,7 @@ func TestFailedScrubsAreCounted(t *testing.T) {
 	}
 }
 
-// TestAnEntryThatIsOnItsWayIsNotMissing at a BACKUP whose writes wait.
+// TestAnEntryThatIsOnItsWayIsNotMissing: at a BACKUP with pending writes.
 func TestAnEntryThatIsOnItsWayIsNotMissing(t *testing.T) {
 	l, _ := newScrubbed(t, 10)
 	lb2 := l.nodes["lb2"]
@@ -278,7 +278,7 @@ func TestARefusedHealingIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestManyAreHealed, more than one part holds.
+// TestManyAreHealed: more than fit into one part.
 func TestManyAreHealed(t *testing.T) {
 	for _, id := range []string{"lb1", "lb2"} {
 		l, flows := newScrubbed(t, 700)
@@ -288,8 +288,8 @@ func TestManyAreHealed(t *testing.T) {
 	}
 }
 
-// TestANodeThatDoesNotKnowDoesNotScrub: what a BACKUP holds that is not in sync may be more
-// than its mirror knows of.
+// TestANodeThatDoesNotKnowDoesNotScrub: the dataplane of a BACKUP that is not in sync may hold more
+// than its mirror.
 func TestANodeThatDoesNotKnowDoesNotScrub(t *testing.T) {
 	l, flows := newScrubbed(t, 10)
 	lb2 := l.nodes["lb2"]
@@ -301,7 +301,7 @@ func TestANodeThatDoesNotKnowDoesNotScrub(t *testing.T) {
 	}
 }
 
-// TestABusyBackupIsScrubbed: some write is always on its way, and the damage has nothing to do with it.
+// TestABusyBackupIsScrubbed: a write is always pending, but does not concern the damaged entry.
 func TestABusyBackupIsScrubbed(t *testing.T) {
 	l, flows := newScrubbed(t, 40)
 	lb2 := l.nodes["lb2"]
@@ -312,7 +312,7 @@ func TestABusyBackupIsScrubbed(t *testing.T) {
 	for end, i := l.now.Add(scrubLimit), 100; l.now < end; i++ {
 		l.open("lb1", i)
 		l.run(5 * time.Millisecond)
-		for len(lb2.later) > 1 { // the newest write has not taken hold
+		for len(lb2.later) > 1 { // the newest write is not applied
 			in := lb2.later[0]
 			lb2.later = lb2.later[1:]
 			l.step(lb2, in)
@@ -342,7 +342,7 @@ func TestABackupIsScrubbedBetweenItsFailures(t *testing.T) {
 	}
 }
 
-// TestAMasterThatReadsAllTheTimeHealsDamage: it scrubs between two readings.
+// TestAMasterThatReadsAllTheTimeHealsDamage: it scrubs between two reads.
 func TestAMasterThatReadsAllTheTimeHealsDamage(t *testing.T) {
 	l, flows := newScrubbed(t, 40)
 	lb1 := l.nodes["lb1"]

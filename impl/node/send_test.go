@@ -9,7 +9,7 @@ import (
 	. "baton/impl/node"
 )
 
-// refuse has the kernel of a node refuse to send on paths, or send again.
+// refuse makes the kernel of a node refuse to send on paths, or send again.
 func (l *lab) refuse(id string, refused bool, paths ...int) {
 	for _, p := range paths {
 		l.nodes[id].unsent[p] = refused
@@ -32,8 +32,8 @@ func TestWhatDidNotLeaveJustifiesNoLease(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 }
 
-// TestOnePathOnWhichPacketsDoNotLeave costs the MASTER nothing: its peer hears it on the
-// other.
+// TestOnePathOnWhichPacketsDoNotLeave: the MASTER keeps its role, since its peer hears it on the
+// other path.
 func TestOnePathOnWhichPacketsDoNotLeave(t *testing.T) {
 	for path := range 2 {
 		l := newPair(t)
@@ -48,9 +48,8 @@ func TestOnePathOnWhichPacketsDoNotLeave(t *testing.T) {
 	}
 }
 
-// TestASlowPacketThatDoesNotLeaveIsSentAgain: the peer hears the MASTER by one packet a second,
-// which the other path's end must not make it miss. The lab itself fails a test in which both
-// forward.
+// TestASlowPacketThatDoesNotLeaveIsSentAgain: the peer hears the MASTER by one packet a second, and
+// must not miss it when the other path dies. The lab fails a test in which both forward.
 func TestASlowPacketThatDoesNotLeaveIsSentAgain(t *testing.T) {
 	for offset := time.Duration(0); offset < 2*time.Second; offset += 50 * time.Millisecond {
 		l := newPair(t)
@@ -68,7 +67,7 @@ func TestASlowPacketThatDoesNotLeaveIsSentAgain(t *testing.T) {
 	}
 }
 
-// TestALonelyMasterServesWithoutHeartbeats: nobody is left whom they would reach.
+// TestALonelyMasterServesWithoutHeartbeats: there is no peer left to receive them.
 func TestALonelyMasterServesWithoutHeartbeats(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -96,7 +95,7 @@ func TestARenewalThatFailsIsNotBelieved(t *testing.T) {
 	}
 }
 
-// A path that does not exist is nobody's.
+// A failure on an unknown path is ignored.
 func TestAFailedSendOfAnUnknownPath(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

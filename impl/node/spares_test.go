@@ -9,7 +9,7 @@ import (
 	"baton/impl/trace"
 )
 
-// beating is a node of a pair at rest, with the packets that its peer would send.
+// beating is a node of an idle pair, with the packets that its peer would send.
 type beating struct {
 	*Node
 	packets [][]byte
@@ -30,8 +30,8 @@ func newBeating(t *testing.T, id string) *beating {
 	return b
 }
 
-// beat steps the node up to its next packet, and then through one of the peer's on
-// each path. take gets what the node wants done.
+// beat steps the node up to its next packet, and then through one packet of the peer on
+// each path. take gets the effects.
 func (b *beating) beat(take func([]Effect)) {
 	for sent := false; !sent; {
 		b.Step(b.Deadline(), Timer{})
@@ -48,8 +48,8 @@ func (b *beating) beat(take func([]Effect)) {
 	}
 }
 
-// TestAHeartbeatAllocatesNothing: neither what comes nor what goes nor the renewal of
-// a lease, where effects are given back.
+// TestAHeartbeatAllocatesNothing: neither receiving nor sending nor renewing the lease
+// allocates if effects are released.
 func TestAHeartbeatAllocatesNothing(t *testing.T) {
 	for _, id := range []string{"lb1", "lb2"} {
 		b := newBeating(t, id)
@@ -66,7 +66,7 @@ func TestAHeartbeatAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotGivenBackStays: effects that their owner keeps are never written again.
+// TestWhatIsNotGivenBackStays: effects that were not released are never overwritten.
 func TestWhatIsNotGivenBackStays(t *testing.T) {
 	b := newBeating(t, "lb1")
 	type shown struct {

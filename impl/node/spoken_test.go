@@ -7,8 +7,9 @@ import (
 	"baton/impl/clock"
 )
 
-// TestALeaseDoesNotOutlastWhatWasSaidOnTheStream: a peer that speaks on the stream is alive, and what it
-// does not doubt may be the stream alone. Then packets that were sent count for no longer than that.
+// TestALeaseDoesNotOutlastWhatWasSaidOnTheStream: a peer that speaks on the stream is alive, but it may not
+// doubt only because it hears this node on the stream. So sent BFD packets justify no longer lease than the
+// stream does.
 func TestALeaseDoesNotOutlastWhatWasSaidOnTheStream(t *testing.T) {
 	ms := func(n int) clock.Instant { return clock.Instant(time.Duration(n) * time.Millisecond) }
 	for _, c := range []struct {

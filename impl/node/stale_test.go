@@ -9,13 +9,13 @@ import (
 	. "baton/impl/node"
 )
 
-// A grant ends with the stream that brought it: who gave the role cannot be told any more
-// that it was taken, and takes it back.
+// A grant ends with its stream: the node that gave the role can no longer learn that it was
+// taken, and takes it back.
 func TestAGrantEndsWithItsStream(t *testing.T) {
 	l := newPair(t, tracking)
 	l.run(time.Second)
 	l.step(l.nodes["lb1"], Handover{})
-	l.probe("lb2", false) // while the grant is on its way: it cannot be acted upon yet
+	l.probe("lb2", false) // while the grant is in flight: lb2 cannot act on it yet
 	l.run(GrantLimit / 4)
 	l.wantRoles("Backup", "Backup")
 	l.dropStreams(true)
@@ -31,8 +31,8 @@ func TestAGrantEndsWithItsStream(t *testing.T) {
 	}
 }
 
-// The giver may learn first that the stream is lost. While the grant can still be acted
-// upon the giver hears so by BFD, and does not take the role back.
+// The giving node may be the first to notice the loss of the stream. While the grant is valid,
+// BFD tells it so, and it does not take the role back.
 func TestTheGiverLosesTheStreamFirst(t *testing.T) {
 	for able := range 2 {
 		l := newPair(t, tracking)
@@ -52,8 +52,8 @@ func TestTheGiverLosesTheStreamFirst(t *testing.T) {
 	}
 }
 
-// A MASTER that was paused while it handed over finds its peer in the role. It neither
-// gives it again nor takes it back.
+// A MASTER that was paused during a handover finds its peer in the role. It neither gives the
+// role again nor takes it back.
 func TestAMasterIsPausedWhileItHandsOver(t *testing.T) {
 	for _, pause := range []time.Duration{2 * labDetect, 5 * time.Second} {
 		l := newPair(t)
@@ -76,8 +76,8 @@ func TestAMasterIsPausedWhileItHandsOver(t *testing.T) {
 	}
 }
 
-// What the peer said before this node was paused may have waited in a buffer. Here it says
-// Backup, was so, and has claimed since; that it has is lost on the way.
+// A state that the peer sent before this node's pause may have waited in a buffer. Here it says
+// Backup; the peer has claimed since, but that state was lost.
 func TestWordsFromBeforeAPauseAllowNoClaim(t *testing.T) {
 	l := newPair(t)
 	l.run(10 * time.Second) // the recovery delay is not lengthened by what follows
@@ -94,8 +94,8 @@ func TestWordsFromBeforeAPauseAllowNoClaim(t *testing.T) {
 	}
 }
 
-// A node that stops stays until its peer has taken the role over, for as long as that may
-// be expected: what it has not sent yet would be lost with it.
+// A stopping node waits, for a limited time, until its peer has taken over: unsent changes would
+// be lost with it.
 func TestANodeThatStopsWaitsForItsPeerToServe(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)

@@ -57,7 +57,7 @@ func TestAFlappingTargetIsDamped(t *testing.T) {
 	}
 }
 
-// Who takes over must be of more use than who gives up.
+// The role moves only to a node that reaches more.
 func TestAMasterKeepsItsRoleWhereThePeerReachesNothingEither(t *testing.T) {
 	l := newPair(t, tracking)
 	l.probe("lb2", false)
@@ -120,14 +120,14 @@ func TestTargetsCountOnceTheyHaveAnswered(t *testing.T) {
 	}
 }
 
-// A grant that the peer cannot act upon yet is not taken back before it has run out:
-// both would claim.
+// A grant on which the peer cannot act yet is not taken back before it expires, since both
+// would claim.
 func TestAGrantThatMayStillBeActedUponIsNotTakenBack(t *testing.T) {
 	granted := func() *lab {
 		l := newPair(t, tracking)
 		l.run(time.Second)
 		l.step(l.nodes["lb1"], Handover{})
-		l.probe("lb2", false) // while the grant is on its way
+		l.probe("lb2", false) // while the grant is in flight
 		l.run(GrantLimit / 2)
 		l.wantRoles("Backup", "Backup")
 		return l

@@ -7,8 +7,8 @@ import (
 	"baton/impl/bfd"
 )
 
-// A node that could not serve says that, and doubts its peer only by its Polls: one that said its
-// doubt would be taken for one that could serve.
+// A node that cannot serve sends that diagnostic, and doubts its peer only by Polls: diagDoubt would
+// mean that it could serve.
 func TestANodeThatCouldNotServeSaysSoWhileItDoubts(t *testing.T) {
 	l := newPair(t, func(c *Config) { c.Track = Track{Targets: []string{"b1"}, Misses: 1} })
 	l.probe("lb2", false)

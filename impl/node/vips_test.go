@@ -8,7 +8,7 @@ import (
 	"baton/impl/trace"
 )
 
-// New VIPs begin a burst where the node announces; fewer go on as they are, and a BACKUP
+// New VIPs start a burst if the node is announcing. Removing VIPs does not, and a BACKUP
 // announces nothing.
 func TestNewVIPsAreAnnouncedAtOnce(t *testing.T) {
 	l := newPair(t)
