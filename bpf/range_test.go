@@ -181,7 +181,7 @@ func rangeTests() []packetTest {
 		rule: "range: its limits are of all its ports together",
 		steps: []step{
 			services(mappedService(dataplane.Limits{SourceFlows: 2})),
-			open(40000), open(40001), in(limited(40002), 0, "drop source-limit"),
+			open(40000), open(40001), in(limited(40002), 0, "drop source-limit"), sweep(0, 0), in(limited(40002), 0, "drop source-limit"),
 		},
 		table: []string{unreplied(40000), unreplied(40001)}, events: []string{unreplied(40000), unreplied(40001)},
 	}, {

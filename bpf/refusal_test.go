@@ -37,10 +37,12 @@ func TestRefusedFlowsAreCountedByService(t *testing.T) {
 			s.packet("client0", fromClient(toVIP(flow.TCP, 41000+i, dnatPort), syn))
 		}
 		s.packet("client0", fromClient(toVIP(flow.TCP, 41000, emptyPort), syn))
+		s.packet("client0", fromClient(toVIP(flow.UDP, 41000, widePort+1), 0))
 		s.packet("client0", fromClient(toVIP(flow.TCP, 41000, maglevPort), ack)) // a miss is not refused
 		want[of(flow.UDP, fullnatPort)] = dataplane.Refusals{NoPort: 2}
 		want[of(flow.TCP, dnatPort)] = dataplane.Refusals{TableFull: 2}
 		want[of(flow.TCP, emptyPort)] = dataplane.Refusals{NoBackend: 1}
+		want[mappedService(dataplane.Limits{}).Service] = dataplane.Refusals{TableFull: 1} // a range
 		if diff := cmp.Diff(want, refused(t, s)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
