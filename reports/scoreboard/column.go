@@ -9,31 +9,30 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Column is a metric of the scenarios that it is about.
+// Column is a metric, measured in a selection of scenarios.
 type Column struct {
 	Title  string
 	Metric metric.Metric
-	// Worst says that the worst of the runs counts, otherwise the median.
+	// Worst says that the cell shows the worst run, otherwise the median.
 	Worst bool
-	about func(*plan.Plan) bool
+	about func(*plan.Plan) bool // selects the scenarios
 }
 
-// compared are the metrics that clients and the wire show of every subject, in the order of
-// the table with a row for each scenario.
+// compared are the metrics that can be measured for every subject, by clients and on the wire. They
+// are in the column order of Each.
 var compared = []string{"takeover_ms", "handover_ms", "gap_udp_max_ms", "gap_tcp_p50_ms", "gap_tcp_max_ms", "unready_ms", "dual_ms", "restore_gap_ms", "rst", "lost"}
 
-// figures are the columns of that table.
+// figures returns the columns of Each.
 func figures() []Column {
 	var columns []Column
 	for _, name := range compared {
 		m, _ := metric.Of(name)
-		columns = append(columns, Column{Title: m.Column(), Metric: m, Worst: m.Unit == metric.Count, about: whatever})
+		columns = append(columns, Column{Title: m.Column(), Metric: m, Worst: m.Unit == metric.Count, about: anyScenario})
 	}
 	return columns
 }
 
-// overall are the columns of the table of whole subjects, without those that no scenario is
-// about.
+// overall returns the columns of Whole, without those that no run measured.
 func overall(runs []Run) []Column {
 	columns := []Column{
 		column("crash: udp gap ms", "gap_udp_max_ms", loses(fault.Crash)),
@@ -50,12 +49,12 @@ func overall(runs []Run) []Column {
 	columns = append(columns,
 		column("kill: udp gap ms", "gap_udp_max_ms", loses(fault.Kill)),
 		column("freeze: udp gap ms", "gap_udp_max_ms", loses(fault.Freeze)),
-		column("restore: udp gap ms", "restore_gap_ms", whatever),
+		column("restore: udp gap ms", "restore_gap_ms", anyScenario),
 		column("stop ms", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Stop) }),
 		column("handover ms", "handover_ms", func(p *plan.Plan) bool { return does(p, fault.Handover) }),
-		worstOf("two forwarders ms", "dual_ms", whatever),
-		worstOf("RST", "rst", whatever),
-		worstOf("lost", "lost", whatever))
+		worstOf("two forwarders ms", "dual_ms", anyScenario),
+		worstOf("RST", "rst", anyScenario),
+		worstOf("lost", "lost", anyScenario))
 	return slices.DeleteFunc(columns, func(c Column) bool {
 		return !slices.ContainsFunc(runs, func(r Run) bool { return c.figure([]Run{r}).Known })
 	})
@@ -72,11 +71,11 @@ func worstOf(title, name string, about func(*plan.Plan) bool) Column {
 	return c
 }
 
-// whatever is about every scenario.
-func whatever(*plan.Plan) bool { return true }
+// anyScenario selects every scenario.
+func anyScenario(*plan.Plan) bool { return true }
 
-// loses is about scenarios in which a MASTER is lost by one verb, once, and with no more
-// connections than sessions.
+// loses selects the scenarios in which a MASTER is lost by a verb and not restored, and which have
+// at most few connections.
 func loses(verb string) func(*plan.Plan) bool {
 	return func(p *plan.Plan) bool { return does(p, verb) && !does(p, fault.Restore) && flows(p) <= few }
 }
@@ -86,10 +85,10 @@ func does(p *plan.Plan, verb string) bool {
 	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Fault != nil && s.Fault.Verb == verb && s.Guard.In(plan.Netns) })
 }
 
-// few is how many connections a scenario has at most that is not about their number.
+// few is the largest number of connections of a scenario that does not test large tables.
 const few = 500
 
-// flows is how many connections a scenario keeps open.
+// flows returns how many connections a scenario keeps open.
 func flows(p *plan.Plan) int {
 	n := 0
 	for _, t := range p.Traffic {
@@ -100,10 +99,10 @@ func flows(p *plan.Plan) int {
 	return n
 }
 
-// crashes is about scenarios in which a MASTER crashes, and none is restored.
+// crashes selects the scenarios in which a MASTER crashes and is not restored.
 func crashes(p *plan.Plan) bool { return does(p, fault.Crash) && !does(p, fault.Restore) }
 
-// sizes are the numbers of connections with which a MASTER crashes.
+// sizes returns the connection counts of the scenarios in which a MASTER crashes.
 func sizes(runs []Run) []int {
 	var found []int
 	for _, r := range runs {
@@ -115,7 +114,7 @@ func sizes(runs []Run) []int {
 	return slices.Compact(found)
 }
 
-// short is a number as a heading has it: 10k.
+// short formats a number for a heading: 10k.
 func short(n int) string {
 	if n >= 1000 {
 		return fmt.Sprintf("%dk", n/1000)

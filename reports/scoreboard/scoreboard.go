@@ -1,8 +1,8 @@
-// Package scoreboard holds subjects against each other: the figures of the same scenarios,
-// run with each of them, in one table. A figure is compared to the best of its scenario,
-// never to an absolute.
+// Package scoreboard compares subjects: it puts the figures of the same scenarios, run with each
+// subject, into one table. A figure is compared with the best of its scenario, never with an
+// absolute limit.
 //
-// It reads verdicts, runs nothing, and is written by `baton bench-subjects`.
+// It reads verdicts and runs nothing. `baton bench-subjects` calls it.
 package scoreboard
 
 import (
@@ -23,56 +23,56 @@ type Run struct {
 	Verdict      check.Verdict
 }
 
-// Board is a table: a row for each subject, of all scenarios or of each. What is written of
-// all scenarios has a column for each subject.
+// Board is a table. Each row is a subject, over all scenarios or in one scenario. A table over all
+// scenarios is printed transposed, with a column for each subject.
 type Board struct {
 	Columns []Column
 	Rows    []Row
-	each    bool // a row is of one scenario
+	each    bool // each row is for one scenario
 }
 
-// Row is what runs of a subject came to.
+// Row has the results of a subject's runs.
 type Row struct {
 	Scenario string // "" for all
 	Subject  string
 	Verdicts string // "PASS", "2 PASS, 1 FAIL"
-	Dir      string // of the run that came out worst
-	Cells    []Cell // one a column
+	Dir      string // of the run with the worst verdict
+	Cells    []Cell // one per column
 }
 
-// Cell is a figure over the runs that measured it: the median of times, the worst of counts.
+// Cell is a figure over the runs that measured it: the median, or the worst (Column.Worst).
 type Cell struct {
 	Known bool
 	Value float64
-	// Times is the value over the best of the column; 0 where the best is 0 or the two
-	// differ by less than a comparison tells.
+	// Times is the ratio of the value to the best one it is compared with. It is 0 if the best is
+	// 0 or the difference is below the metric's Least.
 	Times float64
 	Best  bool
 	Dir   string // of the run that has the value
 }
 
-// Each is the table with a row for each scenario and subject, in the order of the runs.
+// Each returns the table with a row for each scenario and subject, in the order of the runs.
 func Each(runs []Run) Board {
 	b := Board{Columns: figures(), each: true}
 	b.fill(runs, func(r Run) string { return r.Plan.Name })
 	return b
 }
 
-// Whole is the table with a row for each subject: a column picks the scenarios that it is
-// about.
+// Whole returns the table with a row for each subject. Each column selects its own scenarios.
 func Whole(runs []Run) Board {
 	b := Board{Columns: overall(runs)}
 	b.fill(runs, func(Run) string { return "" })
 	return b
 }
 
-// fill makes a row of the runs of each scenario, as of names it, and subject.
-func (b *Board) fill(runs []Run, of func(Run) string) {
+// fill groups the runs by scenario and subject and makes a row of each group. scenarioOf returns the
+// scenario of a run, or "" to group all scenarios together.
+func (b *Board) fill(runs []Run, scenarioOf func(Run) string) {
 	type key struct{ scenario, subject string }
 	var order []key
 	found := map[key][]Run{}
 	for _, r := range runs {
-		k := key{of(r), r.Subject}
+		k := key{scenarioOf(r), r.Subject}
 		if found[k] == nil {
 			order = append(order, k)
 		}
@@ -89,7 +89,7 @@ func (b *Board) fill(runs []Run, of func(Run) string) {
 	b.rank()
 }
 
-// outcomes in the order in which they are told, the bad ones first.
+// outcomes in the order of the table, the worst first.
 var outcomes = []check.Outcome{check.Fail, check.Inconclusive, check.Skip, check.Pass}
 
 // verdicts counts the outcomes.
@@ -112,14 +112,15 @@ func verdicts(runs []Run) string {
 	return strings.Join(parts, ", ")
 }
 
-// worst is the first of the runs with the worst outcome.
+// worst returns the first run with the worst outcome.
 func worst(runs []Run) Run {
 	return slices.MinFunc(runs, func(a, b Run) int {
 		return cmp.Compare(slices.Index(outcomes, a.Verdict.Verdict), slices.Index(outcomes, b.Verdict.Verdict))
 	})
 }
 
-// figure is the column's metric over those of its runs that measured it and prove something.
+// figure returns the column's cell for a subject's runs. INCONCLUSIVE runs, and those that did not
+// measure the metric, do not count.
 func (c Column) figure(runs []Run) Cell {
 	var measured []Cell
 	for _, r := range runs {
@@ -137,7 +138,7 @@ func (c Column) figure(runs []Run) Cell {
 	return measured[len(measured)/2]
 }
 
-// rank compares the cells of a column: those of each scenario, or all.
+// rank compares the cells of each column within a scenario, or over all rows of Whole.
 func (b *Board) rank() {
 	for c, column := range b.Columns {
 		best := map[string]float64{}
@@ -163,7 +164,7 @@ func (b *Board) rank() {
 	}
 }
 
-// String is the cell as the table has it: the best has a star, another its multiple.
+// String formats the cell: the best value has a star, others their ratio to it.
 func (c Cell) String() string {
 	if !c.Known {
 		return "–"

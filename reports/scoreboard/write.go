@@ -9,9 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// table is the board as lines of cells: a line for each row, or, of whole subjects, a line for
-// each column, so that it fits a terminal. The function makes a cell of its text and the
-// folder of its run.
+// table returns the board as lines of cells. A table over all scenarios has a line for each column,
+// so that it fits a terminal. cell formats a cell from its text and the folder of its run.
 func (b Board) table(cell func(text, dir string) string) [][]string {
 	head := []string{"scenario", "subject", "verdict"}
 	if !b.each {
@@ -37,7 +36,7 @@ func (b Board) table(cell func(text, dir string) string) [][]string {
 	return lines
 }
 
-// transposed makes a line of each column. The lines are of one length.
+// transposed turns columns into lines. All lines have the same length.
 func transposed(lines [][]string) [][]string {
 	turned := make([][]string, len(lines[0]))
 	for _, line := range lines {
@@ -48,7 +47,7 @@ func transposed(lines [][]string) [][]string {
 	return turned
 }
 
-// WriteText writes the table for a terminal: a scenario is named once.
+// WriteText writes the table for a terminal. It names each scenario once.
 func (b Board) WriteText(w io.Writer) error {
 	text := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	last := ""
@@ -65,7 +64,7 @@ func (b Board) WriteText(w io.Writer) error {
 	return text.Flush()
 }
 
-// WriteMarkdown writes the table for a page in the folder from: each cell opens its run.
+// WriteMarkdown writes the table for a page in the folder from. Each cell links to its run.
 func (b Board) WriteMarkdown(w io.Writer, from string) error {
 	link := func(text, dir string) string {
 		relative, err := filepath.Rel(from, dir)
