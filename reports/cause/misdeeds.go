@@ -44,11 +44,11 @@ func lacks(events []trace.Event, word string) bool {
 	return len(events) > 0 && events[0].Meta != nil && slices.Contains(events[0].Meta.Lacks, word)
 }
 
-// woken is the time after a thaw in which a node cannot have listened to its peer before it claims.
+// woken is the time after a thaw within which a node cannot have heard its peer yet.
 const woken = 50 * time.Millisecond
 
-// seized finds claims while the other node is MASTER and alive: the claimant knew it, or had not
-// listened.
+// seized finds claims while the other node is MASTER and alive. The claimant knew of the MASTER, or
+// had just been thawed and had not heard it yet.
 func seized(events []trace.Event) (list []misdeed) {
 	p := newPair()
 	thawed := map[string]clock.Instant{}
@@ -73,8 +73,8 @@ func seized(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// beside finds nodes of a subject without gates that became MASTER while the other was MASTER, and
-// stayed it for longer than a role is read late.
+// beside finds nodes of a subject without gates that became MASTER while the other was MASTER. The
+// other must stay MASTER for readLate, because its role may be polled late.
 func beside(events []trace.Event) (list []misdeed) {
 	if !lacks(events, capability.Gates) {
 		return nil
@@ -89,7 +89,7 @@ func beside(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// readLate is more than a poll of a role is late.
+// readLate is longer than the delay of a polled role.
 const readLate = 100 * time.Millisecond
 
 // staysMaster reports whether a MASTER keeps its role for readLate after the first event.
@@ -109,8 +109,7 @@ func claims(e trace.Event) bool {
 	return e.Role != nil && e.Role.From == "Backup" && e.Role.To == "Claiming"
 }
 
-// keptLease finds nodes that gave up the role, but still hold a lease when their peer becomes
-// MASTER.
+// keptLease finds nodes that gave up the role but still hold a lease when their peer becomes MASTER.
 func keptLease(events []trace.Event) (list []misdeed) {
 	p := newPair()
 	for _, e := range events {
@@ -157,8 +156,8 @@ func sameEpoch(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// adopted finds established flows that a MASTER without their entries adopted, and that a backend
-// reset because it did not know them.
+// adopted finds established flows that a MASTER without their entries adopted and sent to the wrong
+// backend, which reset them.
 func adopted(events []trace.Event) (list []misdeed) {
 	for _, e := range events {
 		r := e.RST
@@ -172,9 +171,9 @@ func adopted(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// sharedPort finds flows that got the SNAT port of another flow. The backend takes the SYN of the
-// new flow for a segment of the other one and answers with an ACK of that connection, which the
-// client resets. The flow opens later, once the RST has ended the other connection.
+// sharedPort finds flows that got the SNAT port of another flow. The backend takes the new flow's SYN
+// for a segment of the old connection and answers with an ACK of that. The client resets it, and
+// the new flow opens once the RST has ended the old connection.
 func sharedPort(events []trace.Event) (list []misdeed) {
 	resets := map[string]misdeed{} // by the client's tuple, of flows that have not opened
 	for _, e := range events {
@@ -192,15 +191,14 @@ func sharedPort(events []trace.Event) (list []misdeed) {
 	return list
 }
 
-// Bounds of announcements: a MASTER repeats the first within announced, and sends several within
-// enough.
+// A MASTER sends its first announcement within announced and at least two within enough.
 const (
 	announced = 200 * time.Millisecond
 	enough    = time.Second
 )
 
-// unannounced finds a MASTER that announces itself too little: once instead of several times, or
-// not at all after the other MASTER gave up the role.
+// unannounced finds a MASTER that announces itself too rarely: less than twice after it became MASTER,
+// or not at all after the other of two MASTERs gave up the role.
 func unannounced(events []trace.Event) (list []misdeed) {
 	if len(events) == 0 || !slices.ContainsFunc(events, func(e trace.Event) bool { return e.Announce != nil }) && (events[0].Meta == nil || lacks(events, capability.Lease)) {
 		return nil // the subject does not report its announcements
@@ -260,7 +258,7 @@ func masterBeside(events []trace.Event, node string) (other string, since clock.
 	return other, since
 }
 
-// late is the tolerated multiple of the detection time.
+// late is the tolerated multiple of the detection time between a fault and its detection.
 const late = 1.3
 
 // detectedLate finds a BFD session that stayed Up for longer than its detection time.

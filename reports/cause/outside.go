@@ -20,7 +20,7 @@ type effect struct {
 	direction trace.Direction
 }
 
-// effects returns what faults did at some time of a harm.
+// effects returns the effects of faults that were active at some time during a harm.
 func effects(events []trace.Event, harm Harm) (list []effect) {
 	for _, e := range events {
 		if e.At > harm.To {
@@ -48,8 +48,8 @@ func effects(events []trace.Event, harm Harm) (list []effect) {
 // silentFlow is a flow without an answer.
 type silentFlow struct{ client, backend string }
 
-// silentFlows returns the flows that were lost at the end of a harm, or else those that had no answer
-// for most of it. A backend is "" if the trace does not name it.
+// silentFlows returns the flows that were lost during a harm, or, if there are none, those without an
+// answer for most of it. A backend is "" if the trace does not name it.
 func silentFlows(events []trace.Event, harm Harm) []silentFlow {
 	type name struct{ line, flow string }
 	backends := map[name]string{}
@@ -70,11 +70,11 @@ func silentFlows(events []trace.Event, harm Harm) []silentFlow {
 	return paused
 }
 
-// clientOf is the client of a flow, which a trace calls client1/17.
+// clientOf returns the client of a flow, such as client1 of client1/17.
 func clientOf(flow string) string { host, _, _ := strings.Cut(flow, "/"); return host }
 
-// first returns the earliest of the effects that is one of each flow. It is false without flows, or if
-// a flow has none.
+// first returns the earliest effect if each flow has one for which is holds. It is false without
+// flows, or if a flow has none.
 func first(list []effect, flows []silentFlow, is func(effect, silentFlow) bool) (found effect, ok bool) {
 	for _, flow := range flows {
 		i := slices.IndexFunc(list, func(e effect) bool { return is(e, flow) })
@@ -88,8 +88,8 @@ func first(list []effect, flows []silentFlow, is func(effect, silentFlow) bool) 
 	return found, ok
 }
 
-// withoutBackend describes the fault that took the backend of each silent flow. If it is a cut between
-// that and the MASTER, the peer might have served.
+// withoutBackend describes the fault that made the backend of each silent flow unreachable. If it is a
+// cut between backend and MASTER, it blames the MASTER, because the peer might have served.
 func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 	e, ok := first(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
 		verb, _ := verbs.Of(e.fault.Verb)
@@ -115,7 +115,7 @@ func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 // source is the host to which an effect is attributed.
 func (e effect) source() string { return cmp.Or(e.host, e.direction.From) }
 
-// announcing are the kinds of packets whose loss includes that of announcements.
+// announcing are the kinds of packets that include announcements.
 var announcing = []string{"", lab.ARP, lab.GARP}
 
 // unheard describes the fault that kept the announcements of a new MASTER from the clients of all

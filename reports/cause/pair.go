@@ -25,7 +25,7 @@ type node struct {
 	synced bool // its gate InSync was open at its last claim
 	lease  clock.Instant
 	gates  map[string]trace.Gate
-	held   int // number of entries in its table
+	held   int // number of entries in its table, -1 if unknown
 	// left is when it last gave up the role, leftWhy the reason. back is when it last took the
 	// role back during a handover.
 	left, back       clock.Instant

@@ -8,7 +8,7 @@ import (
 	"baton/impl/trace"
 )
 
-// reasons says of each reason of a refused flow, as docs/trace.md names it, what refused it.
+// reasons explains each reason for refusing a flow (docs/trace.md).
 var reasons = map[string]string{
 	"no-backend":    "it had no backend that takes new flows",
 	"no-port":       "no SNAT port was free (snat_pool, snat_ports)",
@@ -17,24 +17,24 @@ var reasons = map[string]string{
 	"source-limit":  "their source was at its limit (limits.source_flows, limits.source_embryonic)",
 }
 
-// A connect fails some seconds after the refusal of its first SYN, and refusals are told once a
-// second.
+// A connect fails some seconds after its first SYN was refused (patience). Refusals are recorded about
+// once a second (telling).
 const (
 	patience = 5 * time.Second
 	telling  = 1500 * time.Millisecond
 )
 
-// refusal is what was refused by a node, and why.
+// refusal identifies refused flows by node, service and reason.
 type refusal struct{ node, service, why string }
 
-// refused finds the refusal of most new flows around the failure of a connect. A challenged SYN is
-// not refused for good.
+// refused finds the most frequent refusal around the failure of a connect. Challenged SYNs do not
+// count, because the client repeats them.
 func refused(events []trace.Event, harm Harm) (Cause, bool) {
 	most, at, count := refusals(events, harm)
 	return Cause{at, most.node, fmt.Sprintf("%s refused new flows of %s, because %s", most.node, most.service, reasons[most.why])}, count > 0
 }
 
-// Refused counts what the cause of an Unconnected harm refused.
+// Refused counts the flows that the cause of an Unconnected harm refused.
 func Refused(events []trace.Event, harm Harm) uint64 {
 	_, _, count := refusals(events, harm)
 	return count

@@ -13,8 +13,7 @@ import (
 	"baton/scenarios/lab"
 )
 
-// situation describes the state of the pair while clients got no answer, or why a node did not do
-// what was expected of it.
+// situation describes the state of the pair during a harm that no misdeed explains.
 func situation(events []trace.Event, harm Harm) (Cause, bool) {
 	switch harm.Kind {
 	case Silence:
@@ -62,8 +61,8 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	return stayed(p, events, harm)
 }
 
-// firstMaster returns the node that first became MASTER after an instant and until another, and when;
-// "" and the latter if none did.
+// firstMaster returns the first node that became MASTER after from and until the instant until, and
+// when. Without one it returns "" and until.
 func firstMaster(events []trace.Event, from, until clock.Instant) (node string, at clock.Instant) {
 	for _, e := range events {
 		if e.At > from && e.At <= until && e.Role != nil && e.Role.To == "Master" && e.Role.From != e.Role.To {
@@ -104,7 +103,7 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), m.gate(gate))}, true
 }
 
-// gate says that a gate of the node is open and why; "" if it is not.
+// gate says why a gate of the node is open; "" if it is closed.
 func (n *node) gate(name string) string {
 	if g, ok := n.gates[name]; ok && g.Open {
 		return fmt.Sprintf(", its gate %s open (%s)", name, g.Why)
@@ -145,8 +144,8 @@ func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{max(p.last, harm.From), n.name, fmt.Sprintf("%s has no sync stream to %s, although their BFD session on the sync link is Up", n.name, peer.name)}, true
 }
 
-// mixed describes who mixed up two flows: the generator, which sent a message in the name of
-// another flow, or the load balancer, which sends the answers of both to the same client port.
+// mixed describes who mixed up two flows: the generator, which sent a message with another flow's
+// name, or the load balancer, which delivered the answers of both to one of them.
 func mixed(events []trace.Event, harm Harm) (Cause, bool) {
 	i := slices.IndexFunc(events, func(e trace.Event) bool {
 		return e.Traffic != nil && e.Traffic.Event == trace.TrafficCorrupt && e.At >= harm.From.Add(-grace)
@@ -169,7 +168,7 @@ func mixed(events []trace.Event, harm Harm) (Cause, bool) {
 // up is the state of a BFD session.
 const up = "Up"
 
-// rejoined is how long a session may take to come Up after a heal, at BFD's slow rate.
+// rejoined is how long a session may take to come Up after a heal, at BFD's slow interval.
 const rejoined = time.Second
 
 // apart finds a node that does not hear its peer although nothing is cut.
