@@ -28,7 +28,7 @@ func Compare(base, new string, was, now *model.Suite) *model.Comparison {
 	for _, k := range ordered(before, after) {
 		old, new := before[k], after[k]
 		if old == nil || new == nil {
-			continue // a remark names it
+			continue // remarks reports it
 		}
 		for _, m := range metrics {
 			a, b := values(old, m.Name), values(new, m.Name)
@@ -50,8 +50,8 @@ func rows(s *model.Suite) map[key]*model.Row {
 	return found
 }
 
-// reset pairs a scenario that ran with different settings on the two sides, because the setting may
-// be the subject of the comparison. A remark says so.
+// reset matches a scenario that ran with different settings on the two sides, because the setting may
+// be what is being compared. It returns a remark for each.
 func reset(before, after map[key]*model.Row) []string {
 	said := []string{}
 	for _, k := range ordered(after, nil) {
@@ -177,7 +177,7 @@ func remarks(was, now *model.Suite, before, after map[key]*model.Row) []string {
 			list = append(list, fmt.Sprintf("%s (%s) has no baseline", k, k.world))
 		case after[k] == nil:
 			list = append(list, fmt.Sprintf("%s (%s) is in the baseline only", k, k.world))
-		case !slices.Equal(before[k].Settings, after[k].Settings): // which is said
+		case !slices.Equal(before[k].Settings, after[k].Settings): // reported by reset
 		case !slices.Equal(before[k].Plans, after[k].Plans):
 			list = append(list, fmt.Sprintf("%s (%s) is another scenario than in the baseline", k, k.world))
 		}
@@ -216,7 +216,7 @@ func total(counts map[string]int) int {
 	return sum
 }
 
-// machines lists the environments without the build, because the build is what is compared.
+// machines lists the environments without the build, which may be what is being compared.
 func machines(s *model.Suite) []string {
 	var list []string
 	for _, e := range s.Environments {

@@ -18,7 +18,7 @@ const Alpha = 0.01
 // the metric's own Least.
 const Effect = 0.05
 
-// metrics are those that describe the quality of a failover. For all of them smaller is better.
+// metrics are the metrics of failover quality. For all of them smaller is better.
 var metrics = metric.Chosen(func(m metric.Metric) bool { return m.Least > 0 })
 
 // unit is "ms", or "" for a count.

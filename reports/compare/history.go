@@ -15,9 +15,9 @@ import (
 // historyAlpha is the probability of marking a change in a series without one.
 const historyAlpha = 0.01
 
-// History reads a folder whose subfolders are batches, in the order of their names, oldest first. A
-// batch holds runs or a stored report. History marks where a figure changed its level, and returns
-// the problems of the batches.
+// History reads a folder whose subfolders are batches, sorted by name, oldest first. A batch holds
+// runs or a stored report. History finds where a figure changed its level; it also returns the
+// problems of the batches.
 func History(dir string) (*model.History, []model.Problem, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
