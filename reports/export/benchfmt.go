@@ -12,8 +12,8 @@ import (
 	"baton/reports/model"
 )
 
-// Benchfmt writes the figures in the format of Go's benchmarks, a line for each run,
-// so that benchstat compares them:
+// Benchfmt writes the figures in the format of Go benchmarks, a line for each run,
+// for benchstat:
 //
 //	BenchmarkFailover/scenario=crash-master/world=netns 1 126.9 takeover_ms …
 func Benchfmt(w io.Writer, s *model.Suite) error {
@@ -61,7 +61,7 @@ func benchConfig(s *model.Suite, run model.Run) []benchfmt.Config {
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// word makes a part of a benchmark's name: without spaces and slashes.
+// word replaces characters that a part of a benchmark's name cannot have, such as spaces and slashes.
 func word(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unprintable(r) || unicode.IsSpace(r) || r == '/' || r == unicode.ReplacementChar {

@@ -1,6 +1,6 @@
-// Package export renders a report for programs: report.json, junit.xml and
-// summary.md. It computes nothing that the report does not say; the command line
-// calls it.
+// Package export renders a report for programs: report.json, junit.xml,
+// summary.md and Go benchmark lines. It adds no information to the report. The
+// command line calls it.
 package export
 
 import (

@@ -12,7 +12,7 @@ import (
 	"baton/reports/sanitize"
 )
 
-// The elements of JUnit's format that the usual readers agree on.
+// The elements of the JUnit format that common readers support.
 type (
 	junitSuites struct {
 		XMLName xml.Name     `xml:"testsuites"`
@@ -45,7 +45,7 @@ type (
 )
 
 // JUnit writes junit.xml: a suite for each world with a case for each run, and one
-// each for campaigns, mutants and what could not be read. INCONCLUSIVE is an error:
+// each for campaigns, mutants and unusable input. INCONCLUSIVE is an error, because
 // the run proves nothing.
 func JUnit(w io.Writer, s *model.Suite) error {
 	var all junitSuites
@@ -116,7 +116,7 @@ func runCase(row model.Row, run model.Run, n int) junitCase {
 	return c.because(run.Verdict, slices.Concat(run.Answer, run.Reasons))
 }
 
-// because adds what a verdict other than PASS means to JUnit.
+// because adds the element for a verdict other than PASS, with its reasons.
 func (c junitCase) because(verdict string, reasons []string) junitCase {
 	c.Class, c.Name = sanitize.Terminal(c.Class), sanitize.Terminal(c.Name)
 	r := &junitReason{Message: verdict}
@@ -158,7 +158,7 @@ func (s *junitSuite) add(c junitCase, verdict string, took time.Duration) {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
-// campaignVerdict is what a search came to, and why.
+// campaignVerdict returns the verdict of a search, and the reasons.
 func campaignVerdict(c model.Campaign) (string, []string) {
 	var reasons []string
 	for _, v := range c.Violations {

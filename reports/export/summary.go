@@ -13,15 +13,15 @@ import (
 	"baton/scenarios/metric"
 )
 
-// Bounds of the summary: CI systems cut a long one off without a word.
+// Limits of the summary: CI systems truncate a long one silently.
 const (
-	summaryRuns    = 30 // told one by one
-	summaryReasons = 3  // of each
-	summaryText    = 300
+	summaryRuns    = 30  // runs, lines or reasons listed
+	summaryReasons = 3   // reasons of each run
+	summaryText    = 300 // characters of a text
 )
 
 // Summary writes summary.md, for a CI job's summary: the outcome in one line, a table
-// of scenarios, and what failed with the command that replays it.
+// of scenarios, and the failures with the commands that replay them.
 func Summary(w io.Writer, s *model.Suite) error {
 	buf := bufio.NewWriter(w)
 	fmt.Fprintf(buf, "## %s: %d runs", s.Outcome, len(s.Runs))
@@ -44,7 +44,7 @@ func Summary(w io.Writer, s *model.Suite) error {
 	return buf.Flush()
 }
 
-// summaryFigures are the columns of the table, as far as they were measured.
+// summaryFigures are the metrics in the columns of the table.
 var summaryFigures = slices.DeleteFunc(metric.Columns(), func(m metric.Metric) bool { return !m.Summary })
 
 func summaryRows(w io.Writer, s *model.Suite) {
@@ -83,7 +83,7 @@ func summaryFigure(row model.Row, name string) string {
 	return "–"
 }
 
-// summaryUnexecuted names the lines without which verdicts were reached.
+// summaryUnexecuted lists the scenario lines that were not executed.
 func summaryUnexecuted(w io.Writer, s *model.Suite) {
 	told := 0
 	for _, row := range s.Rows {
@@ -130,7 +130,7 @@ func summaryFailures(w io.Writer, s *model.Suite) {
 	}
 }
 
-// summaryCoverage says how much the runs have met, and what none has seen.
+// summaryCoverage writes the coverage, and the sometimes claims that no run satisfied.
 func summaryCoverage(w io.Writer, s *model.Suite) {
 	for _, c := range s.Coverage {
 		fmt.Fprintf(w, "Coverage in %s: %d of %d combinations of fault, role and TCP phase.\n", code(c.World), c.Met, c.Possible)
@@ -193,7 +193,7 @@ func summaryProblems(w io.Writer, problems []model.Problem) {
 	}
 }
 
-// code is a text from outside, cut to a readable length.
+// code formats a text from outside as code, truncated to summaryText.
 func code(text string) string {
 	if runes := []rune(text); len(runes) > summaryText {
 		text = string(runes[:summaryText]) + "…"
