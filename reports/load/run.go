@@ -20,8 +20,8 @@ import (
 // Run is one stored run, with everything that could be read.
 type Run struct {
 	Dir string
-	// Written is the plan as its text says, and Plan as the run's seed has drawn its random steps; nil if it is
-	// missing or unreadable.
+	// Written is the plan as written; Plan has its random steps drawn by the run's seed. Both are
+	// nil if the plan is missing or unreadable.
 	Written, Plan *plan.Plan
 
 	Source string // the plan's text in the run's folder

@@ -72,7 +72,7 @@ func readSearch(file string) (summary.Summary, error) {
 	return summary.Read(io.LimitReader(f, resultMost))
 }
 
-// searched is a campaign over seeds.
+// searched converts the result of a campaign over seeds.
 func searched(s summary.Summary, files []string) model.Campaign {
 	c := s.Campaign
 	m := model.Campaign{Kind: s.Kind, Title: fmt.Sprintf("%d seeds from %d", c.Seeds, c.Start), Files: files, Interrupted: !s.Complete,
@@ -88,7 +88,7 @@ func searched(s summary.Summary, files []string) model.Campaign {
 	return m
 }
 
-// explored is a walk through the states of a pair.
+// explored converts the result of an explorer's walk.
 func explored(s summary.Summary, file string) model.Campaign {
 	e := s.Explore
 	m := model.Campaign{Kind: s.Kind, Title: fmt.Sprintf("every state to depth %d", e.Depth), Files: []string{file}, Shards: 1,

@@ -19,8 +19,8 @@ const (
 	traceMost    = 1 << 30 // bytes of a trace
 	scenarioMost = 1 << 20 // bytes of a scenario
 	resultMost   = 1 << 26 // bytes of a result
-	problemsMost = 10      // of one file that are reported one by one
-	eventsMost   = 1 << 16 // for which memory is reserved at once
+	problemsMost = 10      // problems of one file that are reported one by one
+	eventsMost   = 1 << 16 // events for which memory is reserved at once
 	eventLen     = 120     // bytes of a short event
 )
 
