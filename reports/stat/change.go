@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// Change is a place at which a series changed its level.
+// Change is a point at which a series changed its level.
 type Change struct {
 	At int // index of the first value of the new level
 	P  float64
 }
 
-// minSegment is the shortest level that Changes tells: with fewer points on one side
-// Pettitt's test cannot speak.
+// minSegment is the shortest level that Changes reports. With fewer points on one side
+// Pettitt's test cannot become significant.
 const minSegment = 4
 
-// Changes finds where a series changed its level: Pettitt's test (A. N. Pettitt, "A
+// Changes finds where a series changed its level. Pettitt's test (A. N. Pettitt, "A
 // non-parametric approach to the change-point problem", Applied Statistics 28, 1979)
-// says how likely chance would make the series; the place is the one that leaves the
-// least absolute deviations from the medians of both sides. Both are then searched in
-// turn (binary segmentation). A change counts if its probability is below alpha.
-// Nothing is assumed of the distribution, so that one outlier makes no change.
+// decides whether there is a change: its p-value must be below alpha. The change point
+// is the one that minimizes the absolute deviations from the medians of both sides.
+// Both sides are then searched in turn (binary segmentation). The test assumes no
+// distribution, so a single outlier is no change.
 func Changes(series []float64, alpha float64) []Change {
 	changes := segment(series, 0, alpha)
 	slices.SortFunc(changes, func(a, b Change) int { return a.At - b.At })
@@ -35,13 +35,13 @@ func segment(series []float64, offset int, alpha float64) []Change {
 	if p >= alpha {
 		return nil
 	}
-	at := parting(series)
+	at := changePoint(series)
 	changes := []Change{{offset + at, p}}
 	changes = append(changes, segment(series[:at], offset, alpha)...)
 	return append(changes, segment(series[at:], offset+at, alpha)...)
 }
 
-// pettitt is the approximate probability of such a parting in a series without a change.
+// pettitt returns the approximate p-value of Pettitt's test.
 func pettitt(series []float64) float64 {
 	n := len(series)
 	u, most := 0, 0
@@ -55,8 +55,8 @@ func pettitt(series []float64) float64 {
 	return min(1, 2*math.Exp(-6*k*k/(size*size*size+size*size)))
 }
 
-// parting is where two levels fit the series best, none shorter than minSegment.
-func parting(series []float64) int {
+// changePoint returns the index at which two levels, none shorter than minSegment, fit the series best.
+func changePoint(series []float64) int {
 	best, at := math.Inf(1), minSegment
 	for t := minSegment; t <= len(series)-minSegment; t++ {
 		if left := deviation(series[:t]) + deviation(series[t:]); left < best {
@@ -66,7 +66,7 @@ func parting(series []float64) int {
 	return at
 }
 
-// deviation is the sum of the absolute deviations from the median.
+// deviation returns the sum of the absolute deviations from the median.
 func deviation(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	middle, sum := sorted[len(sorted)/2], 0.0

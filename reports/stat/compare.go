@@ -8,24 +8,25 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// Confidence of the intervals that Summarize gives.
+// Confidence is the confidence level of the intervals that Summarize returns.
 const Confidence = 0.95
 
-// Summary is a set of repeats: the median and its confidence interval.
+// Summary is the median of a set of repeats, with its confidence interval.
 type Summary struct{ Median, Low, High float64 }
 
-// Summarize assumes nothing of the distribution. values is not empty.
+// Summarize summarizes values, of which there is at least one. It assumes no distribution. With too
+// few values for an interval Low and High are the minimum and the maximum.
 func Summarize(values []float64) Summary {
 	s := benchmath.AssumeNothing.Summary(sample(values), Confidence)
 	low, high := s.Lo, s.Hi
 	if math.IsInf(low, 0) || math.IsInf(high, 0) || math.IsNaN(low) || math.IsNaN(high) {
-		low, high = slices.Min(values), slices.Max(values) // too few for an interval
+		low, high = slices.Min(values), slices.Max(values) // too few values for an interval
 	}
 	return Summary{s.Center, low, high}
 }
 
-// MannWhitney is the probability that two sets of repeats of the same thing differ
-// as these do, by the two-sided Mann-Whitney U test.
+// MannWhitney returns the p-value of the two-sided Mann-Whitney U test: the probability that two sets
+// of identical runs differ at least as much as these.
 func MannWhitney(a, b []float64) float64 {
 	p := benchmath.AssumeNothing.Compare(sample(a), sample(b)).P
 	if math.IsNaN(p) {
@@ -38,16 +39,15 @@ func sample(values []float64) *benchmath.Sample {
 	return benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
 }
 
-// LeastP is the smallest probability that the test can give for sets of these sizes:
-// that of two sets that do not overlap, 2 / C(n+m, n).
+// LeastP is the smallest p-value that the test can give for sets of these sizes, 2 / C(n+m, n): that
+// of two sets that do not overlap.
 func LeastP(n, m int) float64 {
 	lg := func(x int) float64 { v, _ := math.Lgamma(float64(x) + 1); return v }
 	return min(1, 2*math.Exp(lg(n)+lg(m)-lg(n+m)))
 }
 
-// Holm corrects the probabilities of several tests (Holm 1979): calling those
-// different that come out below alpha is wrong in any of them with a probability of
-// at most alpha.
+// Holm corrects the p-values of several tests (Holm 1979). If all tests whose corrected value is below
+// alpha are called different, the probability that any of them is wrong is at most alpha.
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {
