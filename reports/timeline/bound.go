@@ -35,11 +35,12 @@ func (b *builder) bound(l *Lane) {
 	}
 }
 
-// mergeMarks merges neighbouring marks of one tone, at growing distances until they are few enough.
+// mergeMarks merges neighbouring marks of the same tone. It doubles the merge distance until there
+// are at most maxMarks.
 func mergeMarks(marks []Mark) []Mark {
 	for near := At(1000); ; near *= 2 {
 		var merged []Mark
-		last := map[string]int{} // of a tone
+		last := map[string]int{} // index of the latest mark of each tone
 		for _, m := range marks {
 			i, ok := last[m.Tone]
 			if ok && m.At-merged[i].At < near && (m.RST == 0) == (merged[i].RST == 0) {
@@ -60,7 +61,7 @@ func mergeMarks(marks []Mark) []Mark {
 	}
 }
 
-// mergeSpans merges runs of short spans into one with their number.
+// mergeSpans merges runs of short spans into one each, with their number.
 func mergeSpans(spans []Span) []Span {
 	for near := At(1000); ; near *= 2 {
 		var merged []Span
@@ -96,7 +97,7 @@ func worse(a, b string) string {
 	return ""
 }
 
-// thin divides a curve into equal intervals, and keeps the lowest and the highest point of each.
+// thin divides a curve into equal intervals and keeps the lowest and the highest point of each.
 func thin(c *Curve) {
 	stretches := maxPoints / 2
 	n := len(c.At)

@@ -10,7 +10,7 @@ import (
 	"baton/impl/trace"
 )
 
-// Build lays out the events of one run, which are sorted by time.
+// Build lays out the events of one run. They must be sorted by time.
 func Build(events []trace.Event) Run {
 	if len(events) == 0 {
 		return Run{}
@@ -26,8 +26,8 @@ func Build(events []trace.Event) Run {
 	return b.run
 }
 
-// Start is the instant that times of a Run count from: that of the first step, or of
-// the first event where there is none.
+// Start is the instant from which the times of a Run count: the first step, or the first event if
+// there is no step.
 func Start(events []trace.Event) clock.Instant {
 	if i := slices.IndexFunc(events, func(e trace.Event) bool { return e.Step != nil }); i >= 0 {
 		return events[i].At
@@ -40,15 +40,15 @@ type builder struct {
 	axis
 	run   Run
 	lanes map[laneKey]*Lane
-	open  map[laneKey]Span // spans that go on
+	open  map[laneKey]Span // spans that have not ended
 
 	faults  faults
 	gates   map[string]*gates
 	leases  map[string]*Span
 	totals  map[string]totals
 	waits   map[string][]Span
-	tuples  map[string]string // of a session that was lost, by its flow
-	dropped int               // RSTs beyond those that are kept
+	tuples  map[string]string // damaged sessions by their tuple
+	dropped int               // number of RSTs beyond maxRSTs
 }
 
 // laneKey identifies a lane.
@@ -74,7 +74,7 @@ func (b *builder) turn(kind, of, name string, next Span) {
 		}
 		last.To = next.From
 		delete(b.open, key)
-		// Gates are told one by one, all at the same instant.
+		// Gates are reported one by one at the same instant; keep only the last state.
 		if l := b.lane(kind, of, name); kind != Gates || last.To > last.From {
 			l.Spans = append(l.Spans, last)
 		}
@@ -161,7 +161,7 @@ func (b *builder) cut(format string, args ...any) {
 	b.run.Cut = append(b.run.Cut, fmt.Sprintf(format, args...))
 }
 
-// order of the kinds of lanes: those of one node stand together.
+// order is the order of the kinds of lanes. The lanes of one node are grouped.
 var order = []string{Faults, Steps, Stalls, Forwarder, RSTLane, RoleLane, Gates, BFD, Sync, Lease, Announced, Damage, Goodput, Connects, Latency, Gaps}
 
 func compareLanes(a, b Lane) int {

@@ -12,9 +12,9 @@ import (
 
 // Kinds of failovers.
 const (
-	Takeover = "takeover" // of a role whose owner is lost
-	Handover = "handover" // of a role whose owner gives it away
-	Seizure  = "seizure"  // of a role whose owner has it still
+	Takeover = "takeover" // the MASTER is lost
+	Handover = "handover" // the MASTER hands its role over
+	Seizure  = "seizure"  // the other node becomes MASTER while the MASTER still has the role
 )
 
 const (
@@ -50,8 +50,8 @@ func causeOf(e trace.Event, masters map[string]bool) (cause, bool) {
 	return cause{}, false
 }
 
-// failovers lists the changes of the MASTER: a cause, and then the other node's claim, unless
-// another fault hits that node first.
+// failovers lists the changes of the MASTER: each has a cause and then the other node's claim. A fault
+// that hits the other node first ends it.
 func failovers(a axis, events []trace.Event) []Failover {
 	var found []Failover
 	masters := map[string]bool{}
@@ -62,7 +62,7 @@ func failovers(a axis, events []trace.Event) []Failover {
 			pending = &c
 		}
 		if f := e.Fault; f != nil && f.Phase == "begin" && pending != nil && fault.Ends(f.Verb) && !slices.Contains(f.Hosts, pending.from) {
-			pending = nil // the other is gone too
+			pending = nil // the other node is lost too
 		}
 		r := e.Role
 		if r == nil || r.From == r.To {
@@ -85,8 +85,8 @@ func failovers(a axis, events []trace.Event) []Failover {
 	return found
 }
 
-// seized is the cause if a node becomes MASTER while another is: its claim, which a damaged trace may
-// lack. It is nil if no other node is MASTER.
+// seized returns the cause if a node becomes MASTER while another is MASTER, else nil. It begins with
+// the node's claim, or with the event itself if the trace lacks the claim.
 func seized(e trace.Event, masters map[string]bool, claims map[string]clock.Instant) *cause {
 	at, ok := claims[e.Node]
 	if !ok {
@@ -116,7 +116,7 @@ func newFailover(a axis, events []trace.Event, c cause, to string, won int) Fail
 		s.end("yield", s.role(c.from, yielding), c.from+" gives the role away")
 	}
 	s.end("gate", s.role(to, claiming), to+" claims: its gates are open")
-	s.end("install", s.lease(), "what was received has taken hold, the epoch is raised, the lease is written")
+	s.end("install", s.lease(), "the received entries are applied, the epoch is raised, the lease is written")
 	s.end("forward", s.won, to+" is MASTER and forwards")
 	s.end("announce", s.announced(), "first gratuitous ARP")
 	s.end("first packet", first, "first answer to a client")
@@ -136,8 +136,8 @@ func newFailover(a axis, events []trace.Event, c cause, to string, won int) Fail
 type stages struct {
 	events     []trace.Event
 	from       clock.Instant // of the cause
-	won        clock.Instant // when the new MASTER became it
-	until      clock.Instant // when it ceased to be, or what follows belongs to it no more
+	won        clock.Instant // when the node became MASTER
+	until      clock.Instant // end of the events that belong to the failover
 	to         string        // the new MASTER
 	start, now clock.Instant
 	parts      []part
@@ -197,10 +197,11 @@ func (s *stages) detected() clock.Instant {
 	return at
 }
 
-// packetsAfter is how long after the new MASTER's claim a packet still belongs to the failover.
+// packetsAfter is how long after a node became MASTER a packet still belongs to the failover.
 const packetsAfter = clock.Instant(10e9)
 
-// lost is when the next fault hit the new MASTER, at most packetsAfter after its claim.
+// lost is when the new MASTER lost the role again or was hit by a fault, at most packetsAfter after it
+// became MASTER.
 func (s *stages) lost() clock.Instant {
 	mine := map[string]bool{s.to: true}
 	for _, e := range s.events {
@@ -214,9 +215,9 @@ func (s *stages) lost() clock.Instant {
 	return s.won + packetsAfter
 }
 
-// packets returns the last answer to a client before the change and the first one after it, of a UDP
-// probe with a gap, or else of the frames at the client edge. TCP sessions do not count: they wait
-// for their own timers.
+// packets returns the last answer to a client before the change and the first one after it: of a UDP
+// probe with a gap, or, without one, of the frames at the client edge. TCP sessions do not count,
+// because they wait for their retransmission timers.
 func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 	for _, e := range s.events {
 		if g := e.Gap; g != nil && g.Proto == "udp" && g.From <= s.won && g.To >= c.at && g.To <= s.until {
@@ -232,7 +233,7 @@ func (s *stages) packets(c cause) (last, first clock.Instant, probe string) {
 		return e.Forwarder != nil && e.At >= c.at && e.At <= s.until && e.Node == s.to && e.Forwarder.From == c.from && e.Forwarder.Edge == lab.Clients
 	})
 	if i < 0 {
-		return c.at, 0, "no traffic tells"
+		return c.at, 0, "no traffic shows it"
 	}
 	return s.events[i].Forwarder.Last, s.events[i].At, "frames at the client edge"
 }

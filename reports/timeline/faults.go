@@ -61,7 +61,7 @@ func (b *builder) effect(at At, f *trace.Fault) {
 	}
 }
 
-// undo ends the spans of the faults that another undoes: those with a common host or direction.
+// undo ends the spans of the faults that another one undoes: those with a common host or direction.
 func (b *builder) undo(at At, f *trace.Fault) {
 	l := b.lane(Faults, "", "")
 	for _, id := range sortedKeys(b.faults) {

@@ -8,14 +8,14 @@ import (
 	"baton/impl/trace"
 )
 
-// Trips are the round trips of a traffic line, by stretches in which answers came.
+// Trips are the round trips of a traffic line, by stretches of time.
 type Trips struct {
-	Every At     `json:"every"` // how long a stretch is
+	Every At     `json:"every"` // length of a stretch
 	Of    []Trip `json:"of"`    // by time; a stretch without an answer is absent
 }
 
-// Trip is the percentiles of one stretch, in milliseconds. Of one that was merged they are
-// the worst of its parts.
+// Trip has the percentiles of one stretch, in milliseconds. In a merged stretch they are the worst of
+// its parts.
 type Trip struct {
 	At      At      `json:"at"` // its begin
 	Answers int     `json:"n"`
@@ -25,9 +25,9 @@ type Trip struct {
 	Max     float64 `json:"max"`
 }
 
-// Table is latency over time for reading.
+// Table is latency over time as a table.
 type Table struct {
-	Every At       `json:"every"` // how long a row is
+	Every At       `json:"every"` // length of a row
 	Lines []string `json:"lines"` // of traffic
 	Rows  []Row    `json:"rows"`
 }
@@ -36,13 +36,13 @@ type Table struct {
 type Row struct {
 	At    At     `json:"at"`
 	What  string `json:"what,omitempty"` // faults and role changes in it
-	Trips []Trip `json:"trips"`          // of each line, without Answers where none came
+	Trips []Trip `json:"trips"`          // by line; Answers is 0 if there were none
 }
 
-// rowsMost is how many rows a Table has at most.
+// rowsMost is the maximum number of rows of a Table.
 const rowsMost = 48
 
-// latency takes what totals say of round trips.
+// latency adds the round trips in totals.
 func (b *builder) latency(t *trace.Totals) {
 	if len(t.Latency) == 0 {
 		return
@@ -56,7 +56,7 @@ func (b *builder) latency(t *trace.Totals) {
 	}
 }
 
-// add appends a stretch, or merges it with the last if it does not lie behind that.
+// add appends a stretch, or merges it into the last one if the two overlap.
 func (t *Trips) add(trip Trip) {
 	if n := len(t.Of); n > 0 && trip.At < t.Of[n-1].At+t.Every {
 		t.Of[n-1].take(trip)
@@ -70,7 +70,7 @@ func (t *Trip) take(other Trip) {
 	t.P50, t.P90, t.P99, t.Max = max(t.P50, other.P50), max(t.P90, other.P90), max(t.P99, other.P99), max(t.Max, other.Max)
 }
 
-// fewer merges stretches until at most that many are left.
+// fewer merges stretches until at most most are left.
 func (t *Trips) fewer(most int) *Trips {
 	every := stretch(t.Of[len(t.Of)-1].At-t.Of[0].At+t.Every, most)
 	merged := &Trips{Every: every}
@@ -81,7 +81,8 @@ func (t *Trips) fewer(most int) *Trips {
 	return merged
 }
 
-// stretch is the shortest round length that divides a time into at most that many stretches.
+// stretch returns the shortest round length (1, 2 or 5 times a power of ten) that divides a time into
+// at most most stretches.
 func stretch(of At, most int) At {
 	for unit := At(trace.LatencyStretch.Microseconds()); ; unit *= 10 {
 		for _, every := range []At{unit, 2 * unit, 5 * unit} {
@@ -92,7 +93,7 @@ func stretch(of At, most int) At {
 	}
 }
 
-// floor is the last multiple of a length that is not behind a time.
+// floor rounds a time down to a multiple of a length.
 func floor(at, every At) At {
 	if at < 0 {
 		return -((-at + every - 1) / every) * every
@@ -100,7 +101,7 @@ func floor(at, every At) At {
 	return at / every * every
 }
 
-// latencyTable tells the latency of all lines by rows of one length.
+// latencyTable returns the latency of all lines in rows of equal length.
 func latencyTable(r *Run) *Table {
 	var lanes []Lane
 	for _, l := range r.Lanes {
@@ -129,7 +130,7 @@ func latencyTable(r *Run) *Table {
 	return t
 }
 
-// meanwhile is which faults began and who became MASTER in a stretch.
+// meanwhile lists the faults that began and the nodes that became MASTER in a stretch.
 func meanwhile(r *Run, from, to At) string {
 	var said []string
 	for _, l := range r.Lanes {

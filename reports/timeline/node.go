@@ -74,8 +74,8 @@ func (b *builder) gate(at At, node string, g *trace.Gate) {
 }
 
 // blocking lists the closed gates that keep the node from claiming. A claim needs links, dataplane,
-// targets and arbiter. It also needs a grant, or else that there is no other MASTER, that the recovery
-// delay is over, and that the table is in sync or no node can complete it.
+// targets and arbiter. Without a grant it also needs that there is no other MASTER, that the
+// recovery delay has passed, and that the table is in sync or no node can complete it.
 func (g *gates) blocking() []string {
 	closed := func(names ...string) (list []string) {
 		for _, name := range names {
@@ -124,7 +124,7 @@ func (c *Curve) add(at At, v float64) {
 	c.At, c.Values = append(c.At, at), append(c.Values, v)
 }
 
-// lease lengthens the span in which a node may forward, or ends it.
+// lease extends the span in which a node may forward, or ends it.
 func (b *builder) lease(at At, node string, until At) {
 	if b.leases == nil {
 		b.leases = map[string]*Span{}

@@ -37,7 +37,7 @@ type Run struct {
 
 // Kinds of lanes, in the order in which they are drawn.
 const (
-	Faults    = "faults"    // spans: what the world did, until it was undone; marks: what has no end
+	Faults    = "faults"    // spans: faults until they are undone; marks: faults without an undo
 	Steps     = "steps"     // marks: the steps of the scenario
 	Stalls    = "stalls"    // spans: the host stood still
 	Forwarder = "forwarder" // of an edge and VIP; spans: the node that carries its packets
@@ -94,8 +94,8 @@ type Mark struct {
 	Tone string `json:"tone,omitempty"`
 	// Count is the number of events that were merged into it, 0 for a single one.
 	Count int `json:"count,omitempty"`
-	// RST is the first of the mark's RSTs, counted from 1 into Run.RSTs; 0 if it has
-	// none. Of those that follow at the same edge, Count in all belong to it.
+	// RST is the number of the mark's first RST in Run.RSTs, from 1; 0 if it has none. The mark
+	// stands for Count RSTs of the same edge, this one and those that follow.
 	RST int `json:"rst,omitempty"`
 }
 
@@ -107,19 +107,19 @@ type Curve struct {
 	Values []float64 `json:"values"`
 }
 
-// RST is a TCP segment with RST set, with all that is known of it.
+// RST is a TCP RST with its attribution.
 type RST struct {
 	At     At     `json:"at"`
 	Edge   string `json:"edge"`
 	Flow   string `json:"flow"`
-	Sender string `json:"sender"` // whose frame it was here
-	Origin string `json:"origin"` // who made it
-	LB     string `json:"lb"`     // that it passed or came from
-	Role   string `json:"role"`   // of that node, then
-	Entry  string `json:"entry"`  // how its table knew the flow
-	Fault  string `json:"fault"`  // the last before it
+	Sender string `json:"sender"` // host that sent the captured frame
+	Origin string `json:"origin"` // host that created the RST
+	LB     string `json:"lb"`     // load balancer that forwarded or created it
+	Role   string `json:"role"`   // role of that load balancer at the time
+	Entry  string `json:"entry"`  // origin of its table entry for the flow
+	Fault  string `json:"fault"`  // latest fault before it
 	Seq    uint32 `json:"seq"`
-	// Session is the session that the traffic generator lost by it, "" if unknown.
+	// Session is the session that the RST damaged, "" if unknown.
 	Session string `json:"session,omitempty"`
 }
 
@@ -130,13 +130,13 @@ type Failover struct {
 	To    string  `json:"to"`
 	Cause string  `json:"cause"` // crash lb1, handover lb1
 	At    At      `json:"at"`    // of the cause
-	Total At      `json:"total"` // from the first stage's begin to the last one's end
+	Total At      `json:"total"` // from the begin of the first stage to the end of the last
 	Probe string  `json:"probe"` // the source of first and last packet
 	Steps []Stage `json:"steps"`
 }
 
-// Stage is a part of a failover. The stages follow each other without a gap: their
-// times add up to the total and their shares to 1.
+// Stage is a part of a failover. There are no gaps between stages: their times add up to the total
+// and their shares to 1.
 type Stage struct {
 	Name  string  `json:"name"` // detection or yield, gate, install, forward, announce, first packet
 	From  At      `json:"from"`

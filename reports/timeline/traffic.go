@@ -54,8 +54,8 @@ func (b *builder) gap(g *trace.Gap) {
 	b.waits[g.Name] = append(b.waits[g.Name], Span{From: b.at(g.From), To: b.at(g.To), Count: 1})
 }
 
-// finishGaps draws the flows of a line that waited at the same time as one span:
-// from the first that waited to the last that was answered.
+// finishGaps draws overlapping waits of a line's flows as one span, from the begin of the first to the
+// end of the last.
 func (b *builder) finishGaps() {
 	for _, name := range sortedKeys(b.waits) {
 		waits := b.waits[name]
@@ -85,7 +85,7 @@ func (b *builder) finishGaps() {
 	}
 }
 
-// damages are the events of a flow that harm a client, and how they read.
+// damages maps the events that harm a client to their description.
 var damages = map[string]string{
 	trace.TrafficLost: "lost", trace.TrafficCorrupt: "answered with wrong bytes",
 	trace.TrafficMoved: "answered by another backend", trace.TrafficFailed: "not established",

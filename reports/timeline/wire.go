@@ -43,8 +43,8 @@ func (b *builder) rst(at At, r *trace.RST) {
 	b.mark(RSTLane, r.Edge, "", mark)
 }
 
-// nameSessions tells which session each RST ended: at the client edge the flow of
-// the segment is that of a session, one way or the other.
+// nameSessions sets the session that each RST damaged. At the client edge a RST has the tuple of a
+// session, in either direction.
 func (b *builder) nameSessions() {
 	for i := range b.run.RSTs {
 		r := &b.run.RSTs[i]
@@ -54,7 +54,7 @@ func (b *builder) nameSessions() {
 	}
 }
 
-// reversed is the other direction of a flow: "tcp A>B" becomes "tcp B>A".
+// reversed returns a flow in the other direction: "tcp A>B" becomes "tcp B>A".
 func reversed(flow string) string {
 	proto, ends, ok := strings.Cut(flow, " ")
 	from, to, ok2 := strings.Cut(ends, ">")
