@@ -21,10 +21,10 @@ import (
 // sentenceMost bounds a sentence of an answer, in characters.
 const sentenceMost = 400
 
-// answer describes the failure of a run in the sentences that a reader needs first: the
-// damage to clients, its time, the node that caused it and the latest fault; without damage
-// the check that failed first. alike is the same text without times and counts, equal for
-// runs with the same failure. Both are empty if nothing failed.
+// answer describes the failure of a run in a few sentences: the damage to clients, its time, the
+// node that caused it and the latest fault; without damage, the check that failed first. alike is
+// the cause without times and counts, equal for runs with the same failure. Both are empty if
+// nothing failed.
 func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	if v.Verdict != check.Fail && v.Verdict != check.Inconclusive {
 		return nil, ""
@@ -64,7 +64,8 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	return sentences, a.cause()
 }
 
-// led is the cause of the damage in the first sentence, or else of the first failed check.
+// led returns the cause of the damage in the first sentence, or, without damage, of the first failed
+// check.
 func (a answering) led() (cause.Cause, bool) {
 	for _, d := range damages {
 		if _, failed := a.of(d.check); !failed {
@@ -86,7 +87,7 @@ func (a answering) led() (cause.Cause, bool) {
 		return cause.Of(a.events, cause.Harm{Kind: cause.Uncaught})
 	}
 	if c, failed := a.of("corrupt"); failed && c.Failed != nil {
-		// A flow that gets the answers to another has a gap too, which may begin earlier.
+		// A flow that gets another flow's answers also has a gap, which may begin earlier.
 		if found, ok := cause.Of(a.events, cause.Harm{From: c.Failed.From, To: c.Failed.To, Kind: cause.Mixed}); ok {
 			return found, true
 		}
@@ -194,7 +195,7 @@ func headline(c check.Check) string {
 	return c.Name + ": " + c.Detail
 }
 
-// cause is the first failure of the sentences, and the fault before it.
+// cause names the first failure in the sentences and the fault before it.
 func (a answering) cause() string {
 	for _, d := range damages {
 		if _, failed := a.of(d.check); !failed {

@@ -45,13 +45,13 @@ func build(found load.Found, visit Visit) *model.Suite {
 	return s
 }
 
-// gathered is what is kept of a run after its trace was read.
+// gathered is the part of a run that is kept after its trace was read.
 type gathered struct {
 	model.Run
 	key       rowKey
 	claims    []claim
-	cells     []coverage.Cell  // the combinations that a conclusive run had
-	sometimes []check.Sometime // likewise
+	cells     []coverage.Cell  // covered combinations; only of a conclusive run
+	sometimes []check.Sometime // only of a conclusive run
 	doc       string
 	plan      string // digest of the plan
 	control   []string
@@ -60,7 +60,7 @@ type gathered struct {
 	problems  []model.Problem
 }
 
-// gather reads the runs, one for each core at a time.
+// gather reads the runs in parallel, one per core.
 func gather(dirs []string, visit Visit) []gathered {
 	runs := make([]gathered, len(dirs))
 	next := make(chan int)

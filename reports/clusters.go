@@ -35,7 +35,7 @@ func largestDamage(run *load.Run) []evidence.Cluster {
 	return clusters[:min(len(clusters), clustersShown)]
 }
 
-// clusters describes each of them in a line.
+// clusters describes each cluster in a line.
 func clusters(run *load.Run, damage []evidence.Cluster) []page.Cluster {
 	a := answering{start: timeline.Start(run.Events), events: run.Events}
 	var list []page.Cluster

@@ -30,7 +30,7 @@ func cover(s *model.Suite, runs []gathered) {
 	}
 }
 
-// covered compares the cells that a world has met with the possible ones.
+// covered compares the cells that were reached in a world with the possible ones.
 func covered(world string, met map[coverage.Cell]int) model.Coverage {
 	c := model.Coverage{World: world, Cells: []model.Cell{}, Holes: []model.Cell{}}
 	var seen []coverage.Cell

@@ -93,8 +93,8 @@ func storedVerdict(run *load.Run, now check.Verdict, only string) *model.Stored 
 	return s
 }
 
-// changed lists the checks whose verdict differs now. Checks of the same name are compared in their
-// order, since line numbers may refer to another file.
+// changed lists the checks whose verdict has changed. Checks of the same name are compared in order,
+// because line numbers may refer to another file.
 func changed(was, now []check.Check) []string {
 	before, after := byName(was), byName(now)
 	var list []string
@@ -155,8 +155,8 @@ func claims(p *plan.Plan, world string) []claim {
 	return list
 }
 
-// replay is the command that repeats the run: the run's own, or one made from the trace. p is nil if
-// no plan was kept.
+// replay returns the command that repeats the run: its original command line, or one derived from the
+// trace. p is nil if no plan was kept.
 func replay(m trace.Meta, p *plan.Plan, dir string) string {
 	words := replayWords(m, p, dir)
 	if m.World == plan.Netns {

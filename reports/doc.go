@@ -1,5 +1,5 @@
-// Package reports renders stored runs. Build reads runs, judges them again
-// with the checkers of today, and sums up; Table and the subpackages write the result.
-// It never runs a scenario or changes a stored run; the command line and the suite
-// call it.
+// Package reports renders stored runs. Build reads runs, judges them again with
+// the current checks, and summarizes them; Table and the subpackages write the
+// result. It never runs a scenario or changes a stored run. The command line and
+// the suite call it.
 package reports

@@ -23,13 +23,13 @@ import (
 const (
 	logsOfNode = 15
 	logsAround = 500 * time.Millisecond
-	logMost    = 64 << 20 // bytes of a log that are read
-	logLine    = 64 << 10 // bytes of one line
-	logShown   = 300      // characters of it that are shown
+	logMost    = 64 << 20 // maximum bytes read of a log
+	logLine    = 64 << 10 // maximum bytes of a line
+	logShown   = 300      // maximum characters shown of a line
 )
 
-// logs returns the lines around the focus. The offset of a capture converts their wall clock to the
-// trace's time axis, so without a capture there are none.
+// logs returns the log lines around the focus. Their wall clock times are converted to the trace's
+// time axis by the offset of a capture, so without a capture there are none.
 func logs(run *load.Run) (list []page.Said, problems []model.Problem) {
 	i := slices.IndexFunc(run.Evidence.Files, func(f evidence.File) bool { return f.Kind == evidence.Capture && f.Offset != 0 })
 	if i < 0 {

@@ -14,7 +14,7 @@ import (
 	"baton/scenarios/stored"
 )
 
-// StoredFile is a stored report. A folder may have it instead of the runs.
+// StoredFile is the name of a stored report, which a folder may have instead of the runs.
 const StoredFile = "report.json"
 
 // storedMax limits its size in bytes.
@@ -52,8 +52,8 @@ func Open(dir string) (*model.Suite, error) {
 	return &s, nil
 }
 
-// Figured reduces a report to its figures, which a baseline needs. The result is small enough to be
-// committed.
+// Figured reduces a report to the figures that a baseline needs. The result is small enough to
+// commit.
 func Figured(s *model.Suite) *model.Suite {
 	rows := slices.Clone(s.Rows)
 	for i := range rows {

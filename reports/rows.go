@@ -166,7 +166,7 @@ func limits(metric string, of []int, runs []gathered) []model.Limit {
 	return list
 }
 
-// sortRows sorts the rows by name and corrects the runs' references to them.
+// sortRows sorts the rows by name and updates the runs' references to them.
 func sortRows(s *model.Suite) {
 	order := make([]int, len(s.Rows))
 	for i := range order {

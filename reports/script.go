@@ -8,7 +8,7 @@ import (
 	"baton/reports/timeline"
 )
 
-// script is the scenario of a run line by line, with the time at which each step began.
+// script returns the lines of a run's scenario, with the time at which each step began.
 func script(run *load.Run) []page.Line {
 	if run.Plan == nil {
 		return nil

@@ -63,8 +63,8 @@ func Table(w io.Writer, s *model.Suite) error {
 	return nil
 }
 
-// NotExecuted is the remark beside a verdict if some lines of the scenario were not executed, "" if
-// all were.
+// NotExecuted returns the remark beside a verdict about lines of the scenario that were not executed,
+// "" if all were.
 func NotExecuted(lines []string) string {
 	switch len(lines) {
 	case 0:
@@ -75,7 +75,8 @@ func NotExecuted(lines []string) string {
 	return fmt.Sprintf(" (%d lines not executed)", len(lines))
 }
 
-// tell prints the reasons of a run below its line.
+// tell prints the answer and the reasons of a run, its stored verdict if that differs, and how to
+// repeat it.
 func tell(w io.Writer, row model.Row, run model.Run) {
 	name := fmt.Sprintf("%s (%s)", sanitize.Terminal(row.Scenario), sanitize.Terminal(row.World))
 	for _, sentence := range run.Answer {
@@ -130,7 +131,7 @@ func kept(p model.Problem) string {
 	return "; kept: " + sanitize.Terminal(p.Kept)
 }
 
-// Figures are the table's columns in words, for those that were measured.
+// Figures returns the measured columns of the table as text.
 func Figures(m check.Metrics) []string {
 	var figures []string
 	for _, c := range columns {
@@ -141,7 +142,7 @@ func Figures(m check.Metrics) []string {
 	return figures
 }
 
-// cell is a metric as the table shows it: "–" where it was not measured.
+// cell formats a metric for the table; "–" if it was not measured.
 func cell(m map[string]float64, name string) string {
 	value, ok := m[name]
 	if !ok {

@@ -17,7 +17,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// How many flows of each difference a page shows, and of those that are the same.
+// Numbers of flows that a page shows of each difference, and of those that are the same.
 const (
 	flowsOfDifference = 12
 	flowsAlike        = 5
@@ -28,15 +28,15 @@ type sideTable struct {
 	node  string
 	file  *evidence.File // nil if there is none
 	flows map[string]evidence.Flow
-	order []string // its flows, as the file has them
+	order []string // its flows in the order of the file
 	// damaged says that the rest of the file cannot be read.
 	damaged bool
 }
 
-// whole reports whether what the file lacks was not in the node's table either.
+// whole reports whether the file has the complete table of the node.
 func (t sideTable) whole() bool { return t.file != nil && len(t.file.Cut) == 0 && !t.damaged }
 
-// tables sets the connection tables of both nodes side by side, nil if none was kept.
+// tables compares the connection tables of both nodes, nil if none was kept.
 func tables(run *load.Run) (*page.Tables, []model.Problem) {
 	var sides []sideTable
 	var problems []model.Problem
@@ -75,7 +75,7 @@ func readSide(run *load.Run, node string) (sideTable, []model.Problem) {
 	return side, nil
 }
 
-// about says of which moment a table is, or why there is none.
+// about says when a table was read, or why there is none.
 func about(run *load.Run, side sideTable) page.NodeTable {
 	t := page.NodeTable{Node: side.node}
 	if side.file != nil {
@@ -95,7 +95,7 @@ func about(run *load.Run, side sideTable) page.NodeTable {
 	return t
 }
 
-// comparing holds the tables of both nodes against each other.
+// comparing compares the tables of both nodes.
 type comparing struct {
 	*page.Tables
 	sides []sideTable
@@ -130,8 +130,8 @@ func (c *comparing) compare() {
 	}
 }
 
-// say tells of the flows of one kind: how many, how many of them came to harm, and the first,
-// before the others those that did.
+// say adds the flows of one kind: a sentence with how many there are and how many of them broke for
+// the client, and rows for the first most of them, broken ones first.
 func (c *comparing) say(all []string, is func(string) bool, tone string, most int, sentence string) {
 	of := slices.DeleteFunc(slices.Clone(all), func(flow string) bool { return !is(flow) })
 	if len(of) == 0 {
@@ -164,7 +164,7 @@ func (c *comparing) unharmed(flow string) int {
 	return 1
 }
 
-// entry is what a node knows of a flow, but for how long it lasts.
+// entry formats a node's entry of a flow without its remaining lifetime; "" if it has none.
 func entry(t sideTable, flow string) string {
 	f, ok := t.flows[flow]
 	if !ok {
@@ -173,7 +173,7 @@ func entry(t sideTable, flow string) string {
 	return strings.TrimSpace(f.State + " " + f.Reply)
 }
 
-// harmOf is what clients suffered, by the tuple of the flow in the client's direction.
+// harmOf returns the damage to clients by the flow's tuple as the client sends it.
 func harmOf(events []trace.Event) map[string]string {
 	harm := map[string]string{}
 	for _, e := range events {

@@ -97,7 +97,7 @@ type Beside struct {
 	Logs   []Said  `json:"logs,omitempty"`   // around the largest damage
 	// Clusters holds the damage of the run, the largest first.
 	Clusters []Cluster `json:"clusters,omitempty"`
-	Tables   *Tables   `json:"tables,omitempty"` // at the begin of the largest damage, or at the end of the run
+	Tables   *Tables   `json:"tables,omitempty"` // at the start of the largest damage, or at the end of the run
 }
 
 // Pack compresses a run's time axis and the data beside it, to hold many runs in memory.

@@ -66,7 +66,7 @@ func plainly(d Data) plainPage {
 	return p
 }
 
-// Near returns the packets around the begin of a cluster.
+// Near returns the packets around the start of a cluster.
 func (c plainCause) Near(of Cluster) []Frame {
 	var near []Frame
 	for _, f := range c.Drawn.Frames {

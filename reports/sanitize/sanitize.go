@@ -1,5 +1,5 @@
-// Package sanitize makes texts from outside harmless where they are shown: traces come
-// from other machines, and a report is read in terminals, browsers and pull requests.
+// Package sanitize makes texts from outside safe to show. Traces come from other machines, and a
+// report is read in terminals, browsers and pull requests.
 package sanitize
 
 import (
@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// Terminal makes a text from a trace harmless to a terminal: control and formatting
-// characters, which can move the cursor, change colours or turn the direction of
-// writing, become "�", and line ends spaces.
+// Terminal makes a text safe for a terminal. Control and formatting characters, which can move the
+// cursor, change colours or reverse the writing direction, become "�"; line ends and tabs become
+// spaces.
 func Terminal(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -22,8 +22,8 @@ func Terminal(text string) string {
 	}, text)
 }
 
-// Code is a text as a code span of Markdown, in a table too: nothing in it is markup,
-// HTML, a link or a mention.
+// Code formats a text as a Markdown code span, also inside a table. Nothing in it is interpreted as
+// markup, HTML, a link or a mention.
 func Code(text string) string {
 	text = strings.NewReplacer("`", "'", "|", `\|`).Replace(Terminal(text))
 	if strings.TrimSpace(text) == "" {

@@ -33,8 +33,7 @@ type History struct {
 	Inconclusive int      `json:"inconclusive"`
 	Skipped      int      `json:"skipped"`
 	FlakeRate    float64  `json:"flake_rate"`
-	// Red is the first failed run since the last passing one, over all runs; nil if none has
-	// failed since.
+	// Red is the first failed run after the last passing one, over all runs; nil if there is none.
 	Red *Run `json:"red_since,omitempty"`
 	// Runs are the last runs, oldest first. Of is the number of all runs.
 	Runs []Run `json:"runs"`

@@ -24,7 +24,7 @@ var indexPage = template.Must(template.New("index").Funcs(template.FuncMap{
 	"percent": func(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) },
 }).Parse(indexText))
 
-// count returns the number of scenarios with a verdict.
+// count is the number of scenarios with a verdict.
 type count struct {
 	Verdict string
 	N       int
