@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestAPI: others import this package, so that a change of its exported identifiers is
-// made on purpose, in a commit that changes testdata/api.txt too.
+// TestAPI: others import this package, so a change of its exported identifiers must be
+// deliberate: the commit also changes testdata/api.txt.
 func TestAPI(t *testing.T) {
 	const golden = "testdata/api.txt"
 	api := exported(t)
@@ -83,7 +83,7 @@ func exported(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// declarations are those of a printed API, whatever file they stand in.
+// declarations returns the declarations of a printed API, regardless of their files.
 func declarations(api []byte) map[string]bool {
 	set := map[string]bool{}
 	for d := range strings.SplitSeq(string(api), "\n\n") {

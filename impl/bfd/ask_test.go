@@ -38,8 +38,8 @@ func (r *rig) final() {
 	r.receive(p)
 }
 
-// One Poll Sequence follows another, each on the periodic packets, and each Final says
-// that the peer has heard a packet which left no earlier than the first Poll of its own.
+// One Poll Sequence follows another, each on the periodic packets. Each Final proves that
+// the peer has heard a packet that left no earlier than the first Poll of its sequence.
 func TestAskingIsOneSequenceAfterAnother(t *testing.T) {
 	r, first := asking(t)
 	if got := r.s.Acknowledged(); got >= first {
@@ -55,15 +55,14 @@ func TestAskingIsOneSequenceAfterAnother(t *testing.T) {
 		t.Errorf("the next Poll comes after %v, want it on the next periodic packet", wait)
 	}
 	r.receive(peerPacket(Up))
-	r.poll() // the sequence goes on
+	r.poll() // the sequence continues
 	r.final()
 	if got := r.s.Acknowledged(); got != second {
 		t.Errorf("acknowledged %v: the Final may answer any Poll of the sequence, the first of which left at %v", got, second)
 	}
 }
 
-// A Final that nobody asked for acknowledges nothing, and no more than one sequence ends
-// by each.
+// An unsolicited Final acknowledges nothing, and each Final ends at most one sequence.
 func TestAFinalAcknowledgesItsSequenceAlone(t *testing.T) {
 	r, first := asking(t)
 	r.final()
@@ -73,8 +72,8 @@ func TestAFinalAcknowledgesItsSequenceAlone(t *testing.T) {
 	}
 }
 
-// A session that is not Up, or in Demand mode, does not ask, and one that has ceased to
-// ask ends with the sequence that runs.
+// A session that is not Up, or is in Demand mode, does not ask. One that stops asking
+// completes the current sequence.
 func TestWhoDoesNotAsk(t *testing.T) {
 	r, _ := asking(t)
 	r.s.SetAsking(false)
@@ -101,7 +100,7 @@ func TestWhoDoesNotAsk(t *testing.T) {
 	}
 }
 
-// What a change announces settles by the Final that asking would have waited for.
+// A change takes effect by the Final of the sequence that asking has begun.
 func TestAskingDoesNotHoldUpAnotherSequence(t *testing.T) {
 	r, _ := asking(t)
 	mustSet(t, r, 80*ms, 50*ms)
@@ -113,7 +112,7 @@ func TestAskingDoesNotHoldUpAnotherSequence(t *testing.T) {
 	wantInterval(t, r, 80*ms)
 }
 
-// The owner sees that the peer polls, until its next packet does not.
+// The owner sees that the peer polls, until a packet of the peer does not.
 func TestAPollOfThePeerIsSeen(t *testing.T) {
 	r := newRig(t)
 	r.up()

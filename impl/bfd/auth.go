@@ -16,7 +16,7 @@ const (
 	AuthSimplePassword
 	AuthKeyedMD5
 	AuthMeticulousKeyedMD5
-	AuthKeyedSHA1 // the one to choose, with its meticulous form where replay matters
+	AuthKeyedSHA1 // preferred; use its meticulous form where replay matters
 	AuthMeticulousKeyedSHA1
 )
 
@@ -52,21 +52,21 @@ func (t AuthType) meticulous() bool {
 type Key struct {
 	ID     uint8
 	Secret []byte // 1 to 16 bytes for a password and MD5, 1 to 20 for SHA1
-	// SendOnly keys are of this end alone: what arrives made with one is this end's own,
-	// sent back by somebody, and is discarded as if the key were not there.
+	// SendOnly keys are only used by this end. A received packet made with one is this end's
+	// own, reflected by somebody, and is discarded as if the key did not exist.
 	SendOnly bool
 }
 
-// Auth is how a session authenticates. Packets made with any of the keys are
-// accepted, but for those that are to send with alone, so that a key can be exchanged without losing the session: give both
-// sides the new key, then move SendKey on both, then take the old key away.
+// Auth is how a session authenticates. Packets made with any key that is not SendOnly
+// are accepted, so that a key can be exchanged without losing the session: give both
+// sides the new key, then change SendKey on both, then remove the old key.
 type Auth struct {
 	Type    AuthType // AuthNone: none, and authenticated packets are discarded
 	Keys    []Key
 	SendKey uint8 // ID of the key to transmit with
 
-	// FirstSeq is where the sequence numbers of a new session begin, as ResumedSeq has it;
-	// 0 draws one from Config.Seed (RFC 5880 section 6.8.1).
+	// FirstSeq is the first sequence number of a new session, see ResumedSeq; 0 draws one
+	// from Config.Seed (RFC 5880 section 6.8.1).
 	FirstSeq uint32
 	// Resumes says that the peer's first sequence number is above all that it used before. Then
 	// any number above the last is accepted, so that a restarted peer is heard at once. By the
@@ -101,7 +101,7 @@ func ParseSecret(text string) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// Validate reports what the RFC does not allow, by name and section.
+// Validate reports the first violation of the RFC, by name and section.
 func (a Auth) Validate() error {
 	if int(a.Type) >= len(authTypes) {
 		return fmt.Errorf("bfd: config: Auth.Type %d is none of 1 to 5 (RFC 5880 4.1)", a.Type)

@@ -31,7 +31,7 @@ func testAuth(typ AuthType) Auth {
 	return Auth{Type: typ, Keys: []Key{{ID: 7, Secret: []byte("opensesame")}}, SendKey: 7}
 }
 
-// sealed is a packet of the peer with an authentication section.
+// sealed returns a packet of the peer with an authentication section.
 func sealed(p Packet, auth Auth, seq uint32) []byte {
 	a := authenticator{Auth: auth, xmitSeq: seq - 1}
 	return a.seal(p.AppendTo(nil))
@@ -202,9 +202,9 @@ func TestRFC5880_6_7_SequenceMoves(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_1_AuthSeqKnown: after twice the Detection Time without a packet
-// any sequence number is right again, before that it is not; and a forged packet
-// does not choose it.
+// TestRFC5880_6_8_1_AuthSeqKnown: any sequence number is accepted after twice the
+// Detection Time without a packet, but not before; and a forged packet does not
+// choose it.
 //
 // Conformance: RFC 5880 6.8.1/14 6.8.1/15 6.7.3/16 6.7.4/16
 func TestRFC5880_6_8_1_AuthSeqKnown(t *testing.T) {
@@ -425,9 +425,8 @@ func TestRFC5880_6_7_XmitAuthSeqCircular(t *testing.T) {
 	}
 }
 
-// FuzzAuthenticate: no change of a single byte of what was sealed passes, whatever the
-// type, but for the byte that is reserved and does not matter where a digest is not
-// made over it; and nothing panics on any section.
+// FuzzAuthenticate: no sealed packet with one changed byte is accepted, whatever the type,
+// except if that is the reserved byte and no digest covers it. Nothing panics on any section.
 func FuzzAuthenticate(f *testing.F) {
 	for _, typ := range allAuthTypes {
 		f.Add(uint8(typ), uint8(0), uint8(1), []byte(nil))
@@ -464,7 +463,7 @@ func FuzzAuthenticate(f *testing.F) {
 	})
 }
 
-// FuzzParseSecret: what is taken is what was written, as text or as its digits.
+// FuzzParseSecret: an accepted secret equals the text or the bytes of its digits.
 func FuzzParseSecret(f *testing.F) {
 	for _, text := range []string{"", "0x", "0x00ff", "0X00", "open sesame", "schlüssel", "0xzz", "0x0"} {
 		f.Add(text)

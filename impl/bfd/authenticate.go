@@ -17,17 +17,17 @@ const (
 	digestPrefix   = 8
 )
 
-// authenticator puts the authentication section on what is transmitted and checks
-// the one of what is received (RFC 5880 section 6.7). The owner of a session may
-// change the Auth; the sequence numbers go on.
+// authenticator adds the authentication section to transmitted packets and checks
+// that of received ones (RFC 5880 section 6.7). The owner of a session may change
+// the Auth; the sequence numbers continue.
 type authenticator struct {
 	Auth
 	xmitSeq uint32 // bfd.XmitAuthSeq
 	rcvSeq  uint32 // bfd.RcvAuthSeq
 	known   bool   // bfd.AuthSeqKnown
-	last    header // the last packet sent, whose change moves a sequence number that is not meticulous
+	last    header // the last packet sent; a non-meticulous sequence number advances when it changes
 
-	scratch [256]byte // the received packet with the secret where its digest was
+	scratch [256]byte // the received packet with the secret in place of its digest
 }
 
 // seal appends the authentication section to a control packet without one.
@@ -60,10 +60,10 @@ func (a *authenticator) seal(b []byte) []byte {
 	return b
 }
 
-// verify checks the authentication of a received control packet of which p is the
-// decoded form, in the order of RFC 5880 sections 6.7.2 to 6.7.4. Only a packet
-// whose digest is right touches the sequence number: the RFC notes an unknown one
-// before it looks at the digest, which would let a forger choose it.
+// verify checks the authentication of a received control packet, in the order of
+// RFC 5880 sections 6.7.2 to 6.7.4; p is the decoded packet. Only a packet with the
+// right digest changes the sequence number. The RFC stores an unknown number before
+// it checks the digest, which would let a forger choose it.
 func (a *authenticator) verify(b []byte, p *Packet, e *DropError) bool {
 	switch {
 	case a.Type == AuthNone && p.Auth == nil:
@@ -106,7 +106,7 @@ func (a *authenticator) verify(b []byte, p *Packet, e *DropError) bool {
 	return true
 }
 
-// sectionLen is the only right length of an authentication section made with a key.
+// sectionLen returns the required length of an authentication section made with a key.
 func (a *authenticator) sectionLen(key *Key) int {
 	if a.Type == AuthSimplePassword {
 		return passwordPrefix + len(key.Secret)
@@ -129,8 +129,8 @@ func (a *authenticator) inWindow(seq uint32, detectMult uint8) bool {
 	return ahead <= 3*uint32(detectMult)
 }
 
-// digestMatches compares a digest with that of the packet in which it is replaced
-// by the key's secret.
+// digestMatches compares a digest with that of the packet with the key's secret in its
+// place.
 func (a *authenticator) digestMatches(packet, got []byte, key *Key) bool {
 	with := a.scratch[:copy(a.scratch[:], packet)]
 	field := with[headerLen+digestPrefix:][:len(got)]
@@ -140,7 +140,7 @@ func (a *authenticator) digestMatches(packet, got []byte, key *Key) bool {
 	return subtle.ConstantTimeCompare(got, digest[:len(got)]) == 1
 }
 
-// digest returns the MD5 or SHA1 digest, which is shorter, in an array that holds either.
+// digest returns the MD5 or SHA1 digest, in an array that can hold either.
 func (a *authenticator) digest(b []byte) (sum [sha1.Size]byte) {
 	switch a.Type {
 	case AuthKeyedMD5, AuthMeticulousKeyedMD5:

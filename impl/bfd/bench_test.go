@@ -6,11 +6,11 @@ import (
 	"baton/impl/clock"
 )
 
-// receiveLimit is what Session.Receive may cost, in nanoseconds.
+// receiveLimit is the limit for Session.Receive in nanoseconds.
 const receiveLimit = 300
 
-// BenchmarkReceive is one accepted packet in state Up, with Ready; it allocates
-// nothing, see TestHotPathAllocates.
+// BenchmarkReceive measures one accepted packet in state Up, with Ready. It
+// allocates nothing, see TestHotPathAllocates.
 func BenchmarkReceive(b *testing.B) {
 	s, packet, now := benchSession(b)
 	b.ReportAllocs()
@@ -24,7 +24,7 @@ func BenchmarkReceive(b *testing.B) {
 	b.ReportMetric(receiveLimit, "ns-limit")
 }
 
-// BenchmarkReceiveHostile is one discarded packet.
+// BenchmarkReceiveHostile measures one discarded packet.
 func BenchmarkReceiveHostile(b *testing.B) {
 	s, packet, now := benchSession(b)
 	packet[11]++ // Your Discriminator
@@ -37,7 +37,7 @@ func BenchmarkReceiveHostile(b *testing.B) {
 	}
 }
 
-// BenchmarkTransmit is one periodic packet: Deadline, Advance and Ready.
+// BenchmarkTransmit measures one periodic packet: Deadline, Advance and Ready.
 func BenchmarkTransmit(b *testing.B) {
 	s, _, _ := benchSession(b)
 	s.peer.detectMult, s.peer.minTx = 255, 1<<55 // never expires
@@ -50,7 +50,7 @@ func BenchmarkTransmit(b *testing.B) {
 	}
 }
 
-// BenchmarkReceiveAuth is one accepted packet for each type of authentication.
+// BenchmarkReceiveAuth measures one accepted packet for each type of authentication.
 func BenchmarkReceiveAuth(b *testing.B) {
 	for _, typ := range allAuthTypes {
 		b.Run(typ.String(), func(b *testing.B) {
@@ -73,8 +73,8 @@ func BenchmarkReceiveAuth(b *testing.B) {
 	}
 }
 
-// BenchmarkThousandSessions is what 1,000 sessions at 100 ms cost the library, all
-// they receive and transmit, as a share of one core.
+// BenchmarkThousandSessions measures the library's cost of 1,000 sessions at 100 ms,
+// receiving and transmitting, as a share of one core.
 func BenchmarkThousandSessions(b *testing.B) {
 	const interval = 100 * ms
 	var sessions [1000]*Session

@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// slowRxInterval is the least bfd.RequiredMinRxInterval while echo packets detect
+// slowRxInterval is the minimum bfd.RequiredMinRxInterval while echo packets detect
 // failures (RFC 5880 section 6.8.3).
 const slowRxInterval = time.Second
 
-// slowTxInterval is the least bfd.DesiredMinTxInterval of a session that is not
+// slowTxInterval is the minimum bfd.DesiredMinTxInterval of a session that is not
 // Up (RFC 5880 section 6.8.3).
 const slowTxInterval = time.Second
 
-// maxTTL is what a single-hop peer sends with and what therefore arrives (RFC 5881 section 5).
+// maxTTL is the TTL with which single-hop packets are sent and must arrive (RFC 5881 section 5).
 const maxTTL = 255
 
-// Config is what a session's owner chooses.
+// Config configures a session.
 type Config struct {
-	// LocalDiscr identifies the session among all of this system. It is nonzero,
-	// unique, and best random (RFC 5880 section 6.8.1).
+	// LocalDiscr identifies the session among all of this system. It is nonzero and
+	// unique, and should be random (RFC 5880 section 6.8.1).
 	LocalDiscr uint32
 
-	// DesiredMinTxInterval and RequiredMinRxInterval hold while the session is Up;
-	// until then it transmits once a second at most. Whole microseconds.
+	// DesiredMinTxInterval and RequiredMinRxInterval apply while the session is Up;
+	// otherwise it transmits at most once a second. Whole microseconds.
 	DesiredMinTxInterval  time.Duration
 	RequiredMinRxInterval time.Duration
 
-	// DetectMult is how many packets in a row the *peer* has to miss to declare
+	// DetectMult is how many consecutive packets the *peer* must miss to declare
 	// this session down.
 	DetectMult uint8
 
@@ -40,28 +40,28 @@ type Config struct {
 	// ControlPlaneIndependent sets the C bit: BFD survives the control plane's restart.
 	ControlPlaneIndependent bool
 
-	// RequiredMinEchoRxInterval is how fast the peer may send echo packets that the
-	// forwarding plane of this system returns: 0 for not at all. EchoInterval is how
-	// fast this session would like to send its own: 0 for not at all.
+	// RequiredMinEchoRxInterval is the minimum interval of the peer's echo packets that
+	// this system's forwarding plane returns; 0 returns none. EchoInterval is the desired
+	// interval of this session's own echo packets; 0 sends none.
 	RequiredMinEchoRxInterval time.Duration
 	EchoInterval              time.Duration
 
 	// MultiHop sessions (RFC 5883) accept packets that routers have forwarded, with
-	// a TTL or hop limit of MinTTL or more: 255 minus the greatest number of routers
-	// that are expected in between. A single hop takes 255 alone (RFC 5881 section 5).
+	// a TTL or hop limit of at least MinTTL: 255 minus the maximum number of routers
+	// in between. A single hop requires 255 (RFC 5881 section 5).
 	MultiHop bool
 	MinTTL   uint8
 
 	// Auth authenticates the session; the zero value does not.
 	Auth Auth
 
-	// Seed starts the session's own generator, which draws the jitter and the
-	// first authentication sequence number. Where that matters it is a random number
-	// that nobody can guess.
+	// Seed seeds the session's own generator, which draws the jitter and the first
+	// authentication sequence number. It should be unpredictable if the session is
+	// authenticated.
 	Seed uint64
 }
 
-// Validate reports the first value that the RFC does not allow, by name and section.
+// Validate reports the first value that violates the RFC, by name and section.
 func (c Config) Validate() error {
 	if c.LocalDiscr == 0 {
 		return fmt.Errorf("bfd: config: LocalDiscr is 0 (RFC 5880 6.8.1)")
@@ -96,8 +96,8 @@ func validateEcho(tx, rx time.Duration) error {
 	return nil
 }
 
-// validateIntervals refuses a RequiredMinRxInterval of 0 too: on the wire it means
-// "send me nothing", which leaves nothing to detect a failure by.
+// validateIntervals also refuses a RequiredMinRxInterval of 0: on the wire it means
+// "send me nothing", so that no failure could be detected.
 func validateIntervals(tx, rx time.Duration) error {
 	if err := validateInterval("DesiredMinTxInterval", tx); err != nil {
 		return err

@@ -31,9 +31,9 @@ type requirement struct {
 }
 
 // TestConformanceTable writes the table of requirements from the tests that cite
-// them in their comments ("Conformance: RFC 5880 6.8.6/3 6.8.6/4; RFC 5881 5/2"),
-// and fails where the committed table differs, where a citation is of no known
-// requirement, and where a requirement has neither a test nor somebody else to meet it.
+// them in their comments ("Conformance: RFC 5880 6.8.6/3 6.8.6/4; RFC 5881 5/2").
+// It fails if the committed table differs, if a citation names an unknown requirement,
+// or if a requirement has neither a test nor a note on who else meets it.
 func TestConformanceTable(t *testing.T) {
 	reqs := readRequirements(t)
 	citeTests(t, reqs)
@@ -92,8 +92,8 @@ var (
 	testFiles = []string{"impl", "netns", "bpf"}
 )
 
-// citeTests finds the citations in the comments of all tests of the module: what a
-// session cannot meet, such as a port number, is for the tests of its owner.
+// citeTests finds the citations in the comments of all tests of the module, because
+// some requirements, such as port numbers, concern a session's owner.
 func citeTests(t *testing.T, reqs []*requirement) {
 	t.Helper()
 	byID := map[string]*requirement{}
@@ -157,7 +157,7 @@ func findTestFiles(t *testing.T) (files []string) {
 	return files
 }
 
-// testName names a test of another package by its directory too.
+// testName returns a test's name, with its directory if it is of another package.
 func testName(file, test string) string {
 	dir, err := filepath.Rel(moduleRoot, filepath.Dir(file))
 	if err != nil || dir == "impl/bfd" || dir == "." {

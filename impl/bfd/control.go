@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// change does what the owner asks for, at an instant.
+// change executes a request of the owner at an instant.
 func (s *Session) change(now clock.Instant, do func()) {
 	s.out.begin()
 	s.expire(now)
@@ -16,14 +16,14 @@ func (s *Session) change(now clock.Instant, do func()) {
 }
 
 // SetAdminDown holds the session in AdminDown with diagnostic 7, or releases it
-// into Down (RFC 5880 section 6.8.16). In AdminDown packets still go out, so that
-// the peer knows and keeps its own session's state.
+// into Down (RFC 5880 section 6.8.16). In AdminDown it still transmits, so that the
+// peer learns of it.
 func (s *Session) SetAdminDown(now clock.Instant, down bool) {
 	s.hold(now, down, DiagAdminDown)
 }
 
-// SetPathDown is SetAdminDown with diagnostic 5: something outside BFD says that
-// the path has failed, or that it works again.
+// SetPathDown is SetAdminDown with diagnostic 5: another source than BFD reports
+// that the path has failed, or that it works again.
 func (s *Session) SetPathDown(now clock.Instant, down bool) {
 	s.hold(now, down, DiagPathDown)
 }
@@ -53,9 +53,9 @@ func (s *Session) ResetForwardingPlane(now clock.Instant) {
 	})
 }
 
-// SignalConcatenatedPath tells the peer of a failure behind this system, or with
-// DiagNone that it is over, without taking the session down (RFC 5880 section
-// 6.8.17). The next failure of the session itself overwrites it.
+// SignalConcatenatedPath reports a failure behind this system to the peer, or its
+// end with DiagNone, without taking the session down (RFC 5880 section 6.8.17). The
+// next failure of the session itself overwrites it.
 func (s *Session) SignalConcatenatedPath(now clock.Instant, diag Diag) error {
 	if err := validatePathSignal(diag); err != nil {
 		return err
@@ -72,10 +72,10 @@ func validatePathSignal(diag Diag) error {
 	return fmt.Errorf("bfd: signal concatenated path: diagnostic %d is none of 0, 6, 8 (RFC 5880 6.8.17)", diag)
 }
 
-// SetPathSignal is SignalConcatenatedPath for good: until the next call every packet
-// carries the diagnostic in the place of bfd.LocalDiag, which goes on to say, to
-// LocalDiag, why the session went down. A change is sent at once. Of a session that is not
-// Up, DiagPathDown may say that another path of the same peer fails.
+// SetPathSignal is a persistent SignalConcatenatedPath: until the next call every packet
+// carries the diagnostic instead of bfd.LocalDiag. LocalDiag still returns why the session
+// went down. A change is sent at once. On a session that is not Up, DiagPathDown may report
+// that another path to the same peer fails.
 func (s *Session) SetPathSignal(now clock.Instant, diag Diag) error {
 	if err := validatePathSignal(diag); err != nil && diag != DiagPathDown {
 		return err
@@ -93,7 +93,7 @@ func (s *Session) PathSignal() Diag {
 }
 
 // SetIntervals changes the two intervals of the configuration (RFC 5880 sections
-// 6.8.3, 6.8.10 and 6.8.11). The peer learns of it by a Poll Sequence. It refuses
+// 6.8.3, 6.8.10 and 6.8.11), which a Poll Sequence announces to the peer. It refuses
 // what Config.Validate refuses, and then changes nothing.
 func (s *Session) SetIntervals(now clock.Instant, tx, rx time.Duration) error {
 	if err := validateIntervals(tx, rx); err != nil {
@@ -116,8 +116,8 @@ func (s *Session) SetDetectMult(now clock.Instant, mult uint8) error {
 	return nil
 }
 
-// SetEcho starts, changes or with 0 stops the Echo function: how fast this session
-// sends echo packets, and how fast the peer may (RFC 5880 section 6.8.13).
+// SetEcho starts, changes or (with 0) stops the Echo function: the intervals of this
+// session's echo packets and of the peer's (RFC 5880 section 6.8.13).
 func (s *Session) SetEcho(now clock.Instant, tx, rx time.Duration) error {
 	cfg := s.cfg
 	cfg.EchoInterval, cfg.RequiredMinEchoRxInterval = tx, rx
@@ -128,10 +128,9 @@ func (s *Session) SetEcho(now clock.Instant, tx, rx time.Duration) error {
 	return nil
 }
 
-// SetAuth changes the authentication (RFC 5880 section 6.7.1), for the exchange of
-// keys above all: where the peer does not accept the new one within a Detection
-// Time, the session fails. It refuses what Config.Validate refuses, and then
-// changes nothing.
+// SetAuth changes the authentication (RFC 5880 section 6.7.1), mainly to exchange
+// keys. If the peer does not accept the new one within a Detection Time, the session
+// fails. It refuses what Config.Validate refuses, and then changes nothing.
 func (s *Session) SetAuth(now clock.Instant, auth Auth) error {
 	if err := auth.Validate(); err != nil {
 		return err

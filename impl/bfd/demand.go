@@ -13,9 +13,9 @@ func (s *Session) remoteDemandActive() bool {
 	return s.peer.demand && s.state == Up && s.peer.state == Up
 }
 
-// followDemand keeps track of how failures are detected: from when Demand mode
-// becomes active, by unanswered Polls. When it ends the peer's packets resume only
-// once it knows, so Polls go on being what counts until it has answered one.
+// followDemand keeps track of how failures are detected: by unanswered Polls once
+// Demand mode is active. After its end the peer resumes its packets only once it knows,
+// so unanswered Polls still count until the peer has answered one.
 func (s *Session) followDemand() {
 	switch {
 	case s.demandActive():
@@ -25,7 +25,7 @@ func (s *Session) followDemand() {
 	}
 }
 
-// pollFinished is the end of the last Poll Sequence that was wanted.
+// pollFinished handles the end of the last wanted Poll Sequence.
 func (s *Session) pollFinished() {
 	s.intervals.settle()
 	s.byPolls = s.demandActive()
@@ -39,7 +39,7 @@ func (s *Session) announcesByPoll(h *header) bool {
 	return *h != s.tx.sent && (demandBit != 0 || s.demandActive() || s.remoteDemandActive())
 }
 
-// pollDeadline is when Polls will have gone unanswered for a Detection Time.
+// pollDeadline returns when Polls will have been unanswered for a Detection Time.
 func (s *Session) pollDeadline() clock.Instant {
 	if s.poll.active && s.poll.sent {
 		return s.poll.first.Add(s.DetectionTime())
@@ -48,24 +48,23 @@ func (s *Session) pollDeadline() clock.Instant {
 }
 
 // SetDemand asks for Demand mode, or ends it (RFC 5880 section 6.8.14). It becomes
-// active once both sides are Up. From then on the owner has to have another way
-// of knowing that the peer is there, and to call Poll when it doubts it.
+// active once both sides are Up. From then on the owner must know by other means that
+// the peer is alive, and call Poll when it doubts that.
 func (s *Session) SetDemand(now clock.Instant, on bool) {
 	s.change(now, func() { s.cfg.Demand = on })
 }
 
-// SetAsking has a session that is Up, not in Demand mode, begin a Poll Sequence as soon
-// as the one before has ended: the periodic packets ask the peer whether it hears them,
-// see Acknowledged. It takes effect with the next call that brings an instant.
+// SetAsking makes a session that is Up and not in Demand mode run one Poll Sequence after
+// another: the periodic packets ask the peer whether it hears them, see Acknowledged. It
+// takes effect with the next call that takes an instant.
 func (s *Session) SetAsking(on bool) { s.asks = on }
 
-// Acknowledged returns the latest instant of which the peer is known to have heard a
-// packet that left then or later: of the first Poll of the last sequence that it
-// answered. The Final does not tell which Poll it answers. It is the zero Instant before
-// the first.
+// Acknowledged returns the latest instant for which the peer has heard a packet that left
+// then or later: that of the first Poll of the last answered sequence, since a Final does
+// not tell which Poll it answers. It is the zero Instant before the first Final.
 func (s *Session) Acknowledged() clock.Instant { return s.poll.heard }
 
-// ask begins a Poll Sequence where the owner wants one after another.
+// ask begins a Poll Sequence if the owner wants one after another.
 func (s *Session) ask() {
 	if s.asks && s.state == Up && !s.demandActive() && !s.remoteDemandActive() {
 		s.poll.ask()
@@ -73,8 +72,8 @@ func (s *Session) ask() {
 }
 
 // Poll starts a Poll Sequence, which verifies in Demand mode that both directions
-// work: a peer that leaves it unanswered for a Detection Time takes the session
-// down (RFC 5880 section 6.6).
+// work: without an answer within a Detection Time the session goes down (RFC 5880
+// section 6.6).
 func (s *Session) Poll(now clock.Instant) {
 	s.change(now, s.poll.request)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// demandRig is Up with Demand mode active in the local system and acknowledged.
+// demandRig returns a rig that is Up, with Demand mode active in the local system and acknowledged.
 func demandRig(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, func(c *Config) { c.Demand = true })
@@ -114,8 +114,8 @@ func TestRFC5880_6_6_PollVerifies(t *testing.T) {
 	r.wantState(Up, DiagNone)
 }
 
-// TestRFC5880_6_6_LeavingDemand: Polls count until the peer has acknowledged, from
-// then on its silence does.
+// TestRFC5880_6_6_LeavingDemand: unanswered Polls count until the peer has
+// acknowledged; from then on its silence counts.
 //
 // Conformance: RFC 5880 6.6/2
 func TestRFC5880_6_6_LeavingDemand(t *testing.T) {
@@ -179,8 +179,8 @@ func TestRFC5880_6_8_7_RemoteDemand(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_6_ChangesArePolled: with Demand mode on either side, whatever
-// changes is announced by a Poll Sequence, things that need none otherwise too.
+// TestRFC5880_6_6_ChangesArePolled: with Demand mode on either side, a Poll Sequence
+// announces every change, even one that needs none otherwise.
 //
 // Conformance: RFC 5880 6.6/3 6.8.17/1
 func TestRFC5880_6_6_ChangesArePolled(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestRFC5880_6_8_4_DetectionTime: the remote multiplier counts, not ours, and the
-// slower of what we can take and what the peer wants to send.
+// TestRFC5880_6_8_4_DetectionTime: it is the remote multiplier, not ours, times the
+// slower of our receive interval and the peer's transmit interval.
 //
 // Conformance: RFC 5880 6.8.4/1
 func TestRFC5880_6_8_4_DetectionTime(t *testing.T) {
@@ -89,8 +89,8 @@ func TestRFC5880_6_8_1_RemoteDiscrForgotten(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_18_RemoteMinRxReset: a peer that asked us to be quiet and then
-// fell silent binds us no longer.
+// TestRFC5880_6_8_18_RemoteMinRxReset: the request for silence of a peer that has
+// itself fallen silent no longer applies.
 //
 // Conformance: RFC 5880 6.8.1/1 6.8.18/1 6.8.18/2 6.8.7/6
 func TestRFC5880_6_8_18_RemoteMinRxReset(t *testing.T) {
@@ -139,7 +139,7 @@ func TestRFC5880_6_8_3_RemoteMinRxReduced(t *testing.T) {
 }
 
 // TestLateAdvance: an owner that was stalled transmits once, not once for each
-// packet that it missed, and goes on from there.
+// missed packet, and continues from there.
 func TestLateAdvance(t *testing.T) {
 	r := newRig(t)
 	r.up()

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Drop is the reason for which a received packet was discarded, in the order of
-// RFC 5880 section 6.8.6; then come those of echo packets.
+// Drop is the reason why a received packet was discarded, in the order of RFC 5880
+// section 6.8.6, followed by the reasons for echo packets.
 type Drop uint8
 
 const (
@@ -30,7 +30,7 @@ const (
 	DropAdminDown                  // this session is held in AdminDown
 	DropNotLooped                  // an unaffiliated echo packet that this session has not sent
 	DropEchoForged                 // an echo packet that this session has not sent
-	DropEchoStale                  // an echo packet that came back before, or too late
+	DropEchoStale                  // an echo packet that came back twice, or too late
 	dropKinds
 )
 
@@ -73,8 +73,8 @@ func (d Drop) String() string {
 // DropError says why a received packet was discarded.
 type DropError struct {
 	Reason Drop
-	// Got and Want are what the packet held and what it was compared with, where
-	// the reason is about a number (see the text of Error).
+	// Got and Want are the packet's value and the required one, if the reason is about
+	// a number (see the text of Error).
 	Got, Want uint32
 }
 
@@ -90,7 +90,7 @@ func (e *DropError) Error() string {
 	return "bfd: receive: " + text + " (" + d.rule + ")"
 }
 
-// set fills in the error and returns false, for the decoder's sake.
+// set fills in the error and returns false, for use in the decoder's return statements.
 func (e *DropError) set(reason Drop, got, want int) bool {
 	*e = DropError{Reason: reason, Got: uint32(got), Want: uint32(want)}
 	return false

@@ -10,16 +10,15 @@ import (
 	"baton/impl/clock"
 )
 
-// An echo packet is LocalDiscr, a sequence number and a tag that only this session
-// can make. RFC 5880 section 5 leaves the payload to its sender, who is also the
-// only one to read it.
+// An echo packet holds LocalDiscr, a sequence number and a tag that only this session
+// can compute. RFC 5880 section 5 leaves the payload to the sender, its only reader.
 const (
 	echoTagLen    = 16
 	offsetEchoSeq = 4
 	offsetEchoTag = 12
 	echoLen       = offsetEchoTag + echoTagLen
 
-	// echoTTL is what is left of 255 after the peer has forwarded the packet back.
+	// echoTTL is the TTL after the peer has forwarded the packet back.
 	echoTTL = maxTTL - 1
 )
 
@@ -31,7 +30,7 @@ type echo struct {
 	interval   time.Duration // in force, before jitter
 	key        [sha256.Size]byte
 	sent       uint64 // sequence number of the last one transmitted
-	returned   uint64 // and of the last one that came back
+	returned   uint64 // sequence number of the last one that came back
 	lastReturn clock.Instant
 	pace       pacer
 
@@ -39,8 +38,8 @@ type echo struct {
 	holdUntil clock.Instant // see echoFails
 }
 
-// EchoDiscr returns the discriminator of a received echo packet, by which its owner
-// finds the session.
+// EchoDiscr returns the discriminator of a received echo packet, by which the owner
+// finds its session.
 func EchoDiscr(b []byte) (discr uint32, ok bool) {
 	if len(b) != echoLen {
 		return 0, false
@@ -48,32 +47,31 @@ func EchoDiscr(b []byte) (discr uint32, ok bool) {
 	return binary.BigEndian.Uint32(b), true
 }
 
-// EchoActive reports whether the session transmits echo packets: it wants to, is
+// EchoActive reports whether the session transmits echo packets: it is configured to, is
 // Up, and the peer is willing to return them.
 func (s *Session) EchoActive() bool { return s.echo.active }
 
-// echoWanted is what EchoActive is to become.
+// echoWanted reports whether the session should transmit echo packets.
 func (s *Session) echoWanted() bool {
 	return s.cfg.EchoInterval != 0 && s.state == Up && s.peer.minEchoRx != 0
 }
 
-// EchoTransmitInterval returns the interval of echo packets, before jitter: not
-// less than the peer can take (RFC 5880 section 6.8.9).
+// EchoTransmitInterval returns the interval of echo packets, before jitter: at least
+// the peer's minimum (RFC 5880 section 6.8.9).
 func (s *Session) EchoTransmitInterval() time.Duration {
 	return max(s.cfg.EchoInterval, s.peer.minEchoRx)
 }
 
-// Once the Echo function has failed the session stays Down for echoHold, and twice as
-// long after each time that it has failed again at once, up to 1<<echoHoldDoublings
-// times as long.
+// After a failure of the Echo function the session stays Down for echoHold. Each further
+// failure without a returned echo packet doubles that, up to 1<<echoHoldDoublings times.
 const (
 	echoHold          = time.Second
 	echoHoldDoublings = 4
 )
 
-// echoFails takes the session down. The peer's control packets still come, by which it
-// would be Up again at once, for as long as it takes to miss the next echo packets. So
-// it refuses to advance for a while (RFC 5880 section 6.2).
+// echoFails takes the session down. The peer's control packets still arrive and would
+// bring it Up again at once, until the next echo packets are missed. So the session
+// refuses to advance for a while (RFC 5880 section 6.2).
 func (s *Session) echoFails(now clock.Instant) {
 	e := &s.echo
 	e.holdUntil = now.Add(echoHold << min(e.failures, echoHoldDoublings))
@@ -94,11 +92,11 @@ func (s *Session) EchoDetectionTime() time.Duration {
 }
 
 // LastEcho returns when the last echo packet came back, or when the Echo function
-// began to count at its present pace if that is later.
+// started or last changed its interval, if that is later.
 func (s *Session) LastEcho() clock.Instant { return s.echo.lastReturn }
 
 // followEcho starts, stops and re-times the Echo function. While it runs, control
-// packets may be sedate (RFC 5880 section 6.8.3), so the intervals follow.
+// packets may be slow (RFC 5880 section 6.8.3), so the intervals are updated too.
 func (s *Session) followEcho(now clock.Instant) {
 	e := &s.echo
 	wanted, interval := s.echoWanted(), s.EchoTransmitInterval()
@@ -107,18 +105,18 @@ func (s *Session) followEcho(now clock.Instant) {
 	}
 	e.interval = interval
 	if wanted {
-		e.lastReturn = now // packets that were sent at another pace do not count as missed at this one
+		e.lastReturn = now // packets sent at another interval do not count as missed
 	}
 	if wanted == e.active {
 		return
 	}
 	e.active = wanted
-	e.returned = e.sent // what is still under way proves nothing
+	e.returned = e.sent // packets in flight prove nothing
 	e.pace = pacer{start: now}
 	s.setIntervals()
 }
 
-// echoDeadline is when the last Detect Mult echo packets should have come back.
+// echoDeadline returns when the last Detect Mult echo packets should have come back.
 func (s *Session) echoDeadline() clock.Instant {
 	if !s.echo.active {
 		return clock.Never
@@ -165,8 +163,8 @@ func (e *echo) newKey(random *rand.PCG) {
 }
 
 // ReceiveEcho takes an echo packet that came back, with the TTL or hop limit of its
-// IP header. It includes Advance. What this session has not sent, or has had back
-// already, is discarded like by Receive.
+// IP header. It includes Advance. Packets that this session has not sent, or that have
+// come back before, are discarded as by Receive.
 func (s *Session) ReceiveEcho(now clock.Instant, b []byte, ttl uint8) error {
 	s.out.begin()
 	s.expire(now)

@@ -10,8 +10,8 @@ import (
 	"baton/impl/clock"
 )
 
-// echoRig is Up with the Echo function running: 20 ms of our own, of which the
-// peer takes one each 30 ms.
+// echoRig returns a rig that is Up with the Echo function running: 20 ms desired, of
+// which the peer accepts one per 30 ms.
 func echoRig(t *testing.T) (*rig, Packet) {
 	t.Helper()
 	r := newRig(t, func(c *Config) { c.EchoInterval = 20 * ms })
@@ -26,8 +26,8 @@ func echoRig(t *testing.T) (*rig, Packet) {
 	return r, p
 }
 
-// echoes lets time pass and returns the echo packets of it; back of them come
-// back after a delay.
+// echoes lets time pass and returns when echo packets were sent. Those for which back
+// is true come back after a delay.
 func (r *rig) echoes(d time.Duration, back func(n int) bool, delay time.Duration) (at []clock.Instant) {
 	r.t.Helper()
 	type flight struct {
@@ -79,7 +79,7 @@ func all(int) bool  { return true }
 func none(int) bool { return false }
 
 // TestRFC5880_6_8_9_EchoTransmission: only while Up and while the peer is willing,
-// and not faster than it says.
+// and no faster than it accepts.
 //
 // Conformance: RFC 5880 6.8.9/1 6.8.9/2 6.8.9/3
 func TestRFC5880_6_8_9_EchoTransmission(t *testing.T) {
@@ -121,8 +121,8 @@ func TestRFC5880_6_8_9_EchoTransmission(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_6_EchoRefused: when the peer's Required Min Echo RX Interval turns
-// zero, echo packets cease, and the session goes on without them.
+// TestRFC5880_6_8_6_EchoRefused: when the peer's Required Min Echo RX Interval becomes
+// zero, echo packets cease, and the session continues without them.
 //
 // Conformance: RFC 5880 6.8.6/16 6.8.9/2
 func TestRFC5880_6_8_6_EchoRefused(t *testing.T) {
@@ -205,7 +205,7 @@ func TestRFC5880_6_8_8_ReceiveEcho(t *testing.T) {
 	}
 	r.run(30 * ms)
 	r.s.Ready()
-	own = r.s.echo.packet(localDiscr, r.s.echo.sent) // under way
+	own = r.s.echo.packet(localDiscr, r.s.echo.sent) // in flight
 	p.RequiredMinEchoRxInterval = 0
 	r.receive(p)
 	if err := r.s.ReceiveEcho(r.now, own[:], echoTTL); err == nil {
@@ -216,8 +216,8 @@ func TestRFC5880_6_8_8_ReceiveEcho(t *testing.T) {
 	}
 }
 
-// TestEchoIntervalChange: a peer that suddenly takes more echo packets does not
-// make those that were never sent look lost.
+// TestEchoIntervalChange: when the peer accepts a shorter interval, packets that were
+// never sent do not count as lost.
 func TestEchoIntervalChange(t *testing.T) {
 	r, p := echoRig(t)
 	p.RequiredMinEchoRxInterval = 2 * time.Second
@@ -279,7 +279,7 @@ func TestRFC5883_3_NoEchoOverMultipleHops(t *testing.T) {
 	}
 }
 
-// FuzzReceiveEcho: no bytes but our own are taken for an echo packet.
+// FuzzReceiveEcho: only our own bytes are accepted as an echo packet.
 func FuzzReceiveEcho(f *testing.F) {
 	f.Add(make([]byte, echoLen), uint8(echoTTL))
 	f.Add(append([]byte{0x11, 0x11, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0, 1}, make([]byte, echoTagLen)...), uint8(255))
@@ -292,9 +292,8 @@ func FuzzReceiveEcho(f *testing.F) {
 }
 
 // TestRFC5880_6_2_HeldDownAfterEchoFailed: while the peer's BFD works and its
-// forwarding does not, the session does not flap at the pace of its control packets. It
-// waits twice as long each time, and no longer than at first once an echo packet has
-// come back.
+// forwarding does not, the session does not flap at the rate of its control packets. The
+// wait doubles each time, and starts over once an echo packet has come back.
 func TestRFC5880_6_2_HeldDownAfterEchoFailed(t *testing.T) {
 	r, _ := echoRig(t)
 	willing := peerPacket(Init)

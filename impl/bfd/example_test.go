@@ -8,7 +8,7 @@ import (
 	"baton/impl/clock"
 )
 
-// Two sessions come Up over a cable, and one notices that the other fell silent. The
+// Two sessions come Up over a cable, and one detects that the other has fallen silent. The
 // owner of a session moves packets and time; the session itself does neither.
 func Example() {
 	now := clock.Instant(time.Second)

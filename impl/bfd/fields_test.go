@@ -16,8 +16,8 @@ func fullSession(t *testing.T) *Session {
 	return s
 }
 
-// A field that is added to the session or a part of it is in its fingerprint or on this
-// list, and so with the copy.
+// Every field of the session and its parts is in the fingerprint or on this list of
+// exceptions; likewise for the copy.
 func TestEveryFieldIsInTheFingerprint(t *testing.T) {
 	fieldtest.Fingerprint(t, fullSession(t), func(s *Session, h *fingerprint.Hash) { s.Fingerprint(h) },
 		"cfg", "random", "auth", "poll", "tx", "echo", "out", "stats", "drop")

@@ -102,7 +102,7 @@ func peerPacket(state State) Packet {
 	return p
 }
 
-// receive hands the session a packet of the peer that has to be accepted.
+// receive gives the session a packet of the peer that must be accepted.
 func (r *rig) receive(p Packet) {
 	r.t.Helper()
 	if err := r.s.Receive(r.now, p.AppendTo(nil), maxTTL); err != nil {
@@ -111,8 +111,8 @@ func (r *rig) receive(p Packet) {
 	r.collect()
 }
 
-// up brings the session Up with the Poll Sequence of doing so completed, and
-// forgets what was transmitted.
+// up brings the session Up, completes the resulting Poll Sequence, and forgets the
+// transmitted packets.
 func (r *rig) up() {
 	r.t.Helper()
 	r.run(0)
@@ -140,7 +140,7 @@ func (r *rig) finishPoll() {
 			r.receive(final)
 		}
 	}
-	r.receive(peerPacket(Up)) // no other Final is under way
+	r.receive(peerPacket(Up)) // no other Final is in flight
 }
 
 // keepUp lets time pass with a packet of the peer every 20 ms.

@@ -10,9 +10,9 @@ import (
 	"baton/impl/clock"
 )
 
-// forge receives what an attacker has sent at the instant of the session's last
-// packet, and asks that it was discarded for one of the reasons, that nothing but
-// that reason's counter has moved in the whole session, and that nothing is sent.
+// forge receives an attacker's packet at the instant of the session's last packet. It
+// requires that the packet is discarded for one of the reasons, that only that reason's
+// counter changes in the whole session, and that nothing is sent.
 func forge(t *testing.T, s *Session, b []byte, ttl uint8, reasons ...Drop) {
 	t.Helper()
 	now := s.peer.lastRx
@@ -43,8 +43,8 @@ func forge(t *testing.T, s *Session, b []byte, ttl uint8, reasons ...Drop) {
 	}
 }
 
-// TestForgeryFromAfar: whoever is not on the link cannot send with a TTL of 255, and
-// with any lower one even a packet that is right in every byte does nothing.
+// TestForgeryFromAfar: an attacker who is not on the link cannot deliver a TTL of 255, and
+// with a lower one even an otherwise valid packet has no effect.
 //
 // Conformance: RFC 5881 5/2
 func TestForgeryFromAfar(t *testing.T) {
@@ -63,8 +63,8 @@ func TestForgeryFromAfar(t *testing.T) {
 }
 
 // TestForgedDiscriminator: an attacker on the link who does not know the session's
-// discriminator does nothing to a session that is Up, but for claiming to have lost
-// it himself, which needs a state of Down and authentication prevents.
+// discriminator cannot affect a session that is Up, except by a Down without a
+// discriminator, as from a restarted peer, which authentication prevents.
 func TestForgedDiscriminator(t *testing.T) {
 	s := sessionIn(t, Up)
 	s.Ready()
@@ -89,7 +89,7 @@ func TestForgedDiscriminator(t *testing.T) {
 	forge(t, s, sealed(p, Auth{Type: AuthKeyedSHA1, Keys: []Key{{ID: 7, Secret: []byte("guess")}}, SendKey: 7}, 2), maxTTL, DropAuthDigest)
 }
 
-// TestRefusedInARow: what was refused before a packet was accepted says nothing of why the
+// TestRefusedInARow: packets refused before an accepted one say nothing about why the
 // session goes down afterwards.
 func TestRefusedInARow(t *testing.T) {
 	s := sessionIn(t, Up, AuthKeyedSHA1)
@@ -109,9 +109,8 @@ func TestRefusedInARow(t *testing.T) {
 	}
 }
 
-// TestEveryTruncation: every prefix of a packet that would otherwise do a great
-// deal is discarded, as it was cut, with a Length that fits the cut, and with an Auth
-// Len that does too.
+// TestEveryTruncation: every prefix of an otherwise effective packet is discarded:
+// unchanged, with a Length that fits, and with a fitting Auth Len too.
 func TestEveryTruncation(t *testing.T) {
 	for _, typ := range append([]AuthType{AuthNone}, allAuthTypes...) {
 		for state := Down; state <= Up; state++ {
@@ -140,11 +139,11 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
-// TestReplay: everything that was ever heard of the peer is sent again while the
-// session is Up. A meticulous type discards all of it. The other digests discard what
-// was said before the last change; what is said now may be repeated, and says the same
-// (RFC 5880 sections 6.7.3 and 6.7.4). A password protects from nobody who has heard
-// it (section 6.7.2).
+// TestReplay: every packet ever heard from the peer is replayed while the session is Up.
+// A meticulous type discards all of them. The other digests discard packets from before
+// the last change; the current contents may be repeated, which changes nothing (RFC 5880
+// sections 6.7.3 and 6.7.4). A password does not protect against anyone who has heard it
+// (section 6.7.2).
 func TestReplay(t *testing.T) {
 	for _, typ := range allAuthTypes {
 		t.Run(typ.String(), func(t *testing.T) {
@@ -188,9 +187,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestHostileDatagrams: a hundred thousand datagrams of somebody who knows
-// everything but the secret (truncated, mangled, replayed, forged and random ones)
-// leave a session as it was, and each is counted.
+// TestHostileDatagrams: a hundred thousand datagrams of an attacker who knows
+// everything except the secret (truncated, mangled, replayed, forged and random ones)
+// leave a session unchanged, and each is counted.
 func TestHostileDatagrams(t *testing.T) {
 	const n = 100_000
 	random := rand.New(rand.NewPCG(1, 2))

@@ -7,10 +7,10 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// intervals are bfd.DesiredMinTxInterval and bfd.RequiredMinRxInterval as they are
-// transmitted, and as they are in force: while the session is Up the slower
-// transmission and the shorter detection wait for the end of a Poll Sequence, so
-// that each side changes only once the other knows (RFC 5880 section 6.8.3).
+// intervals are bfd.DesiredMinTxInterval and bfd.RequiredMinRxInterval as transmitted,
+// and as in force: while the session is Up, slower transmission and shorter detection
+// wait for the end of a Poll Sequence, so that each side changes only once the other
+// knows (RFC 5880 section 6.8.3).
 type intervals struct {
 	desiredMinTx, requiredMinRx time.Duration
 	txInForce, rxInForce        time.Duration
@@ -27,7 +27,7 @@ func (i *intervals) adopt(tx, rx time.Duration) {
 	*i = intervals{desiredMinTx: tx, requiredMinRx: rx, txInForce: tx, rxInForce: rx}
 }
 
-// settle puts what was announced in force.
+// settle puts the announced intervals in force.
 func (i *intervals) settle() { i.adopt(i.desiredMinTx, i.requiredMinRx) }
 
 // intervalsFor returns the intervals that the configuration asks for in a state.
@@ -42,8 +42,8 @@ func (s *Session) intervalsFor(state State) (tx, rx time.Duration) {
 	return tx, rx
 }
 
-// setIntervals follows a change of state or of configuration. Whatever changes is
-// announced by a Poll Sequence.
+// setIntervals updates the intervals after a change of state or configuration. A Poll
+// Sequence announces changes.
 func (s *Session) setIntervals() {
 	i := &s.intervals
 	tx, rx := s.intervalsFor(s.state)
@@ -67,9 +67,9 @@ func (s *Session) TransmitInterval() time.Duration {
 
 // DetectionTime returns how long the peer may be silent: its Detect Mult times the
 // greater of bfd.RequiredMinRxInterval and its Desired Min TX Interval (RFC 5880
-// section 6.8.4). Before the peer was ever heard it is what two peers with this
-// configuration would agree on. In Demand mode it is how long Polls may go
-// unanswered, which our own transmit interval and Detect Mult decide.
+// section 6.8.4). Before the peer was heard it is the value for two peers with this
+// configuration. In Demand mode it is how long Polls may be unanswered, by our own
+// transmit interval and Detect Mult.
 func (s *Session) DetectionTime() time.Duration {
 	if s.byPolls {
 		return time.Duration(s.cfg.DetectMult) * s.TransmitInterval()
@@ -83,8 +83,8 @@ func (s *Session) DetectionTime() time.Duration {
 // ReceiveInterval returns the negotiated interval of the peer's packets, before jitter.
 func (s *Session) ReceiveInterval() time.Duration { return max(s.intervals.rxInForce, s.peer.minTx) }
 
-// detectionDeadline is when the peer's silence, in Demand mode the silence after a
-// Poll, will have lasted a Detection Time. It is Never once the peer has been forgotten.
+// detectionDeadline returns when the peer's silence (in Demand mode, since a Poll) will
+// have lasted a Detection Time; Never once the peer has been forgotten.
 func (s *Session) detectionDeadline() clock.Instant {
 	if !s.Heard() {
 		return clock.Never
@@ -97,13 +97,13 @@ func (s *Session) detectionDeadline() clock.Instant {
 
 // expire declares the session down if the Detection Time has passed, and in every
 // state forgets the peer's discriminator and receive interval (RFC 5880 sections
-// 6.8.1, 6.8.4, 6.8.18). Every call that brings an instant begins with it, so a
-// packet that comes after the deadline finds the session down already, whether or
-// not Advance was called in time.
+// 6.8.1, 6.8.4, 6.8.18). Every call that takes an instant begins with it, so the session
+// is down before a packet that comes after the deadline is processed, even if Advance was
+// not called in time.
 //
-// Echo packets that did not come back take the session down likewise (section
-// 6.8.5). After twice the Detection Time the peer may have restarted with another
-// sequence number (section 6.8.1).
+// Missing echo packets also take the session down (section 6.8.5). After twice the
+// Detection Time the peer may have restarted with another sequence number (section
+// 6.8.1).
 func (s *Session) expire(now clock.Instant) {
 	if s.auth.known && !now.Before(s.peer.lastRx.Add(2*s.DetectionTime())) {
 		s.auth.known = false

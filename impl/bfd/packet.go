@@ -57,7 +57,7 @@ type Packet struct {
 
 // Parse decodes a control packet. It makes those checks of RFC 5880 section 6.8.6
 // that need no session, in the RFC's order; its error is a *DropError. Bytes after
-// the packet's own Length are ignored, as the RFC has it.
+// the packet's Length are ignored, as the RFC requires.
 func Parse(b []byte) (Packet, error) {
 	var (
 		p Packet
@@ -69,7 +69,7 @@ func Parse(b []byte) (Packet, error) {
 	return p, nil
 }
 
-// decode is Parse without an allocation: where it returns false it has filled in e.
+// decode is Parse without allocation. If it returns false, it has filled in e.
 func (p *Packet) decode(b []byte, e *DropError) bool {
 	if len(b) <= offsetLength {
 		return e.set(DropLength, len(b), headerLen)

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// pair is two sessions and a link between them, in true time. Each session lives
-// by a clock of its own that drifts.
+// pair is two sessions and a link between them, in true time. Each session has its
+// own drifting clock.
 type pair struct {
 	now   clock.Instant
 	ends  [2]end
@@ -49,7 +49,7 @@ func (p *pair) local(i int, at clock.Instant) clock.Instant {
 	return clock.Instant(float64(at) * p.ends[i].drift)
 }
 
-// global is the first true instant at which the local clock shows at.
+// global returns the first true instant at which the local clock shows at.
 func (p *pair) global(i int, at clock.Instant) clock.Instant {
 	if at == clock.Never {
 		return clock.Never
@@ -117,7 +117,7 @@ func (p *pair) collect(i int) {
 
 func never() bool { return false }
 
-// symmetricPair is two sessions with the test's configuration over a perfect link
+// symmetricPair returns two sessions with the test's configuration over a perfect link
 // of 1 ms.
 func symmetricPair(t *testing.T, edit func(*Config)) *pair {
 	t.Helper()

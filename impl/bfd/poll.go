@@ -2,20 +2,20 @@ package bfd
 
 import "baton/impl/clock"
 
-// pollSequence is the Poll Sequence of RFC 5880 section 6.5. One at a time runs; a
-// change that comes after the first Poll of a sequence went out gets the next one,
-// which starts only when a late Final of the last can no longer be mistaken for
-// its own (the rules at the end of section 6.8.3).
+// pollSequence is the Poll Sequence of RFC 5880 section 6.5. Only one runs at a time. A
+// change after the first Poll of a sequence gets another sequence, which starts only when
+// a late Final of the previous one can no longer be mistaken for its own (end of section
+// 6.8.3).
 type pollSequence struct {
 	wanted      bool // a change waits for a sequence
 	active      bool
-	sent        bool          // at least one Poll of this sequence went out
+	sent        bool          // at least one Poll of this sequence was sent
 	first, last clock.Instant // the first and the last Poll of it
 	settled     clock.Instant // from when on the next sequence may start
 	heard       clock.Instant // the first Poll of the last sequence that was answered
 }
 
-// request asks for a sequence that covers what changed until now.
+// request asks for a sequence that covers all changes so far.
 func (p *pollSequence) request() {
 	if p.active && !p.sent {
 		return // the first Poll will carry this change too
@@ -37,7 +37,7 @@ func (p *pollSequence) start(now clock.Instant) {
 	}
 }
 
-// transmitted notes that a packet with the Poll bit went out.
+// transmitted notes that a packet with the Poll bit was sent.
 func (p *pollSequence) transmitted(now clock.Instant) {
 	if !p.sent {
 		p.sent, p.first = true, now
@@ -48,9 +48,9 @@ func (p *pollSequence) transmitted(now clock.Instant) {
 // received takes the Final bit of a packet and reports whether it ends the
 // sequence with nothing left to announce.
 //
-// A round trip took at most from the first Poll to its Final. So long after the
-// last Poll no other Final of this sequence can be under way; a packet without
-// Final that comes after this one proves the same.
+// A round trip took at most from the first Poll to this Final. After the same time from
+// the last Poll, no other Final of this sequence can be in flight. A later packet without
+// Final proves the same.
 func (p *pollSequence) received(now clock.Instant, final bool) bool {
 	switch {
 	case final && p.active && p.sent:
@@ -63,7 +63,7 @@ func (p *pollSequence) received(now clock.Instant, final bool) bool {
 	return false
 }
 
-// deadline is when a waiting sequence may start.
+// deadline returns when a waiting sequence may start.
 func (p *pollSequence) deadline() clock.Instant {
 	if p.wanted && !p.active {
 		return p.settled

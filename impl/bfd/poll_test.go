@@ -172,8 +172,8 @@ func TestRFC5880_6_8_3_NextSequenceAfterRoundTrip(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_3_ChangesBeforeFirstPoll: what changes before the first Poll of a
-// sequence goes out is part of it.
+// TestRFC5880_6_8_3_ChangesBeforeFirstPoll: changes before the first Poll of a sequence
+// are part of it.
 //
 // Conformance: RFC 5880 6.8.3/9
 func TestRFC5880_6_8_3_ChangesBeforeFirstPoll(t *testing.T) {

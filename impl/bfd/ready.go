@@ -6,8 +6,8 @@ import (
 	"baton/impl/clock"
 )
 
-// Ready is what a session wants done, in this order: transmit the packets, with a
-// TTL of 255, then act on the changes.
+// Ready holds a session's effects. The owner first transmits the packets, with a TTL of
+// 255, and then acts on the changes.
 type Ready struct {
 	Packets [][]byte
 	Echoes  [][]byte // echo packets, to be sent so that the peer forwards them back (RFC 5881 section 4)
@@ -17,16 +17,16 @@ type Ready struct {
 // Change is a change of bfd.SessionState.
 type Change struct {
 	From, To State
-	Diag     Diag          // why, where the session went down; else DiagNone
+	Diag     Diag          // why, if the session went down; else DiagNone
 	At       clock.Instant // the instant of the call that made it
 }
 
-// Ready returns what the calls since the last Ready produced. It is valid until
-// the next call that takes an instant, and has to be taken before that: a session
-// keeps room for a few packets only.
+// Ready returns the effects of the calls since the last Ready. It is valid until the
+// next call that takes an instant, and must be called before that: a session has room
+// for only a few packets.
 func (s *Session) Ready() Ready { return s.out.ready() }
 
-// outboxLen is more than any one call produces: a Final and a packet of its own.
+// outboxLen exceeds the packets of any one call: a Final and another packet.
 const outboxLen = 4
 
 // outbox holds effects until Ready hands them out. Its buffers are reused.
@@ -43,7 +43,7 @@ type outbox struct {
 	taken   bool
 }
 
-// rebase makes the packets of an outbox that was copied point into its own buffers.
+// rebase makes the packets of a copied outbox point into its own buffers.
 func (o *outbox) rebase(from *outbox) {
 	for i, p := range from.packets {
 		o.packets[i] = nil
@@ -57,8 +57,8 @@ func (o *outbox) rebase(from *outbox) {
 	o.changes = append(make([]Change, 0, outboxLen), slices.Clone(from.changes)...)
 }
 
-// next returns an empty buffer for a packet. When the owner has not taken what was
-// there, the newest gives way, since the new one tells the peer more.
+// next returns an empty buffer for a packet. If the owner has not taken the queued
+// packets, the newest is overwritten, since the new one is more current.
 func (o *outbox) next() []byte {
 	if o.n == outboxLen {
 		o.n--

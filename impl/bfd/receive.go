@@ -3,12 +3,12 @@ package bfd
 import "baton/impl/clock"
 
 // Receive takes a control packet that was demultiplexed to this session, with the
-// TTL or hop limit of its IP header. It follows RFC 5880 section 6.8.6 in its
-// order. A packet that is discarded changes nothing but the counters; the error is
-// then a *DropError, valid until the next call on the session. (In AdminDown the
-// RFC discards the packet only after what the peer says has been noted.)
+// TTL or hop limit of its IP header. It follows the order of RFC 5880 section 6.8.6.
+// A discarded packet changes only the counters; the error is then a *DropError, valid
+// until the next call on the session. (In AdminDown the RFC discards the packet only
+// after storing the peer's variables.)
 //
-// Receive includes Advance: whatever is due at now is done.
+// Receive includes Advance.
 func (s *Session) Receive(now clock.Instant, pkt []byte, ttl uint8) error {
 	s.out.begin()
 	s.expire(now)
@@ -59,7 +59,7 @@ func (s *Session) admit(b []byte, p *Packet, ttl uint8) bool {
 	return s.auth.verify(b, p, &s.drop)
 }
 
-// note sets the state variables that mirror the peer.
+// note stores the state variables of the peer.
 func (s *Session) note(now clock.Instant, p *Packet) {
 	if s.state == Up {
 		s.stats.ReceiveGapMax = max(s.stats.ReceiveGapMax, now.Sub(s.peer.lastRx))

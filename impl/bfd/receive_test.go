@@ -9,8 +9,8 @@ import (
 	"baton/impl/clock"
 )
 
-// violations are the rules of section 6.8.6, in its order, each with a way to
-// break it in an encoded packet. They are such that all can be broken at once.
+// violations are the rules of section 6.8.6, in its order, each with a way to break it
+// in an encoded packet. All of them can be broken at once.
 var violations = []struct {
 	reason Drop
 	name   string
@@ -52,7 +52,7 @@ func TestRFC5880_6_8_6_DiscardOrder(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_6_Discard has the rules that do not fit into one chain.
+// TestRFC5880_6_8_6_Discard covers the rules that cannot be broken together.
 //
 // Conformance: RFC 5880 6.8.6/4 6.8.6/5 6.8.6/11
 func TestRFC5880_6_8_6_Discard(t *testing.T) {
@@ -78,8 +78,8 @@ func TestRFC5880_6_8_6_Discard(t *testing.T) {
 	}
 }
 
-// wantDrop receives a bad packet and compares the session with one that saw only
-// time pass.
+// wantDrop receives a bad packet and compares the session with one for which only time
+// has passed.
 func wantDrop(t *testing.T, r *rig, b []byte, ttl uint8, reason Drop) {
 	t.Helper()
 	before := snapshot(r.s)
@@ -100,7 +100,7 @@ func wantDrop(t *testing.T, r *rig, b []byte, ttl uint8, reason Drop) {
 	}
 }
 
-// snapshot is all of a session's state but its counters and its outbox.
+// snapshot returns a session's state except its counters and outbox.
 func snapshot(s *Session) Session {
 	c := *s
 	c.stats, c.drop, c.out = Stats{}, DropError{}, outbox{}
@@ -121,7 +121,7 @@ func TestRFC5880_6_8_6_AcceptLongerPayload(t *testing.T) {
 }
 
 // TestRFC5880_6_8_6_AcceptUnknownDiscriminator: a peer that has just started does
-// not know our discriminator; its Down and AdminDown count all the same.
+// not know our discriminator; its Down and AdminDown are still accepted.
 func TestRFC5880_6_8_6_AcceptUnknownDiscriminator(t *testing.T) {
 	for _, state := range []State{Down, AdminDown} {
 		r := newRig(t)
@@ -154,8 +154,8 @@ func TestRFC5880_6_8_6_StateVariables(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_6_LateAdvance: a packet that comes after the Detection Time finds
-// the session down, though Advance was not called in between.
+// TestRFC5880_6_8_6_LateAdvance: the session is down before a packet that comes after the
+// Detection Time is processed, even if Advance was not called in between.
 func TestRFC5880_6_8_6_LateAdvance(t *testing.T) {
 	for _, c := range []struct {
 		state State
@@ -216,8 +216,8 @@ func TestDropErrors(t *testing.T) {
 }
 
 // FuzzReceive feeds a session, with and without authentication, any bytes at any
-// pace. A dropped packet leaves it exactly as the passing of time alone would have;
-// nothing panics; what it transmits is well formed.
+// rate. A dropped packet has no other effect than the passing of time; nothing panics;
+// transmitted packets are well formed.
 func FuzzReceive(f *testing.F) {
 	add := func(state State, edit func(b []byte) []byte) {
 		p := peerPacket(state)

@@ -7,8 +7,8 @@ import (
 	"baton/impl/clock"
 )
 
-// TestASessionIsNotUpWithItself: somebody who sends a session's packets back to it gets
-// it Up where both directions share a key, and not where each has its own.
+// TestASessionIsNotUpWithItself: an attacker who reflects a session's packets can bring
+// it Up if both directions share a key, but not if each has its own.
 func TestASessionIsNotUpWithItself(t *testing.T) {
 	secret := func(id uint8) Key { return Key{ID: id, Secret: []byte{id, 1, 2, 3}} }
 	mine := secret(1)

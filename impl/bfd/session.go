@@ -31,19 +31,19 @@ type Session struct {
 	out       outbox
 
 	stats Stats
-	drop  DropError // what Receive returns; here so that a flood of bad packets allocates nothing
+	drop  DropError // the error of Receive; kept here so that a flood of bad packets allocates nothing
 }
 
-// Clone returns a copy that shares nothing with the session that either changes. What
-// Ready returned before belongs to the session alone.
+// Clone returns a copy. It shares no data that either may change. Earlier results of
+// Ready belong to the original.
 func (s *Session) Clone() *Session {
 	c := *s
 	c.out.rebase(&s.out)
 	return &c
 }
 
-// Fingerprint adds what is essential of the session: not its statistics, nor the phase
-// of its packets, which the detection deadline stands for.
+// Fingerprint adds the essential state of the session: without statistics, and without the
+// phase of its packets, for which the detection deadline stands.
 func (s *Session) Fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(s.state))
 	h.Number(uint64(s.diag))
@@ -85,11 +85,11 @@ func (p *peer) fingerprint(h *fingerprint.Hash) {
 	h.Remembered(p.lastRx, beat)
 }
 
-// beat is how finely it matters when the last packet came.
+// beat is the granularity at which a fingerprint includes when the last packet came.
 const beat = 60 * time.Millisecond
 
-// initialRemoteMinRx is bfd.RemoteMinRxInterval before the peer has said anything
-// and after it has been silent for a Detection Time (RFC 5880 sections 6.8.1, 6.8.18).
+// initialRemoteMinRx is bfd.RemoteMinRxInterval before the peer is heard and after it
+// has been silent for a Detection Time (RFC 5880 sections 6.8.1, 6.8.18).
 const initialRemoteMinRx = time.Microsecond
 
 // New returns a session in state Down whose first packet is due at once, unless it
@@ -116,11 +116,11 @@ func New(cfg Config, now clock.Instant) (*Session, error) {
 // State returns bfd.SessionState.
 func (s *Session) State() State { return s.state }
 
-// LocalDiag returns bfd.LocalDiag: why the session last went down. It survives
-// the session's coming up again, so that the peer can read it.
+// LocalDiag returns bfd.LocalDiag: why the session last went down. It is kept when
+// the session comes Up again, so that the peer can read it.
 func (s *Session) LocalDiag() Diag { return s.diag }
 
-// RemoteDiscr returns bfd.RemoteDiscr, 0 where it is unknown or forgotten.
+// RemoteDiscr returns bfd.RemoteDiscr, 0 if it is unknown or forgotten.
 func (s *Session) RemoteDiscr() uint32 { return s.peer.discr }
 
 // RemoteState returns bfd.RemoteSessionState, the state the peer last reported.
@@ -132,8 +132,8 @@ func (s *Session) RemoteDiag() Diag { return s.peer.diag }
 // RemotePolls reports whether the last packet of the peer was a Poll.
 func (s *Session) RemotePolls() bool { return s.peer.polls }
 
-// Heard reports whether a valid packet came within the last Detection Time, or in
-// Demand mode whether no Poll has gone unanswered for one since.
+// Heard reports whether a valid packet came within the last Detection Time or, in Demand
+// mode, whether no Poll has been unanswered for that long since.
 func (s *Session) Heard() bool { return s.peer.discr != 0 }
 
 // LastReceived returns when the last packet was accepted, the zero Instant before the first.

@@ -2,7 +2,7 @@ package bfd
 
 import "testing"
 
-// TestRFC5880_6_8_6_StateMachine is the whole state machine: every local state
+// TestRFC5880_6_8_6_StateMachine covers the whole state machine: every local state
 // with every received one.
 //
 // Conformance: RFC 5880 6.8.6/1

@@ -6,13 +6,13 @@ import (
 	"net/netip"
 )
 
-// Path is what a session is bound to, by which packets find it that do not carry
-// our discriminator yet.
+// Path is what a session is bound to. It identifies the session of packets that do not
+// carry our discriminator yet.
 //
-// A single hop is one interface, one peer and by the kind of its address one
-// protocol (RFC 5881 section 3); on a point-to-point link, where the peer's source
-// address must not matter (section 6), Remote is the unspecified address of that
-// kind, 0.0.0.0 or ::. A multihop path is a pair of addresses (RFC 5883 section 4.1).
+// A single hop is one interface, one peer and, by the peer's address, one protocol (RFC
+// 5881 section 3). On a point-to-point link, where the peer's source address must not
+// matter (section 6), Remote is the unspecified address of that protocol, 0.0.0.0 or ::.
+// A multihop path is a pair of addresses (RFC 5883 section 4.1).
 type Path struct {
 	Interface string     // single hop only
 	Local     netip.Addr // multihop only
@@ -26,7 +26,7 @@ func (p Path) String() string {
 	return p.Remote.String() + " from " + p.Local.String()
 }
 
-// Validate reports a path that is neither of the two kinds.
+// Validate rejects a path that is neither of the two kinds.
 func (p Path) Validate() error {
 	switch {
 	case !p.Remote.IsValid():
@@ -51,14 +51,14 @@ func (p Path) anyRemote() Path {
 	return p
 }
 
-// Table finds the session that a received packet belongs to (RFC 5880 section 6.3).
-// S is what its owner keeps for a session.
+// Table finds the session of a received packet (RFC 5880 section 6.3). S is the owner's
+// representation of a session.
 type Table[S any] struct {
 	byDiscr map[uint32]S
 	byPath  map[Path]uint32
 }
 
-// Add enters a session. It refuses a discriminator that is taken (RFC 5880 section
+// Add adds a session. It refuses a discriminator that is in use (RFC 5880 section
 // 6.8.1) and a second session on a path (RFC 5881 section 3, RFC 5883 section 4.1).
 func (t *Table[S]) Add(discr uint32, path Path, session S) error {
 	if discr == 0 {
@@ -80,7 +80,7 @@ func (t *Table[S]) Add(discr uint32, path Path, session S) error {
 	return nil
 }
 
-// Remove takes a session out.
+// Remove removes a session.
 func (t *Table[S]) Remove(discr uint32, path Path) {
 	delete(t.byDiscr, discr)
 	if t.byPath[path] == discr {
@@ -88,10 +88,9 @@ func (t *Table[S]) Remove(discr uint32, path Path) {
 	}
 }
 
-// Find returns the session of a control packet that came by a path, with the
-// sender's address as Remote. A Your Discriminator decides alone, wherever the
-// packet came from; without one the path does. It looks at that field only: the
-// session's Receive judges the packet.
+// Find returns the session of a control packet that came on a path, with the sender's
+// address as Remote. A nonzero Your Discriminator alone decides; otherwise the path
+// decides. It reads only that field: the session's Receive checks the packet.
 func (t *Table[S]) Find(packet []byte, path Path) (session S, ok bool) {
 	if len(packet) < headerLen {
 		return session, false

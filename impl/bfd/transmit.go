@@ -2,7 +2,7 @@ package bfd
 
 import "baton/impl/clock"
 
-// transmitter remembers what went out.
+// transmitter remembers what was sent.
 type transmitter struct {
 	pace     pacer
 	lastSent clock.Instant
@@ -28,9 +28,8 @@ func (s *Session) contents() Packet {
 	}
 }
 
-// transmit sends what is due at now: an echo packet; the Final that answers a Poll;
-// and a packet when the periodic one is due or when there is news, that is when it
-// would differ from the last one that went out.
+// transmit sends what is due at now: an echo packet; the Final that answers a Poll; and
+// a packet if the periodic one is due or if it would differ from the last one sent.
 func (s *Session) transmit(now clock.Instant) {
 	s.followDemand()
 	s.followEcho(now)
@@ -62,13 +61,12 @@ func (s *Session) transmit(now clock.Instant) {
 	s.tx.pace.transmitted(now, &s.random)
 }
 
-// NotSent says that the latest packet did not leave. What was news in it is news still,
-// and goes out again at once.
+// NotSent says that the latest packet did not leave. Its news is sent again at once.
 func (s *Session) NotSent(now clock.Instant) {
 	s.change(now, func() { s.tx.sent = header{} })
 }
 
-// mayTransmit reports whether packets other than a Final may go out (RFC 5880 section 6.8.7).
+// mayTransmit reports whether packets other than a Final may be sent (RFC 5880 section 6.8.7).
 func (s *Session) mayTransmit() bool {
 	if s.cfg.Passive && !s.Heard() {
 		return false
@@ -76,7 +74,7 @@ func (s *Session) mayTransmit() bool {
 	return s.peer.minRx != 0
 }
 
-// transmitDeadline is when transmit has something to do, if nothing happens before.
+// transmitDeadline returns when transmit has something to do without further input.
 func (s *Session) transmitDeadline() clock.Instant {
 	due := min(s.echoDue(), s.tx.finals.due(s.finalSpacing()))
 	if !s.mayTransmit() {
@@ -85,8 +83,8 @@ func (s *Session) transmitDeadline() clock.Instant {
 	return min(due, s.periodicDue(), s.poll.deadline())
 }
 
-// periodicDue is when the next periodic packet is due. A peer in Demand mode gets
-// none but Polls.
+// periodicDue returns when the next periodic packet is due. A peer in Demand mode gets
+// only Polls.
 func (s *Session) periodicDue() clock.Instant {
 	if s.remoteDemandActive() && !s.poll.active {
 		return clock.Never

@@ -76,8 +76,8 @@ func TestRFC5880_6_8_3_SlowWhileNotUp(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_4_LowestIntervals: what a session can take it says in every state,
-// though it transmits slowly itself in all but one.
+// TestRFC5880_6_4_LowestIntervals: a session announces its receive interval in every
+// state, although it transmits slowly except in Up.
 //
 // Conformance: RFC 5880 6.4/1
 func TestRFC5880_6_4_LowestIntervals(t *testing.T) {
@@ -95,8 +95,8 @@ func TestRFC5880_6_4_LowestIntervals(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_7_TransmitInterval: the slower of what we want and what the peer
-// can take decides.
+// TestRFC5880_6_8_7_TransmitInterval: the slower of our transmit interval and the peer's
+// receive interval applies.
 //
 // Conformance: RFC 5880 6.8.7/1 6.8.7/4
 func TestRFC5880_6_8_7_TransmitInterval(t *testing.T) {
@@ -167,8 +167,8 @@ func TestJitterIsSeeded(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_8_7_NewsAtOnce: contents that change go out at once, the same
-// contents wait for their turn.
+// TestRFC5880_6_8_7_NewsAtOnce: changed contents are sent at once, unchanged contents
+// periodically.
 //
 // Conformance: RFC 5880 6.8.7/11
 func TestRFC5880_6_8_7_NewsAtOnce(t *testing.T) {
@@ -245,8 +245,8 @@ func TestReadyIsTakenOnce(t *testing.T) {
 	}
 }
 
-// TestRFC5880_6_1_Active: an active session transmits whether or not it ever hears
-// the peer; that is what a session does unless it is told otherwise.
+// TestRFC5880_6_1_Active: an active session, the default, transmits whether or not it
+// ever hears the peer.
 //
 // Conformance: RFC 5880 6.1/1 6.1/3; RFC 5881 3/1
 func TestRFC5880_6_1_Active(t *testing.T) {
@@ -296,7 +296,7 @@ func TestRFC5880_6_8_7_Contents(t *testing.T) {
 	}
 }
 
-// A packet that did not leave goes out again at once, the same but for what counts it.
+// A packet that did not leave is sent again at once, unchanged except for its sequence number.
 func TestAPacketThatDidNotLeaveIsSentAgain(t *testing.T) {
 	r := newRig(t)
 	r.run(r.s.Deadline().Sub(r.now))

@@ -9,23 +9,23 @@ import (
 	"baton/impl/clock"
 )
 
-// UnaffiliatedConfig is what the owner of an Unaffiliated session provisions.
+// UnaffiliatedConfig configures an Unaffiliated session.
 type UnaffiliatedConfig struct {
 	// LocalDiscr as in Config: unique among all sessions of this system.
 	LocalDiscr uint32
-	// Interval is that of transmissions while Up; until then it is a second at
-	// least. Whole microseconds.
+	// Interval is the transmit interval while Up; otherwise it is at least a second.
+	// Whole microseconds.
 	Interval time.Duration
-	// DetectMult is how many packets in a row may fail to come back.
+	// DetectMult is how many consecutive packets may fail to come back.
 	DetectMult uint8
-	// Auth authenticates what we send to ourselves: recommended, since the packets
-	// may be spoofed (RFC 9747 section 5).
+	// Auth authenticates the packets that we send to ourselves. It is recommended, since
+	// packets may be spoofed (RFC 9747 section 5).
 	Auth Auth
 	// Seed as in Config.
 	Seed uint64
 }
 
-// Validate reports the first value that the RFCs do not allow, by name and section.
+// Validate reports the first value that violates the RFCs, by name and section.
 func (c UnaffiliatedConfig) Validate() error {
 	if c.LocalDiscr == 0 {
 		return fmt.Errorf("bfd: config: LocalDiscr is 0 (RFC 5880 6.8.1)")
@@ -40,10 +40,10 @@ func (c UnaffiliatedConfig) Validate() error {
 }
 
 // Unaffiliated is a session of Unaffiliated BFD Echo (RFC 9747): it sends control
-// packets that its neighbour, which knows nothing of BFD, forwards back as plain
-// IP packets. So it proves that the neighbour's forwarding works, whatever its
-// userspace does. It is driven like a Session; its packets go to UDP port 3785 with
-// a TTL of 255 and one of our own addresses as destination.
+// packets that its neighbour, which does not run BFD, forwards back as plain IP
+// packets. So it proves that the neighbour's forwarding works, whatever its userspace
+// does. It is driven like a Session; its packets are sent to UDP port 3785 with a TTL
+// of 255 and one of our own addresses as destination.
 type Unaffiliated struct {
 	cfg    UnaffiliatedConfig
 	random rand.PCG
@@ -61,18 +61,18 @@ type Unaffiliated struct {
 	drop   DropError
 }
 
-// UnaffiliatedDiscr returns the discriminator of a packet that came to the echo port,
-// by which its owner finds the Unaffiliated session that it may be of; it is then no
-// echo packet of a Session, whose discriminator EchoDiscr returns.
+// UnaffiliatedDiscr returns the discriminator of a packet to the echo port, by which the
+// owner finds its Unaffiliated session. It is not ok for an echo packet of a Session; see
+// EchoDiscr.
 func UnaffiliatedDiscr(b []byte) (discr uint32, ok bool) {
 	if len(b) < headerLen {
 		return 0, false
 	}
 	discr = binary.BigEndian.Uint32(b[offsetMyDiscr:])
-	return discr, discr != 0 // where an echo packet has the upper half of its sequence number
+	return discr, discr != 0 // at the place of the upper half of an echo packet's sequence number
 }
 
-// unaffiliatedFill is what the interval fields hold that nobody reads (RFC 9747 section 2).
+// unaffiliatedFill is the content of interval fields that nobody reads (RFC 9747 section 2).
 const unaffiliatedFill = time.Second
 
 // NewUnaffiliated returns a session in state Down whose first packet is due at once.
@@ -93,8 +93,8 @@ func (u *Unaffiliated) State() State { return u.state }
 // LocalDiag returns why the session last went down.
 func (u *Unaffiliated) LocalDiag() Diag { return u.diag }
 
-// LastReceived returns when the last packet came back that was accepted, the zero
-// Instant before the first.
+// LastReceived returns when the last accepted packet came back, the zero Instant before
+// the first.
 func (u *Unaffiliated) LastReceived() clock.Instant { return u.lastRx }
 
 // Stats returns the counters.
@@ -114,7 +114,7 @@ func (u *Unaffiliated) DetectionTime() time.Duration {
 	return time.Duration(u.cfg.DetectMult) * u.TransmitInterval()
 }
 
-// Deadline returns when Advance is wanted next.
+// Deadline returns when Advance must be called next.
 func (u *Unaffiliated) Deadline() clock.Instant {
 	return min(u.detectionDeadline(), u.pace.due(u.TransmitInterval(), u.cfg.DetectMult))
 }
@@ -141,11 +141,11 @@ func (u *Unaffiliated) Receive(now clock.Instant, b []byte, ttl uint8) error {
 	return nil
 }
 
-// Ready returns what the calls since the last Ready produced, like Session.Ready.
+// Ready returns the effects of the calls since the last Ready, like Session.Ready.
 func (u *Unaffiliated) Ready() Ready { return u.out.ready() }
 
-// process follows the state machine with the state that we sent ourselves. What the
-// interval fields say is ignored.
+// process applies the state machine to the state that we sent ourselves. The interval
+// fields are ignored.
 func (u *Unaffiliated) process(now clock.Instant, b []byte, ttl uint8) bool {
 	var p Packet
 	if !p.decode(b, &u.drop) || !u.admit(b, &p, ttl) {
@@ -161,7 +161,7 @@ func (u *Unaffiliated) process(now clock.Instant, b []byte, ttl uint8) bool {
 	return true
 }
 
-// admit accepts only what this session has sent and a single forwarder returned.
+// admit accepts only packets that this session has sent and a single forwarder has returned.
 func (u *Unaffiliated) admit(b []byte, p *Packet, ttl uint8) bool {
 	if p.MyDiscr != u.cfg.LocalDiscr {
 		u.drop = DropError{Reason: DropNotLooped, Got: p.MyDiscr, Want: u.cfg.LocalDiscr}
@@ -187,7 +187,7 @@ func (u *Unaffiliated) detectionDeadline() clock.Instant {
 	return u.lastRx.Add(u.DetectionTime())
 }
 
-// expire declares the session down when its packets have not come back.
+// expire declares the session down if its packets have not come back.
 func (u *Unaffiliated) expire(now clock.Instant) {
 	if u.auth.known && !now.Before(u.lastRx.Add(2*u.DetectionTime())) {
 		u.auth.known = false

@@ -80,8 +80,8 @@ func (r *reflector) run(t rapid.TB, d time.Duration) {
 	}
 }
 
-// TestRFC9747_2_StateMachine: Down, Init and Up by what comes back, then down with
-// diagnostic 2 when nothing does, and Up again.
+// TestRFC9747_2_StateMachine: Down, Init and Up by returning packets, then down with
+// diagnostic 2 without them, and Up again.
 //
 // Conformance: RFC 9747 2/1 2/12
 func TestRFC9747_2_StateMachine(t *testing.T) {
@@ -177,7 +177,7 @@ func TestRFC9747_2_Detection(t *testing.T) {
 			t.Fatalf("changes %v", r.changes)
 		}
 		r.lost = func() bool { return true }
-		r.run(t, r.delay) // what is under way
+		r.run(t, r.delay) // packets in flight
 		want := r.u.lastRx.Add(time.Duration(cfg.DetectMult) * cfg.Interval)
 		r.run(t, time.Minute)
 		if len(r.changes) != 1 || r.changes[0].At != want {
@@ -276,8 +276,8 @@ func TestUnaffiliatedValidate(t *testing.T) {
 	}
 }
 
-// FuzzReceiveUnaffiliated: of any bytes, only a packet with both discriminators of
-// this session or none of its own does anything, and what is discarded does nothing.
+// FuzzReceiveUnaffiliated: only a packet with both discriminators of this session, or
+// with none of its own, has an effect; a discarded one has none.
 func FuzzReceiveUnaffiliated(f *testing.F) {
 	for _, typ := range append([]AuthType{AuthNone}, allAuthTypes...) {
 		for state := AdminDown; state <= Up; state++ {

@@ -6,15 +6,15 @@ import (
 	"baton/impl/clock"
 )
 
-// Variables are the state variables of a session that say what both sides have
-// announced (RFC 5880 section 6.8.1), for whoever shows it.
+// Variables are the state variables that both sides of a session have announced (RFC
+// 5880 section 6.8.1), for display.
 type Variables struct {
 	// What this session announces.
 	DesiredMinTxInterval  time.Duration
 	RequiredMinRxInterval time.Duration
 	DetectMult            uint8
 
-	// What the peer said last, with initial values where it has said nothing.
+	// What the peer announced last; initial values before it was heard.
 	RemoteMinTxInterval     time.Duration // its Desired Min TX Interval
 	RemoteMinRxInterval     time.Duration
 	RemoteMinEchoRxInterval time.Duration
