@@ -17,17 +17,17 @@ import (
 	"baton/impl/flow"
 )
 
-// Options say how long to measure.
+// Options set the length of a measurement.
 type Options struct {
-	Rounds  int    // each row is measured once a round, and its least time counts
+	Rounds  int    // each row is measured once per round, and its minimum counts
 	Packets uint32 // of a row in a round
 }
 
-// way is what a lab does with a packet: how it is set up, and how its table is emptied.
+// way is a kind of forwarding: how its lab is set up, and how its table is emptied.
 type way struct {
 	setUp func(*lab) (empty func() error, err error)
-	// wire says that the frames arrive in the driver of the link, as from a wire: no packet of
-	// the kernel's was made of them.
+	// wire means that the frames arrive in the link's driver, as from a wire: the kernel has not
+	// allocated an sk_buff for them.
 	wire bool
 }
 
@@ -39,7 +39,7 @@ type row struct {
 	fresh bool // each packet opens a flow
 	lands bool // the packets arrive at the other end
 	best  time.Duration
-	valid int // rounds in which all went the row's way
+	valid int // rounds in which all packets met the row's expectation
 }
 
 const (
@@ -136,7 +136,7 @@ func rows() []*row {
 	plain.to = backends[0]
 	reply := source{link: "backend0", from: backends[0], to: snat, proto: flow.TCP, port: backendPort, flags: ack, flows: 1, replies: true}
 	missing := original
-	missing.from[1]++ // of a client that has no flow
+	missing.from[1]++ // a client without a flow
 	opening := original
 	opening.flags, opening.flows = syn, freshFlows
 	flood := opening
@@ -184,8 +184,8 @@ func rows() []*row {
 	}
 }
 
-// Run measures all rows, in turn, round after round, so that whatever slows the
-// machine slows them all.
+// Run measures all rows once per round, so that a slow phase of the machine affects all
+// of them.
 func Run(o Options, progress func(string)) (Result, error) {
 	all := rows()
 	labs := map[string]*lab{}
@@ -222,7 +222,7 @@ func Run(o Options, progress func(string)) (Result, error) {
 	return Result{rows: all, rounds: o.Rounds}, nil
 }
 
-// measure runs the frames of a row through the host, and keeps the least time.
+// measure runs the frames of a row through the host, and keeps the minimum time.
 func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 	if r.fresh {
 		packets = min(packets, freshFlows)
@@ -238,7 +238,7 @@ func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 	}
 	err = errors.Join(l.objs.Pattern.Set(r.from.pattern(i.HardwareAddr)), l.objs.Flows.Set(r.from.flows),
 		l.objs.Replies.Set(r.from.replies), l.objs.NextFlow.Set(uint64(0)), l.objs.ByWire.Set(ways[r.way].wire))
-	if err == nil && !r.fresh { // the first packet of each flow is not what is measured
+	if err == nil && !r.fresh { // the first packet of each flow is not measured
 		_, err = l.send(i, max(r.from.flows, 1000))
 	}
 	if err != nil {
@@ -262,9 +262,9 @@ func (r *row) measure(l *lab, empty func() error, packets uint32) error {
 	return nil
 }
 
-// wentItsWay reports whether the packets arrived, or were dropped, as the row says. On a busy
-// machine the kernel leaves some of the work to a thread of its own, whose time is not taken,
-// and queues overflow.
+// wentItsWay reports whether the packets arrived or were dropped as the row expects. On a busy
+// machine the kernel does some of the work in its own thread, whose time is not measured, and
+// queues overflow.
 func (r *row) wentItsWay(l *lab, sent uint32) (bool, error) {
 	var arrived uint64
 	if err := l.objs.Arrived.Get(&arrived); err != nil {
@@ -281,11 +281,11 @@ type xdpContext struct {
 	Data, DataEnd, DataMeta, Ingress, Queue, Egress uint32
 }
 
-// liveFrames is BPF_F_TEST_XDP_LIVE_FRAMES: what the program passes enters the stack.
+// liveFrames is BPF_F_TEST_XDP_LIVE_FRAMES: packets that the program passes enter the stack.
 const liveFrames = 1 << 1
 
-// send lets packets come in by a link, and returns the time of the thread that they took. On
-// a wire they are sent by its other end.
+// send makes packets arrive on a link, and returns the CPU time of the thread that they took.
+// On a wire its other end sends them.
 func (l *lab) send(by *net.Interface, packets uint32) (took time.Duration, err error) {
 	if !l.driven {
 		return l.generate(by.Index, packets)
@@ -304,7 +304,7 @@ func (l *lab) generate(link int, packets uint32) (time.Duration, error) {
 	if err := l.objs.Sender.Set(uint32(unix.Gettid())); err != nil {
 		return 0, err
 	}
-	// Before every other thread: the kernel then does all of the work in this one.
+	// With priority over every other thread: the kernel then does all of the work in this one.
 	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
 		return 0, err
 	}

@@ -26,7 +26,7 @@ type benchOptions struct {
 	out           string
 }
 
-// nobody is the value of --own for which no verdict changes the exit code.
+// nobody is the value of --own with which no verdict affects the exit code.
 const nobody = "none"
 
 func benchSubjectsCommand() *cobra.Command {

@@ -10,7 +10,7 @@ import (
 	"baton/netns/subject"
 )
 
-// adapter writes an adapter file of a name and returns its path.
+// adapter writes an adapter file with a name and returns its path.
 func adapter(t *testing.T, name, lines string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name+".yaml")

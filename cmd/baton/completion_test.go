@@ -15,7 +15,7 @@ import (
 // freeText are flags that accept any value.
 var freeText = []string{"shard", "evidence-limit", "listen"}
 
-// everyCommand calls f with the command and all below it.
+// everyCommand calls f with the command and all its subcommands.
 func everyCommand(c *cobra.Command, f func(*cobra.Command)) {
 	f(c)
 	for _, sub := range c.Commands() {

@@ -37,7 +37,7 @@ func (k *keptLab) hold(ctx context.Context, run *scenarios.Run, v check.Verdict)
 	}
 }
 
-// ended reports whether a pair was kept, after which nothing more is run.
+// ended returns an error if a pair was kept; then nothing more is run.
 func (k *keptLab) ended() error {
 	if !k.kept {
 		return nil

@@ -123,7 +123,7 @@ func (s *labServer) serve(connection net.Conn) {
 	_ = json.NewEncoder(connection).Encode(answer) // the client may have closed the connection
 }
 
-// fault executes a line of a scenario: at once, and at its time whatever it schedules for later.
+// fault executes a line of a scenario at once, and later steps of it at their times.
 func (s *labServer) fault(line string) labAnswer {
 	steps, refused := s.parse(line)
 	if refused != "" {

@@ -61,8 +61,8 @@ func nodeCommand() *cobra.Command {
 	return c
 }
 
-// warnOfPins says which folders of pins are left. It cannot be known without the rights of a
-// node, which a check of its configuration does not need.
+// warnOfPins says which pin folders were left behind. Without a node's privileges, which a check of
+// its configuration does not need, they cannot be found.
 func warnOfPins(w io.Writer, cfg *config.Config) {
 	left, err := bpf.LeftPins([]string{cfg.Links.Client, cfg.Links.Backend}, cfg.Pin)
 	if err != nil {

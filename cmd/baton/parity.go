@@ -68,7 +68,7 @@ func runIn(world, dir string) (events []trace.Event, scenario string, err error)
 	return events, events[0].Meta.Scenario, nil
 }
 
-// planOf is the scenario of a stored run, or one without settings and faults if it cannot be read.
+// planOf returns the scenario of a stored run; if that cannot be read, one without settings and faults.
 func planOf(dir string) *plan.Plan {
 	file := filepath.Join(dir, scenarios.ScenarioFile)
 	if source, err := os.ReadFile(file); err == nil {
@@ -79,7 +79,7 @@ func planOf(dir string) *plan.Plan {
 	return &plan.Plan{Tolerate: plan.DefaultTolerate}
 }
 
-// parityOutcome is the outcome of a comparison, with the reason if it is inconclusive.
+// parityOutcome returns the outcome of a comparison, with the reason if it is inconclusive.
 func parityOutcome(v parity.Verdict, p *plan.Plan) (outcome check.Outcome, why string) {
 	if v.Same {
 		return check.Pass, ""

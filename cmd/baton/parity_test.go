@@ -31,7 +31,7 @@ func asIf(t *testing.T, dir, old, new string) string {
 	return copied
 }
 
-// stalled copies a trace and adds a stall of the host at the begin of each step.
+// stalled copies a trace and adds a stall of the host at the beginning of each step.
 func stalled(t *testing.T, dir, took string) string {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join(dir, scenarios.TraceFile))

@@ -43,7 +43,7 @@ type runOptions struct {
 	keepLab         bool   // of a run that fails, until the user has seen it
 	only            string // a scenario of the files, to run alone
 
-	several map[string]bool // the files that stand for several scenarios
+	several map[string]bool // the files that hold several scenarios
 }
 
 func runCommand() *cobra.Command {

@@ -61,7 +61,7 @@ traffic  web sessions tcp count=5 every=50ms
 	}
 }
 
-// TestExitCodeIsThatOfTheWorstRun, in any order.
+// TestExitCodeIsThatOfTheWorstRun: in any order.
 func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 	for want, runs := range map[int][][]check.Outcome{
 		exitPass:         {nil, {check.Pass}, {check.Skip, check.Pass}},
@@ -77,7 +77,7 @@ func TestExitCodeIsThatOfTheWorstRun(t *testing.T) {
 	}
 }
 
-// TestARunExitsWithTheCodeOfItsWorst scenario, in any order.
+// TestARunExitsWithTheCodeOfItsWorst: the worst scenario decides, in any order.
 func TestARunExitsWithTheCodeOfItsWorst(t *testing.T) {
 	write := func(name, claim string) string {
 		file := filepath.Join(t.TempDir(), name+".scn")
@@ -140,7 +140,7 @@ func TestTwoScenariosOfOneName(t *testing.T) {
 	}
 }
 
-// TestAConfigurationThatNoNodeTakesIsRefused by run in either world and by lint, at the line that makes it.
+// TestAConfigurationThatNoNodeTakesIsRefused: run in either world and lint refuse it and name the line.
 func TestAConfigurationThatNoNodeTakesIsRefused(t *testing.T) {
 	lines := "service web tcp 198.18.0.100:80\nalways masters <= 1\n@1s crash lb1\n@2s end\n"
 	file, right := scenario(t, "config limits.embryonic=5 limits.syn_challenge=9\n"+lines), scenario(t, lines)

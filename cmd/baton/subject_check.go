@@ -115,8 +115,8 @@ func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string)
 	return nil
 }
 
-// nobodyWas reports that there was no MASTER: with the time waited, unless a node had ended, and with
-// what the nodes said, or how the wire shows a MASTER.
+// nobodyWas reports that there was no MASTER. It adds the time waited, unless a node had ended, and the
+// nodes' messages or how the wire would show a MASTER.
 func nobodyWas(s subject.Subject, ended bool, notes []string) string {
 	if ended {
 		return "nobody was Master"
@@ -165,8 +165,8 @@ func familiesOf(s subject.Subject) []lab.Family {
 // tryoutVIPs are the VIPs of the tryout.
 var tryoutVIPs = [lab.Families]string{lab.IPv4: "198.18.0.100", lab.IPv6: "2001:2::100"}
 
-// unannounced lists the VIPs that no node announced to the clients. A VIP on another device answers
-// ARP all the same, so that only a takeover shows it: clients wait until their neighbour entry expires.
+// unannounced lists the VIPs that no node announced to the clients. A VIP on another device still
+// answers ARP, so only a takeover shows the defect: clients wait until their neighbour entry expires.
 func unannounced(events []trace.Event, families []lab.Family) (vips []string) {
 	for _, f := range families {
 		if !slices.ContainsFunc(events, func(e trace.Event) bool {
@@ -190,16 +190,16 @@ const tryoutClaims = "always"
 // tryoutStop is the beginning of the tryout's line before which those steps are inserted.
 const tryoutStop = "@4s      stop"
 
-// part is one requirement of a subject, with the finding.
+// part is one requirement of a subject and its result.
 type part struct {
 	name, found string
 	ok          bool
-	unsure      bool // the host stood still: the run shows neither
-	told        bool // a remark of a node, which is neither
+	unsure      bool // the host stalled: neither passed nor failed
+	told        bool // a node's remark, neither passed nor failed
 }
 
-// disputes returns why a run does not show exactly one MASTER, two nodes claim the role or a node
-// forwards without it, with that outcome of the checks: Fail, or Inconclusive.
+// disputes returns why a run does not show exactly one MASTER: two nodes have the role, or a node
+// forwards without it. outcome selects the failed checks (Fail) or the inconclusive ones.
 func disputes(v check.Verdict, outcome check.Outcome) []string {
 	var found []string
 	for _, c := range v.Checks {
@@ -210,8 +210,8 @@ func disputes(v check.Verdict, outcome check.Outcome) []string {
 	return found
 }
 
-// moves tells each node that became MASTER after the wait for one and before the first fault: nobody had asked.
-// Those after a stall of the host are in doubt: a node that did not run looks dead to its peer.
+// moves lists the takeovers between the wait for a MASTER and the first fault, which nothing in the scenario causes.
+// Takeovers after a stall of the host are doubtful: a node that did not run looks dead to its peer.
 func moves(events []trace.Event) (found, doubtful []string) {
 	waited, stalled := false, false
 	for _, e := range events {
@@ -246,14 +246,14 @@ func roles(v check.Verdict, events []trace.Event, masters []string, nobody strin
 	return p
 }
 
-// served is what came through the VIP of a family.
+// served is the traffic through the VIP of a family.
 type served struct {
 	tried      bool
 	received   uint64   // answers
-	forwarders []string // nodes that sent requests on to the backends
+	forwarders []string // nodes that forwarded requests to the backends
 }
 
-// crossings counts the answers by family, and notes who sent requests on.
+// crossings counts the answers by family, and notes which nodes forwarded requests.
 func crossings(families []lab.Family, events []trace.Event) map[string]*served {
 	found := map[string]*served{}
 	for _, f := range families {
@@ -276,7 +276,7 @@ func crossings(families []lab.Family, events []trace.Event) map[string]*served {
 	return found
 }
 
-// serves reports how many answers came through the VIP of each family. Each must serve.
+// serves reports how many answers came through the VIP of each family. Each VIP must have some.
 func serves(families []lab.Family, events []trace.Event) part {
 	p := part{name: "serves", ok: true}
 	var found []string
@@ -293,7 +293,7 @@ func serves(families []lab.Family, events []trace.Event) part {
 	return p
 }
 
-// stuck says how far requests came that nobody answered.
+// stuck says how far unanswered requests came.
 func (s *served) stuck() string {
 	switch {
 	case s.received > 0 || !s.tried:

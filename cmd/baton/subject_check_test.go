@@ -36,7 +36,7 @@ func TestASubjectIsTried(t *testing.T) {
 		{"contradicts", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $BATON_NUMBER = 1 ] && echo BACKUP || echo MASTER'\n",
 			exitFail, "FAIL  roles    forwarders <= 1"},
 		{"disputes", translates + "  " + carries + "run: while :; do arping -qU -c 1 -W 0.02 -i $BATON_CLIENT_DEV -S ${BATON_VIPS%/*} ${BATON_VIPS%/*} || true; sleep 0.1; done\n",
-			exitFail, "FAIL  roles    "}, // masters or forwarders, whichever the host lets be judged
+			exitFail, "FAIL  roles    "}, // masters or forwarders, depending on the host's stalls
 		{"works", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitPass, "ok    roles    lb1 is Master"},
 		{"quiet", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
@@ -68,8 +68,8 @@ func TestASubjectIsTried(t *testing.T) {
 	}
 }
 
-// TestARoleThatMovesByItself: it is a failure, but not after a stall of the host, of which those of a
-// generator are none.
+// TestARoleThatMovesByItself: it is a failure, except after a stall of the host. A stall of a traffic
+// generator is no such excuse.
 func TestARoleThatMovesByItself(t *testing.T) {
 	master := trace.Event{Node: "lb2", Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Master"}}
 	waited := trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: 0, Phase: "end"}}
@@ -98,7 +98,7 @@ func TestARoleThatMovesByItself(t *testing.T) {
 	}
 }
 
-// TestAVIPIsAnnouncedToTheClients: an announcement to the backends, or of another VIP, is none of it.
+// TestAVIPIsAnnouncedToTheClients: announcements to the backends or of another VIP do not count.
 func TestAVIPIsAnnouncedToTheClients(t *testing.T) {
 	garp := func(edge, vip string) trace.Event {
 		return trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: edge, VIP: vip}}
@@ -118,7 +118,7 @@ func TestAVIPIsAnnouncedToTheClients(t *testing.T) {
 	}
 }
 
-// TestRequestsWithoutAnswersAreFollowed: as far as the network of the backends, in each family by itself.
+// TestRequestsWithoutAnswersAreFollowed: up to the network of the backends, separately for each family.
 func TestRequestsWithoutAnswersAreFollowed(t *testing.T) {
 	totals := func(f lab.Family, received uint64) trace.Event {
 		return trace.Event{Kind: trace.KindTotals, Totals: &trace.Totals{Name: f.String(), Final: true, Received: received}}
@@ -163,8 +163,8 @@ func checkSubject(t *testing.T, subject func() string) ran {
 	return proving(t, func() ran { return baton(t, "subject", "check", "--out", t.TempDir(), subject()) })
 }
 
-// proving repeats a command whose run proves nothing because the host stood still: by its exit code,
-// or by a part in doubt beside one that failed. If none proves anything, the test is skipped.
+// proving repeats a command whose run proves nothing because the host stalled, as shown by its exit
+// code or by a doubtful part next to a failed one. If no run proves anything, the test is skipped.
 func proving(t *testing.T, command func() ran) ran {
 	t.Helper()
 	const attempts = 5

@@ -10,8 +10,8 @@ import (
 	"baton/impl/trace"
 )
 
-// TestTimingSaysWhereItWent: each part is that between its two events, and a run of which
-// one is missing has no figures.
+// TestTimingSaysWhereItWent: each part is the time between its two events; a run that lacks
+// one of them has no figures.
 func TestTimingSaysWhereItWent(t *testing.T) {
 	at := func(ms int) clock.Instant { return clock.Instant(time.Duration(ms) * time.Millisecond) }
 	step := func(phase string) *trace.Step { return &trace.Step{Phase: phase} }
@@ -37,7 +37,7 @@ func TestTimingSaysWhereItWent(t *testing.T) {
 	}
 }
 
-// TestTheCommandStartedBeforeNow, and not long ago: the unit of /proc is the right one.
+// TestTheCommandStartedBeforeNow: but not long ago, which shows that the unit of /proc is right.
 func TestTheCommandStartedBeforeNow(t *testing.T) {
 	began, err := commandStart()
 	if now := boottime.Now(); err != nil || began > now || now.Sub(began) > 10*time.Minute {

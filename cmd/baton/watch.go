@@ -15,14 +15,14 @@ import (
 	"baton/impl/node"
 )
 
-// watchEvery is how often a node that is watched is asked.
+// watchEvery is the interval at which a watched node is queried.
 const watchEvery = 500 * time.Millisecond
 
 // barWidth is the length of the sync bar.
 const barWidth = 20
 
-// watch shows a node until the context ends. A terminal shows one picture that changes,
-// anything else gets one after the other. A node that does not answer is asked again.
+// watch shows a node until the context ends. A terminal shows one picture that is redrawn;
+// other outputs get one picture after the other. A node that does not answer is asked again.
 func watch(ctx context.Context, out *os.File, args []string, show func(io.Writer, control.Status) error) error {
 	begin, end := "", "\n"
 	if isTerminal(out) {
@@ -62,8 +62,8 @@ func look(ctx context.Context, args []string, show func(io.Writer, control.Statu
 	return b.String(), err
 }
 
-// printWatch shows on one screen what changes. Of the gates it shows those that keep the
-// node from the role.
+// printWatch shows the changing parts of a status on one screen. Of the gates it shows those
+// that keep the node from the role.
 func printWatch(w io.Writer, s control.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "node\t%s\t%s, epoch %d, lease %v\n", s.Node, s.Role, s.Epoch, s.Lease.Round(time.Millisecond))

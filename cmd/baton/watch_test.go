@@ -10,8 +10,8 @@ import (
 	"baton/impl/node"
 )
 
-// What is watched is the gate that blocks, and since when; a gate that is no obstacle to the
-// role that the node has is left out.
+// The view shows a blocking gate and since when it blocks. A gate that does not affect the node's
+// present role is left out.
 func TestWatchShowsWhatBlocks(t *testing.T) {
 	gates := []node.GateStatus{
 		{Name: "LinksUp", Open: true, Why: "carrier"},

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestANewScenarioRuns without an edit, and baton new does not overwrite a file.
+// TestANewScenarioRuns: without an edit. baton new does not overwrite a file.
 func TestANewScenarioRuns(t *testing.T) {
 	dir := t.TempDir()
 	if r := baton(t, "new", "--dir", dir, "mine"); r.code != exitPass || !strings.Contains(r.out, "mine.scn: written") {

@@ -11,8 +11,8 @@ import (
 	"github.com/yuin/goldmark/ast"
 )
 
-// Links returns what is wrong with the page's links to files: a file that does not
-// exist, or a heading that a page lacks. Addresses of other hosts are not tried.
+// Links returns an error for each of the page's links to a missing file or heading.
+// Links to other hosts are not checked.
 func (p *Page) Links() []error {
 	var wrong []error
 	_ = ast.Walk(p.tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -52,7 +52,7 @@ func (p *Page) follow(destination string) error {
 	return nil
 }
 
-// anchors are the names by which GitHub lets others point at the page's headings.
+// anchors returns the names that GitHub gives the page's headings as link targets.
 func (p *Page) anchors() map[string]bool {
 	names := map[string]bool{}
 	_ = ast.Walk(p.tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -69,7 +69,7 @@ func (p *Page) anchors() map[string]bool {
 	return names
 }
 
-// plain is the text of a heading without its marks.
+// plain returns the text of a heading without markup.
 func plain(n ast.Node, source []byte) string {
 	var s strings.Builder
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -81,7 +81,7 @@ func plain(n ast.Node, source []byte) string {
 	return s.String()
 }
 
-// slug is GitHub's name of a heading: lower case, blanks as dashes, no punctuation.
+// slug returns GitHub's name of a heading: lower case, blanks as dashes, no punctuation.
 func slug(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

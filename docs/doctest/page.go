@@ -1,6 +1,6 @@
-// Package doctest executes what the documentation shows: it reads a page as GitHub
-// does, runs its blocks of commands, and compares the output that stands below them
-// with what was printed. The links of a page are checked too.
+// Package doctest executes the commands of the documentation: it reads a page as GitHub
+// does, runs its blocks of commands, and compares the shown output with the printed one.
+// It also checks the links of a page.
 //
 // The first word after a fence is the block's language. These may follow:
 //
@@ -13,8 +13,8 @@
 //	file=NAME      the block is a file, which the commands of the page find by that name
 //	same=FILE      the block shows the repository's FILE, byte for byte
 //
-// A block of commands that has none of run, skip, file and same is a mistake, so that
-// nothing is shown untried by accident.
+// A block of commands without run, skip, file or same is a mistake, so that no command
+// is left unexecuted by accident.
 package doctest
 
 import (
@@ -50,7 +50,7 @@ const (
 
 // A Block is one fenced block.
 type Block struct {
-	Line     int // of its first line of content
+	Line     int // number of its first line of content
 	Language string
 	When     When
 	Skip     string   // why its commands are not executed
@@ -90,7 +90,7 @@ func Read(file string) (*Page, error) {
 	})
 }
 
-// line is the number of the line that holds the byte at offset.
+// line returns the number of the line that contains the byte at offset.
 func (p *Page) line(offset int) int {
 	return strings.Count(string(p.Source[:offset]), "\n") + 1
 }

@@ -15,13 +15,13 @@ import (
 
 // A Shell is the folder in which the commands of one page run, one after the other.
 type Shell struct {
-	Dir string   // holds what the repository's top level holds
+	Dir string   // has the contents of the repository's top level
 	Env []string // of the commands
 	ran []int    // process groups
 }
 
-// Execute runs a block's commands. It returns the block as it would stand with what
-// they printed, and an error if that is not what it shows.
+// Execute runs a block's commands. It returns the block's text with the printed output,
+// and an error if that differs from the shown one.
 func (s *Shell) Execute(ctx context.Context, b Block) (printed string, differs error) {
 	steps := b.steps()
 	for i, step := range steps {
@@ -47,8 +47,8 @@ func (s *Shell) Execute(ctx context.Context, b Block) (printed string, differs e
 	return printed, differs
 }
 
-// run executes one command. Its output goes to a file, so that a program that it
-// leaves in the background does not keep the page waiting.
+// run executes one command. Its output goes to a file, so that a background program
+// that it starts does not block the page.
 func (s *Shell) run(ctx context.Context, step step) (printed string, code int, err error) {
 	out, err := os.CreateTemp("", "doctest-*")
 	if err != nil {
@@ -79,10 +79,10 @@ func (s *Shell) run(ctx context.Context, step step) (printed string, code int, e
 	return string(text), c.ProcessState.ExitCode(), err
 }
 
-// patience is how long what runs in the background may take to end after SIGTERM.
+// patience is how long background programs may take to end after SIGTERM.
 const patience = 10 * time.Second
 
-// Close ends what the commands have left running.
+// Close ends the programs that the commands have left running.
 func (s *Shell) Close() {
 	signal := func(sig syscall.Signal) (left []int) {
 		for _, group := range s.ran {
@@ -99,7 +99,7 @@ func (s *Shell) Close() {
 	signal(syscall.SIGKILL)
 }
 
-// Lacks names the program that a block needs and that is not installed; "" for none.
+// Lacks names a program that a block needs and that is not installed; "" if there is none.
 func Lacks(b Block) string {
 	i := slices.IndexFunc(b.Needs, func(program string) bool {
 		_, err := exec.LookPath(program)

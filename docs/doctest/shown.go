@@ -12,8 +12,8 @@ type step struct {
 	silent  bool // the block shows no outputs
 }
 
-// steps splits a block into its commands. In a block of console each begins with "$ "
-// and may go on after a backslash; a block of sh is one script.
+// steps splits a block into its commands. In a console block each begins with "$ " and
+// may continue after a backslash; an sh block is one script.
 func (b Block) steps() []step {
 	if b.Language == "sh" {
 		return []step{{command: b.Text, silent: true}}
@@ -39,22 +39,22 @@ func (b Block) steps() []step {
 	return all
 }
 
-// elision is a line that stands for any number of lines, or the end of a line that
-// stands for any end.
+// elision, as a line, matches any number of lines; at the end of a line it matches any
+// rest.
 const elision = "…"
 
-// figure is a number with its unit, the digits of a digest, or the dash where none was
-// measured. The number of a name, such as lb1, is none.
+// figure matches a number with its unit, the digits of a digest, or the dash of a missing
+// measurement. It does not match the number in a name, such as lb1.
 var figure = regexp.MustCompile(`\b[0-9a-f]{16}\b|\+?\b\d(?:[\d.,]*\d)?(?:(?:ns|µs|ms|s|m|h)[\d.]*)*|–`)
 
 var blanks = regexp.MustCompile(`[ \t]+`)
 
-// masked is a line without what may vary: its figures, and the width of its columns.
+// masked returns a line without its variable parts: figures and column widths.
 func masked(line string) string {
 	return strings.TrimSpace(blanks.ReplaceAllString(figure.ReplaceAllString(line, "#"), " "))
 }
 
-// agrees tells whether an output is the one shown.
+// agrees reports whether an output equals the shown one.
 func (b Block) agrees(shown, printed string) bool {
 	plain := strings.TrimRight
 	if b.Figures {
@@ -69,8 +69,8 @@ func (b Block) agrees(shown, printed string) bool {
 	return matches(lines(shown), lines(printed))
 }
 
-// matches tells whether the lines printed are those shown, where an elision may stand
-// for any number of lines.
+// matches reports whether the printed lines equal the shown ones; an elision matches any
+// number of lines.
 func matches(shown, printed []string) bool {
 	for i, line := range shown {
 		if line == elision {
