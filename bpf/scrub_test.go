@@ -186,3 +186,24 @@ func TestAWalkPassesEachEntryOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestAffinitiesAreSound, as packets make them: a check of the table does not take them for damaged.
+func TestAffinitiesAreSound(t *testing.T) {
+	s := newProgramSubject(t, testConfig())
+	s.must(s.Lease(clock.Never))
+	for _, proto := range []flow.Proto{flow.TCP, flow.UDP} {
+		s.packet("client0", fromClient(toVIP(proto, 40000, affinePort), syn))
+	}
+	affinities := 0
+	for _, h := range walkAll(t, s) {
+		if !h.Sound {
+			t.Errorf("%+v is not sound", h)
+		}
+		if h.Original.IsAffinity() {
+			affinities++
+		}
+	}
+	if affinities != 2 {
+		t.Errorf("%d affinities, want one of each protocol", affinities)
+	}
+}
