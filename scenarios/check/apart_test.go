@@ -9,8 +9,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// A wait for the first MASTER proves nothing if the machine started the nodes so far apart that the
-// other one had to claim. Nodes that started together fail it.
+// A failed wait for the first MASTER proves nothing if the machine started the nodes so far apart that
+// the other one had to claim. If both started together, it fails.
 func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -46,7 +46,7 @@ func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 	}
 }
 
-// Only the scenario's beginning is excused by when its nodes started.
+// The start times of the nodes excuse only the scenario's first wait.
 func TestNodesThatStartedApartDoNotExplainALaterWait(t *testing.T) {
 	p := scenario(t, "", "", "@4500ms wait lb1 is Master within 500ms")
 	later := len(p.Steps) - 2

@@ -7,8 +7,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// A metric counts only lines of its kind: a session that was never established is not
-// a failed connect, but unanswered counts it.
+// A metric counts only lines of its kind: a session that was never established is no failed connect;
+// unanswered counts it.
 func TestCountsAreOfTheirKindOfTraffic(t *testing.T) {
 	p := scenario(t, "traffic new connects\nalways connects_failed == 0", "", "")
 	unopened := trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 1, Failed: 1, Sent: 2, Received: 2}
@@ -49,8 +49,7 @@ func TestDatagramsWithoutEchoAreCounted(t *testing.T) {
 	}
 }
 
-// A gap of a line that did not run in a window is not measured there: a pass would say
-// that it had none.
+// A window in which a line did not run has no gap measurement: a PASS would claim that it had no gap.
 func TestAGapIsOfTrafficThatRuns(t *testing.T) {
 	p := scenario(t, "traffic late sessions from=3s until=3500ms", "expect gap(late) < 300ms", "")
 	for name, c := range map[string]struct {
@@ -66,7 +65,8 @@ func TestAGapIsOfTrafficThatRuns(t *testing.T) {
 	}
 }
 
-// TestWhatEveryScenarioClaimsIsJudged, unless the scenario states it itself in this world.
+// TestWhatEveryScenarioClaimsIsJudged: the implicit claims are judged unless the scenario states them
+// itself in this world.
 func TestWhatEveryScenarioClaimsIsJudged(t *testing.T) {
 	for _, test := range []struct{ lines, metric string }{
 		{"", "corrupt"}, {"[sim] always corrupt == 0", "corrupt"}, {"always corrupt == 0", "corrupt"},

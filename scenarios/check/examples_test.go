@@ -8,7 +8,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestExamplesSayHowManyMoreThereAre: the first few, and the number of the rest.
+// TestExamplesSayHowManyMoreThereAre: the detail has the first few examples and the number of the rest.
 func TestExamplesSayHowManyMoreThereAre(t *testing.T) {
 	for n := range 2*shown + 1 {
 		var x examples
@@ -33,7 +33,7 @@ func TestExamplesSayHowManyMoreThereAre(t *testing.T) {
 	}
 }
 
-// TestARandomStepIsJudgedAsItWasDrawn: by the seed of the run, whatever plan the judge is given.
+// TestARandomStepIsJudgedAsItWasDrawn: the judge draws random steps by the run's seed.
 func TestARandomStepIsJudgedAsItWasDrawn(t *testing.T) {
 	text := "scenario s\nservice web tcp 198.18.0.100:80\nservice dns udp 198.18.0.100:53\ntraffic web sessions tcp count=2 every=100ms\ntraffic probe probe udp\n" +
 		"@0s wait lb1 is Master and lb2 insync within 3s\nrandomly between 1s and 3s crash lb1 or freeze lb1 or kill lb1\n expect lb2 is Master within 500ms\n@6s end\n"

@@ -7,8 +7,8 @@ import (
 	"baton/impl/trace"
 )
 
-// TestOutputsOfPrograms: what a program wrote is judged by what the trace has of it; where
-// the trace has not all, a text that is not there proves nothing.
+// TestOutputsOfPrograms: a program's output is judged by the part in the trace. If the trace has only
+// the end of it, a missing text proves nothing.
 func TestOutputsOfPrograms(t *testing.T) {
 	said := trace.Program{Name: "curl", Output: "HTTP/1.1 200 OK\nbye\n", Last: "bye"}
 	long := said
@@ -48,8 +48,8 @@ func TestOutputsOfPrograms(t *testing.T) {
 	}
 }
 
-// TestExitsOfPrograms: each program that ended is judged by its status, whenever that was;
-// one that never ended is not judged.
+// TestExitsOfPrograms: each program that ended, at any time, is judged by its exit status. One that
+// never ended is not judged.
 func TestExitsOfPrograms(t *testing.T) {
 	for _, c := range []struct {
 		claim string

@@ -14,8 +14,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// tape is a hand-written trace. Times are milliseconds since the first step, which
-// is not at the origin of the clock.
+// tape is a hand-written trace. Times are milliseconds since the first step. The first step is not at
+// the clock's origin.
 type tape []trace.Event
 
 const origin = clock.Instant(1_000_000 * time.Second)
@@ -63,8 +63,8 @@ func (t *tape) replica(at float64, node, digest string) {
 	t.add(at, node, trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: 2, Digest: digest}})
 }
 
-// fault records an event of a fault: of machines, or where target is a selector, of wires.
-// One that is no begin belongs to the last begin of its verb and target.
+// fault records a fault event: on machines, or on wires if target is a selector. A receipt or failure
+// belongs to the latest begin with its verb and target.
 func (t *tape) fault(at float64, verb, target, phase string) {
 	f := trace.Fault{Verb: verb, Target: target, Phase: phase, Receipt: "seen"}
 	for _, e := range *t {
@@ -87,7 +87,7 @@ func (t *tape) fault(at float64, verb, target, phase string) {
 	t.add(at, "", trace.Event{Kind: trace.KindFault, Fault: &f})
 }
 
-// directions are those of a selector, or all that were ever cut for none.
+// directions returns the directions of a selector, or all that were ever cut if it is "".
 func (t *tape) directions(target string) (found []trace.Direction) {
 	if target == "" {
 		for _, e := range *t {
@@ -134,7 +134,7 @@ func (t *tape) totals(at float64, total trace.Totals) {
 	t.add(at, "", trace.Event{Kind: trace.KindTotals, Totals: &total})
 }
 
-// without drops the events that f picks.
+// without drops the events for which f holds.
 func (t *tape) without(f func(trace.Event) bool) {
 	kept := tape{}
 	for _, e := range *t {
@@ -147,9 +147,8 @@ func (t *tape) without(f func(trace.Event) bool) {
 
 var claimGates = []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated", "NoMaster", "HoldDown", "InSync"}
 
-// crash is a run in which everything goes right: lb1 is Master and crashes at
-// 2000, lb2 takes over at 2155, lb1 is restored at 4000 and stays Backup, and all
-// ends at 6000. The steps are those of the scenario that judge builds.
+// crash is a run that passes: lb1 is Master and crashes at 2000, lb2 takes over at 2155, lb1 is
+// restored at 4000 and stays Backup; the run ends at 6000. The steps match the plan of scenario.
 func crash() *tape {
 	t := &tape{}
 	t.add(-900, "", trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{Version: trace.Version, Scenario: "s", World: plan.Netns,
@@ -201,7 +200,7 @@ func crash() *tape {
 	return t
 }
 
-// promote is a whole promotion of a node at an instant, with a lease until another.
+// promote records a complete promotion of a node, with a lease.
 func (t *tape) promote(at float64, node string, until float64) {
 	t.role(at-2, node, "Backup", "Claiming", claimGates...)
 	t.lease(at-1, node, until)

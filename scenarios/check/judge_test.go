@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestEveryFaultNeedsItsReceipt: of wires as of machines, and each of several.
+// TestEveryFaultNeedsItsReceipt: faults on wires and on machines, and each host of several.
 func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 	p, found := plan.Check("f.scn", []byte("scenario f\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+
 		"@0s wait lb1 is Master and lb2 insync within 3s\n@2s cut lb1<->lb2 via sync\n@3s heal\n@4s freeze lb1\n@4500ms thaw lb1\n@6s end\n"))
@@ -45,7 +45,7 @@ func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 	}
 }
 
-// everything is every claim that a scenario can make over a whole run.
+// everything has every claim that a scenario can make about a whole run.
 // TestWhatFailedFirstIsTheFirstReason: the order of the claims in the file does not matter.
 func TestWhatFailedFirstIsTheFirstReason(t *testing.T) {
 	tape := crash()
@@ -335,9 +335,9 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestAStallExplainsWhatASubjectWithoutALeaseDoes: both nodes of such a pair can become MASTER
-// in a stall, and sessions that only one of them knows are lost long after it. A lease must
-// prevent that.
+// TestAStallExplainsWhatASubjectWithoutALeaseDoes: without a lease both nodes can become MASTER during
+// a stall, and sessions known to only one of them may be lost long after it. A subject with a
+// lease must prevent that.
 func TestAStallExplainsWhatASubjectWithoutALeaseDoes(t *testing.T) {
 	moved := func(t *tape) { t.traffic(4500, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2") }
 	for _, c := range []struct {

@@ -11,8 +11,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// lasting is a run of a minute: lb1 is Master from 100 on and both tables are whole at
-// 300. What goes wrong is for the test to add.
+// lasting is a run of a minute without faults: lb1 is Master from 100 on, and both tables are complete
+// from 300 on. Tests add the faults.
 func lasting() *tape {
 	t := &tape{}
 	t.add(-900, "", trace.Event{Kind: trace.KindMeta, Meta: &trace.Meta{Version: trace.Version, Scenario: "s", World: plan.Sim,
@@ -43,12 +43,12 @@ func (t *tape) loop(at float64, node string, l trace.Loop) {
 	t.add(at, node, trace.Event{Kind: trace.KindLoop, Loop: &l})
 }
 
-// entries is what a node says of the size of its table.
+// entries records a node's report of its table size.
 func (t *tape) entries(at float64, node string, n int) {
 	t.add(at, node, trace.Event{Kind: trace.KindReplica, Replica: &trace.Replica{Entries: n, Digest: "bb"}})
 }
 
-// struck is a fault that takes hold at once.
+// struck records a fault that takes effect at once.
 func (t *tape) struck(at float64, verb, target string) {
 	t.fault(at, verb, target, "begin")
 	t.fault(at, verb, target, "receipt")
@@ -64,7 +64,7 @@ func (t *tape) over(at float64, from, to string) {
 	t.promote(at, to, 100_000)
 }
 
-// makeWay lets lb2 claim at an instant, lb1 give up its role for it, and lb2 forward after a time.
+// makeWay records that lb2 claims, lb1 yields to it, and lb2 forwards some time later.
 func (t *tape) makeWay(at, after float64) {
 	t.role(at-0.1, "lb2", "Backup", "Claiming", claimGates...)
 	t.until(at, "lb1")
@@ -73,8 +73,7 @@ func (t *tape) makeWay(at, after float64) {
 	t.role(at+after, "lb2", "Claiming", "Master", claimGates...)
 }
 
-// TestLiveness has, for each clause of the liveness checks, a trace in which it holds
-// and one in which it does not.
+// TestLiveness has, for each clause of the liveness checks, a trace that passes and one that fails.
 func TestLiveness(t *testing.T) {
 	both := func(t *tape, at float64) {
 		t.struck(at, fault.Cut, "lb1<->lb2")
@@ -435,8 +434,8 @@ func TestLiveness(t *testing.T) {
 	}
 }
 
-// A node whose process ends unasked fails the run, whatever the scenario claims, and is
-// down from then on.
+// A node whose process ends by itself fails the run, whatever the scenario claims, and is down from
+// then on.
 func TestANodeThatEndsByItselfFails(t *testing.T) {
 	tape := crash()
 	tape.add(5000, "lb1", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "panic: no"}})

@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// A run whose generator offered less than the scenario says proves nothing, and says by how much.
-// A little lateness is of every run.
+// A run whose generator offered less than the scenario says proves nothing; the reason says how much
+// is missing. A little lateness is normal.
 func TestALoadThatWasNotOfferedProvesNothing(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -42,7 +42,7 @@ func TestALoadThatWasNotOfferedProvesNothing(t *testing.T) {
 	}
 }
 
-// When the load was short is when the generator of that line was behind, not that of another.
+// The evidence of a short load is when the generator of that line was behind, not that of another.
 func TestALoadIsShortWhileItsGeneratorIsBehind(t *testing.T) {
 	tape := crash()
 	for i, line := range []string{"probe", "web"} {
@@ -62,7 +62,7 @@ func TestALoadIsShortWhileItsGeneratorIsBehind(t *testing.T) {
 	}
 }
 
-// A generator that is behind explains what it measures, and nothing that the nodes do.
+// A generator that is behind explains its own measurements, not what the nodes do.
 func TestAGeneratorThatIsBehindExplainsWhatItMeasures(t *testing.T) {
 	behind := func(t *tape) {
 		t.add(2350, "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(300 * time.Millisecond), Line: "probe"}})

@@ -6,8 +6,8 @@ import (
 	"baton/impl/trace"
 )
 
-// TestPlannedAndStrayLossesAreToldApart: what a fault took is dropped, and what was told of
-// it after the end belongs to the run; what nobody meant to lose is a stray.
+// TestPlannedAndStrayLossesAreToldApart: packets dropped by a fault count as dropped, also if they are
+// reported after the end. Packets lost without a fault count as strays.
 func TestPlannedAndStrayLossesAreToldApart(t *testing.T) {
 	tape := crash()
 	tape.struck(4_700, "cut", "lb1->lb2 via sync")

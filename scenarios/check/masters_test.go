@@ -14,8 +14,8 @@ func (t *tape) polled(at float64, node, from, to string, late time.Duration) {
 	t.add(at, node, trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: from, To: to, Reason: "polled", Late: trace.Dur(late)}})
 }
 
-// TestPolledRoles: an answer comes after the change. What a pair may have done right is not
-// held against it, and what no lateness explains is.
+// TestPolledRoles: a polled role is reported after it changed. A failure that the delay may explain
+// does not count; one that it cannot explain does.
 func TestPolledRoles(t *testing.T) {
 	for _, c := range []struct {
 		name string

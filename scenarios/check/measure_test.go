@@ -6,8 +6,8 @@ import (
 	"baton/scenarios/metric"
 )
 
-// TestEveryMetricIsMeasured: the table of metrics and that of measures agree, also on
-// which of them can be waited for.
+// TestEveryMetricIsMeasured: the tables of metrics and measures agree, also on which metrics have a
+// present value.
 func TestEveryMetricIsMeasured(t *testing.T) {
 	for _, m := range metric.All() {
 		measure, ok := measures[m.Name]

@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// silent is the tape as of a subject that provides nothing: it has the roles that the
-// wire shows, and no event that only a node itself can make.
+// silent turns the tape into that of a subject that provides nothing: it keeps the roles seen on the
+// wire and drops all events that only a node itself can report.
 func silent(whole *tape) *tape {
 	kept := &tape{}
 	for _, e := range *whole {
@@ -28,8 +28,8 @@ func silent(whole *tape) *tape {
 	return kept
 }
 
-// TestWhatASubjectDoesNotTellIsNotJudged: no claim about a node's inside passes or fails
-// where the node tells nothing, and those about wire and clients are judged as ever.
+// TestWhatASubjectDoesNotTellIsNotJudged: claims about the inside of a node that reports nothing
+// neither pass nor fail. Claims about the wire and clients are judged as usual.
 func TestWhatASubjectDoesNotTellIsNotJudged(t *testing.T) {
 	v := judged(scenario(t, everything, afterCrash, afterRestore), silent(crash()))
 	if v.Verdict != Pass {
@@ -46,7 +46,7 @@ func TestWhatASubjectDoesNotTellIsNotJudged(t *testing.T) {
 	}
 }
 
-// TestDamageIsSeenOfASilentSubject: what clients and the wire show fails all the same.
+// TestDamageIsSeenOfASilentSubject: damage seen by clients or on the wire fails the run.
 func TestDamageIsSeenOfASilentSubject(t *testing.T) {
 	damaged := silent(crash())
 	damaged.add(2100, "lb2", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "clients"}})
@@ -57,8 +57,8 @@ func TestDamageIsSeenOfASilentSubject(t *testing.T) {
 	}
 }
 
-// TestAScenarioOfWhichNothingCanBeJudgedIsASkip, and so is a control whose checks cannot
-// be, and a step that the subject cannot carry out.
+// TestAScenarioOfWhichNothingCanBeJudgedIsASkip: so are a control whose checks cannot be judged, and a
+// step that the subject cannot execute.
 func TestAScenarioOfWhichNothingCanBeJudgedIsASkip(t *testing.T) {
 	lacks := capability.Names()
 	for _, c := range []struct{ name, head, crash, want string }{
@@ -80,7 +80,7 @@ func TestAScenarioOfWhichNothingCanBeJudgedIsASkip(t *testing.T) {
 	}
 }
 
-// TestNeedsNameChecksAndCapabilities: no row of the table is for a check that is not there.
+// TestNeedsNameChecksAndCapabilities: every row of the table names an existing check and capability.
 func TestNeedsNameChecksAndCapabilities(t *testing.T) {
 	for name, needed := range needs {
 		if !slices.Contains(plan.CheckNames(), name) {
@@ -94,8 +94,8 @@ func TestNeedsNameChecksAndCapabilities(t *testing.T) {
 	}
 }
 
-// TestEachCapabilityIsShownByItsOwnEvents: a subject that claims to provide all, and serves, is taken at
-// its word only for the capabilities of which its trace has an event.
+// TestEachCapabilityIsShownByItsOwnEvents: a subject that claims every capability and serves is
+// believed only for those of which its trace has an event.
 func TestEachCapabilityIsShownByItsOwnEvents(t *testing.T) {
 	events := map[string]trace.Event{
 		capability.Roles:   {Kind: trace.KindRole, Role: &trace.Role{From: "Init", To: "Backup"}},
@@ -124,7 +124,7 @@ func TestEachCapabilityIsShownByItsOwnEvents(t *testing.T) {
 	}
 }
 
-// TestRolesThatContradictTheWire: a subject that tells roles and no lease is held to them.
+// TestRolesThatContradictTheWire: a subject that reports roles but no lease is judged by its roles.
 func TestRolesThatContradictTheWire(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -150,8 +150,8 @@ func TestRolesThatContradictTheWire(t *testing.T) {
 	}
 }
 
-// TestWhatASubjectOnlyClaimsProvesNothing: of a subject that is said to provide a capability,
-// and tells nothing of it, no check that needs it passes.
+// TestWhatASubjectOnlyClaimsProvesNothing: if a subject claims a capability but never reports it, no
+// check that needs it passes.
 func TestWhatASubjectOnlyClaimsProvesNothing(t *testing.T) {
 	p := scenario(t, everything+" ; exclusive ; kept ; served", afterCrash, afterRestore)
 	judgedOf := map[string]int{}
@@ -185,7 +185,7 @@ func TestWhatASubjectOnlyClaimsProvesNothing(t *testing.T) {
 	}
 }
 
-// TestALeaseThatIsOnlyClaimedHidesNoForwarder: who carries the packets is read from the wire.
+// TestALeaseThatIsOnlyClaimedHidesNoForwarder: the forwarders are then read from the wire.
 func TestALeaseThatIsOnlyClaimedHidesNoForwarder(t *testing.T) {
 	contradicting := crash()
 	contradicting.without(func(e trace.Event) bool {
@@ -196,7 +196,8 @@ func TestALeaseThatIsOnlyClaimedHidesNoForwarder(t *testing.T) {
 	}
 }
 
-// TestALoopOfWhichNobodyTellsIsNotJudged in the real world, where no node tells of it.
+// TestALoopOfWhichNobodyTellsIsNotJudged: in namespaces no node reports its timers, so rests is not
+// judged.
 func TestALoopOfWhichNobodyTellsIsNotJudged(t *testing.T) {
 	for _, c := range judged(scenario(t, "always rests ; rst == 0", "", ""), crash()).Checks {
 		if c.Name == plan.Rests && c.Verdict != NotJudged {

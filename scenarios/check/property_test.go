@@ -10,8 +10,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// A run that was cut off anywhere is never a pass: the part that is missing may
-// hold the failure.
+// A truncated trace is never a PASS: the missing part may hold the failure.
 func TestACutOffTraceIsNeverAPass(t *testing.T) {
 	p := scenario(t, everything, afterCrash, afterRestore)
 	whole := *crash()
@@ -24,8 +23,8 @@ func TestACutOffTraceIsNeverAPass(t *testing.T) {
 	}
 }
 
-// What a capture or a node's recorder missed may be just what would fail: no pass either,
-// while what failed stays failed.
+// A trace with missed events is never a PASS either, because they may hold the failure. A FAIL stays a
+// FAIL.
 func TestATraceThatMissesSomethingIsNeverAPass(t *testing.T) {
 	p := scenario(t, everything, afterCrash, afterRestore)
 	whole := crash()
@@ -39,8 +38,8 @@ func TestATraceThatMissesSomethingIsNeverAPass(t *testing.T) {
 	}
 }
 
-// Whatever a trace holds, Judge has an answer, and the same one again; and what
-// fails a whole run still fails it when more happens besides.
+// Judge returns a verdict for any trace, always the same one. A failure of the whole run stays a
+// failure when further events are added.
 func TestJudgeIsTotal(t *testing.T) {
 	p := scenario(t, everything, afterCrash, afterRestore)
 	base := *crash()
@@ -79,7 +78,7 @@ func TestJudgeIsTotal(t *testing.T) {
 	})
 }
 
-// Every check that a control can name, and that stands for a claim by itself, can fail.
+// Every check that a control can name without stating its claim can fail.
 func TestEveryImpliedCheckCanFail(t *testing.T) {
 	breaking := map[string]func(*tape){
 		"rst": func(t *tape) { t.rst(3000) },

@@ -7,7 +7,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// The round trips of a run are those of its slowest line, or of the one that is asked of.
+// The round trips of a run are those of its slowest line, or of the named line.
 func TestRoundTripsAreOfTheSlowestLine(t *testing.T) {
 	tape := crash()
 	tape.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 2, Sent: 9, Received: 9, RTTp50: 0.2, RTTp99: 3, RTTMax: 205})
@@ -28,7 +28,7 @@ func TestRoundTripsAreOfTheSlowestLine(t *testing.T) {
 	}
 }
 
-// Totals that are not final, or of a line that had no answer, have no round trip.
+// Totals that are not final, or of a line without answers, have no round trip.
 func TestNoRoundTripWithoutAnAnswer(t *testing.T) {
 	tape := crash()
 	tape.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 2, Sent: 9})

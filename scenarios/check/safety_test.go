@@ -11,9 +11,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// frozen is a run in which lb1, Master, is frozen at 2000 and thawed at 4000. lb2
-// takes over at 2160, after lb1's lease has run out at 2135; lb1's first act is
-// to give up the role.
+// frozen is a run in which lb1, the Master, is frozen at 2000 and thawed at 4000. lb2 takes over at
+// 2160, after lb1's lease expired at 2135. After the thaw lb1 gives up the role first.
 func frozen() *tape {
 	t := crash()
 	t.without(func(e trace.Event) bool {
@@ -41,7 +40,7 @@ func frozenPlan(t *testing.T, lines string) *plan.Plan {
 	return p
 }
 
-// outcome is the worst outcome of a check, and its detail.
+// outcome returns the worst outcome of a check, and its detail.
 func outcome(v Verdict, name string) (Outcome, string) {
 	worst, detail := Outcome("absent"), ""
 	for _, c := range v.Checks {
@@ -52,8 +51,8 @@ func outcome(v Verdict, name string) (Outcome, string) {
 	return worst, detail
 }
 
-// What was under way when the other took over may arrive after that, for as long as
-// the plan delays packets and no longer; it gives nothing back to its sender.
+// Packets in flight at a takeover may arrive after it, for as long as the plan delays packets. They do
+// not make their sender a forwarder again.
 func TestStragglersAreNotForwarding(t *testing.T) {
 	for _, test := range []struct {
 		name, chaos string
@@ -96,7 +95,7 @@ func TestStragglersAreNotForwarding(t *testing.T) {
 	}
 }
 
-// What a node carries must be covered by a lease, also where nobody displaces it.
+// A node's packets must be covered by its lease, even if no other node takes over.
 func TestForwardingWithoutALease(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -126,8 +125,8 @@ func TestForwardingWithoutALease(t *testing.T) {
 	}
 }
 
-// The end of a lease is judged by when a packet was sent. A packet is seen later by what the plan
-// delays those of its sender at that edge.
+// A packet is compared with the lease at the time it was sent: it is captured later by the delay that
+// the plan adds to its sender's packets at that edge.
 func TestAPacketThatIsUnderWayOutlivesItsLease(t *testing.T) {
 	loser := func(t *tape) { t.forwarder(2300, "lb2", "lb1", 2029) } // its lease ends at 2004
 	winner := func(t *tape) {
@@ -242,8 +241,8 @@ func (t *tape) relayUntil(at clock.Instant) {
 	}
 }
 
-// While a node hands its role over, its peer carries what it is sent on, with no lease of its own.
-// Nobody else may, nor anybody before or after.
+// During a handover a node may carry packets that its peer relays to it, without its own lease. No
+// other node may, and not before or after.
 func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -283,8 +282,8 @@ func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
 	}
 }
 
-// A lease goes with the programs: with the process, with the power, or, where they are
-// pinned, not before its end.
+// A lease ends with the programs: when the process ends or the host loses power. If the programs are
+// pinned, it lasts until its expiry after the process ends.
 func TestAPinnedLeaseOutlivesItsProcess(t *testing.T) {
 	for _, test := range []struct {
 		pins, verb string

@@ -8,8 +8,8 @@ import (
 	"baton/impl/trace"
 )
 
-// TestWhatIsSeenAtSomeTime: states and counts of an instant, and what is measured at the end;
-// the verdict does not depend on it.
+// TestWhatIsSeenAtSomeTime: sometimes conditions about states, counts and metrics measured at the end.
+// The verdict does not depend on them.
 func TestWhatIsSeenAtSomeTime(t *testing.T) {
 	for _, test := range []struct {
 		claim  string

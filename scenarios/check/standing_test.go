@@ -9,8 +9,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Totals come once a second. Sessions that open or end in between count at once, and one that was in
-// the totals before its first answer counts once.
+// Totals come once a second. Sessions that open or end in between count at once. A session that was in
+// the totals before its first answer counts only once.
 func TestSessionsAreCountedBetweenTheirTotals(t *testing.T) {
 	totals := func(at float64, sessions int) func(*tape) {
 		return func(t *tape) {

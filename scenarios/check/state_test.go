@@ -11,7 +11,7 @@ import (
 	"baton/scenarios/plan"
 )
 
-// after folds the tape up to an instant.
+// after returns the state after the events of the tape up to an instant.
 func after(t *testing.T, tape *tape, at float64) *State {
 	t.Helper()
 	p := scenario(t, "", "", "")
@@ -72,9 +72,9 @@ func TestStateHolds(t *testing.T) {
 	}
 }
 
-// A table that was proved equal and that nothing supports any more is not in sync: the sync
-// rests where it was, and the gate says so. Without the sync's proof the gate, which is open
-// where there is nobody to sync with, says nothing.
+// A node is in sync if the sync has proved the table equal and the gate InSync is open. The gate can
+// close later although the sync phase stays insync. An open gate alone proves nothing: it is also
+// open without a peer to sync with.
 func TestInSyncIsTheGateAndTheProof(t *testing.T) {
 	gate := func(name string, open bool) trace.Event {
 		return trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: name, Open: open, Why: "peer was lost"}}
@@ -101,7 +101,7 @@ func TestInSyncIsTheGateAndTheProof(t *testing.T) {
 	}
 }
 
-// TestConverged: exactly one MASTER, whatever else is well.
+// TestConverged: a pair without exactly one MASTER has not converged, even if all else is well.
 func TestConverged(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -134,8 +134,8 @@ func TestStateNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A session that has just come up still reports the slow interval of before; a
-// window must not grow with it.
+// A session that has just come up still reports its former slow interval. A window must not grow with
+// it.
 func TestDetectIsNegotiatedButNotAboveTheConfigured(t *testing.T) {
 	if got := after(t, crash(), 0).Detect(); got != 150*time.Millisecond {
 		t.Errorf("detect is %v, want the configured 150ms, not the 3s of sessions that came up", got)
@@ -227,7 +227,7 @@ func TestAThawedBackupMayHaveNothingToSay(t *testing.T) {
 	}
 }
 
-// A carrier that returns takes back no cut, and a heal gives no carrier.
+// A restored carrier ends no cut, and a heal restores no carrier.
 func TestACutOutlivesTheCarrier(t *testing.T) {
 	tape := crash()
 	tape.struck(4400, fault.Cut, "lb1<->lb2 via clients")

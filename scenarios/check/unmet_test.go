@@ -7,8 +7,8 @@ import (
 	"baton/impl/trace"
 )
 
-// A cut or a loss of some packets that takes none is told beside the verdict: whatever the run
-// passes, it passes without that fault.
+// A cut or loss of some packets that drops none is listed beside the verdict, because the run proves
+// nothing about it.
 func TestAFaultThatTookNoPacketIsTold(t *testing.T) {
 	for _, test := range []struct {
 		name, verb, target string

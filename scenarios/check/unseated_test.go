@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// TestAStallThatCostsAMasterItsRole: it explains the time without a MASTER, and what clients notice of it,
-// however much longer that is than the stall. What has another cause stays a failure.
+// TestAStallThatCostsAMasterItsRole: such a stall explains the time without a MASTER and what clients
+// notice of it, even if that is much longer than the stall. Failures with another cause stay
+// failures.
 func TestAStallThatCostsAMasterItsRole(t *testing.T) {
 	gap := "gap(web) < detect+300ms" // 450 ms
 	for _, c := range []struct {

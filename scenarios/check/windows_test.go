@@ -13,8 +13,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// standingMetrics have no instant at which they happen: they count at the end of a line of traffic, or
-// they are what holds at each instant.
+// standingMetrics are not counts of events: they are known at the end of a traffic line, or have a
+// value at each instant.
 var standingMetrics = []string{"unanswered", "unechoed", "sessions", "verified", "rtt_p50_ms", "rtt_p99_ms", "rtt_max_ms", "exit"}
 
 // plants has, for each other metric, an event that raises it.
@@ -81,8 +81,8 @@ var plants = func() map[string]func(*tape, float64) {
 	}
 }()
 
-// TestAMetricCountsWhatHappensInItsWindow: the same event raises each metric if it happens in the
-// window, and does not if it happens before or after.
+// TestAMetricCountsWhatHappensInItsWindow: an event raises a metric if it happens within the window,
+// and does not if it happens before or after.
 func TestAMetricCountsWhatHappensInItsWindow(t *testing.T) {
 	p := windowPlan(t)
 	recorded := func(plant func(*tape, float64), at float64) *run { return newRun(p, *planted(plant, at)) }
@@ -130,7 +130,7 @@ func TestAMetricCountsWhatHappensInItsWindow(t *testing.T) {
 	}
 }
 
-// TestAMetricHasItsValueAtOnce: what raises a metric over a window raises its present value.
+// TestAMetricHasItsValueAtOnce: an event that raises a metric over a window raises its present value.
 func TestAMetricHasItsValueAtOnce(t *testing.T) {
 	p := windowPlan(t)
 	most := func(name string, recorded *tape) (value float64) {
@@ -167,7 +167,8 @@ func windowPlan(t *testing.T) *plan.Plan {
 	return p
 }
 
-// planted is a minute in which only what plant adds happens, and each line of traffic reports.
+// planted is a run of a minute in which each traffic line reports and nothing else happens except the
+// events of plant.
 func planted(plant func(*tape, float64), at float64) *tape {
 	tape := lasting()
 	for _, line := range []trace.Totals{
