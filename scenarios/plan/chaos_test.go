@@ -24,7 +24,7 @@ func chaotic(t *testing.T, lines string) *Plan {
 	return mustParse(t, strings.Replace(underChaos, "%", lines, 1))
 }
 
-// A direction of its own goes before one for all; guards are heeded.
+// A per-direction setting overrides the link's; guards apply.
 func TestImpairment(t *testing.T) {
 	p := chaotic(t, `[sim] chaos clients loss=0.01 delay=3ms jitter=2ms reorder=0.1 holdback=4ms wander=1ms
 [sim] chaos clients from lb1 loss=0.5
@@ -92,7 +92,7 @@ func TestChaosIsShrunk(t *testing.T) {
 	}
 }
 
-// Shrinking makes each line of chaos gentler: half of what hurts, twice of what spares.
+// Shrinking makes each line of chaos gentler: it halves the harmful values and doubles the sparing ones.
 func TestChaosIsCalmed(t *testing.T) {
 	for line, want := range map[string]string{
 		"clients loss=0.35":          "clients loss=0.17",

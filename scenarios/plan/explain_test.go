@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A new scenario is right as it is, and says all that there is.
+// The template of a new scenario is valid as it is, and mentions everything there is.
 func TestTheTemplateIsAScenario(t *testing.T) {
 	text, err := Template("mine")
 	if err != nil {

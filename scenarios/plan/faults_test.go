@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWhatAFaultIsDoneTo: what a verb cannot be done to is refused, with the word at fault.
+// TestWhatAFaultIsDoneTo: a target that does not fit the verb is refused, and the message points at it.
 func TestWhatAFaultIsDoneTo(t *testing.T) {
 	for line, want := range map[string]string{
 		"crash backend1\n@2s restore backend1":     "",
@@ -57,8 +57,8 @@ func steps(p *Plan) (list []string) {
 	return list
 }
 
-// TestStepsThatAreWrittenOut: for and repeat become steps, in the order of their times,
-// behind what stands at their time and is claimed of it.
+// TestStepsThatAreWrittenOut: for and repeat become steps in order of time, after the
+// steps and claims written at the same time.
 func TestStepsThatAreWrittenOut(t *testing.T) {
 	p := mustParse(t, preamble+`@1s  cut lb1<->clients for 500ms
      expect masters == 1
@@ -87,7 +87,7 @@ func TestStepsThatAreWrittenOut(t *testing.T) {
 	}
 }
 
-// TestWhatIsDoneEverySoOften: a fault and what takes it back, in turns.
+// TestWhatIsDoneEverySoOften: a fault and its undoing alternate.
 func TestWhatIsDoneEverySoOften(t *testing.T) {
 	for line, want := range map[string][]string{
 		"flap lb1 via clients every 200ms for 500ms": {"1s down lb1 via clients", "1100ms up lb1 via clients", "1200ms down lb1 via clients", "1300ms up lb1 via clients"},
@@ -127,7 +127,8 @@ func TestBlocksThatAreNone(t *testing.T) {
 	}
 }
 
-// TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime: a wait holds the scenario's clock.
+// TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime: a fault that ends when a wait starts ends
+// first, because a wait stops the scenario's clock.
 func TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime(t *testing.T) {
 	p := mustParse(t, preamble+`@1s  cut sync for 1s
 @2s  crash backend1

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestLintWarnsOfSettingsWithoutEffect: each key of the table is warned of in a scenario that lacks
-// what the key needs, and in none that has it, or that leaves the key at its default.
+// TestLintWarnsOfSettingsWithoutEffect: lint warns of each key of the table in a scenario that lacks
+// what the key needs, but not if the scenario has it or leaves the key at its default.
 func TestLintWarnsOfSettingsWithoutEffect(t *testing.T) {
 	const (
 		tcp    = "service web tcp 198.18.0.100:80\n"
@@ -67,7 +67,8 @@ func TestLintWarnsOfSettingsWithoutEffect(t *testing.T) {
 	}
 }
 
-// TestASettingOfOneWorldOrNodeIsJudgedThere: what only the other world, or the other node, has is not enough.
+// TestASettingOfOneWorldOrNodeIsJudgedThere: it does not help if only the other world or the other node
+// has what the key needs.
 func TestASettingOfOneWorldOrNodeIsJudgedThere(t *testing.T) {
 	for lines, idle := range map[string]bool{
 		"config lb1 check.rise=5\nconfig lb2 check.type=port\n":       true,

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What users of other programs write is translated: their units, their comparisons, a duration
-// without for. A suggestion is itself right, or it is not made.
+// The messages translate the habits of other programs: their units, their comparisons, a duration
+// without for. A suggestion is made only if it is valid itself.
 func TestMistakesOfOtherProgramsAreTranslated(t *testing.T) {
 	for _, test := range []struct{ line, says, meant string }{
 		{"@2s limit lb2->clients rate=10Mbps", `:29: rate: "10Mbps" is not a rate such as 10mbit or 30/s`, "10mbit"},

@@ -12,8 +12,8 @@ import (
 	"baton/scenarios/link"
 )
 
-// TestSelectorsOfPackets: kinds and services in front of a selector, in the canonical
-// form, and what is wrong with those that are none.
+// TestSelectorsOfPackets: kinds and services in front of a selector, in canonical form, and
+// the messages for invalid ones.
 func TestSelectorsOfPackets(t *testing.T) {
 	for line, want := range map[string]string{
 		"cut SYN clients->lb1":                              "cut syn clients->lb1",
@@ -55,8 +55,8 @@ func TestSelectorsOfPackets(t *testing.T) {
 	}
 }
 
-// TestWhatAServiceIsToldBy: on the clients' side its VIP and port, behind the node the port, and
-// the VIP where packets keep it.
+// TestWhatAServiceIsToldBy: on the clients' side packets match by VIP and port; behind the node by
+// port, and by VIP too if packets keep it.
 func TestWhatAServiceIsToldBy(t *testing.T) {
 	p := mustParse(t, preamble+"service direct tcp 198.18.0.102:80 mode=dsr-ipip\n@3s end\n")
 	vip := flow.IPv4(198, 18, 0, 100)
@@ -78,7 +78,7 @@ func TestWhatAServiceIsToldBy(t *testing.T) {
 	}
 }
 
-// TestWhatFaultsMakeOfAWire: keys, and what they come to that are left out.
+// TestWhatFaultsMakeOfAWire: the parameters that the keys set, and the defaults of omitted keys.
 func TestWhatFaultsMakeOfAWire(t *testing.T) {
 	for line, want := range map[string]link.Params{
 		"limit sync rate=10mbit":             {Rate: 10_000_000, Queue: 100 * time.Millisecond},
@@ -101,7 +101,7 @@ func TestWhatFaultsMakeOfAWire(t *testing.T) {
 	}
 }
 
-// TestFloodsAndDeafHosts: what is meant where it is not said, and what is wrong.
+// TestFloodsAndDeafHosts: the defaults of omitted words, and the messages for mistakes.
 func TestFloodsAndDeafHosts(t *testing.T) {
 	for line, want := range map[string]string{
 		"flood syn from client1 rate=1000/s for 2s":      "1s flood syn web from client1 rate=1000/s for 2s",

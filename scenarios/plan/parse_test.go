@@ -93,7 +93,7 @@ func TestTheExampleOfTheDesign(t *testing.T) {
 	}
 }
 
-// What several spellings mean is told by the canonical form that they print as.
+// Different spellings of a line print as the same canonical form.
 func TestSpellings(t *testing.T) {
 	tests := []struct{ line, canonical string }{
 		{"config gates: off, preempt: immediate\ncontrol rst", "config   ha.gates=off\nconfig   ha.preempt=immediate"},
@@ -215,7 +215,7 @@ func scenarioFiles(t testing.TB) []string {
 	return files
 }
 
-// Each bad file has a golden file with everything that is said about it.
+// Each bad file has a golden file with all its messages.
 func TestMessages(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.scn")
 	if err != nil || len(files) == 0 {
@@ -257,7 +257,7 @@ func TestParseRefusesWithEveryProblem(t *testing.T) {
 	}
 }
 
-// TestAGuardStandsFirst: one behind the time is told its place.
+// TestAGuardStandsFirst: the message for a guard after the time says where it belongs.
 func TestAGuardStandsFirst(t *testing.T) {
 	_, err := Parse("x.scn", []byte(preamble+"@1s [netns] crash lb1\n@2s end\n"))
 	if err == nil || !strings.Contains(err.Error(), ":5: [netns] belongs in front of the time: [netns] @2s …") {

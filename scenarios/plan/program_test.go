@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestWhatARunSays: a program that is none, that has no end, no machine or no name of its
-// own, and a claim about one that does not run, are refused at the word.
+// TestWhatARunSays: an unknown program, one without an end, a machine or a unique name, and a
+// claim about a program that does not run are refused; the message points at the word.
 func TestWhatARunSays(t *testing.T) {
 	for line, want := range map[string]string{
 		`run client1 "curl -s http://198.18.0.100/" for 2s`: "",

@@ -244,8 +244,8 @@ func aPlan() *rapid.Generator[*Plan] {
 	})
 }
 
-// Whatever can be said as a Plan can be printed and read back, and nothing is
-// wrong with the words and lines then, whatever Lint has against the whole.
+// Every Plan can be printed and read back without errors in its words and lines, even if
+// Lint objects to the plan as a whole.
 func TestPrintedPlansReadBackTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := aPlan().Draw(t, "plan")
@@ -287,8 +287,7 @@ func TestSumsEvaluateAsTheyRead(t *testing.T) {
 	}
 }
 
-// Candidates are what their name says: each is valid where the plan is, and
-// smaller, so that taking one after the other ends.
+// Each candidate of a valid plan is valid and smaller, so shrinking terminates.
 func TestCandidatesShrink(t *testing.T) {
 	for _, file := range scenarioFiles(t) {
 		p := mustParse(t, readFile(t, file))

@@ -68,7 +68,7 @@ config lb1 hold=2s
 	}
 }
 
-// A heal of what is not cut is refused: so the second heal tells what the first left.
+// Healing a link that is not cut is refused, so the second heal shows what the first one left cut.
 func TestHealing(t *testing.T) {
 	for _, test := range []struct {
 		cut, heal, again string
@@ -95,7 +95,7 @@ func TestLinesThatAreNotExecutedAreNamed(t *testing.T) {
 	}
 }
 
-// A scenario whose faults are all for the other world is about nothing in this one.
+// A scenario whose faults are all for the other world tests nothing in this one.
 func TestAPlanWithoutItsFaults(t *testing.T) {
 	for _, test := range []struct {
 		lines      string

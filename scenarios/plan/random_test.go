@@ -15,8 +15,8 @@ storm 4 between 6s and 10s cut sync for 300ms or down lb2 via clients for 200ms
 @11s end
 `
 
-// TestWhatASeedDraws: one seed draws the same always, seeds draw times and faults that
-// differ, all within their bounds, each with what undoes it, and in the order of the times.
+// TestWhatASeedDraws: a seed always draws the same steps, and different seeds draw different
+// times and faults. All are within their bounds, in order of time, each with its undoing.
 func TestWhatASeedDraws(t *testing.T) {
 	p := mustParse(t, stormy)
 	if again := mustParse(t, Print(p)); Print(again) != Print(p) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestStarvedNodes: how a ration is written, and which is none.
+// TestStarvedNodes: how a ration is written, and which ones are invalid.
 func TestStarvedNodes(t *testing.T) {
 	for line, want := range map[string]string{
 		"starve lb1 cpu=20%":                        "1s starve lb1 cpu=0.2",

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestVerbsWithSeveralMeanings: a step says one, in any place behind the verb.
+// TestVerbsWithSeveralMeanings: a step names one meaning, anywhere after the verb.
 func TestVerbsWithSeveralMeanings(t *testing.T) {
 	for line, want := range map[string]string{
 		"map full lb2":                                "1s map full lb2",
