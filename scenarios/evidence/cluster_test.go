@@ -53,7 +53,7 @@ func TestDamageIsClusteredByPausesAndFaults(t *testing.T) {
 	}
 }
 
-// Of damage without end only the first clusters have evidence.
+// Only the first clusters have evidence if the damage never ends.
 func TestOnsetsEnd(t *testing.T) {
 	var onsets Onsets
 	begun := 0
@@ -67,7 +67,7 @@ func TestOnsetsEnd(t *testing.T) {
 	}
 }
 
-// Captured frames are judged some time after they were seen: of two events the later may be recorded first.
+// Captured frames are judged some time after they were seen, so the later of two events may be recorded first.
 func TestDamageThatIsToldAfterALaterFaultIsNotOfIt(t *testing.T) {
 	var onsets Onsets
 	reset := func(s float64) bool { return onsets.Begins(trace.Event{At: sec(s), RST: &trace.RST{}}) }

@@ -20,7 +20,7 @@ import (
 
 func sec(s float64) clock.Instant { return clock.Instant(s * float64(time.Second)) }
 
-// events are those of a run whose first step is at 10 s: lb1 is crashed at 12 s and
+// events returns those of a run whose first step is at 10 s: lb1 is crashed at 12 s and
 // restored at 16 s, and a backend resets a client 0.1 s later.
 func events(more ...trace.Event) []trace.Event {
 	out := append([]trace.Event{
@@ -39,7 +39,7 @@ func events(more ...trace.Event) []trace.Event {
 var reset = trace.Event{At: sec(16.1), Kind: trace.KindRST, RST: &trace.RST{Edge: "backends", Sender: "lb1", Origin: "backend1",
 	LB: "lb1", Role: "Master", Entry: "adopted", Fault: "restore lb1"}}
 
-// lostAt is a session that is lost.
+// lostAt is the loss of a session.
 func lostAt(s float64) trace.Event {
 	return trace.Event{At: sec(s), Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficLost}}
 }

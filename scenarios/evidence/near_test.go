@@ -19,7 +19,7 @@ import (
 
 const offset = int64(1_700_000_000_000_000_000)
 
-// captured is a capture with a frame at each instant.
+// captured returns a capture with a frame at each instant.
 func captured(t *testing.T, instants ...clock.Instant) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -78,8 +78,8 @@ func TestFramesNextToAnInstant(t *testing.T) {
 	}
 }
 
-// A file that is cut off gives what it has; what lies behind the last frame that is
-// asked for does not matter.
+// A truncated file yields the frames that it has. Damage after the last requested frame
+// does not matter.
 func TestFramesOfADamagedCapture(t *testing.T) {
 	whole := captured(t, 10, 20, 30, 40)
 	cut := whole[:len(whole)-10]
@@ -97,7 +97,7 @@ func TestFramesOfADamagedCapture(t *testing.T) {
 	}
 }
 
-// What is kept is what a look at all frames would pick, each once and in order.
+// The kept frames are those that a selection from all frames would pick, each once and in order.
 func TestTheSieveKeepsWhatIsNext(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		instant := rapid.Map(rapid.Int64Range(0, 60), func(n int64) clock.Instant { return clock.Instant(n) })

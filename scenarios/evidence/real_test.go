@@ -53,7 +53,7 @@ func needNamespaces(t *testing.T) {
 	}
 }
 
-// playNode is the node command, for the nodes of a run.
+// playNode runs the node command in the test binary.
 func playNode(args []string) error {
 	o := daemon.Options{LogFormat: "text", Dataplane: func(cfg dataplane.Config) (dataplane.Dataplane, error) { return bpf.Open(cfg) }}
 	flags := flag.NewFlagSet("node", flag.ContinueOnError)
@@ -91,7 +91,7 @@ func realJob(t *testing.T, lines string) scenarios.Job {
 	}}
 }
 
-// failing runs a scenario that fails, for real, and returns what it left.
+// failing runs a failing scenario with real nodes and returns the stored evidence.
 func failing(t *testing.T, lines string, limit int64) (dir string, m evidence.Manifest) {
 	t.Helper()
 	job := realJob(t, lines)
@@ -120,7 +120,7 @@ func failing(t *testing.T, lines string, limit int64) (dir string, m evidence.Ma
 	return dir, m
 }
 
-// events are those of the trace.
+// events returns the events of the trace.
 func events(t *testing.T, dir string) []trace.Event {
 	t.Helper()
 	f, err := os.Open(filepath.Join(dir, scenarios.TraceFile))
@@ -135,7 +135,7 @@ func events(t *testing.T, dir string) []trace.Event {
 	return events
 }
 
-// resetsAt counts the RSTs that the trace has of an edge.
+// resetsAt counts an edge's RSTs in the trace.
 func resetsAt(t *testing.T, dir, edge string) (count int) {
 	t.Helper()
 	for _, e := range events(t, dir) {
@@ -146,7 +146,7 @@ func resetsAt(t *testing.T, dir, edge string) (count int) {
 	return count
 }
 
-// frames is what a reader finds in a capture.
+// frames returns the frames that a reader finds in a capture.
 type frames struct {
 	count, resets, mute int      // mute resets have no attribution
 	comments            []string // in order
@@ -210,7 +210,7 @@ func (f *frames) look(p gopacket.Packet, comments []string) {
 	}
 }
 
-// inOrder reports whether each text is part of a comment, one after the other.
+// inOrder reports whether the comments contain the texts in this order.
 func inOrder(comments []string, texts ...string) bool {
 	for _, c := range comments {
 		if len(texts) > 0 && strings.Contains(c, texts[0]) {
@@ -289,7 +289,7 @@ func resetsAreWhereTheTraceSays(t *testing.T, dir string, m evidence.Manifest) {
 	}
 }
 
-// Each link is kept for itself: those that are named, and no others.
+// Only the named links are kept, each in its own capture.
 func TestOnFailureKeepsTheLinksThatItNames(t *testing.T) {
 	dir, m := failing(t, seedBug+"@1s end\non-failure capture sync, backends\n", evidence.DefaultLimit)
 	if slices.ContainsFunc(m.Files, func(f evidence.File) bool { return f.Edge == lab.Clients }) {
@@ -307,8 +307,8 @@ func TestOnFailureKeepsTheLinksThatItNames(t *testing.T) {
 	}
 }
 
-// However much comes after the failure, the limit holds, the first resets are
-// there, and what gave way is told.
+// Even with much traffic after the failure the limit holds, the first resets are
+// kept, and the manifest says what was dropped.
 func TestEvidenceKeepsToItsLimit(t *testing.T) {
 	flood := "traffic new connects tcp rate=800/s\n"
 	dir, m := failing(t, flood+seedBug+"@4s end\n", evidence.MinLimit)
@@ -344,7 +344,7 @@ traffic  web sessions tcp count=5 every=50ms
 	}
 }
 
-// A node that ends by itself breaks the run off; what it said last is told, and
+// A node that exits by itself aborts the run. The verdict quotes its last log line, and
 // evidence is kept.
 func TestANodeThatEndsByItselfLeavesEvidence(t *testing.T) {
 	job := realJob(t, `service  web tcp 198.18.0.100:80
@@ -385,7 +385,7 @@ func TestANodeThatEndsByItselfLeavesEvidence(t *testing.T) {
 	}
 }
 
-// nodeOf is the process of the node with a configuration, 0 if there is none.
+// nodeOf returns the process ID of the node with a configuration, 0 if there is none.
 func nodeOf(config string) int {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, line := range lines {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A table is read as it was stored, cells that are empty or hold spaces included.
+// A table is read as it was stored, even if cells are empty or contain spaces.
 func TestATableIsReadAsItWasStored(t *testing.T) {
 	dir := t.TempDir()
 	flows := []Flow{
@@ -29,7 +29,7 @@ func TestATableIsReadAsItWasStored(t *testing.T) {
 	}
 }
 
-// Of a table that is damaged the flows before that remain.
+// A damaged table yields the flows before the damage.
 func TestADamagedTableKeepsTheFlowsBefore(t *testing.T) {
 	const head = "# table\n# original  reply  state  origin  remaining\n"
 	for text, want := range map[string]int{
