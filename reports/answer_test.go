@@ -13,8 +13,8 @@ import (
 	"baton/reports/model"
 )
 
-// answered stores a run of the seed bug as if nobody had expected it, and returns
-// what the report says first.
+// answered stores a run of the seed bug without its expectation, and returns the
+// first part of the report.
 func answered(t *testing.T, scenario func(string) string) model.Run {
 	t.Helper()
 	root := t.TempDir()
@@ -44,7 +44,7 @@ func answered(t *testing.T, scenario func(string) string) model.Run {
 	return s.Runs[0]
 }
 
-// without takes the lines away that begin with any of the words.
+// without removes the lines that begin with any of the words.
 func without(words ...string) func(string) string {
 	return func(source string) string {
 		lines := slices.DeleteFunc(strings.SplitAfter(source, "\n"), func(line string) bool {
@@ -73,7 +73,7 @@ func TestTheAnswerSaysWhoSentTheFirstRST(t *testing.T) {
 	}
 }
 
-// Where no client was hurt, what failed first comes first, with the others after it.
+// If no client was hurt, the first failure comes first, and the others follow.
 func TestTheAnswerIsElseWhatFailedFirst(t *testing.T) {
 	run := answered(t, func(source string) string {
 		return without("control", "always")(source) + "always takeover_ms < 1ms ; masters <= 0\n"
@@ -83,7 +83,7 @@ func TestTheAnswerIsElseWhatFailedFirst(t *testing.T) {
 	}
 }
 
-// What brings a historical bug back is refused without the flag, unless it is a control.
+// A run that reintroduces a historical bug is refused without the flag, unless it is a control.
 func TestTheReplayOfARunWithItsGatesOffAllowsIt(t *testing.T) {
 	if run := answered(t, without("control")); !strings.Contains(run.Replay, " --allow-unsafe ") {
 		t.Errorf("%s", run.Replay)

@@ -18,8 +18,8 @@ import (
 	"baton/reports/page"
 )
 
-// What a report of benchRuns runs, with up to benchEvents events in all, may cost on
-// two cores.
+// Limits for a report of benchRuns runs, with up to benchEvents events in all, on two
+// cores.
 const (
 	benchRuns   = 200
 	benchEvents = 1_000_000
@@ -27,9 +27,9 @@ const (
 	memoryLimit = 300 << 20
 )
 
-// BenchmarkReport: the whole way from stored runs to the page, judging included; once
-// of pairs with many sessions that nothing befell, and once, the worst case, of runs
-// in which every session was reset, with a capture each.
+// BenchmarkReport measures the way from stored runs to the page, judging included: once
+// for runs with many healthy sessions, and once for the worst case, runs in which every
+// session was reset, with a capture each.
 func BenchmarkReport(b *testing.B) {
 	b.Run("passed", func(b *testing.B) {
 		root := repeated(b, "crash-master", 10, func(dir string, seed uint64) { simulateMany(b, dir, seed, 1660) })
@@ -57,8 +57,7 @@ func BenchmarkReport(b *testing.B) {
 	})
 }
 
-// repeated stores benchRuns runs, of which some are really made: the others are
-// copies of them.
+// repeated stores benchRuns runs. It simulates only some; the others are copies.
 func repeated(b *testing.B, name string, made int, run func(dir string, seed uint64)) string {
 	root := b.TempDir()
 	dir := func(i int) string { return filepath.Join(root, fmt.Sprintf("%s.%d", name, i+1)) }
@@ -72,16 +71,15 @@ func repeated(b *testing.B, name string, made int, run func(dir string, seed uin
 	return root
 }
 
-// What a report came to, with the size of its page.
+// The cost of a report and the size of its page.
 type reportOf struct {
 	*model.Suite
 	page int
 }
 
-// measure makes the report of a folder again and again, and tells what it cost
-// beside what it may cost. The time that it takes depends on who else has the
-// processors and is only told, with the processor time, which does not; memory and
-// size must keep their limits.
+// measure makes the report of a folder repeatedly and prints its costs beside their
+// limits. Memory and size must keep their limits. Times are only printed: the elapsed
+// time depends on what else the machine runs, the processor time does not.
 func measure(b *testing.B, root string, check func(reportOf)) {
 	forgetPeak(b)
 	before := processorTime(b)
@@ -107,7 +105,7 @@ func measure(b *testing.B, root string, check func(reportOf)) {
 	b.Logf("%v a report, of at most %v, with %v of processor time; %d MiB of at most %d", took.Round(time.Millisecond), timeLimit, busy.Round(time.Millisecond), peak(b)>>20, memoryLimit>>20)
 }
 
-// forgetPeak lets the peak of memory begin anew.
+// forgetPeak resets the peak of memory.
 func forgetPeak(b *testing.B) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -116,7 +114,7 @@ func forgetPeak(b *testing.B) {
 	}
 }
 
-// peak is the most memory that the process held since.
+// peak is the peak of the process's memory since forgetPeak.
 func peak(b *testing.B) int {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -135,7 +133,7 @@ func peak(b *testing.B) int {
 	return 0
 }
 
-// processorTime is what the process has taken of all processors.
+// processorTime is the time that the process has used on all processors.
 func processorTime(b *testing.B) time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

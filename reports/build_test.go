@@ -78,7 +78,7 @@ func edit(t *testing.T, file, old, new string) {
 	}
 }
 
-// TestRandomStepsMakeNoOtherScenario: each seed draws the steps of one scenario anew.
+// TestRandomStepsMakeNoOtherScenario: runs whose seeds drew different steps belong to one scenario.
 func TestRandomStepsMakeNoOtherScenario(t *testing.T) {
 	p, err := plan.Parse("r.scn", []byte(`scenario r
 service web tcp 198.18.0.100:80
@@ -127,8 +127,7 @@ func TestStoredRunsAreJudgedAgain(t *testing.T) {
 	}
 }
 
-// TestANewVerdictSaysWhatItDiffersIn: a trace in which a session was lost, stored
-// with a verdict that did not see it.
+// TestANewVerdictSaysWhatItDiffersIn: the stored verdict missed a lost session of the trace.
 func TestANewVerdictSaysWhatItDiffersIn(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "crash-master")

@@ -17,12 +17,12 @@ import (
 	"baton/scenarios/lab"
 )
 
-// captureFrames is how many frames of one edge the four seconds around a failure
-// hold, where it was looked.
+// captureFrames is a measured number of frames: those of one edge in the four seconds
+// around a failure.
 const captureFrames = 30_000
 
-// captured adds to a simulated run what a real one leaves: frames of the clients'
-// edge around the failure, the RSTs of the trace among them.
+// captured adds the capture of a real run to a simulated one: frames of the clients'
+// edge around the failure, with the RSTs of the trace.
 func captured(b *testing.B, dir string) {
 	b.Helper()
 	run := load.NewReader().Read(dir)

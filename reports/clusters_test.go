@@ -10,7 +10,7 @@ import (
 	"baton/reports/page"
 )
 
-// Damage is told by clusters, the largest first, each with what it was and the fault before it.
+// Damage is listed in clusters, the largest first, each with its kind and the fault before it.
 func TestDamageIsToldByClusters(t *testing.T) {
 	at := func(ms int, e trace.Event) trace.Event {
 		e.At = clock.Instant(time.Duration(ms) * time.Millisecond)

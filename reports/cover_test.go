@@ -10,8 +10,8 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestCoverageOfSeveralRuns: cells add up by world, what was not met is a hole, and a claim
-// of the suite is kept by one run.
+// TestCoverageOfSeveralRuns: cells are summed by world, a cell that was never met is a hole, and
+// one run is enough to keep a claim of the suite.
 func TestCoverageOfSeveralRuns(t *testing.T) {
 	crash := coverage.Cell{Fault: "crash", Role: "Master", Phase: coverage.Established, World: plan.Sim}
 	rare := coverage.Cell{Fault: "crash", Role: "Yielding", Phase: coverage.Established, World: plan.Sim}

@@ -40,7 +40,7 @@ func TestTheAnswerLeadsWithTheLargestClusterOfDamage(t *testing.T) {
 	}
 }
 
-// A load that was not offered comes first, whatever else is undecided, and no node is to blame.
+// A load that was not offered comes before anything else undecided, and blames no node.
 func TestTheAnswerLeadsWithTheLoadThatWasNotOffered(t *testing.T) {
 	events := []trace.Event{
 		{At: 1, Kind: trace.KindMeta, Meta: &trace.Meta{}},

@@ -14,7 +14,7 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// Of a log the lines nearest to the moment that matters are shown, on the trace's axis.
+// A log shows its lines nearest to the failure, with the trace's times.
 func TestLogLinesAroundTheMomentAreShown(t *testing.T) {
 	dir := t.TempDir()
 	began := time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)

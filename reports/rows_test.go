@@ -6,7 +6,7 @@ import (
 	"baton/reports/model"
 )
 
-// TestAControlIsCaughtByAllOfItsRuns, and by none if it was not run.
+// TestAControlIsCaughtByAllOfItsRuns: a control is caught if it has conclusive runs and all of them caught it.
 func TestAControlIsCaughtByAllOfItsRuns(t *testing.T) {
 	for _, test := range []struct {
 		verdicts []string

@@ -15,12 +15,12 @@ import (
 	"baton/scenarios/evidence"
 )
 
-// known is a flow of a client's port as a table has it.
+// known is a table's entry for the flow of a client's port.
 func known(port int, state string) evidence.Flow {
 	return evidence.Flow{Original: fmt.Sprintf("tcp 198.18.0.11:%d>198.18.0.100:80", port), Reply: "tcp 198.18.1.11:80>198.18.1.100:2", State: state, Origin: "synced", Remaining: time.Second}
 }
 
-// keep stores the tables of a run; total beyond the flows were cut.
+// keep stores the tables of a run; cut flows of each were left out.
 func keep(t *testing.T, dir string, ask evidence.Ask, flows map[string][]evidence.Flow, cut int) *load.Run {
 	t.Helper()
 	store := evidence.NewStore(dir)
@@ -36,7 +36,7 @@ func keep(t *testing.T, dir string, ask evidence.Ask, flows map[string][]evidenc
 	return &load.Run{Dir: dir, Evidence: store.Manifest(ask)}
 }
 
-// What one node has and the other lacks comes first, and of that what broke for a client.
+// Flows that only one node has come first, and among them those that broke for a client.
 func TestTablesShowTheirDifferencesFirst(t *testing.T) {
 	var lb1, lb2 []evidence.Flow
 	for port := range 100 {
@@ -73,7 +73,7 @@ func TestTablesShowTheirDifferencesFirst(t *testing.T) {
 	}
 }
 
-// A table that was cut, or ends in the middle, proves no flow absent.
+// A table that was cut or is incomplete does not prove that a flow is absent.
 func TestACutTableLacksNothing(t *testing.T) {
 	flows := map[string][]evidence.Flow{"lb1": {known(1, "established")}, "lb2": {known(1, "established"), known(2, "established")}}
 	run := keep(t, t.TempDir(), evidence.Ask{Limit: 1 << 20}, flows, 5)
@@ -97,7 +97,7 @@ func TestACutTableLacksNothing(t *testing.T) {
 	}
 }
 
-// The table of one node stands alone, beside why the other has none.
+// If one node has no table, the report shows the other's, and the reason.
 func TestOneTableStandsAlone(t *testing.T) {
 	run := keep(t, t.TempDir(), evidence.Ask{Limit: 1 << 20}, map[string][]evidence.Flow{"lb2": {known(1, "established")}}, 0)
 	got, problems := tables(run)

@@ -29,7 +29,7 @@ func (t *tape) claims(at float64, node string) {
 	t.role(at, node, "Backup", "Claiming", "no MASTER", 0)
 }
 
-// takes lets a node that claims become MASTER and announce itself twice.
+// takes makes a claiming node MASTER and lets it announce itself twice.
 func (t *tape) takes(at float64, node string, epoch uint32) {
 	t.lease(at-1, node, 100_000)
 	t.role(at, node, "Claiming", "Master", "lease held", epoch)
@@ -94,14 +94,14 @@ func (t *tape) gives(at float64, reason string) {
 	t.role(at, "lb1", "Master", "Backup", reason, 1)
 }
 
-// end lets a run go on for long enough that nothing more is awaited.
+// end continues a run for long enough that no reaction is still due.
 func (t *tape) end() []trace.Event {
 	t.add(60_000, "", trace.Event{Kind: trace.KindNote, Note: "end"})
 	trace.Sort(*t)
 	return *t
 }
 
-// TestMisdeeds has each misdeed, and beside it what resembles it and is none.
+// TestMisdeeds has each misdeed, and beside it similar behaviour that is correct.
 func TestMisdeeds(t *testing.T) {
 	const (
 		knew      = "lb2 claimed the role while lb1 was MASTER, its gate NoMaster open (peer is Master)"
@@ -285,7 +285,7 @@ func TestMisdeeds(t *testing.T) {
 	}
 }
 
-// TestTheFirstMisdeedIsNamed: of several the one of the first rule, as long as it can have caused the harm.
+// TestTheFirstMisdeedIsNamed: of several misdeeds, the first rule's is named if it can have caused the harm.
 func TestTheFirstMisdeedIsNamed(t *testing.T) {
 	misses := func(t *tape, at float64) { // lb2 becomes MASTER at an instant and announces itself once
 		t.gives(at-200, "handed over")

@@ -10,9 +10,8 @@ import (
 	"baton/impl/trace"
 )
 
-// What a fault did outside of the pair comes before what its nodes did: the backend of each silent
-// flow was gone, or their clients heard no announcement of the new MASTER. If one silent flow is not
-// explained so, none is.
+// Causes outside of the pair come before what its nodes did: the backend of each silent flow was
+// gone, or their clients heard no announcement of the new MASTER. They must explain every silent flow.
 func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 	second := func(n float64) clock.Instant { return clock.Instant(n * float64(time.Second)) }
 	did := func(at float64, phase, verb, target string, hosts []string, directions ...trace.Direction) trace.Event {

@@ -26,8 +26,8 @@ func TestEachReasonOfARefusalIsExplained(t *testing.T) {
 	}
 }
 
-// A connect that failed is explained by what its node refused most around that time. A challenge
-// refuses nobody, and what was refused at another time explains nothing.
+// A failed connect is explained by its node's most frequent refusal around that time. A challenge
+// refuses nobody, and refusals at another time explain nothing.
 func TestARefusedConnectIsTold(t *testing.T) {
 	second := func(n float64) clock.Instant { return clock.Instant(n * float64(time.Second)) }
 	refusal := func(at float64, node, why string, count uint64) trace.Event {

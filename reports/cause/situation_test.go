@@ -45,8 +45,8 @@ func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
 	}
 }
 
-// A subject without gates is told by the roles that it shows: two MASTERs, unless one only read late that
-// it no longer is.
+// A subject without gates is described by the roles that it shows: two MASTERs, unless the end of one's
+// role was only read late.
 func TestTwoMastersAreTheCauseOfWhatASubjectWithoutGatesDoes(t *testing.T) {
 	events := []trace.Event{
 		{Kind: trace.KindMeta, Meta: &trace.Meta{SUT: "keepalived", Lacks: []string{"gates"}}},
@@ -152,7 +152,7 @@ func TestAFlowThatGotThePortOfAnotherIsTold(t *testing.T) {
 	}
 }
 
-// A foreign echo names the generator if the flow sent in the name of another, and else the
+// A foreign echo names the generator if the flow itself sent the other flow's data, and else the
 // balancer that was MASTER.
 func TestWhoMixedUpFlowsIsTold(t *testing.T) {
 	for why, says := range map[string]string{

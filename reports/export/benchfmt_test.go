@@ -9,8 +9,8 @@ import (
 	"baton/reports/model"
 )
 
-// TestBenchstatsReaderReadsWhatIsWritten: every run and figure, also of runs whose
-// names are hostile.
+// TestBenchstatsReaderReadsWhatIsWritten: it reads every run and figure, even of runs with
+// hostile names.
 func TestBenchstatsReaderReadsWhatIsWritten(t *testing.T) {
 	for _, name := range []string{"crash-master", hostile} {
 		s := suite()

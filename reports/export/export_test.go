@@ -48,7 +48,7 @@ func TestJUnitCountsEachVerdictAndIsXML(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	// Nothing of the hostile text became an element.
+	// The hostile text became no element.
 	decoder := xml.NewDecoder(bytes.NewReader(out.Bytes()))
 	for {
 		token, err := decoder.Token()
@@ -64,8 +64,8 @@ func TestJUnitCountsEachVerdictAndIsXML(t *testing.T) {
 	}
 }
 
-// TestJUnitSaysOfEachRunWhatItCameTo: readers look at a case's elements, or at a
-// suite's numbers; both say the same.
+// TestJUnitSaysOfEachRunWhatItCameTo: some readers use the elements of a case, others the
+// numbers of a suite; both give the same result.
 func TestJUnitSaysOfEachRunWhatItCameTo(t *testing.T) {
 	for verdict, want := range map[string]struct {
 		element string
@@ -96,7 +96,7 @@ func TestJUnitSaysOfEachRunWhatItCameTo(t *testing.T) {
 	}
 }
 
-// TestSummaryShowsForeignTextAsCodeOnly: outside of code spans nothing of a trace stands.
+// TestSummaryShowsForeignTextAsCodeOnly: text of a trace appears only in code spans.
 func TestSummaryShowsForeignTextAsCodeOnly(t *testing.T) {
 	var out bytes.Buffer
 	if err := Summary(&out, suite()); err != nil {
@@ -118,7 +118,7 @@ func TestSummaryShowsForeignTextAsCodeOnly(t *testing.T) {
 	}
 }
 
-// A row says what was under test, where it is not the reference node.
+// A row names the subject if it is not the reference node.
 func TestSummaryNamesTheSubject(t *testing.T) {
 	s := suite()
 	s.Rows[0].SUT = "keepalived"

@@ -32,8 +32,8 @@ func text(t *testing.T, b Board) string {
 	return out.String()
 }
 
-// TestEachScenario: medians of times, the worst of counts, a star for the best and what is as
-// good, a multiple for the rest, and nothing of runs that prove nothing.
+// TestEachScenario: times are medians, counts are the worst. The best value and its equals have a
+// star, the others their multiple of it. Runs that prove nothing are left out.
 func TestEachScenario(t *testing.T) {
 	p := scenario(t, "crash", "10", "@1s crash lb1")
 	b := Each([]Run{
@@ -66,8 +66,8 @@ crash     a        3 PASS                          125.0 *      â€“            â
 	}
 }
 
-// TestAllOfASubject: each column takes the scenarios that it is about, those of nothing are
-// left out, and takeovers are told apart by the number of connections.
+// TestAllOfASubject: each column counts the scenarios that it is about. Scenarios without a column
+// are left out, and takeovers are split by the number of connections.
 func TestAllOfASubject(t *testing.T) {
 	small, large := scenario(t, "small", "200", "@1s crash lb1"), scenario(t, "large", "10200", "@1s crash lb1")
 	restore, stop := scenario(t, "restore", "100", "@1s crash lb1\n@3s restore lb1"), scenario(t, "stop", "100", "@1s stop lb1")
