@@ -6,7 +6,7 @@ import (
 	"baton/impl/flow"
 )
 
-// removeDamagedAdopted removes the entries of an adopted table that do not agree with themselves.
+// removeDamagedAdopted removes the inconsistent entries of an adopted table.
 func (d *Dataplane) removeDamagedAdopted() error {
 	if d.pins == nil || !d.pins.adoption.Taken {
 		return nil

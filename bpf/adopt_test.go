@@ -8,8 +8,8 @@ import (
 	"baton/impl/flow"
 )
 
-// TestAnAdoptedTableHoldsNoDamage: nothing tells what a damaged entry was, so it is removed. The
-// peer's entry takes its place, and that of one that has vanished and left its claim.
+// TestAnAdoptedTableHoldsNoDamage: a damaged entry cannot be restored from the table, so it is
+// removed. The peer's entry can take its place, and that of an entry that vanished but left its claim.
 func TestAnAdoptedTableHoldsNoDamage(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		cfg := labConfig(labService(flow.UDP, 53, dataplane.FullNAT, dataplane.Maglev, 8053))
@@ -40,7 +40,7 @@ func TestAnAdoptedTableHoldsNoDamage(t *testing.T) {
 				t.Errorf("%s is in the adopted table: %v, want %v", e.Original, found, want)
 			}
 		}
-		must(l.dp.Heal(entries, nil)) // as an offer is written
+		must(l.dp.Heal(entries, nil)) // as for an offer
 		held, err := l.dp.Examine(tuplesOf(entries))
 		must(err)
 		for i, h := range held {

@@ -24,7 +24,7 @@ func affineService(backends ...uint16) dataplane.Service {
 	return affine(labService(flow.TCP, affinePort, dataplane.DNAT, dataplane.RoundRobin, backends...))
 }
 
-// affinityTests: a client's new flows go to the backend of its last one.
+// affinityTests: a client's new flows go to the backend of its last flow.
 func affinityTests() []packetTest {
 	first, second := toVIP(flow.TCP, 40000, affinePort), toVIP(flow.TCP, 40001, affinePort)
 	reply := dnatReply(flow.TCP, 40000, 8081)
@@ -109,7 +109,7 @@ func affinityTests() []packetTest {
 	}}
 }
 
-// sweep removes expired entries, of which there are so many, so long after the beginning.
+// sweep sweeps at a time after the beginning, and expects want entries to be removed.
 func sweep(after time.Duration, want int) step {
 	return do(func(d dataplane.Dataplane) error {
 		removed, err := d.Sweep(origin.Add(after), 0)
@@ -120,7 +120,7 @@ func sweep(after time.Duration, want int) step {
 	})
 }
 
-// withLife gives an entry another remaining time.
+// withLife gives an entry another remaining lifetime.
 func withLife(e flow.Entry, left time.Duration) flow.Entry {
 	e.Remaining = left
 	return e

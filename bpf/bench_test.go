@@ -14,7 +14,7 @@ import (
 	"baton/impl/flow"
 )
 
-// manyPorts are those of the backends that least-conn compares.
+// manyPorts are the ports of the backends that least-conn compares.
 var manyPorts = ports(9000, 100)
 
 func ports(first, n uint16) (all []uint16) {
@@ -24,10 +24,10 @@ func ports(first, n uint16) (all []uint16) {
 	return all
 }
 
-// pressedPort is that of a service that challenges everybody after its first flow.
+// pressedPort is the port of a service that challenges every source after its first flow.
 const pressedPort = challengePort + 1
 
-// benchSubject is the programs with room for n flows and a lease that never ends.
+// benchSubject returns the programs with room for n flows and a lease that never ends.
 func benchSubject(b *testing.B, n int) *programSubject {
 	cfg := labConfig(
 		labService(flow.TCP, fullnatPort, dataplane.FullNAT, dataplane.RoundRobin, 8080, 8081),
@@ -45,8 +45,8 @@ func benchSubject(b *testing.B, n int) *programSubject {
 	return s
 }
 
-// unaddressed gives a frame the Ethernet address of the loopback device, on which
-// a program runs that is given no context.
+// unaddressed gives a frame the Ethernet address of the loopback device, on which a
+// program without a context runs.
 func unaddressed(frame []byte) []byte {
 	copy(frame, make([]byte, 6))
 	return frame
@@ -55,9 +55,9 @@ func unaddressed(frame []byte) []byte {
 // hopsMax is how often the programs forward one frame: each time its TTL is one less.
 const hopsMax = 254
 
-// BenchmarkHit measures a packet of a flow that has an entry, as the kernel times
-// it. The program is repeated on one packet, hence a flow whose translation leaves
-// it as it is but for its TTL.
+// BenchmarkHit measures a packet of a flow that has an entry, as timed by the kernel.
+// The program runs repeatedly on one packet, so the flow's translation changes only the
+// TTL.
 func BenchmarkHit(b *testing.B) {
 	o := toVIP(flow.TCP, 40000, dnatPort)
 	for _, bm := range []struct {
@@ -90,8 +90,8 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
-// BenchmarkNewFlow measures a SYN that opens a flow, as the kernel times it: backend
-// choice, claim, entry, event. The kernel's start of a single run is in it.
+// BenchmarkNewFlow measures a SYN that opens a flow, as timed by the kernel: backend
+// choice, claim, entry, event. It includes the kernel's overhead of a single run.
 func BenchmarkNewFlow(b *testing.B) {
 	for _, bm := range []struct {
 		name string
@@ -121,7 +121,7 @@ func BenchmarkNewFlow(b *testing.B) {
 }
 
 // BenchmarkChallenge measures a SYN that is challenged, a RST that answers a challenge, and one
-// that does not, as the kernel times each. The kernel's start of a single run is in it.
+// that does not, as timed by the kernel. It includes the kernel's overhead of a single run.
 func BenchmarkChallenge(b *testing.B) {
 	for _, bm := range []struct {
 		name   string
@@ -168,9 +168,9 @@ func manyEntries(n int) []flow.Entry {
 	return entries
 }
 
-// BenchmarkTable measures the table operations with n entries: installing them into
-// an empty table, again over themselves, reading, walking with a check of each, sweeping
-// without result, removing.
+// BenchmarkTable measures the table operations with n entries: installing them into an
+// empty table, overwriting them, reading, walking with a check of each, sweeping without
+// result, removing.
 func BenchmarkTable(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		entries := manyEntries(n)

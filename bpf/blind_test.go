@@ -8,8 +8,8 @@ import (
 	"baton/impl/flow"
 )
 
-// blindTests: segments of somebody who knows the addresses and ports of a connection
-// and sees nothing of it (RFC 5961). They are forwarded, and change nothing.
+// blindTests: segments of an off-path attacker who knows the addresses and ports of a
+// connection (RFC 5961). They are forwarded, and change nothing.
 func blindTests() []packetTest {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
 	toBackend, toClient := forwarded(r.Reverse()), forwarded(o.Reverse())

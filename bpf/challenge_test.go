@@ -27,7 +27,7 @@ func challengeFate(t rapid.TB, syn, out []byte) string {
 	tcp := out[partsOf(out).l4:]
 	seq, number, sent := binary.BigEndian.Uint32(tcp[4:]), binary.BigEndian.Uint32(tcp[8:]), binary.BigEndian.Uint32(syn[partsOf(syn).l4+4:])
 	back := bytes.Equal(out[:6], syn[6:12]) && bytes.Equal(out[6:12], syn[:6])
-	relayed := bytes.Equal(syn[6:12], otherMAC["client0"]) // then the kernel finds the neighbour
+	relayed := bytes.Equal(syn[6:12], otherMAC["client0"]) // then the kernel's neighbour table is used
 	if tcp[13] != ack || seq != 0 || len(tcp) != 20 || !back && !relayed {
 		t.Errorf("a challenge: flags %#x, seq %d, %d bytes, Ethernet %x", tcp[13], seq, len(tcp), out[:12])
 	}
@@ -55,11 +55,11 @@ func forgetValidated(t testing.TB, d *Dataplane) {
 	}
 }
 
-// challengeSlot is how long a challenge is valid at least, and half of how long at most.
+// challengeSlot is the minimum validity of a challenge, and half of the maximum.
 const challengeSlot = 1 << 32 * time.Nanosecond
 
-// challengeTests: over the threshold a source must show that it receives what is sent to its
-// address, before it gets an entry.
+// challengeTests: above the threshold a source must prove that it receives packets at its
+// address before it gets an entry.
 func challengeTests() []packetTest {
 	key := testConfig().ChallengeKey
 	from := func(client string, sport uint16) flow.Tuple {
@@ -88,7 +88,7 @@ func challengeTests() []packetTest {
 	another := from(clientAddr, 40001)
 	second := labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081)
 	second.Limits.SYNChallenge = 2
-	slotEnd := challengeSlot - time.Duration(origin)%challengeSlot // of the slot of origin
+	slotEnd := challengeSlot - time.Duration(origin)%challengeSlot // end of the slot that contains origin
 	return []packetTest{{
 		rule:  "over the threshold a SYN is challenged, the answer validates its source, and the next SYN opens",
 		steps: all(challenged(o, origin), challenged(o, origin), answers(o, origin), opens(o), opens(another), challenged(from("198.18.0.13", 1), origin)),
@@ -205,7 +205,7 @@ func deleteAll(d dataplane.Dataplane) error {
 	return err
 }
 
-// A challenge is not after the number of its SYN, wherever in the space that is.
+// A challenge's acknowledgement number is never after the SYN's number, anywhere in the sequence space.
 func TestAChallengeIsNeverAccepted(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		eachSubject(t, labConfig(challengeService(dataplane.Limits{SYNChallenge: 1})), func(t *testing.T, s subject) {
@@ -235,7 +235,7 @@ func TestAChallengeIsNeverAccepted(t *testing.T) {
 	})
 }
 
-// TestChallengedFlowsAreCountedByService counts them where the alarm looks.
+// TestChallengedFlowsAreCountedByService: in the counts that the alarm uses.
 func TestChallengedFlowsAreCountedByService(t *testing.T) {
 	s := challengeService(dataplane.Limits{SYNChallenge: 2})
 	eachSubject(t, labConfig(s), func(t *testing.T, sut subject) {

@@ -18,7 +18,7 @@ import (
 )
 
 // A client's kernel answers a challenge by itself and connects, also behind a firewall or a NAT
-// that drops what netfilter calls invalid.
+// that drops packets that netfilter considers invalid.
 func TestAClientAnswersAChallenge(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Fatal("needs nft, to put a firewall before a client")
@@ -55,7 +55,7 @@ func TestAClientAnswersAChallenge(t *testing.T) {
 	})
 }
 
-// press brings the service to its threshold.
+// press brings the service to its challenge threshold.
 func (l *lab) press(t *testing.T) {
 	t.Helper()
 	o := tuple(flow.TCP, otherClient, 50000, vipAddr, challengePort)
@@ -94,7 +94,7 @@ func filter(t *testing.T, n ns.NetNS, rules string) {
 	})
 }
 
-// invalid are the rules of a hook by which only packets pass that netfilter can assign to a connection.
+// invalid are the rules of a hook that drop TCP packets which netfilter cannot assign to a connection.
 const invalid = `chain %[1]s { type filter hook %[1]s priority 0; meta l4proto != tcp accept; ct state invalid counter drop; %[2]s }
 `
 
@@ -105,7 +105,7 @@ func (l *lab) firewalled(t *testing.T) ns.NetNS {
 	return l.client
 }
 
-// masqueraded returns a client behind the lab's one, which becomes a router with NAT and a firewall.
+// masqueraded returns a client behind the lab's client, which becomes a router with NAT and a firewall.
 func (l *lab) masqueraded(t *testing.T) ns.NetNS {
 	n := newNamespace(t)
 	const inner, router = "198.18.5.2", "198.18.5.1"

@@ -6,8 +6,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 )
 
-// TestTheProgramsReadTheClockOfTheLease: CLOCK_BOOTTIME, which counts on while the
-// machine is suspended, and no other.
+// TestTheProgramsReadTheClockOfTheLease: only CLOCK_BOOTTIME, which includes the time in
+// which the machine is suspended.
 func TestTheProgramsReadTheClockOfTheLease(t *testing.T) {
 	spec, err := loadLb()
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// TestVerifierCost holds the instructions that the verifier processes when a program is
-// loaded: every start of a node waits for them. The limits have room for other kernels and
-// for small additions. A loop whose body branches belongs into bpf_loop, or into a function
-// that is not static: the verifier checks those once, not once for each turn or each caller.
+// TestVerifierCost limits the instructions that the verifier processes when it loads a
+// program, since every start of a node waits for that. The limits have room for other kernels
+// and for small additions. Put a loop whose body branches into bpf_loop or into a non-static
+// function: the verifier checks those once, not once per iteration or caller.
 func TestVerifierCost(t *testing.T) {
 	needRoot(t)
 	tcx := map[string]uint32{

@@ -8,8 +8,8 @@ const (
 	crcCoarse = 32
 )
 
-// crcPowers returns the first n powers of x^(8 * step) modulo the polynomial of CRC32c, bit-reversed:
-// what a checksum's difference is multiplied with when step bytes of zeros follow.
+// crcPowers returns the first n powers of x^(8 * step) modulo the polynomial of CRC32c, bit-reversed.
+// Power i is the factor of a checksum's difference if i * step bytes follow the changed ones.
 func crcPowers(n, step int) []uint32 {
 	powers, power := make([]uint32, n), uint32(1<<31)
 	for i := range powers {

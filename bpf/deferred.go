@@ -122,9 +122,9 @@ func (d *deferral) rung() (rung bool) {
 	return rung
 }
 
-// repliesUnderWay bounds the packets that wait for neighbours. The kernel keeps a packet for a host that does
-// not answer ARP or NDP for three seconds, and counts about a kilobyte. A flood whose sources are made up must not
-// keep the replies to other clients from being sent.
+// repliesUnderWay bounds the packets that wait for neighbours. The kernel keeps a packet to a host that does not
+// answer ARP or NDP for three seconds, and accounts about a kilobyte for it. A flood with spoofed sources must not
+// block the replies to other clients.
 const repliesUnderWay = 16 << 20
 
 func rawSocket(family int, link string) (int, error) {
@@ -132,7 +132,7 @@ func rawSocket(family int, link string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return fd, errors.Join(unix.BindToDevice(fd, link), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, repliesUnderWay/2)) // it doubles it
+	return fd, errors.Join(unix.BindToDevice(fd, link), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, repliesUnderWay/2)) // the kernel doubles it
 }
 
 func (d *deferral) close() error {

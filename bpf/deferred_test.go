@@ -23,7 +23,7 @@ func deferringConfig() dataplane.Config {
 	return cfg
 }
 
-// TestProgramsFollowTheModelWithDeferredReplies, which are sent and dropped at any time.
+// TestProgramsFollowTheModelWithDeferredReplies: they are sent and dropped at any time.
 func TestProgramsFollowTheModelWithDeferredReplies(t *testing.T) {
 	programsFollowTheModel(t, deferringConfig(), nil)
 }
@@ -101,7 +101,7 @@ func (p *pair) compareDeferred() {
 	}
 }
 
-// TestDeferredReplies walks through the life of a flow of each protocol.
+// TestDeferredReplies follows a flow of each protocol from its beginning to its end.
 func TestDeferredReplies(t *testing.T) {
 	for _, kind := range []string{"model", "programs"} {
 		t.Run(kind, func(t *testing.T) {
@@ -217,7 +217,6 @@ func checkDoorbell(t *testing.T, s subject, want bool, when string) {
 	}
 }
 
-// TestNobodyWaitsForEventsWithoutDeferral.
 func TestNobodyWaitsForEventsWithoutDeferral(t *testing.T) {
 	for _, s := range []subject{newModelSubject(t, testConfig()), newProgramSubject(t, testConfig())} {
 		if err := s.Lease(origin + 1e12); err != nil {
@@ -233,7 +232,7 @@ func TestNobodyWaitsForEventsWithoutDeferral(t *testing.T) {
 	}
 }
 
-// TestAFullDoorbellHasRung, and rings again once it is answered.
+// TestAFullDoorbellHasRung: it rings again once it is answered.
 func TestAFullDoorbellHasRung(t *testing.T) {
 	s := newProgramSubject(t, deferringConfig())
 	if err := s.Lease(origin + 1e12); err != nil {
@@ -263,8 +262,8 @@ func TestAFullDoorbellHasRung(t *testing.T) {
 	checkDoorbell(t, s, true, "after it was full")
 }
 
-// TestRepliesLeaveRoomForEvents: half of the ring is theirs, because a flow whose event is lost is not
-// replicated. A reply that would need it is forwarded at once.
+// TestRepliesLeaveRoomForEvents: half of the ring is reserved for events, because a flow whose event is
+// lost is not replicated. A reply that does not fit into the other half is forwarded at once.
 func TestRepliesLeaveRoomForEvents(t *testing.T) {
 	const room, flows = eventRing/2/(128+8) + 1, 20 // a record has 128 bytes and its header; the last may begin before the half
 	for _, tt := range []struct {
@@ -322,7 +321,7 @@ func TestRepliesLeaveRoomForEvents(t *testing.T) {
 	}
 }
 
-// forwardedAs is what the first packet of a dnat flow to one backend is forwarded as.
+// forwardedAs returns the tuple with which the first packet of a dnat flow to one backend is forwarded.
 func forwardedAs(t *testing.T, s subject, original flow.Tuple) flow.Tuple {
 	t.Helper()
 	to := original
@@ -330,7 +329,7 @@ func forwardedAs(t *testing.T, s subject, original flow.Tuple) flow.Tuple {
 	return to
 }
 
-// TestChecksumIsCompleted where hardware was to do it, and only there.
+// TestChecksumIsCompleted: only if the sender left it to hardware.
 func TestChecksumIsCompleted(t *testing.T) {
 	for _, proto := range []flow.Proto{flow.TCP, flow.UDP} {
 		whole := fromBackend(dnatReply(proto, 40000, 8081), syn|ack)[ethernetLen:]
@@ -375,9 +374,9 @@ func TestChecksumIsCompleted(t *testing.T) {
 	}
 }
 
-// TestRepliesToNobodyLeaveRoomForOthers: the kernel keeps a packet for a host that does not answer ARP for
-// seconds, and the packet fills the socket that has sent it. A flood whose sources are made up must not keep
-// the replies to other clients from being sent.
+// TestRepliesToNobodyLeaveRoomForOthers: the kernel keeps a packet to a host that does not answer ARP for
+// seconds, and accounts it to the sending socket. A flood with spoofed sources must not block the replies to
+// other clients.
 func TestRepliesToNobodyLeaveRoomForOthers(t *testing.T) {
 	s := newProgramSubject(t, deferringConfig())
 	packet := withoutPadding(fromClient(toVIP(flow.TCP, 40000, dnatPort), syn|ack)[ethernetLen:])

@@ -10,7 +10,7 @@ import (
 	"baton/impl/flow"
 )
 
-// originals draws an original tuple of a small world.
+// originals draws an original tuple from a small set.
 var originals = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	dst := rapid.SampledFrom([]string{vipAddr, vipAddr, vipAddr, vipAddr, unknownVIP, snatAddr, "198.18.0.1"}).Draw(t, "dst")
 	return tuple(
@@ -36,7 +36,7 @@ var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 
 var tcpFlags = rapid.SampledFrom([]int{syn, syn, syn | ack, ack, ack | psh, fin | ack, fin | ack, rst, rst | ack, syn | fin, syn | rst, 0})
 
-// numbered gives a segment the numbers that its sender would, or others.
+// numbered gives a segment the sequence numbers that its sender would use, or others.
 func (p *pair) numbered(t *rapid.T, link string, frame []byte) []byte {
 	at := partsOf(frame)
 	if at.proto != byte(flow.TCP) {
@@ -54,7 +54,7 @@ func (p *pair) numbered(t *rapid.T, link string, frame []byte) []byte {
 	return p.talk.number(t, p.model, link, frame)
 }
 
-// damage now and then changes a byte, the IP header, or the length of a frame.
+// damage occasionally changes a byte, the IP header, or the length of a frame.
 func damage(t *rapid.T, frame []byte) []byte {
 	switch rapid.IntRange(0, 9).Draw(t, "damage") {
 	case 0:
@@ -74,8 +74,8 @@ func damage(t *rapid.T, frame []byte) []byte {
 	return frame
 }
 
-// summed gives a frame another payload, and with it another checksum; a datagram
-// now and then has none (RFC 768), which must stay so.
+// summed gives a frame another payload and so another checksum. A datagram occasionally
+// has none (RFC 768), which must stay so.
 func summed(t *rapid.T, to net.HardwareAddr, o flow.Tuple, flags int) []byte {
 	frame := marked(t, frameTo(to, o, flags, payload+string(rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "more"))))
 	if rapid.IntRange(0, 9).Draw(t, "partial") == 0 {

@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// icmpErrors sends errors about segments of flows, or of none: about some that may be under
-// way and some that cannot, cut anywhere.
+// icmpErrors sends ICMP errors about segments of flows or of no flow: segments that can be in
+// flight and ones that cannot, truncated anywhere.
 func (p *pair) icmpErrors(t *rapid.T) {
 	for range 5 {
 		p.icmpError(t)
@@ -55,7 +55,7 @@ func (p *pair) echo(t *rapid.T) {
 	p.send("backend0", damage(t, icmpFrame(backendMAC, address(backendAddr), address(to), echoRequestType(), 0, body)))
 }
 
-// headers sends packets of flows whose headers say something unusual.
+// headers sends packets of flows with unusual headers.
 func (p *pair) headers(t *rapid.T) {
 	for what := range 4 {
 		p.header(t, what)

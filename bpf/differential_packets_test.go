@@ -31,7 +31,7 @@ func (p *pair) entry(t *rapid.T) (flow.Entry, bool) {
 	return rapid.SampledFrom(all).Draw(t, "entry"), true
 }
 
-// replyPacket answers on a flow that exists, from either side.
+// replyPacket sends a packet of an existing flow, from either side.
 func (p *pair) replyPacket(t *rapid.T) {
 	e, ok := p.entry(t)
 	if !ok {
@@ -50,8 +50,8 @@ func (p *pair) ofFlow(t *rapid.T, e flow.Entry, flags int) (link string, frame [
 	return "client0", p.numbered(t, "client0", summed(t, clientMAC, e.Original, flags))
 }
 
-// closing ends a flow: by a FIN of either side first, or of one twice, or by a RST;
-// then the same tuple may open again.
+// closing ends a flow: by FINs, either side first or one side twice, or by a RST. Then
+// the same tuple may open again.
 func (p *pair) closing(t *rapid.T) {
 	e, ok := p.entry(t)
 	if !ok {
@@ -65,7 +65,7 @@ func (p *pair) closing(t *rapid.T) {
 	}
 }
 
-// idle lets a flow come to the very edge of its lifetime, and then looks at it.
+// idle lets a flow reach the very edge of its lifetime, and then compares.
 func (p *pair) idle(t *rapid.T) {
 	e, ok := p.entry(t)
 	if !ok {
@@ -80,8 +80,8 @@ func (p *pair) idle(t *rapid.T) {
 	p.sweep(t)
 }
 
-// fragment sends a flow's datagram in parts, most of them in order, some twice, cut
-// elsewhere, or to another place.
+// fragment sends a flow's datagram in fragments: mostly in order, some twice, with other
+// boundaries, or with another offset.
 func (p *pair) fragment(t *rapid.T) {
 	e, ok := p.entry(t)
 	if !ok {
@@ -109,8 +109,8 @@ func (p *pair) fragment(t *rapid.T) {
 	p.send(link, parts[1])
 }
 
-// adopt meets a flow in its middle, where that is allowed: its first packet is an
-// ACK or a FIN, and the backend goes on with it or says nothing.
+// adopt begins a flow mid-flow, if that is allowed: its first packet is an ACK or a FIN,
+// and the backend answers or stays silent.
 func (p *pair) adopt(t *rapid.T) {
 	o := originals.Draw(t, "original")
 	if rapid.IntRange(0, 2).Draw(t, "resumed") == 0 {
@@ -147,14 +147,14 @@ func (p *pair) flood(t *rapid.T) {
 	o := originals.Draw(t, "original")
 	for i := range uint16(rapid.IntRange(5, 12).Draw(t, "flows")) {
 		o.SrcPort = 41000 + i
-		if o.DstPort == limitPort { // of two sources, which meet the service's limit together
+		if o.DstPort == limitPort { // of two sources, which together reach the service's limit
 			o.Src = address([]string{clientAddr, otherClient}[i%2])
 		}
 		p.send("client0", fromClient(o, syn))
 	}
 }
 
-// handshake brings a TCP flow up, which random flags hardly do.
+// handshake establishes a TCP flow, which random flags hardly ever do.
 func (p *pair) handshake(t *rapid.T) { p.handshakeOf(t, originals.Draw(t, "original")) }
 
 func (p *pair) handshakeOf(t *rapid.T, o flow.Tuple) {

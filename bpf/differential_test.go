@@ -11,7 +11,7 @@ import (
 	"baton/impl/dataplane"
 )
 
-// pair is the programs and their model on the same way.
+// pair is the programs and their model, given the same inputs.
 type pair struct {
 	t               *rapid.T
 	model, programs subject
@@ -23,8 +23,8 @@ type pair struct {
 
 // TestProgramsFollowTheModel puts random packets and table operations through the
 // programs and through the model. Fate, frame, table, claims, events and counters
-// must agree after every step. Ports and capacity are few, so that the flows meet.
-// What the sequences must have reached between them is said in reach_test.go.
+// must agree after every step. Ports and capacity are small, so that flows collide.
+// reach_test.go lists the outcomes that the sequences must have reached together.
 func TestProgramsFollowTheModel(t *testing.T) {
 	programsFollowTheModel(t, testConfig(), nil)
 }
@@ -35,7 +35,7 @@ func TestProgramsFollowTheModelOverIPv6(t *testing.T) {
 	programsFollowTheModel(t, testConfig(), []string{"client0 drop checksum"})
 }
 
-// Over XDP, the two programs of a link follow the model between them.
+// Over XDP, the two programs of a link together follow the model.
 func TestProgramsFollowTheModelOverXDP(t *testing.T) {
 	overXDP(t)
 	programsFollowTheModel(t, testConfig(), nil)
@@ -67,7 +67,7 @@ func programsFollowTheModel(t *testing.T, cfg dataplane.Config, unknown []string
 	}
 	if cfg.Defer {
 		draw()
-		reached.checkDeferred(t) // the rest is the other tests'
+		reached.checkDeferred(t) // other tests check the rest
 		return
 	}
 	reached.until(t, unknown, draw)
@@ -79,7 +79,7 @@ func programsFollowTheModel(t *testing.T, cfg dataplane.Config, unknown []string
 	}
 }
 
-// followTheModel does the same to both, in any order, and compares all that can be seen of them.
+// followTheModel applies random steps to both, and compares everything that is visible of them.
 func followTheModel(t *rapid.T, programs *programSubject, specification subject, reached reach) {
 	programs.reset()
 	specification.reset()
@@ -119,7 +119,7 @@ func followTheModel(t *rapid.T, programs *programSubject, specification subject,
 	})
 }
 
-// both does something to both, which must both accept or both refuse it.
+// both applies a step to both, which must both accept or both refuse it.
 func (p *pair) both(what string, f func(subject) error) {
 	a, b := f(p.model), f(p.programs)
 	if (a == nil) != (b == nil) {

@@ -24,7 +24,7 @@ import (
 	"baton/impl/flow"
 )
 
-// directPair is the ports of services of one mode whose backends answer clients directly.
+// directPair holds the ports of services of one mode whose backends answer clients directly.
 type directPair struct {
 	mode       dataplane.Mode
 	rr, maglev uint16
@@ -59,13 +59,13 @@ func (of directPair) backend(addr string) flow.Addr {
 	return address(addr)
 }
 
-// choice is the backend that Maglev chooses for toVIP.
+// choice returns the backend that Maglev chooses for toVIP.
 func (of directPair) choice(sport uint16) flow.Addr {
 	slots := model.Slots(directServices(of)[2])
 	return slots[model.Hash(toVIP(flow.TCP, sport, of.maglev))%uint64(len(slots))].Addr
 }
 
-// leaves returns the fate of a packet that is described so, for a backend.
+// leaves returns the fate of a packet with this description for a backend.
 func (of directPair) leaves(description string, backend flow.Addr) string {
 	if of.mode.Encapsulates() {
 		return fmt.Sprintf("tunnel %s by %s>%s", description, tunnelAddress("198.18.1.1"), backend)
@@ -73,7 +73,7 @@ func (of directPair) leaves(description string, backend flow.Addr) string {
 	return description
 }
 
-// directTests: flows whose backends answer directly, so that the node sees the client alone.
+// directTests: flows whose backends answer directly, so that the node sees only the client's packets.
 func directTests(of directPair) []packetTest {
 	o, other, udp := toVIP(flow.TCP, 40000, of.rr), toVIP(flow.TCP, 40001, of.rr), toVIP(flow.UDP, 40000, of.rr)
 	r := flow.DirectReply(o, of.backend(backendAddr))
@@ -226,8 +226,8 @@ func directTests(of directPair) []packetTest {
 	}}
 }
 
-// The programs address a direct flow's packets to its backend themselves, first and later ones.
-// The VIP is the destination of all of them and nobody's address.
+// The programs themselves address a direct flow's packets, first and later ones, to its backend.
+// Their destination is the VIP, which no host on the link resolves.
 func TestDirectPacketsGoToTheirBackend(t *testing.T) {
 	eachWay(t, func(t *testing.T) {
 		s := newProgramSubject(t, testConfig())
@@ -270,8 +270,8 @@ func (s *programSubject) addressed(o flow.Tuple, mac net.HardwareAddr) (n int) {
 	return n
 }
 
-// A backend behind a gateway gets nothing unless its packets are encapsulated: the gateway would
-// take the VIP for the node's. An outer header names the backend.
+// A backend behind a gateway gets packets only if they are encapsulated: the gateway would route the
+// VIP back to the node. An outer header names the backend.
 func TestDirectPacketsAndGateways(t *testing.T) {
 	eachTunnel(t, func(t *testing.T) {
 		cfg, far, gateway := testConfig(), "198.18.9.11", net.HardwareAddr{2, 0, 0, 0, 8, 1}
@@ -300,7 +300,7 @@ func TestDirectPacketsAndGateways(t *testing.T) {
 	})
 }
 
-// newDirectLab is a lab whose backend has the VIP and a way of its own to the client. A backend with
+// newDirectLab returns a lab whose backend has the VIP and its own link to the client. A backend with
 // another address than the lab's is behind a router.
 func newDirectLab(t *testing.T, mode dataplane.Mode, backend string) *lab {
 	t.Helper()
@@ -317,7 +317,7 @@ func newDirectLab(t *testing.T, mode dataplane.Mode, backend string) *lab {
 		addIPv6(t, l.client, "eth1", "198.18.3.1")
 	}
 	inside(t, l.client, func() error {
-		for _, scope := range []string{"all", "eth0", "eth1"} { // answers come another way than requests go
+		for _, scope := range []string{"all", "eth0", "eth1"} { // answers and requests take different links
 			if err := os.WriteFile("/proc/sys/net/ipv4/conf/"+scope+"/rp_filter", []byte("0"), 0); err != nil {
 				return err
 			}
@@ -325,7 +325,7 @@ func newDirectLab(t *testing.T, mode dataplane.Mode, backend string) *lab {
 		return nil
 	})
 	inside(t, l.backend, func() error {
-		if err := os.WriteFile("/proc/sys/net/ipv4/conf/all/arp_ignore", []byte("1"), 0); err != nil { // nobody finds the VIP by ARP
+		if err := os.WriteFile("/proc/sys/net/ipv4/conf/all/arp_ignore", []byte("1"), 0); err != nil { // the VIP is not resolved by ARP
 			return err
 		}
 		lo, err := netlink.LinkByName("lo")
@@ -352,8 +352,8 @@ func newDirectLab(t *testing.T, mode dataplane.Mode, backend string) *lab {
 	return l
 }
 
-// awaitOwn waits until a namespace takes packets for an address of its own: an IPv6 one gets its route
-// by a worker of the kernel, and until then packets are answered as unreachable.
+// awaitOwn waits until a namespace accepts packets to its own address. A kernel worker adds the route of
+// an IPv6 address; until then packets are answered as unreachable.
 func awaitOwn(t *testing.T, n ns.NetNS, addr string) {
 	t.Helper()
 	gomega.NewWithT(t).Eventually(func() (kind int, err error) {
@@ -373,8 +373,8 @@ func hostNet(a netip.Addr) *net.IPNet {
 	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
 }
 
-// A backend that has the VIP serves a client without the way back through the load balancer, which
-// follows the connection from the client's side to its end.
+// A backend that has the VIP serves a client directly. The load balancer follows the connection to its
+// end by the client's packets alone.
 func TestDirectReturn(t *testing.T) {
 	eachDirectWay(t, func(t *testing.T, mode dataplane.Mode) {
 		l := newDirectLab(t, mode, backendAddr)
@@ -410,7 +410,7 @@ func TestDirectReturn(t *testing.T) {
 	})
 }
 
-// eachDirectWay runs a test in each mode whose backends answer directly, each way.
+// eachDirectWay runs a test with each direct mode, over both families and both hooks.
 func eachDirectWay(t *testing.T, f func(*testing.T, dataplane.Mode)) {
 	for _, mode := range []dataplane.Mode{dataplane.DSRL2, dataplane.DSRIPIP} {
 		t.Run(mode.String(), func(t *testing.T) { eachWay(t, func(t *testing.T) { f(t, mode) }) })

@@ -9,8 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A configuration of as many services as there may be can be replaced by another
-// that shares none with it.
+// A configuration with the maximum number of services can be replaced by one that shares
+// none with it.
 func TestSetServicesReplacesAll(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		if err := s.Lease(clock.Never); err != nil {
@@ -37,9 +37,8 @@ func TestSetServicesReplacesAll(t *testing.T) {
 	})
 }
 
-// A service that stays the same goes on with the next backend in its turn; one that changes
-// begins anew with its new backends, also where others change at the same time and where it
-// comes back to what it was.
+// An unchanged service continues its round robin. A changed one starts over with its new
+// backends, also if others change at the same time, and if it returns to an earlier state.
 func TestSetServicesChangesOnlyWhatDiffers(t *testing.T) {
 	service := func(port uint16, backends ...uint16) dataplane.Service {
 		return labService(flow.UDP, port, dataplane.DNAT, dataplane.RoundRobin, backends...)
@@ -76,8 +75,8 @@ func TestSetServicesChangesOnlyWhatDiffers(t *testing.T) {
 	})
 }
 
-// Of a table that is three quarters full, Sweep removes entries that nobody has answered for two
-// seconds; established ones and affinities stay, as do all below that mark, and on request.
+// From a table that is three quarters full, Sweep removes entries that are unanswered for two
+// seconds. Established ones and affinities stay. Below that mark, or with KeepEmbryonic, all stay.
 func TestEmbryonicEntriesMakeRoom(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
@@ -133,7 +132,7 @@ func TestEmbryonicEntriesMakeRoom(t *testing.T) {
 	}
 }
 
-// Events that find the ring full are lost, and counted; the flows are not.
+// Events that find the ring full are lost and counted; the flows are not lost.
 func TestLostEventsAreCounted(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		if err := s.Lease(clock.Never); err != nil {
@@ -203,7 +202,7 @@ func TestPollIsBounded(t *testing.T) {
 	})
 }
 
-// A flow that a packet touches while a sweep is under way lives on.
+// A flow that a packet touches during a sweep is not removed.
 func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
 	for _, tt := range []struct {
@@ -213,7 +212,7 @@ func TestSweepSparesWhatIsTouchedMeanwhile(t *testing.T) {
 		removed int
 	}{
 		{"untouched", 0, -1, 1},
-		{"seen again", 2 * time.Second, ack, 0}, // which changes its time alone
+		{"seen again", 2 * time.Second, ack, 0}, // which changes only its time
 		{"moved at the same instant", 0, fin | ack, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 	"baton/impl/flow"
 )
 
-// lab is a client, a load balancer and a backend in namespaces of their own, with
-// veths between them. Nobody forwards but the programs.
+// lab is a client, a load balancer and a backend in separate namespaces, with veths
+// between them. Only the programs forward.
 type lab struct {
 	client, lb, backend ns.NetNS
 	router              ns.NetNS // before the backend; nil without one
@@ -60,8 +60,8 @@ func newLab(t *testing.T, cfg dataplane.Config) *lab {
 // portOfMode is the port, of the VIP and of the backend, at which a mode is served; UDP and TCP have the same.
 func portOfMode(mode dataplane.Mode) uint16 { return 80 + uint16(mode) }
 
-// newModesLab is a lab with a TCP and a UDP service of each mode, which holds the lease.
-// Programs take long to load: what needs no table of its own shares one.
+// newModesLab returns a lab that holds the lease, with a TCP and a UDP service of each mode.
+// Loading programs is slow, so tests that need no table of their own share one.
 func newModesLab(t *testing.T) *lab {
 	t.Helper()
 	var services []dataplane.Service
@@ -169,10 +169,10 @@ func eachMode(t *testing.T, f func(*testing.T, dataplane.Mode)) {
 	}
 }
 
-// A large transfer in both directions crosses the load balancer as segments that
-// the veths left to be cut and summed by nobody, and again with the load balancer's
-// kernel cutting and summing what the programs forward: wrong arithmetic on partial
-// checksums, or a lost byte, shows here.
+// A large transfer in both directions crosses the load balancer as GSO packets with partial
+// checksums, which no device segments, and again with the load balancer's kernel doing
+// segmentation and checksums. This detects wrong arithmetic on partial checksums and lost
+// bytes.
 func TestTCPThroughTheLoadBalancer(t *testing.T) { newModesLab(t).transfers(t) }
 
 func (l *lab) transfers(t *testing.T) {
@@ -181,7 +181,7 @@ func (l *lab) transfers(t *testing.T) {
 	t.Run("offload=false", func(t *testing.T) { eachMode(t, l.transfer) })
 }
 
-// offloadNothing has the load balancer's kernel cut and sum up from now on.
+// offloadNothing makes the load balancer's kernel do segmentation and checksums from now on.
 func (l *lab) offloadNothing(t *testing.T) {
 	t.Helper()
 	inside(t, l.lb, func() error {
@@ -206,7 +206,7 @@ func (l *lab) transfer(t *testing.T, mode dataplane.Mode) {
 	if sha256.Sum256(received) != sha256.Sum256(sent) {
 		t.Fatalf("received %d bytes, sent %d, and they differ", len(received), len(sent))
 	}
-	// The programs saw few large packets and are to count the segments.
+	// The programs saw few large packets, and must count the segments.
 	if counted := counters(t, l.dp).Forwarded[0] - before; counted < uint64(len(sent)/1500) {
 		t.Errorf("%d packets counted for %d bytes: a GSO packet counts as its segments", counted, len(sent))
 	}
@@ -225,7 +225,7 @@ func (l *lab) datagrams(t *testing.T) {
 	})
 }
 
-// echoDatagrams lets the backend answer datagrams with themselves.
+// echoDatagrams makes the backend echo datagrams.
 func (l *lab) echoDatagrams(t *testing.T, port uint16) {
 	t.Helper()
 	l.echoDatagramsAt(t, fmt.Sprintf(":%d", port))
@@ -251,9 +251,8 @@ func (l *lab) echoDatagramsAt(t *testing.T, at string) {
 	}()
 }
 
-// The host's stack would reset a connection whose entry is missing. Here segments
-// of both sides meet a table without it, and the connection lives on when the entry
-// is back.
+// The host's stack would reset a connection whose entry is missing. Here segments of both
+// sides find no entry, and the connection continues once the entry is back.
 func TestConnectionSurvivesTheLossOfItsEntry(t *testing.T) { newModesLab(t).losesEntries(t) }
 
 func (l *lab) losesEntries(t *testing.T) {
@@ -299,8 +298,8 @@ func (l *lab) losesEntries(t *testing.T) {
 	})
 }
 
-// Without the lease the load balancer is as good as absent: a client that connects
-// meanwhile is neither answered nor refused, and gets through once the lease is held.
+// Without the lease the load balancer is silent: a connecting client is neither answered
+// nor refused, and its connection is established once the lease is held.
 func TestClientWaitsForTheLease(t *testing.T) {
 	l := newLab(t, labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080)))
 	go echo(l.listen(t, 8080))
@@ -321,7 +320,7 @@ func TestClientWaitsForTheLease(t *testing.T) {
 	exchange(t, conn, "at last")
 }
 
-// Nor does an established connection notice more than a delay.
+// An established connection notices only a delay.
 func TestConnectionSurvivesALapseOfTheLease(t *testing.T) {
 	l := newLab(t, labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080)))
 	go echo(l.listen(t, 8080))

@@ -14,22 +14,22 @@ import (
 	"baton/impl/flow"
 )
 
-// redirects lets XDP send to the lab's ends.
+// redirects makes the lab's ends accept packets that XDP redirects to them.
 func (l *lab) redirects(t *testing.T) {
 	t.Helper()
 	inside(t, l.client, func() error { return receiveRedirected("eth0") })
 	inside(t, l.backend, func() error { return receiveRedirected("eth0") })
 }
 
-// wholeChecksums makes the ends sum up what they send, as NICs do.
+// wholeChecksums makes the ends complete the checksums of sent packets, as NICs do.
 func (l *lab) wholeChecksums(t *testing.T) {
 	t.Helper()
 	inside(t, l.client, func() error { return noChecksumOffload("eth0") })
 	inside(t, l.backend, func() error { return noChecksumOffload("eth0") })
 }
 
-// A large transfer over XDP. Senders that leave their checksums to the device lose no byte:
-// what would leave by XDP with half a checksum goes by TCX. Whole ones go by XDP.
+// A large transfer over XDP. Packets with partial checksums go by TCX, so no byte is lost;
+// packets with complete ones go by XDP.
 func TestTCPOverXDP(t *testing.T) {
 	overXDP(t)
 	for _, family := range []struct {
@@ -67,7 +67,7 @@ func TestUDPOverXDP(t *testing.T) {
 	}
 }
 
-// A flow that goes by XDP stops with the lease, as all do, and goes on with the next.
+// A flow that goes by XDP stops with the lease, like any other, and continues with the next one.
 func TestXDPHeedsTheLease(t *testing.T) {
 	overXDP(t)
 	for _, family := range []struct {
@@ -103,8 +103,8 @@ func TestXDPHeedsTheLease(t *testing.T) {
 	}
 }
 
-// XDP leaves one packet a second and direction to the kernel's neighbour table, which would
-// otherwise never learn that the neighbour is in use, and looks for a new tick's neighbour itself.
+// XDP leaves one packet per second and direction to the kernel, whose neighbour table would otherwise
+// not learn that the neighbour is in use. In each new tick XDP looks the neighbour up itself.
 func TestXDPLeavesTheKernelItsTurn(t *testing.T) {
 	overXDP(t)
 	s := newProgramSubject(t, testConfig())
@@ -124,8 +124,8 @@ func TestXDPLeavesTheKernelItsTurn(t *testing.T) {
 	}
 }
 
-// A node that is started anew with another hook, on the same pinned table, has the programs of
-// that hook, and no XDP program stays behind.
+// A node that is restarted with another hook on the same pinned table has the programs of that hook,
+// and no XDP program is left attached.
 func TestTheHookChangesWithAPinnedTable(t *testing.T) {
 	cfg := labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080))
 	cfg.Pin = pinFolder(t)
@@ -175,8 +175,8 @@ func (l *lab) waitForXDP(t *testing.T, want bool) {
 	}
 }
 
-// What the links cannot do is an error that names the link and the way out, and with auto a
-// reason for TCX.
+// If the links lack a feature, the error names the link and the remedy; with auto it is the reason for
+// TCX.
 func TestXDPNeedsLinksThatCan(t *testing.T) {
 	needRoot(t)
 	host, ends := newNamespace(t), newNamespace(t)
@@ -249,8 +249,8 @@ func TestChoiceOfTheHook(t *testing.T) {
 	}
 }
 
-// A datagram without a checksum (RFC 768, and RFC 6935 over IPv6) that XDP forwards stays without one:
-// what it would add to the zero is the difference of the addresses, and no sum.
+// A datagram without a checksum (RFC 768, and RFC 6935 over IPv6) that XDP forwards stays without one: an
+// incremental update of the zero would not be a valid checksum.
 func TestXDPLeavesDatagramsWithoutAChecksumAlone(t *testing.T) {
 	for _, family := range []string{"IPv4", "IPv6"} {
 		t.Run(family, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"baton/impl/flow"
 )
 
-// fate describes what became of a frame, and returns the frame if it still exists: "pass", "drop miss", "forward <tuple>",
-// "arp-reply <address> is-at <mac>". It checks the checksums of what is forwarded.
+// fate describes the outcome of a frame, and returns the frame if it still exists: "pass", "drop miss", "forward <tuple>",
+// "arp-reply <address> is-at <mac>". It checks the checksums of forwarded frames.
 func fate(t rapid.TB, s subject, link string, frame []byte) (string, []byte) {
 	t.Helper()
 	before := counters(t, s)

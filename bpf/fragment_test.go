@@ -89,8 +89,8 @@ func fragmentTests() []packetTest {
 	}}
 }
 
-// A flood of first fragments finds room for so many datagrams and no more, and for new
-// ones when those have expired and were swept.
+// A flood of first fragments gets room for a limited number of datagrams, and for new ones
+// after those have expired and were swept.
 func TestFragmentedDatagramsAreBounded(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		if err := s.Lease(clock.Never); err != nil {

@@ -40,9 +40,9 @@ func eventCapacity() int {
 type subject interface {
 	dataplane.Dataplane
 	advance(now clock.Instant)
-	// packet returns the fate of a frame, and what the frame has become.
+	// packet returns the verdict on a frame, and the resulting frame.
 	packet(link string, frame []byte) (model.Verdict, []byte)
-	// claims returns the reply tuples in use and whose they are.
+	// claims returns the reply tuples in use, with their original tuples.
 	claims() map[flow.Tuple]flow.Tuple
 	// reset empties the tables and brings the first services back.
 	reset()
@@ -210,7 +210,7 @@ func (s *programSubject) link(name string, mac net.HardwareAddr) *net.Interface 
 	return i
 }
 
-// neighbour tells the kernel who has addresses.
+// neighbour adds neighbour entries to the kernel.
 func (s *programSubject) neighbour(l *net.Interface, mac net.HardwareAddr, addrs ...string) {
 	for _, name := range addrs {
 		for _, a := range []flow.Addr{address(name), tunnelAddress(name)} {
@@ -380,8 +380,8 @@ const (
 	xdpRedirected = 4
 )
 
-// fastPacket lets the XDP program see a frame first, if there is one. It forwards the frame
-// or leaves it as it is.
+// fastPacket runs the XDP program, if there is one, on a frame. The program forwards the frame or
+// leaves it unchanged.
 func (s *programSubject) fastPacket(link string, frame []byte) (out []byte, forwarded bool) {
 	s.t.Helper()
 	fast := s.families[0].fast()
@@ -409,7 +409,7 @@ func (s *programSubject) fastPacket(link string, frame []byte) (out []byte, forw
 	return nil, false
 }
 
-// Counters returns what the model counts: which of the programs counted it is no matter.
+// Counters returns the counters of the model's kind, regardless of which program counted.
 func (s *programSubject) Counters() (dataplane.Counters, error) {
 	c, err := s.Dataplane.Counters()
 	s.fast, c.Fast = c.Fast, dataplane.Fast{}

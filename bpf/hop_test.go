@@ -11,8 +11,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A packet goes to the neighbour that the kernel had a tick ago, or has now: not to an
-// older one, however long the flow was silent, and whichever side speaks first.
+// A packet goes to the neighbour that the kernel has now or had up to a tick ago, never to an
+// older one, however long the flow was silent and whichever side sends first.
 func TestPacketsFollowTheirNeighbour(t *testing.T) {
 	const tick = 1 << 27 // nanoseconds, TICK_SHIFT of hop.h
 	const wrap = tick << 12
@@ -67,7 +67,7 @@ func TestPacketsFollowTheirNeighbour(t *testing.T) {
 	}
 }
 
-// What the kernel knows no neighbour for is left to it, and it is not asked again for
+// Packets whose neighbour is unknown are left to the kernel, and the lookup is not repeated for
 // each packet.
 func TestUnknownNeighboursAreTheKernels(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
@@ -88,8 +88,8 @@ func TestUnknownNeighboursAreTheKernels(t *testing.T) {
 	}
 }
 
-// A host behind the other link than its packets leave by is addressed by the kernel, which has the
-// packets' link and not the one of the neighbour.
+// If a host is on another link than the one by which its packets leave, the kernel addresses them:
+// the programs only use neighbours of the packet's own link.
 func TestNeighboursOfTheOtherLinkAreTheKernels(t *testing.T) {
 	const client, backend = "198.18.1.77", "198.18.0.77" // in each other's networks
 	eachWay(t, func(t *testing.T) {
@@ -117,8 +117,8 @@ func TestNeighboursOfTheOtherLinkAreTheKernels(t *testing.T) {
 	})
 }
 
-// A backend that the kernel knows by a group address, entered by hand, is addressed by the kernel: the
-// bit that makes it a group says of a remembered neighbour that packets are encapsulated.
+// A backend with a manually entered group (multicast) address as neighbour is addressed by the kernel: in
+// a remembered neighbour the group bit means that packets are encapsulated.
 func TestGroupAddressesAreTheKernels(t *testing.T) {
 	eachWay(t, func(t *testing.T) {
 		s, group := newProgramSubject(t, testConfig()), net.HardwareAddr{3, 0, 0, 0, 8, 1}

@@ -224,7 +224,7 @@ func TestPingsAreDroppedOnRequest(t *testing.T) {
 	})
 }
 
-// A flood of packets that have gone too far draws no more errors than the rate.
+// A flood of packets with expired TTL causes no more errors than the rate allows.
 func TestErrorsAreBounded(t *testing.T) {
 	cfg := testConfig()
 	cfg.ICMPRate = 3

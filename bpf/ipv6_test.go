@@ -13,7 +13,7 @@ import (
 	"baton/impl/flow"
 )
 
-// IPv6 flows follow the rules of IPv4. The rules here are for IPv6 alone.
+// IPv6 flows follow the rules of IPv4. The rules here are specific to IPv6.
 func TestPacketsOverIPv6(t *testing.T) {
 	overIPv6(t)
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
@@ -72,7 +72,7 @@ func ndpTests() []packetTest {
 	}}
 }
 
-// reachesBackend is the first segment of a fullnat flow that is translated, and the entry that it makes.
+// reachesBackend returns a fullnat flow, the fate of its first segment, and the resulting entry.
 func reachesBackend() (o flow.Tuple, want string, entry []string) {
 	o = toVIP(flow.TCP, 40000, fullnatPort)
 	r := snatReply(flow.TCP, 40000, 0)

@@ -24,8 +24,8 @@ var (
 	ending     = stage{fin | ack, ack, chunk(chunkShutdown, 0, "\x00\x00\x00\x01"), chunk(chunkShutdownAck, 0, "")}
 )
 
-// journeys leads flows of any service through their lives, most of them through an empty table.
-// Random packets do the same, but too seldom for each run to reach each state in each mode.
+// journeys takes flows of any service through all their states, mostly in an empty table. Random
+// packets do that too rarely for each run to reach each state in each mode.
 func (p *pair) journeys(t *rapid.T) {
 	p.both("lease", func(s subject) error { return s.Lease(clock.Never) })
 	if rapid.IntRange(0, 3).Draw(t, "among others") > 0 {
@@ -38,8 +38,8 @@ func (p *pair) journeys(t *rapid.T) {
 	}
 }
 
-// journey leads a flow of a service from its first packet or, adopted, from its middle, and now
-// and then to its end.
+// journey takes a flow of a service from its first packet or, if adopted, from its middle, through its
+// states, occasionally to its end.
 func (p *pair) journey(t *rapid.T, service dataplane.Service) {
 	o := flow.Tuple{
 		Proto: service.Proto, Src: address(rapid.SampledFrom([]string{clientAddr, otherClient}).Draw(t, "client")),
@@ -71,7 +71,7 @@ func (p *pair) speak(link string, mac net.HardwareAddr, o flow.Tuple, flags int,
 	}
 	tag := tagOf(o)
 	if chunk == opening.chunk {
-		tag = 0 // of the other side, which has told none yet
+		tag = 0 // the other side has not sent its tag yet
 	}
 	p.send(link, sctpFrame(mac, o, tag, chunk))
 }

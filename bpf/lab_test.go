@@ -14,8 +14,8 @@ import (
 	"baton/impl/flow"
 )
 
-// needRoot skips a test that loads programs where that cannot be. Where it should
-// be possible, and is not, the test fails instead.
+// needRoot skips a test that loads programs if the machine does not permit that. If the machine
+// should permit it, the test fails instead.
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -83,11 +83,11 @@ func raise(name, addr string) error {
 	return netlink.LinkSetUp(l)
 }
 
-// noChecksumOffload makes the kernel sum up, and cut, what leaves by a link. A veth
-// otherwise passes partial checksums on as they are, right or wrong.
+// noChecksumOffload makes the kernel complete checksums and segment packets that leave by a
+// link. A veth otherwise passes partial checksums on, right or wrong.
 func noChecksumOffload(link string) error { return setFeature(link, "tx-checksum-ip-generic", false) }
 
-// receiveRedirected lets the other end of a veth redirect to this one.
+// receiveRedirected makes this end of a veth accept packets that XDP redirects to its peer.
 func receiveRedirected(link string) error { return setFeature(link, "rx-gro", true) }
 
 // setFeature sets a feature of a link, as ethtool -k names it.
@@ -141,7 +141,7 @@ func otherFamily(a flow.Addr) flow.Addr {
 	return flow.IPv4From([4]byte(a[12:]))
 }
 
-// tunnelAddress is address for what only encapsulated packets reach.
+// tunnelAddress is address for hosts that only encapsulated packets reach.
 func tunnelAddress(s string) flow.Addr {
 	if inAcross {
 		return otherFamily(address(s))

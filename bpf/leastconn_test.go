@@ -89,8 +89,8 @@ func leastConnTests() []packetTest {
 	}}
 }
 
-// TestProgramsBalanceByLoadAsTheModel has flows of one service come and go, on either node, under
-// changing backends and weights. Each new flow must find the backend that the model chooses.
+// TestProgramsBalanceByLoadAsTheModel: flows of one service open and end, on either node, with
+// changing backends and weights. Each new flow must get the backend that the model chooses.
 func TestProgramsBalanceByLoadAsTheModel(t *testing.T) { balanceByLoad(t) }
 
 // TestProgramsBalanceByLoadAsTheModelOverIPv6 does the same over IPv6.
@@ -137,7 +137,7 @@ func balanceByLoad(t *testing.T) {
 	}
 }
 
-// age lets so much time pass that flows which nobody has answered are swept now and then.
+// age lets enough time pass that unanswered flows are swept occasionally.
 func (p *pair) age(t *rapid.T) {
 	p.now = p.now.Add(time.Duration(rapid.Int64Range(0, int64(90*time.Second)).Draw(t, "passed")))
 	p.both("advance", func(s subject) error { s.advance(p.now); return nil })
@@ -167,7 +167,7 @@ func (p *pair) replicateToLeast(t *rapid.T) {
 	p.both("apply", func(d subject) error { return d.Apply([]flow.Entry{e}) })
 }
 
-// resetOne has a backend refuse a flow that it has been asked for.
+// resetOne makes a backend refuse an opening flow.
 func (p *pair) resetOne(t *rapid.T) {
 	e, ok := p.entry(t)
 	if !ok {

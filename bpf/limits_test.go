@@ -15,7 +15,7 @@ func limitService(l dataplane.Limits) dataplane.Service {
 	return s
 }
 
-// limitTests: a service, and each of its sources, has no more flows than it may.
+// limitTests: a service and each of its sources have no more flows than their limits.
 func limitTests() []packetTest {
 	from := func(client string, sport uint16) flow.Tuple {
 		return tuple(flow.TCP, client, sport, vipAddr, limitPort)
@@ -123,7 +123,7 @@ func limitTests() []packetTest {
 	}}
 }
 
-// TestRefusedFlowsOverALimitAreCountedByService counts them by the limit that they meet.
+// TestRefusedFlowsOverALimitAreCountedByService: by the limit that refused them.
 func TestRefusedFlowsOverALimitAreCountedByService(t *testing.T) {
 	s := limitService(dataplane.Limits{Flows: 3, SourceFlows: 2})
 	eachSubject(t, labConfig(s), func(t *testing.T, sut subject) {
@@ -140,7 +140,7 @@ func TestRefusedFlowsOverALimitAreCountedByService(t *testing.T) {
 	})
 }
 
-// limitRow is the flows of three sources.
+// limitRow returns flows of three sources.
 func limitRow() (flows []flow.Tuple) {
 	for i, client := range []string{clientAddr, clientAddr, clientAddr, clientAddr, otherClient, "198.18.0.13"} {
 		flows = append(flows, tuple(flow.TCP, client, uint16(40000+i), vipAddr, limitPort))

@@ -7,8 +7,8 @@ import (
 	"baton/impl/flow"
 )
 
-// TestMergeSparesWhatIsThere: neither the entry of a flow nor the reply tuple of another one
-// is overwritten, and of those to delete the ones that packets have made stay.
+// TestMergeSparesWhatIsThere: neither an existing entry nor another flow's reply tuple is
+// overwritten, and entries made by packets are not deleted.
 func TestMergeSparesWhatIsThere(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	s.must(s.Lease(clock.Never))
@@ -43,8 +43,8 @@ func TestMergeSparesWhatIsThere(t *testing.T) {
 	checkClaims(t, s)
 }
 
-// TestMergeDeletesNothingThatAPacketHasChangedMeanwhile: an entry that was a replicated one
-// when it was looked up, and is removed as what it was then.
+// TestMergeDeletesNothingThatAPacketHasChangedMeanwhile: an entry that was replicated when it was
+// looked up is only removed if it is unchanged.
 func TestMergeDeletesNothingThatAPacketHasChangedMeanwhile(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	s.must(s.Lease(clock.Never))

@@ -26,9 +26,9 @@ func setMTU(link string) error {
 	return netlink.LinkSetMTU(l, smallMTU)
 }
 
-// A link that takes only smaller packets than both ends think: on either side of the load
-// balancer, which tells the sender, or behind a router, whose error it passes on. TCP sends
-// with DF, and without that word it sends the same segments until it gives up.
+// A link has a smaller MTU than both ends assume: on either side of the load balancer, which
+// sends the error, or behind a router, whose error it forwards. TCP sends with DF; without the
+// error it would retransmit the same segments until it gives up.
 func TestTransferOverASmallerLink(t *testing.T) {
 	links := []struct {
 		name   string

@@ -20,14 +20,14 @@ func withNumbers(frame []byte, seq, acked uint32) []byte {
 	})
 }
 
-// Where the two sides begin to count.
+// The initial sequence numbers of the two sides.
 const (
 	clientISN  = 1000
 	backendISN = 0xfffffff0 // so that the numbers wrap
 )
 
-// conversation counts the bytes of TCP flows as their ends do: by the tuple that a
-// sender writes, the number of its next byte.
+// conversation tracks the sequence numbers of TCP flows: the number of a sender's next
+// byte, by the tuple of its packets.
 type conversation map[flow.Tuple]uint32
 
 func (c conversation) next(t flow.Tuple, fromClient bool) uint32 {
@@ -40,7 +40,7 @@ func (c conversation) next(t flow.Tuple, fromClient bool) uint32 {
 	return backendISN
 }
 
-// number gives a frame the numbers that its sender would.
+// number gives a frame the numbers that its sender would use.
 func (c conversation) number(t rapid.TB, s subject, link string, frame []byte) []byte {
 	tuple, l4 := tupleOf(frame), partsOf(frame).l4
 	if tuple.Proto != flow.TCP {
@@ -56,14 +56,14 @@ func (c conversation) number(t rapid.TB, s subject, link string, frame []byte) [
 	switch {
 	case flags&rst != 0:
 	case flags&syn != 0:
-		c[tuple] = seq + 1 // the receivers here take no data with a SYN
+		c[tuple] = seq + 1 // the receivers accept no data in a SYN
 	default:
 		c[tuple] = seq + uint32(len(frame)-l4-20) + uint32(flags&fin)
 	}
 	return frame
 }
 
-// partner returns the tuple that the other end of a flow writes.
+// partner returns the tuple of the packets of a flow's other end.
 func partner(t rapid.TB, s subject, tuple flow.Tuple, fromClient bool) (other flow.Tuple) {
 	err := s.Dump(func(e flow.Entry) bool {
 		if fromClient && e.Original == tuple {

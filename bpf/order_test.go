@@ -21,8 +21,9 @@ func deletions(program asm.Instructions) []string {
 	return maps
 }
 
-// For as long as an entry stands, nobody can open its flow anew; so its claim has to go
-// first. A race shows the contrary once in a million removals, the program at once.
+// While an entry exists, its flow cannot be opened anew, so its claim must be removed first. A
+// race would show the wrong order once in a million removals; the program's instructions show
+// it at once.
 func TestAClaimIsReleasedBeforeItsEntryGoes(t *testing.T) {
 	spec, err := loadLb()
 	if err != nil {

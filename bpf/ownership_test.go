@@ -9,9 +9,8 @@ import (
 	"baton/impl/flow"
 )
 
-// The table of entries can be full where that of claims is not, for as long as a removal
-// has released the one and not yet deleted the other: the flow that then finds no room
-// gives its claim back.
+// The table of entries can be full while that of claims is not, between the two steps of a
+// removal. A new flow that then finds no room for its entry gives its claim back.
 func TestAFullTableKeepsNoClaim(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	s.must(s.Lease(clock.Never))
@@ -48,7 +47,7 @@ func TestAReplyHasTheTupleOfItsEntry(t *testing.T) {
 // wordReopening is WORD_REOPENING of types.h.
 const wordReopening = 1 << 9
 
-// A packet that reopens an entry owns it until it has put the new one in its place.
+// A packet that reopens an entry owns it until it has written the new one.
 func TestAnEntryThatIsReopenedIsNotRemoved(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
@@ -68,8 +67,8 @@ func TestAnEntryThatIsReopenedIsNotRemoved(t *testing.T) {
 	s.must(s.shared.Conns.Put(toTuple[ipv4](o), conn))
 }
 
-// Services are replaced under traffic: a packet meets the old backends or the new ones,
-// never a service that is gone for a moment, or the size of one table with another.
+// Services are replaced under traffic: a packet sees the old or the new backends, never a
+// missing service, or the size of one table with the contents of another.
 func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
 	with := func(backends ...uint16) []dataplane.Service {
 		return []dataplane.Service{labService(flow.UDP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, backends...)}

@@ -120,13 +120,13 @@ const payload = "29 bytes of payload, no fewer"
 func fromClient(t flow.Tuple, flags int) []byte  { return frameTo(clientMAC, t, flags, payload) }
 func fromBackend(t flow.Tuple, flags int) []byte { return frameTo(backendMAC, t, flags, payload) }
 
-// step is one packet, or something else that happens, and what is to be seen.
+// step is one packet, or another action, and its expected outcome.
 type step struct {
 	after time.Duration // that time has passed since the last step
 	do    func(dataplane.Dataplane) error
 	link  string
 	frame []byte
-	blind bool   // the frame keeps its numbers, which its sender has guessed
+	blind bool   // the frame keeps its numbers, which an attacker has guessed
 	want  string // of fate
 }
 
@@ -138,7 +138,7 @@ func back(t flow.Tuple, flags int, want string) step {
 	return step{link: "backend0", frame: fromBackend(t, flags), want: want}
 }
 
-// blindly sends what somebody might who sees nothing of the connection.
+// blindly sends a segment of an off-path attacker with guessed numbers.
 func blindly(seq, acked uint32, s step) step {
 	s.frame, s.blind = withNumbers(s.frame, seq, acked), true
 	return s
@@ -210,7 +210,7 @@ func TestPackets(t *testing.T) {
 	})
 }
 
-// counts reports a segment that takes part in its connection's count.
+// counts reports whether a segment advances its connection's sequence numbers.
 func (s step) counts() bool {
 	at := partsOf(s.frame)
 	return !s.blind && len(s.frame) == at.l4+20+len(payload) && (at.l4 == 34 || at.l4 == 54) && at.proto == byte(flow.TCP)

@@ -1,4 +1,4 @@
-// Package dpbench measures what a packet costs the dataplane, beside a bare redirect,
+// Package dpbench measures the dataplane's cost of a packet and compares it with a bare redirect,
 // the kernel's plain forwarding and its NAT by nftables, in one run (make bench-dataplane).
 // It needs root and the program nft.
 package dpbench

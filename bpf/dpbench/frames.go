@@ -14,8 +14,8 @@ const (
 	ack = 0x10
 )
 
-// source describes the frames of a row. They come from as many ports, and beyond
-// 50,000 from as many addresses, as there are flows.
+// source describes the frames of a row. Each flow has its own source port; beyond 50,000
+// flows each has its own source address.
 type source struct {
 	link    string // by which they come in
 	from    flow.Addr
@@ -29,12 +29,12 @@ type source struct {
 
 const (
 	frameLen     = 64
-	dontFragment = 0x40 // as TCP has it, and without which TCX encapsulates
+	dontFragment = 0x40 // set by TCP; without it TCX does the encapsulation
 )
 
-// pattern is the frame of no flow: without its port, and with the sums of what is
-// there in place of the checksums. The CRC of SCTP is wrong, and stays as wrong as it is: that costs
-// the dataplane as much as a right one.
+// pattern returns the frame common to all flows: without the flow's port, and with partial
+// sums in place of the checksums. The CRC of SCTP is wrong and stays so, which costs the
+// dataplane as much as a right one.
 func (s source) pattern(mac net.HardwareAddr) (f [frameLen]byte) {
 	copy(f[0:], mac)
 	copy(f[6:], net.HardwareAddr{2, 0, 0, 0, 0, 99})

@@ -29,20 +29,20 @@ var (
 
 const (
 	servicePort = 80
-	floodedPort = servicePort + 1 // of a service that challenges everybody
+	floodedPort = servicePort + 1 // of a service that challenges every source
 	sctpPort    = servicePort + 2
-	tunnelPort  = servicePort + 3 // of a service by dsr-ipip
+	tunnelPort  = servicePort + 3 // of a dsr-ipip service
 	backendPort = 8080
 )
 
-// lab is a host with two links whose other ends take what comes and count it. Its
-// methods run on one thread, within its namespace.
+// lab is a host with two links whose other ends receive and count packets. Its methods
+// run on one thread, within its namespace.
 type lab struct {
 	host, ends ns.NetNS
 	objs       benchObjects
 	closers    []func() error
 	work       chan func()
-	driven     bool // the ends take frames in their drivers
+	driven     bool // the ends receive frames in their drivers
 }
 
 // newLab makes the host and its ends.
@@ -104,7 +104,7 @@ func (l *lab) build() error {
 	})
 }
 
-// attachDriver has the driver of a link of the calling thread's namespace run a program.
+// attachDriver attaches a program to the driver of a link of the calling thread's namespace.
 func (l *lab) attachDriver(name string, program *ebpf.Program) error {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
@@ -156,7 +156,7 @@ func (l *lab) wire(name, addr string, neighbours ...flow.Addr) error {
 	return nil
 }
 
-// load brings the programs of the lab into the kernel.
+// load loads the programs of the lab into the kernel.
 func (l *lab) load() error {
 	spec, err := loadBench()
 	if err != nil {
@@ -172,7 +172,7 @@ func (l *lab) load() error {
 	return spec.LoadAndAssign(&l.objs, nil)
 }
 
-// attach puts a program on the ingress of a link of the calling thread's namespace.
+// attach attaches a program to the ingress of a link of the calling thread's namespace.
 func (l *lab) attach(name string, program *ebpf.Program) error {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
@@ -186,13 +186,13 @@ func (l *lab) attach(name string, program *ebpf.Program) error {
 	return nil
 }
 
-// route lets the kernel forward.
+// route turns on the kernel's forwarding.
 func route() error {
 	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0)
 }
 
-// nftNAT lets the kernel balance by nftables: destination NAT to the backends in turn,
-// source NAT to one address.
+// nftNAT makes the kernel balance by nftables: round-robin destination NAT to the
+// backends, source NAT to one address.
 func nftNAT() error {
 	if err := route(); err != nil {
 		return err
@@ -216,12 +216,12 @@ func nftNAT() error {
 	return nil
 }
 
-// takeFrames lets the links take frames from the wire without a program in their drivers.
+// takeFrames makes the links receive frames from the wire without a program in their drivers.
 func (l *lab) takeFrames() error {
 	return errors.Join(groFrames("client0"), groFrames("backend0"))
 }
 
-// groFrames turns GRO on, with which a veth has a receive queue as a NIC's.
+// groFrames turns GRO on, with which a veth has a receive queue like a NIC's.
 func groFrames(link string) error {
 	tool, err := ethtool.NewEthtool()
 	if err != nil {

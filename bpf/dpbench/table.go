@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// Result is what a run has measured.
+// Result is the result of a run.
 type Result struct {
 	rows   []*row
 	rounds int
 }
 
-// Write prints a line for each row. The first row is a packet that its program drops: what
-// the source of the packets costs. Of the rows from the wire it is the XDP program's drop, so
-// that what the kernel makes of a frame counts for those who have it made.
+// Write prints a line for each row. The first row is a packet that its program drops, which
+// measures the cost of the packet source; it is subtracted from the others. For rows from the
+// wire it is a drop by an XDP program, so that the cost of an sk_buff counts for the rows that
+// need one.
 func (r Result) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "way\tns a packet\twith its source\trounds\t")
