@@ -20,7 +20,7 @@ import (
 	"baton/impl/flow"
 )
 
-// pinFolder is a folder for pins that ends with the test.
+// pinFolder returns a folder for pins that is removed at the end of the test.
 func pinFolder(t *testing.T) string {
 	t.Helper()
 	needRoot(t)
@@ -53,7 +53,7 @@ func (l *lab) reopen(t *testing.T, cfg dataplane.Config) {
 	})
 }
 
-// programs returns the ids of those that a link of the load balancer runs.
+// programs returns the ids of the programs on a link of the load balancer.
 func (l *lab) programs(t *testing.T, name string) (ids []ebpf.ProgramID) {
 	t.Helper()
 	inside(t, l.lb, func() error {
@@ -78,8 +78,8 @@ func bothFamilies(t *testing.T, f func(*testing.T)) {
 	t.Run("IPv6", func(t *testing.T) { overIPv6(t); f(t) })
 }
 
-// A connection goes on through the process that adopts the table, with new programs in the
-// place of the old ones.
+// A connection continues under a new process that adopts the table, with new programs in place of
+// the old ones.
 func TestThePinnedTableIsAdopted(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		cfg := labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080))
@@ -124,7 +124,7 @@ func pinnedEcho(t *testing.T) (*lab, dataplane.Config, net.Conn) {
 	return l, cfg, conn
 }
 
-// A process that is gone renews no lease: what it has left forwards to the end of that, and
+// A dead process renews no lease: the programs that it has left forward until the lease ends, and
 // no longer.
 func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
 	l, cfg, conn := pinnedEcho(t)
@@ -176,7 +176,7 @@ func answered(t *testing.T, conn net.Conn, number int) bool {
 	}
 }
 
-// The lease ends with the adoption, however long it was: the new process is no MASTER yet.
+// The lease ends with the adoption, however long it was: the new process is not MASTER yet.
 func TestAdoptionEndsTheLease(t *testing.T) {
 	l, cfg, conn := pinnedEcho(t)
 	for name, next := range map[string]dataplane.Config{"an adopted table": cfg, "a refused one": withMaxFlows(cfg, 500)} {
@@ -194,8 +194,8 @@ func withMaxFlows(cfg dataplane.Config, n int) dataplane.Config {
 	return cfg
 }
 
-// What does not fit the program or the configuration is refused by name, and is gone: with
-// an empty table, and one program a link and family, the node begins as any other.
+// Pins that do not fit the program or the configuration are refused by name and removed: the node
+// starts as usual, with an empty table and one program per link and family.
 func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	base := labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080))
 	for _, c := range []struct {
@@ -289,8 +289,7 @@ func flowsOf(t *testing.T, d *Dataplane) (n int) {
 	return n
 }
 
-// A device that was made anew gets the programs; the link that was pinned for the old one
-// is of no use.
+// A re-created device gets the programs; the link that was pinned for the old device is not used.
 func TestThePinnedLinkOfAnotherDevice(t *testing.T) {
 	cfg := labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080))
 	cfg.Pin = pinFolder(t)
@@ -344,8 +343,7 @@ func TestPinRefusesItsFolder(t *testing.T) {
 	}
 }
 
-// A restart with 100,000 flows keeps all of them, and is fast enough to be done while
-// clients wait.
+// A restart with 100,000 flows keeps all of them, and is fast enough for waiting clients.
 func TestRestartWithManyFlows(t *testing.T) {
 	cfg := labConfig(labService(flow.TCP, 80, dataplane.FullNAT, dataplane.RoundRobin, 8080))
 	cfg.Pin, cfg.MaxFlows = pinFolder(t), 1<<17

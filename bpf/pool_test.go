@@ -20,8 +20,8 @@ func poolService() dataplane.Service {
 	return s
 }
 
-// pooled is the reply tuple of the i-th of a row of flows of the pool: the first address and
-// port of its probe sequence that those before it have left.
+// pooled returns the reply tuples of consecutive flows of the pool: each has the first address and
+// port of its probe sequence that the flows before it have left free.
 func pooled(n int) (replies []flow.Tuple) {
 	taken := map[flow.Tuple]bool{}
 	for i := range n {
@@ -74,7 +74,7 @@ func assured(replies []flow.Tuple) (lines []string) {
 	return lines
 }
 
-// TestPortsUsed: a sweep counts this node's SNAT ports in use, to the backend with the most.
+// TestPortsUsed: a sweep counts this node's SNAT ports in use to the backend with the most.
 func TestPortsUsed(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxFlows = 64

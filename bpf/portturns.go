@@ -6,7 +6,7 @@ import (
 	"baton/impl/dataplane/model"
 )
 
-// beginTurns writes where each backend's turn among the SNAT ports begins.
+// beginTurns writes at which SNAT port each backend's turn begins.
 func (f *family[A]) beginTurns(snatTurn uint64) error {
 	if snatTurn == 0 {
 		return nil

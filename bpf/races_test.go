@@ -13,10 +13,9 @@ import (
 	"baton/impl/flow"
 )
 
-// The same packets of the same few flows on several CPUs at the same moment, while
-// user space removes entries under them: whatever the order, every claim must end
-// with an entry and every entry with its claim. A leak here is a SNAT port lost for
-// good.
+// Several CPUs process packets of the same few flows at the same time, while user space
+// removes their entries. In any order, every claim must end with an entry and every entry
+// with its claim: a leaked claim is a SNAT port lost forever.
 func TestClaimsSurviveRaces(t *testing.T) {
 	const senders, rounds = 2, 6000
 	cfg := labConfig(
@@ -35,7 +34,7 @@ func TestClaimsSurviveRaces(t *testing.T) {
 			for round := range int64(rounds) {
 				flags := []int{syn, syn, syn, rst, ack, fin | ack}[random.IntN(6)]
 				frame := fromClient(randomFlow(random), flags)
-				if flags&rst != 0 { // as its backend believes it
+				if flags&rst != 0 { // with the number that its receiver expects
 					frame = withNumbers(frame, clientISN+1, 0)
 				}
 				frame = unaddressed(frame)

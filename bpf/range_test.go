@@ -11,7 +11,7 @@ import (
 	"baton/impl/flow"
 )
 
-// The services of ranges of ports: a wide one, a narrow one within it, and one port of that.
+// The services with port ranges: a wide one, a narrow one within it, and a single port of that.
 const (
 	widePort     = 200
 	lastWidePort = 299
@@ -19,7 +19,7 @@ const (
 	lastNarrow   = 251
 )
 
-// ranged makes a service one of a range of ports. Its backends keep the port.
+// ranged gives a service a range of ports. Its backends keep the port.
 func ranged(s dataplane.Service, last uint16, backends ...string) dataplane.Service {
 	s.Last = last
 	for _, b := range backends {
@@ -53,7 +53,7 @@ func rangeServices() []dataplane.Service {
 	}
 }
 
-// rangeTests: a packet belongs to the service of its port, else to the narrowest range with it.
+// rangeTests: a packet belongs to the service of exactly its port, else to the narrowest range that contains it.
 func rangeTests() []packetTest {
 	to := func(proto flow.Proto, sport, dport uint16) flow.Tuple { return toVIP(proto, sport, dport) }
 	kept := func(proto flow.Proto, backend string, sport, dport uint16) flow.Tuple {
@@ -207,8 +207,8 @@ func rangeTests() []packetTest {
 	}}
 }
 
-// ranges opens or adopts flows of ranges of ports, and sends what a backend of one might without a
-// flow.
+// ranges opens or adopts flows of services with port ranges, and sends packets of their backends that
+// belong to no flow.
 func (p *pair) ranges(t *rapid.T) {
 	port := rapid.SampledFrom([]uint16{widePort, widePort + 10, narrowPort, narrowPort + 1, lastWidePort, lastWidePort + 1}).Draw(t, "port")
 	o := originals.Draw(t, "original")
@@ -227,8 +227,8 @@ func (p *pair) ranges(t *rapid.T) {
 	}
 }
 
-// TestPrefixesFollowTheFinder: the longest prefix of what the programs get is that of the service
-// that the model finds, for all ports.
+// TestPrefixesFollowTheFinder: for each port, the longest prefix in the programs' map belongs to the
+// service that the model finds.
 func TestPrefixesFollowTheFinder(t *testing.T) {
 	services := []dataplane.Service{
 		{Service: flow.Service{VIP: address(vipAddr), Port: 8000, Last: 8191, Proto: flow.TCP}}, // the same prefix as a part of the next

@@ -13,12 +13,12 @@ import (
 	"baton/impl/flow"
 )
 
-// reach counts what random sequences have come upon: a comparison proves nothing
-// about what it never saw.
+// reach counts the outcomes of random sequences: a comparison proves nothing about
+// outcomes that never occurred.
 type reach map[string]int
 
-// fate counts what became of a packet: where it came from, the verdict, the reason
-// of a drop, the protocol of what is forwarded.
+// fate counts the outcome of a packet: its link, the verdict, the reason of a drop, the
+// protocol of a forwarded packet.
 func (r reach) fate(fate, link string) {
 	words := strings.Fields(fate)
 	if len(words) > 1 && !strings.HasSuffix(words[0], "-reply") {
@@ -29,7 +29,7 @@ func (r reach) fate(fate, link string) {
 	r[link+" "+strings.Join(words, " ")]++
 }
 
-// entries counts the states that flows were in, by how they came to be.
+// entries counts the states of flows, by the origin of their entries.
 func (r reach) entries(t rapid.TB, s subject) {
 	err := s.Dump(func(e flow.Entry) bool {
 		if e.Original.IsAffinity() {
@@ -63,7 +63,7 @@ func (r reach) entries(t rapid.TB, s subject) {
 	}
 }
 
-// wanted is what the sequences of one test reach between them, each many times over.
+// wanted lists the outcomes that the sequences of one test together reach, each many times.
 var wanted = []string{
 	"client0 forward tcp", "client0 forward udp", "backend0 forward tcp", "backend0 forward udp",
 	"client0 pass", "backend0 pass", "client0 arp-reply", "backend0 arp-reply",
@@ -93,13 +93,13 @@ var wanted = []string{
 	"affinity tcp opened", "affinity udp opened", "affinity tcp synced", "affinity udp synced",
 }
 
-// reachRounds bounds how often the sequences are drawn anew for what they have not reached.
-// The rarest outcomes are missing in a third of the rounds, in all of them with 2e-6.
+// reachRounds is the maximum number of rounds drawn to reach all outcomes. The rarest outcomes are
+// missing from a third of the rounds, and from all rounds with a probability of 2e-6.
 const reachRounds = 12
 
-// until draws sequences until they have reached everything that is wanted but for what the family
-// lacks, and fails for each outcome that they have not. A seed that is given is that of the first
-// round; each round draws other sequences.
+// until draws sequences until they have reached all wanted outcomes except those in unknown, which the
+// family lacks, and fails for each missing one. A given seed is that of the first round; each round
+// draws other sequences.
 func (r reach) until(t *testing.T, unknown []string, draw func()) {
 	t.Helper()
 	seed := flag.Lookup("rapid.seed").Value
@@ -116,7 +116,7 @@ func (r reach) until(t *testing.T, unknown []string, draw func()) {
 		}
 		draw()
 		missing = slices.DeleteFunc(slices.Clone(wanted), func(w string) bool { return r[w] > 0 || slices.Contains(unknown, w) })
-		if len(missing) == 0 || testing.Short() { // rapid then runs a fifth of the sequences, which need not reach everything
+		if len(missing) == 0 || testing.Short() { // with -short rapid runs a fifth of the sequences, which need not reach everything
 			break
 		}
 	}
@@ -139,7 +139,7 @@ func (r reach) fast(f dataplane.Fast) {
 	}
 }
 
-// checkFast fails if XDP had no part in it.
+// checkFast fails if XDP handled no packets.
 func (r reach) checkFast(t *testing.T) {
 	t.Helper()
 	if testing.Short() {

@@ -10,9 +10,9 @@ import (
 	"baton/impl/flow"
 )
 
-// The kernel gives the memory of an entry that went to another flow, also under a
-// program that has looked it up. What such a program then holds is the other flow's
-// word: here it stands there from the outset.
+// The kernel may reuse the memory of a removed entry for another flow while a program still
+// holds a pointer from its lookup. The program then sees the other flow's word; here that
+// word is there from the beginning.
 func TestMemoryOfAnotherFlowIsNotTouched(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
@@ -47,8 +47,8 @@ func TestMemoryOfAnotherFlowIsNotTouched(t *testing.T) {
 	s.must(s.shared.Conns.Put(toTuple[ipv4](o), mine)) // so that the claims can be released
 }
 
-// The FINs of both sides on two CPUs at once: the last event of each flow tells the
-// state that it has ended in.
+// The FINs of both sides arrive on two CPUs at once: the last event of each flow has its
+// final state.
 func TestEventsComeInTheOrderOfTheStates(t *testing.T) {
 	const flows = 20
 	cfg := labConfig(labService(flow.TCP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, 8081))
@@ -76,7 +76,7 @@ func TestEventsComeInTheOrderOfTheStates(t *testing.T) {
 	}
 }
 
-// finishOnTwoCPUs sends the FINs of either side of the flows, each side by a thread.
+// finishOnTwoCPUs sends the FINs of both sides of the flows, each side on its own thread.
 func (s *programSubject) finishOnTwoCPUs(flows uint16) {
 	length := uint32(len(payload))
 	var start, done sync.WaitGroup

@@ -10,8 +10,8 @@ import (
 	"baton/impl/flow"
 )
 
-// TestRefusedFlowsAreCountedByService: by reason, also over a change of the services, and from
-// the beginning once a service was gone.
+// TestRefusedFlowsAreCountedByService: by reason. The counts survive a change of the services, and
+// restart at zero after a service was removed.
 func TestRefusedFlowsAreCountedByService(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		services := testConfig().Services

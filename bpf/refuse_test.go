@@ -15,7 +15,7 @@ import (
 	"baton/impl/flow"
 )
 
-// refusing is a configuration with services that have no backends, of which one answers nobody.
+// refusing returns a configuration with services without backends, one of which drops silently.
 func refusing() dataplane.Config {
 	cfg := testConfig()
 	cfg.ICMPRate = 1000
@@ -123,7 +123,7 @@ func padded(frame []byte) []byte {
 	return withIP(out, 0, 0x46)
 }
 
-// withoutData cuts the data off a TCP segment.
+// withoutData removes the data of a TCP segment.
 func withoutData(frame []byte) []byte {
 	l4 := partsOf(frame).l4
 	return frame[:l4+int(frame[l4+12]>>4)*4]
@@ -149,8 +149,8 @@ func TestRefusalsAreBounded(t *testing.T) {
 	})
 }
 
-// A client's kernel believes the RST and the port unreachable, also where the link has no
-// checksum offload: then the kernel completes the checksum of the datagram that is quoted.
+// A client's kernel accepts the RST and the port unreachable, also if the link has no checksum
+// offload: then the kernel completes the checksum of the quoted datagram.
 func TestAClientIsToldThatItIsRefused(t *testing.T) {
 	for _, offload := range []bool{true, false} {
 		t.Run(fmt.Sprintf("offload=%t", offload), func(t *testing.T) {

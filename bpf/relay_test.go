@@ -17,7 +17,7 @@ import (
 // otherMAC has the addresses of the other load balancer, by link. That of a NIC often begins with 0.
 var otherMAC = map[string]net.HardwareAddr{"client0": {0, 0, 0x5e, 0, 7, 7}, "backend0": {2, 0, 0, 0, 7, 8}}
 
-// relayFate describes a frame that is sent on to the peer. Only its Ethernet addresses change.
+// relayFate describes a frame that is relayed to the peer. Only its Ethernet addresses change.
 func relayFate(t rapid.TB, frame, out []byte, counted uint64) string {
 	t.Helper()
 	if !bytes.Equal(frame[12:], out[12:]) {
@@ -32,7 +32,7 @@ func relayFate(t rapid.TB, frame, out []byte, counted uint64) string {
 	return "relay " + tupleOf(out).String()
 }
 
-// fromPeer has a frame sent on by the peer.
+// fromPeer makes a frame one that the peer has relayed.
 func fromPeer(s step) step {
 	s.frame = slices.Clone(s.frame)
 	copy(s.frame[6:12], otherMAC[s.link])
@@ -59,7 +59,7 @@ func knowPeer() step {
 	})
 }
 
-// relayTests: what becomes of packets while the role changes hands.
+// relayTests: packets while the role changes hands.
 func relayTests() []packetTest {
 	tcp, udp := toVIP(flow.TCP, 40000, fullnatPort), toVIP(flow.UDP, 40000, fullnatPort)
 	tcpReply, udpReply := snatReply(flow.TCP, 40000, 0), snatReply(flow.UDP, 40000, 0)
@@ -142,7 +142,7 @@ func relayTests() []packetTest {
 	}}
 }
 
-// relay has the role change hands: without a lease, packets come from clients and from the peer.
+// relay makes the role change hands: without a lease, packets come from clients and from the peer.
 func (p *pair) relay(t *rapid.T) {
 	p.both("peer", func(s subject) error { return knowPeer().do(s) })
 	until := p.now.Add(rapid.SampledFrom([]time.Duration{-1, 0, time.Second}).Draw(t, "until"))

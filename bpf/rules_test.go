@@ -12,7 +12,7 @@ import (
 	"baton/impl/flow"
 )
 
-// openTests: what the first packet of a flow does.
+// openTests: the effects of a flow's first packet.
 func openTests() []packetTest {
 	tcp, udp, dnat := toVIP(flow.TCP, 40000, fullnatPort), toVIP(flow.UDP, 40000, fullnatPort), toVIP(flow.TCP, 40000, dnatPort)
 	other := toVIP(flow.TCP, 40001, dnatPort)
@@ -85,7 +85,7 @@ func withOptions(frame []byte) []byte {
 // tcpTests: how segments move the state.
 func tcpTests() []packetTest {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
-	again := dnatReply(flow.TCP, 40000, 8082) // the backend of the next turn
+	again := dnatReply(flow.TCP, 40000, 8082) // the next backend in turn
 	toBackend, toClient := forwarded(r.Reverse()), forwarded(o.Reverse())
 	at := func(s flow.State) string {
 		return line(o, r, s, flow.Opened, dataplane.DefaultTimeouts().Of(s))
@@ -156,7 +156,7 @@ func tcpTests() []packetTest {
 	}}
 }
 
-// missTests: packets that should have an entry and have none.
+// missTests: packets whose entry is missing.
 func missTests() []packetTest {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
 	adopted := func(s flow.State) string { return line(o, r, s, flow.Adopted, dataplane.DefaultTimeouts().Of(s)) }
@@ -164,7 +164,7 @@ func missTests() []packetTest {
 	m, n := toVIP(flow.TCP, 40000, maglevPort), maglevReply(40000)
 	p, q := toVIP(flow.TCP, 40000, resumedPort), resumedReply(40000, testConfig().SNATPeer, 0)
 	own, second := resumedReply(40000, testConfig().SNATPorts, 0), q
-	for i := 1; second == q; i++ { // the ports of a small half come up again
+	for i := 1; second == q; i++ { // in a small half of the range ports repeat
 		second = resumedReply(40000, testConfig().SNATPeer, i)
 	}
 	thief := flow.Entry{Original: toVIP(flow.TCP, 45000, resumedPort), Reply: q, State: flow.Established, Origin: flow.Synced, Remaining: dataplane.DefaultTimeouts().Established}
@@ -231,7 +231,7 @@ func missTests() []packetTest {
 	}}
 }
 
-// passTests: what is the host's.
+// passTests: packets that belong to the host.
 func passTests() []packetTest {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8081)
 	toOther := func(f []byte) []byte { return edited(f, func(f []byte) []byte { copy(f, peerMAC); return f }) }
@@ -287,7 +287,7 @@ func passTests() []packetTest {
 	}}
 }
 
-// refuseTests: packets of a VIP that are dropped though the lease holds.
+// refuseTests: packets of a VIP that are dropped although the lease is held.
 func refuseTests() []packetTest {
 	tcp, udp, dnat := toVIP(flow.TCP, 40000, fullnatPort), toVIP(flow.UDP, 40000, fullnatPort), dnatReply(flow.TCP, 40000, 8081)
 	byteAt := func(f []byte, at int, to ...byte) []byte {
@@ -373,7 +373,7 @@ func leaseTests() []packetTest {
 	}}
 }
 
-// tableTests: where the table sets bounds, and what user space puts into it.
+// tableTests: the limits of the table, and entries written by user space.
 func tableTests() []packetTest {
 	o, r := toVIP(flow.TCP, 40000, dnatPort), dnatReply(flow.TCP, 40000, 8082)
 	synced := flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour}
@@ -480,8 +480,8 @@ func fullTable() (lines []string) {
 	return lines
 }
 
-// portTaken is the reply tuple of the i-th of a row of UDP flows: the first port of
-// its probe sequence that those before it have left.
+// portTaken returns the reply tuple of the i-th of consecutive UDP flows: it has the first
+// port of its probe sequence that the flows before it have left free.
 func portTaken(i int) flow.Tuple {
 	taken := map[flow.Tuple]bool{}
 	for j := 0; ; j++ {

@@ -12,8 +12,8 @@ import (
 	"baton/impl/flow"
 )
 
-// damages are what may happen to the memory of an entry and of its claim. Those of a word are
-// bits of types.h.
+// damages are kinds of damage to the memory of an entry and of its claim. Those of the word are bits
+// of types.h.
 var damages = map[string]func(t *testing.T, s *programSubject, e flow.Entry){
 	"a bit of the backend's address": alter(func(c *rawConn[ipv4]) { c.Reply.Src[3] ^= 1 << 4 }),
 	"a bit of the SNAT port":         alter(func(c *rawConn[ipv4]) { c.Reply.Dport ^= 1 << 8 }),
@@ -77,8 +77,7 @@ func tuplesOf(entries []flow.Entry) (tuples []flow.Tuple) {
 	return tuples
 }
 
-// TestDamageIsSeenAndHealed in an entry and in its claim, and nothing happens to the entries
-// beside it.
+// TestDamageIsSeenAndHealed: in an entry and in its claim, without an effect on other entries.
 func TestDamageIsSeenAndHealed(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	for what, damage := range damages {
@@ -122,8 +121,8 @@ func TestDamageIsSeenAndHealed(t *testing.T) {
 	}
 }
 
-// TestHealingSparesWhatPacketsUse: a sound entry stays, whatever it is to be, and an entry
-// whose reply tuple another flow has is not written.
+// TestHealingSparesWhatPacketsUse: a sound entry stays, whatever Heal is given, and an entry whose
+// reply tuple belongs to another flow is not written.
 func TestHealingSparesWhatPacketsUse(t *testing.T) {
 	s := newProgramSubject(t, testConfig())
 	s.must(s.Lease(clock.Never))
@@ -160,7 +159,7 @@ func TestADamagedEntryThatNobodyKnowsIsRemoved(t *testing.T) {
 	}
 }
 
-// TestAWalkPassesEachEntryOnce in parts, and begins anew after its end.
+// TestAWalkPassesEachEntryOnce: in parts. After its end it starts over.
 func TestAWalkPassesEachEntryOnce(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxFlows = 3 * walkBatch

@@ -129,7 +129,7 @@ func echoed(t *testing.T, s *sctp.Stream, messages int) {
 	}
 }
 
-// takeOver replaces the lab's dataplane by another one without a table, as a new MASTER's.
+// takeOver replaces the lab's dataplane by one with an empty table, as on a new MASTER.
 func (l *lab) takeOver(t *testing.T, cfg dataplane.Config) {
 	t.Helper()
 	if err := l.dp.Close(); err != nil {
@@ -156,8 +156,8 @@ func (l *lab) association(t *testing.T) flow.Entry {
 	return all[0]
 }
 
-// An association with another implementation goes through both modes, is established in the table, goes on
-// when another table takes over its replicated entry, and its shutdown closes the entry.
+// An association between ends of another implementation is established in both modes. It continues when
+// another dataplane takes over with its replicated entry, and its shutdown closes the entry.
 func TestSCTPThroughTheLoadBalancer(t *testing.T) { bothFamilies(t, associations) }
 
 func TestSCTPOverXDP(t *testing.T) {

@@ -32,8 +32,8 @@ const (
 // reflected is the T bit of a chunk.
 const reflected = 1
 
-// The verification tags that the packets of each side carry, and those of an association that begins anew
-// on the same tuple.
+// The verification tags in the packets of each side, and those of a restarted association on the same
+// tuple.
 const (
 	clientTag, backendTag   = 0xc11e0001, 0xbac00001
 	clientTag2, backendTag2 = 0xc11e0002, 0xbac00002
@@ -46,7 +46,7 @@ func chunk(kind, flags byte, body string) string {
 	return string(c) + body + "\x00\x00\x00"[:-len(body)&3]
 }
 
-// initChunk builds an INIT or INIT ACK, whose sender wants packets with the initiate tag.
+// initChunk builds an INIT or INIT ACK with an initiate tag.
 func initChunk(kind byte, tag uint32) string {
 	body := binary.BigEndian.AppendUint32(nil, tag)
 	return chunk(kind, 0, string(append(body, 0, 1, 0, 0, 0, 10, 0, 10, 0, 0, 0, 1)))
@@ -73,7 +73,7 @@ func crc32c(segment []byte) uint32 {
 	return crc32.Checksum(whole, crc32.MakeTable(crc32.Castagnoli))
 }
 
-// tagOf returns the tag that the packets of a tuple carry.
+// tagOf returns the tag in the packets of a tuple.
 func tagOf(t flow.Tuple) uint32 {
 	if t.Dst == address(vipAddr) || t.Dst == address(unknownVIP) {
 		return backendTag
@@ -81,7 +81,7 @@ func tagOf(t flow.Tuple) uint32 {
 	return clientTag
 }
 
-// withRole builds an SCTP packet with the role of a TCP segment, and the tag that its sender would give it.
+// withRole builds an SCTP packet with the role of a TCP segment, and the tag that its sender would use.
 func withRole(mac net.HardwareAddr, t flow.Tuple, flags int, data string) []byte {
 	tag := tagOf(t)
 	switch {
@@ -97,8 +97,8 @@ func withRole(mac net.HardwareAddr, t flow.Tuple, flags int, data string) []byte
 	return sctpFrame(mac, t, tag, chunk(chunkData, 3, data))
 }
 
-// associate sends packets of an association: its handshake, of one side or in the wrong order, a new one on
-// the same tuple, and its end.
+// associate sends packets of an association: its handshake (also one-sided or in the wrong order), a restart
+// on the same tuple, and its end.
 func (p *pair) associate(t *rapid.T) {
 	o := originals.Draw(t, "original")
 	o.Proto = flow.SCTP

@@ -44,7 +44,7 @@ func (a association) init() step { return a.client(0, initChunk(chunkInit, clien
 
 func (a association) initAck() step { return a.backend(clientTag, initChunk(chunkInitAck, backendTag)) }
 
-// associated is a whole handshake and what follows it.
+// associated returns a complete handshake followed by other steps.
 func (a association) associated(then ...step) []step {
 	return append([]step{a.init(), a.initAck(), a.client(backendTag, chunk(chunkCookieEcho, 0, "cookie")),
 		a.backend(clientTag, chunk(chunkCookieAck, 0, ""))}, then...)
@@ -54,7 +54,7 @@ func (a association) line(s flow.State, o flow.Origin) string {
 	return line(a.original, a.reply, s, o, dataplane.DefaultTimeouts().Of(s))
 }
 
-// opened are the lines of an association in each of the states.
+// opened returns the lines of an association in each of the states.
 func (a association) opened(states ...flow.State) (lines []string) {
 	for _, s := range states {
 		lines = append(lines, a.line(s, flow.Opened))
@@ -62,10 +62,10 @@ func (a association) opened(states ...flow.State) (lines []string) {
 	return lines
 }
 
-// lengthened gives a chunk a length that its sender should not give it.
+// lengthened gives a chunk an invalid length.
 func lengthened(c string, length byte) string { return c[:2] + "\x00" + string([]byte{length}) + c[4:] }
 
-// sctpTests: associations, and whose packets are believed (RFC 9260 8.5).
+// sctpTests: associations, and which packets count (RFC 9260 8.5).
 func sctpTests() []packetTest {
 	full := association{toVIP(flow.SCTP, 40000, fullnatPort), tuple(flow.SCTP, backendAddr, 8080, snatAddr, snatReply(flow.SCTP, 40000, 0).DstPort)}
 	a := association{toVIP(flow.SCTP, 40000, dnatPort), dnatReply(flow.SCTP, 40000, 8081)}
@@ -195,8 +195,8 @@ func sctpTests() []packetTest {
 	}
 }
 
-// A checksum differs from the right one as much after the translation as before, whatever the length: the
-// receiver still detects a corrupt packet. One of 0 stays.
+// Translation updates a checksum incrementally, for packets of any length, so that the receiver still
+// detects a corrupt packet. A checksum of 0 stays.
 func TestCRC32cIsChangedNotRepaired(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
@@ -249,7 +249,7 @@ func TestCRC32cOfAnyLength(t *testing.T) {
 	}
 }
 
-// The fragments of a packet follow the first only where its ports stay: the CRC covers all of them.
+// Fragmented packets are forwarded only if the ports do not change: the CRC covers all fragments.
 func TestFragmentsOfSCTP(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
@@ -270,8 +270,8 @@ func TestFragmentsOfSCTP(t *testing.T) {
 	})
 }
 
-// An error about an INIT quotes its initiate tag, without which its sender must discard the error
-// (RFC 9260 10). Of any other packet the first eight bytes will do.
+// An ICMP error about an INIT quotes its initiate tag; without it the sender must discard the error
+// (RFC 9260 10). For any other packet the first eight bytes suffice.
 func TestErrorsQuoteTheInitiateTag(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
@@ -298,7 +298,7 @@ func TestErrorsQuoteTheInitiateTag(t *testing.T) {
 	})
 }
 
-// An error is forwarded if it quotes the tag of the direction; before there is one, only an INIT can be quoted.
+// An ICMP error is forwarded if it quotes the direction's tag. Before that is known, only an INIT may be quoted.
 func TestErrorsAboutSCTP(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		a := association{toVIP(flow.SCTP, 40000, dnatPort), dnatReply(flow.SCTP, 40000, 8081)}
@@ -343,7 +343,7 @@ func TestErrorsAboutSCTP(t *testing.T) {
 	})
 }
 
-// Direct associations follow the client's packets alone.
+// The state of direct associations follows from the client's packets alone.
 func TestDirectAssociations(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		eachSubject(t, testConfig(), func(t *testing.T, s subject) {

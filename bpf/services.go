@@ -97,7 +97,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	f.balanced.Store(&mine)
 	limited := dataplane.Limited(services)
 	f.limited.Store(&limited)
-	f.counting.Store(true) // a sweep removes the counts that were left by limits of before
+	f.counting.Store(true) // a sweep removes the counts of earlier limits
 	return errors.Join(
 		f.setLimited(len(limited) > 0),
 		f.setTunnelSources(host, services),
@@ -138,8 +138,8 @@ func (f *family[A]) setGeneration(generation uint32) error {
 	return err
 }
 
-// tunnelSources returns the first address of each family on the backend link; of IPv6, one that is
-// not only valid on the link.
+// tunnelSources returns the first address of each family on the backend link; for IPv6 the first that is
+// not link-local.
 func tunnelSources(backend *net.Interface) (all []flow.Addr, err error) {
 	addrs, err := backend.Addrs()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"baton/impl/flow"
 )
 
-// manyServices are 100 services of 10 backends, half of them Maglev, and the last backend of
-// the first few with another port.
+// manyServices returns 100 services of 10 backends, half of them Maglev. In the first changed of them
+// the last backend has another port.
 func manyServices(changed int, port uint16) []dataplane.Service {
 	services := make([]dataplane.Service, 100)
 	for i := range services {
@@ -33,8 +33,8 @@ func manyServices(changed int, port uint16) []dataplane.Service {
 	return services
 }
 
-// BenchmarkSetServices measures a change of services where all, one or none differ, beside
-// what the tables of all cost as plain batch writes of what has been computed already.
+// BenchmarkSetServices measures a change of services in which all, one or none differ, and for
+// comparison plain batch writes of all tables, computed in advance.
 func BenchmarkSetServices(b *testing.B) {
 	cfg := labConfig(manyServices(0, 0)...)
 	for _, bm := range []struct {

@@ -61,8 +61,8 @@ func (f *family[A]) write(program *ebpf.Program, entries []flow.Entry, only cond
 	return refused, nil
 }
 
-// withEnds returns the entries whose backends have an address in a tuple or a number instead, and how
-// many have neither.
+// withEnds returns the entries whose backends can be stored in a tuple, by address or by number, and the
+// number of the others.
 func (f *family[A]) withEnds(entries []flow.Entry) (with []flow.Entry, without int) {
 	for i := range entries {
 		_, err := toBackendAddr[A](entries[i].Reply.Src, f.ends)

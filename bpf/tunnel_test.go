@@ -26,8 +26,8 @@ import (
 	"baton/impl/flow"
 )
 
-// unpacked returns the packet inside an outer header; nil if a frame has none. The outer header is
-// checked for what each has.
+// unpacked returns the inner packet; nil if a frame has no outer header. It checks the common fields of
+// the outer header.
 func unpacked(t rapid.TB, frame []byte) []byte {
 	t.Helper()
 	at := partsOf(frame)
@@ -69,7 +69,7 @@ func marked(t *rapid.T, frame []byte) []byte {
 	return withIP(frame, 6, rapid.SampledFrom([]byte{0, 0x40, 0x40}).Draw(t, "df"))
 }
 
-// outerFrom is a packet of a flow in an outer header.
+// outerFrom returns a packet of a flow inside an outer header.
 func outerFrom(src flow.Addr, o flow.Tuple) []byte {
 	inside := layers.IPProtocolIPv4
 	if inIPv6 {
@@ -90,7 +90,7 @@ func (p *pair) tunnelErrors(t *rapid.T) {
 	p.send(link, damage(t, errorFrame(mac, tunnelAddress(routerAddr), kind, 0, about, quoted)))
 }
 
-// tooBig is the type and code of the error of an address's family about a packet that is too big.
+// tooBig returns the type and code of the ICMP error about a packet that is too big.
 func tooBig(a flow.Addr) (kind, code uint8) {
 	if a.Is4() {
 		return unreachable, fragNeeded
@@ -153,8 +153,8 @@ func TestTunnelsAcrossFamilies(t *testing.T) {
 	})
 }
 
-// What the outer header copies of the packet: the DSCP and ECN, DF, the flow label. Its TTL is a
-// host's own, and a packet that may be fragmented gets an id of its own.
+// The outer header copies DSCP and ECN, DF, and the flow label. Its TTL is that of a sending host, and
+// it has an id if the packet may be fragmented.
 func TestOuterHeader(t *testing.T) {
 	header := func(t *testing.T, s subject, frame []byte) []byte {
 		verdict, out := s.packet("client0", frame)
@@ -223,7 +223,7 @@ func TestOuterHeader(t *testing.T) {
 	})
 }
 
-// unpack lets the backend take packets out of their outer headers, and no other packets to the VIP.
+// unpack makes the backend decapsulate packets, and drop packets to the VIP without an outer header.
 func (l *lab) unpack(t *testing.T, backend string) {
 	t.Helper()
 	inside(t, l.backend, func() error {
@@ -239,8 +239,8 @@ func (l *lab) unpack(t *testing.T, backend string) {
 	})
 }
 
-// routeBackend puts a router before the backend, which takes the backend's address on the load
-// balancer's link.
+// routeBackend puts a router between the load balancer and the backend. The router takes over the
+// backend's former address on the load balancer's link.
 func (l *lab) routeBackend(t *testing.T, backend string) {
 	t.Helper()
 	const routed = "198.18.9.1"
@@ -271,8 +271,8 @@ func (l *lab) routeBackend(t *testing.T, backend string) {
 	})
 }
 
-// A backend behind a router serves a client. If a link behind that router takes smaller packets than
-// the load balancer's, the router's errors are counted.
+// A backend behind a router serves a client. If a link behind the router has a smaller MTU than the load
+// balancer's, the router's errors are counted.
 func TestTunnelThroughARouter(t *testing.T) {
 	eachTunnel(t, func(t *testing.T) {
 		l := newDirectLab(t, dataplane.DSRIPIP, "198.18.9.11")

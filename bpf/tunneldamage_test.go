@@ -9,9 +9,9 @@ import (
 	"baton/impl/flow"
 )
 
-// TestADamagedTunnelAcrossFamilies: an entry whose reply is damaged is of no direct flow any more,
-// and its backend has an address of the other family. Its packets go astray, until a scrub, and
-// nothing else happens.
+// TestADamagedTunnelAcrossFamilies: an entry with a damaged reply tuple no longer looks direct, and its
+// backend's address is of the other family. Its packets are misdirected until a scrub, without any
+// other effect.
 func TestADamagedTunnelAcrossFamilies(t *testing.T) {
 	acrossFamilies(t)
 	bothFamilies(t, func(t *testing.T) {

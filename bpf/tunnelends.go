@@ -11,28 +11,28 @@ import (
 	"baton/impl/flow"
 )
 
-// tunnelEnds are the IPv6 backends of IPv4 services, for whose addresses an IPv4 tuple has no room. The
-// programs know them by numbers, which stand in the tuples as addresses (src/ipv4/across.h). A number is
-// given to an address when a service or an entry first names it, and taken back when neither has
-// named it during two sweeps. It is given to another address as late as possible.
+// tunnelEnds are the IPv6 backends of IPv4 services, whose addresses do not fit into an IPv4 tuple. The
+// programs know them by numbers, which the tuples hold in place of addresses (src/ipv4/across.h). An
+// address gets a number when a service or an entry first names it, and loses it when neither has named
+// it during two sweeps. A number is reused as late as possible.
 type tunnelEnds struct {
 	mu      sync.Mutex
 	kernel  *ebpf.Map
 	numbers map[flow.Addr]uint32
-	addrs   []flow.Addr // by number, also after it was taken back; zero if it was never given
+	addrs   []flow.Addr // by number, also after the address lost it; zero if it was never assigned
 	named   []uint32    // by number: the last sweep in which it was named
 	sweeps  uint32
-	last    uint32 // number that was given last
+	last    uint32 // number assigned last
 }
 
-// errNoTunnelEnd means that there are more IPv6 backends of IPv4 services than numbers.
+// errNoTunnelEnd means that the IPv6 backends of IPv4 services exceed the numbers.
 var errNoTunnelEnd = errors.New("no number for another IPv6 backend of an IPv4 service")
 
 // keptSweeps is how many sweeps a number outlives its last use.
 const keptSweeps = 2
 
-// openTunnelEnds returns the ends of a map, with its numbers if it was adopted. Reading a map costs as
-// much as a tenth of what loading the programs does, and a new one has none.
+// openTunnelEnds returns the ends of a map, with its numbers if it was adopted. It does not read a new
+// map: that would be empty, and reading takes a tenth of the time of loading the programs.
 func openTunnelEnds(m *ebpf.Map, adopted bool) (*tunnelEnds, error) {
 	t := &tunnelEnds{kernel: m, numbers: map[flow.Addr]uint32{}, addrs: make([]flow.Addr, m.MaxEntries()), named: make([]uint32, m.MaxEntries())}
 	if !adopted {
@@ -51,7 +51,7 @@ func openTunnelEnds(m *ebpf.Map, adopted bool) (*tunnelEnds, error) {
 	return t, nil
 }
 
-// number returns the number of an address as an IPv4 address, and gives it one if it has none.
+// number returns the number of an address in the form of an IPv4 address. It assigns one if there is none.
 func (t *tunnelEnds) number(a flow.Addr) (ipv4, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,9 +66,9 @@ func (t *tunnelEnds) number(a flow.Addr) (ipv4, error) {
 	return ipv4{2: byte(n >> 8), 3: byte(n)}, nil
 }
 
-// give gives a number to an address without one: the one that was taken back from it, if no other
-// address has that. An address that stood at two numbers would have one of them in the next process,
-// and entries may name the other.
+// give assigns a number to an address: its earlier one, if no other address has that. If an address
+// stood at two numbers in the map, the next process would use one of them, while entries may name the
+// other.
 func (t *tunnelEnds) give(a flow.Addr) (uint32, error) {
 	if was := slices.Index(t.addrs, a); was > 0 {
 		t.numbers[a] = uint32(was)
@@ -89,7 +89,7 @@ func (t *tunnelEnds) give(a flow.Addr) (uint32, error) {
 	return 0, errNoTunnelEnd
 }
 
-// address returns the address of a number; the number itself if it was never given.
+// address returns the address of a number; the number itself if it was never assigned.
 func (t *tunnelEnds) address(number ipv4) flow.Addr {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,7 +109,7 @@ func (t *tunnelEnds) name(number ipv4) {
 	t.named[int(number[2])<<8|int(number[3])] = t.sweeps
 }
 
-// sweep takes back the numbers that were not named of late.
+// sweep frees the numbers that nothing has named for keptSweeps sweeps.
 func (t *tunnelEnds) sweep() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -135,7 +135,7 @@ func (f *family[A]) nameEnd(reply *rawTuple[A]) {
 	}
 }
 
-// sweepEnds takes back the numbers that neither a service nor an entry has named of late.
+// sweepEnds frees the numbers that neither a service nor an entry has named for keptSweeps sweeps.
 func (f *family[A]) sweepEnds() {
 	if f.ends == nil {
 		return

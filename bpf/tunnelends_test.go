@@ -17,7 +17,7 @@ import (
 	"baton/impl/flow"
 )
 
-// newTunnelEnds returns ends with as many numbers.
+// newTunnelEnds returns ends with a given number of numbers.
 func newTunnelEnds(t *testing.T, numbers uint32) *tunnelEnds {
 	t.Helper()
 	needRoot(t)
@@ -40,8 +40,8 @@ func openEnds(t *testing.T, m *ebpf.Map) *tunnelEnds {
 
 func end(i int) flow.Addr { return flow.Addr{0x20, 1, 15: byte(i)} }
 
-// An address keeps its number while it is named, also in the next process; what was never given is no
-// address, and neither is 0.
+// An address keeps its number while it is named, also in the next process. A number that was never
+// assigned stands for no address, and neither does 0.
 func TestTunnelEndsKeepTheirNumbers(t *testing.T) {
 	ends := newTunnelEnds(t, 4)
 	numbers := map[ipv4]flow.Addr{}
@@ -70,7 +70,7 @@ func TestTunnelEndsKeepTheirNumbers(t *testing.T) {
 	}
 }
 
-// A number that nothing names is taken back after two sweeps, and is given anew after all others.
+// A number that nothing names is freed after two sweeps, and is reused after all others.
 func TestTunnelEndsAreTakenBackLate(t *testing.T) {
 	ends := newTunnelEnds(t, 3)
 	first, _ := ends.number(end(0))
@@ -100,8 +100,8 @@ func TestTunnelEndsAreTakenBackLate(t *testing.T) {
 	}
 }
 
-// A backend that comes back after its number was taken back stands at one number, so that the next process
-// gives none that its entries name to another backend.
+// A backend that returns after its number was freed has only one number, so that the next process does not
+// assign a number that its entries name to another backend.
 func TestATunnelEndThatComesBackHasOneNumber(t *testing.T) {
 	ends := newTunnelEnds(t, 3)
 	for i := range 2 {
@@ -185,7 +185,7 @@ func TestEntriesWithoutANumberAreRefused(t *testing.T) {
 	acrossFamilies(t)
 	s := newProgramSubject(t, testConfig())
 	ends := s.v4().ends
-	for i := len(ends.numbers); i < len(ends.addrs)-2; i++ { // one is left, and 0 is none
+	for i := len(ends.numbers); i < len(ends.addrs)-2; i++ { // one is left, since 0 is unused
 		a := flow.Addr{0x20, 2, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}
 		ends.numbers[a] = uint32(i + 1)
 		ends.addrs[i+1] = a
@@ -264,7 +264,7 @@ func TestBalanceOverTunnelEnds(t *testing.T) {
 	})
 }
 
-// A node of IPv4 alone cannot get an IPv6 backend while it runs: errors about its packets would go to
+// A node with only IPv4 cannot get an IPv6 backend while it runs: errors about its packets would go to
 // the host's stack.
 func TestTheFirstTunnelEndNeedsARestart(t *testing.T) {
 	s := newProgramSubject(t, testConfig())

@@ -10,14 +10,14 @@ import (
 	"baton/impl/flow"
 )
 
-// turningConfig is testConfig with SNAT ports that services take in turn.
+// turningConfig is testConfig with services that take SNAT ports in turn.
 func turningConfig() dataplane.Config {
 	cfg := testConfig()
 	cfg.SNATTurn = 0x7123456789abcdef
 	return cfg
 }
 
-// TestProgramsFollowTheModelWithPortsInTurn: they try the same ports, whatever happens in between.
+// TestProgramsFollowTheModelWithPortsInTurn: both try the same ports, in any sequence of events.
 func TestProgramsFollowTheModelWithPortsInTurn(t *testing.T) {
 	cfg, reached := turningConfig(), reach{}
 	programs, specification := newProgramSubject(t, cfg), newModelSubject(t, cfg)
@@ -36,9 +36,9 @@ func TestProgramsFollowTheModelWithPortsInTurn(t *testing.T) {
 	}
 }
 
-// TestOldConnectionsOfABackendAreSkipped: a backend that answers a SYN by the ACK of another connection has
-// still got one from that port, and more of them next to it. Only that is such an answer: no RST that
-// refuses the SYN, no SYN-ACK, and no ACK of an open connection.
+// TestOldConnectionsOfABackendAreSkipped: a backend that answers a SYN with a challenge ACK still has an old
+// connection from that port, and probably more from the next ports. A RST that refuses the SYN, a SYN-ACK, or
+// an ACK of an open connection does not count as such an answer.
 func TestOldConnectionsOfABackendAreSkipped(t *testing.T) {
 	cfg := turningConfig()
 	cfg.SNATPorts, cfg.SNATPeer = dataplane.PortRange{First: 20000, Last: 20159}, dataplane.PortRange{First: 20160, Last: 20319}
@@ -69,7 +69,7 @@ func TestOldConnectionsOfABackendAreSkipped(t *testing.T) {
 			flags int
 			ack   uint32
 			ahead int // of the next port
-			again int // of the one after that, when an ACK of another connection follows
+			again int // of the port after that, if a challenge ACK follows
 		}{
 			{"a RST that refuses another SYN", rst | ack, 88888, 1, 1 + skip},
 			{"a SYN-ACK", syn | ack, clientISN + 1, 1, 1},
@@ -91,9 +91,9 @@ func TestOldConnectionsOfABackendAreSkipped(t *testing.T) {
 	})
 }
 
-// TestAPortRestsUntilAllOthersHadTheirTurn: of each backend, over all SNAT addresses. Ports in
-// use lose their turn, and neighbours in use do not keep a flow from finding a port. Flows
-// of maglev keep an order of their own, which the peer knows.
+// TestAPortRestsUntilAllOthersHadTheirTurn: for each backend, over all SNAT addresses. Ports in use
+// are skipped, and a run of used ports does not keep a flow from finding a free one. Maglev's flows
+// try ports in the order of their hash, which the peer knows.
 func TestAPortRestsUntilAllOthersHadTheirTurn(t *testing.T) {
 	cfg := turningConfig()
 	cfg.MaxFlows = 1024

@@ -17,8 +17,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A driver may leave all but the Ethernet header outside the linear part of a packet. A packet
-// socket makes such packets of frames that are longer than a page.
+// A driver may leave everything except the Ethernet header outside the linear part of a packet. A
+// packet socket makes such packets from frames that are longer than a page.
 func TestHeadersOutsideTheLinearPart(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		l := newLab(t, testConfig())
@@ -48,8 +48,8 @@ func TestHeadersOutsideTheLinearPart(t *testing.T) {
 	})
 }
 
-// A GSO packet is refused if its segments do not fit into the backends' link, with an outer header where
-// one is needed, as each of them would be.
+// A GSO packet is refused if its segments exceed the MTU of the backends' link, including an outer header
+// if there is one, just as each segment would be.
 func TestSegmentsThatDoNotFitAreRefused(t *testing.T) {
 	bothFamilies(t, func(t *testing.T) {
 		headers := len(withoutData(fromClient(toVIP(flow.TCP, 40000, dnatPort), ack))) - ethernetLen
@@ -113,8 +113,8 @@ func sendSegments(link string, frame []byte, size int) error {
 	}, partial(frame))
 }
 
-// virtioHeader is the struct virtio_net_hdr (linux/virtio_net.h) by which a packet socket is told what
-// of a packet is linear, and what its device has to do. Flag 1 is VIRTIO_NET_HDR_F_NEEDS_CSUM.
+// virtioHeader is struct virtio_net_hdr (linux/virtio_net.h). It tells a packet socket which part of a
+// packet is linear, and which offloads its device must do. Flag 1 is VIRTIO_NET_HDR_F_NEEDS_CSUM.
 type virtioHeader struct {
 	Flags, Kind                                           uint8
 	HeaderLen, SegmentSize, ChecksumStart, ChecksumOffset uint16

@@ -15,8 +15,8 @@ import (
 	"baton/impl/flow"
 )
 
-// A tagged frame belongs to another network than the link's. The kernel takes the tag
-// off before the program sees the frame, so only a real link shows it.
+// A tagged frame belongs to another network than the link's. The kernel removes the tag before
+// the program sees the frame, so only a real link can test this.
 func TestTaggedFramesAreNotTaken(t *testing.T) {
 	l := newLab(t, labConfig(labService(flow.UDP, 80, dataplane.DNAT, dataplane.RoundRobin, 8080)))
 	l.lease(t, clock.Never)
@@ -42,7 +42,7 @@ func TestTaggedFramesAreNotTaken(t *testing.T) {
 	}
 }
 
-// sendFrames sends frames as they are by a link of this namespace.
+// sendFrames sends raw frames on a link of this namespace.
 func sendFrames(link string, frames ...[]byte) error {
 	l, err := netlink.LinkByName(link)
 	if err != nil {
