@@ -17,7 +17,21 @@ type loop struct {
 	idle    int    // timers for which the core produced nothing
 	late    int    // idle timers after which the core's deadline was still in the past
 	replies uint64 // total of deferred replies that had ended at since
+	burst   burst
 }
+
+// burst counts the steps of a daemon's core within burstFor.
+type burst struct {
+	since clock.Instant
+	steps int
+}
+
+// A core that steps more often than burstMax within burstFor answers its own or its peer's answers: time
+// would stand still, and memory would run out.
+const (
+	burstFor = time.Millisecond
+	burstMax = 100_000
+)
 
 // loopEvery is how often the counts are recorded.
 const loopEvery = time.Second
@@ -51,7 +65,7 @@ func (p *process) tellLoop() {
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLoop,
 		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late, Replies: int(ended - l.replies)}})
 	p.tellRefused()
-	p.loop = loop{since: p.w.now, replies: ended}
+	p.loop = loop{since: p.w.now, replies: ended, burst: l.burst}
 }
 
 // tellRefused records how many new flows the dataplane has refused since the last call, by service
@@ -73,7 +87,7 @@ func (p *process) tellRefused() {
 	p.refusals = counts
 }
 
-// guarded runs the core. If the core panics, its daemon dies.
+// guarded runs the core. If the core panics, or never rests, its daemon dies.
 func (p *process) guarded(run func()) {
 	defer func() {
 		if why := recover(); why != nil {
@@ -82,5 +96,10 @@ func (p *process) guarded(run func()) {
 			p.end()
 		}
 	}()
+	if b := &p.loop.burst; p.w.now.Sub(b.since) >= burstFor {
+		*b = burst{since: p.w.now, steps: 1}
+	} else if b.steps++; b.steps > burstMax {
+		panic(fmt.Sprintf("the core does not rest: %d steps within %v", b.steps, burstFor))
+	}
 	run()
 }

@@ -1,0 +1,52 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"baton/impl/node"
+	"baton/impl/trace"
+)
+
+// TestADaemonDiesOfItsCore: of a panic, or if the core never rests at one instant.
+func TestADaemonDiesOfItsCore(t *testing.T) {
+	died := func(o *outing) (found []trace.Event) {
+		for _, e := range o.events {
+			if e.Died != nil {
+				found = append(found, e)
+			}
+		}
+		return found
+	}
+	for _, c := range []struct {
+		name, why string
+		fail      func(*outing, *process)
+	}{
+		{"a panic", "no such state", func(_ *outing, p *process) { p.guarded(func() { panic("no such state") }) }},
+		{"no rest", "the core does not rest: 100001 steps within 1ms", func(_ *outing, p *process) {
+			for range 2 * burstMax {
+				if p.life != 0 {
+					p.step(node.Dataplane{Ready: true})
+				}
+			}
+		}},
+		{"a busy second", "", func(o *outing, p *process) {
+			for range 3 {
+				for range burstMax / 2 {
+					p.step(node.Dataplane{Ready: true})
+				}
+				o.pass(t, burstFor)
+			}
+		}},
+	} {
+		o := settled(t)
+		p := o.processes[0]
+		c.fail(o, p)
+		o.pass(t, 10*time.Millisecond)
+		found := died(o)
+		if dead := c.why != ""; dead != (p.life == 0) || dead != (len(found) == 1) || dead && (found[0].Node != p.id || !strings.HasPrefix(found[0].Died.Why, c.why)) {
+			t.Errorf("%s: died %v, %+v", c.name, p.life == 0, found)
+		}
+	}
+}
