@@ -15,8 +15,8 @@ import (
 	"baton/impl/flow"
 )
 
-// SIGHUP and the control socket make a MASTER reload services; an invalid change changes
-// nothing, and none of it costs the role.
+// SIGHUP and the control socket make a MASTER reload services. An invalid change changes
+// nothing. The node keeps its role throughout.
 func TestReload(t *testing.T) {
 	p := newPair(t)
 	p.start(t)

@@ -85,20 +85,20 @@ type (
 		Err  string
 	}
 
-	// RenewalFailed reports that a renewal of the lease did not take hold: the dataplane
+	// RenewalFailed reports that a renewal of the lease had no effect: the dataplane
 	// refused it, or the packet that justified it did not leave.
 	RenewalFailed struct {
 		Until clock.Instant // the dataplane forwards until then
 	}
 
-	// Done reports that the effect with this ID has taken hold, or why it has not.
+	// Done reports that the effect with this ID was carried out, or why it was not.
 	Done struct {
 		ID      uint64
 		Err     string
 		Entries []flow.Entry // what a Dump found
 		Held    []flow.Held  // what a Walk or an Examine found
 		End     bool         // the Walk has come to the end of the table
-		// Refused is set if an Apply has taken hold except for some entries.
+		// Refused is set if an Apply was carried out except for some entries.
 		Refused *flow.RefusedError
 	}
 
@@ -148,7 +148,7 @@ func (Decided) input()       {}
 func (VIPs) input()          {}
 func (Arbitration) input()   {}
 
-// failure returns why the effect has not taken hold, nil if it has.
+// failure returns why the effect was not carried out, nil if it was.
 func (d Done) failure() error {
 	switch {
 	case d.Refused != nil:

@@ -92,7 +92,7 @@ const (
 	// signals the claim by BFD. It is longer than the transit time of a packet, so a MASTER
 	// that still hears this node has stopped by then.
 	noticeTime = 2 * time.Millisecond
-	// installLimit is how long a claim waits for the last received changes to take hold.
+	// installLimit is how long a claim waits until the last received changes are applied.
 	installLimit = 500 * time.Millisecond
 	// muteLimit is how long a stream is kept on which the peer sends nothing.
 	muteLimit = 2 * time.Second

@@ -104,7 +104,7 @@ func TestATableThatIsToBeGivenIsWaitedFor(t *testing.T) {
 	l := newPair(t, tracking, func(c *Config) { c.Hold = 10 * time.Millisecond })
 	l.openMany("lb1", 50)
 	loseTargets(l)
-	l.nodes["lb2"].holdDone = true // the last changes do not take hold yet
+	l.nodes["lb2"].holdDone = true // the last changes are not applied yet
 	l.open("lb1", 50)
 	l.run(10 * time.Millisecond)
 	l.crash("lb1")

@@ -11,11 +11,11 @@ import (
 // strayRetry is how long after a failed drain the dataplane is drained again.
 const strayRetry = 10 * time.Millisecond
 
-// installation is the first part of a claim: the last received changes take hold.
+// installation is the first part of a claim: the last received changes are applied.
 //
 // A node that claims soon after it has lost the role still learns of flows that its programs
 // changed before their lease ended. The sync engine writes such strays back, since a batch may
-// have overwritten them. A write that takes hold after a later packet of its flow would undo that
+// have overwritten them. A write that is applied after a later packet of its flow would undo that
 // packet, and once the node leads, nothing would correct it. So the claim waits for these writes
 // and drains the dataplane, until a drain brings no stray.
 type installation struct {

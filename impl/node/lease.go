@@ -68,7 +68,7 @@ func (l *lease) renew(now clock.Instant, f footing) bool {
 	return true
 }
 
-// fallBack records that the last renewal did not take hold.
+// fallBack records that the last renewal had no effect; the lease ends at until.
 func (l *lease) fallBack(until clock.Instant) {
 	if l.held {
 		l.until = min(l.until, until)

@@ -1,7 +1,7 @@
 // Package node is the sans-IO core of a load balancer node. It composes BFD (impl/bfd), the
 // gated state machine (impl/ha) and connection sync (impl/ctsync) into one value. Step
 // takes inputs, Deadline returns when the node next needs a Timer, and Ready returns
-// effects in the order in which they must take hold. The package reads no clock, starts no
+// effects in the order in which they must be carried out. The package reads no clock, starts no
 // goroutine and opens no socket. The daemon drives it in real time and the simulator in
 // virtual time. Both run this code.
 package node

@@ -10,12 +10,12 @@ import (
 	"baton/impl/ha"
 )
 
-// The node reads the whole dataplane after a loss of flow events. A MASTER sends its peer what it finds
-// there. A follower opens no flows and expires none. An entry that its dataplane has and the synced
-// table lacks was opened in an earlier term of this node and never replicated, so it is offered to the
-// MASTER (see strays). An entry that differs or is missing changed or expired in such a term, so it is
-// rewritten. While the role
-// changes hands neither is right, so the read waits. A failed read changes nothing and is repeated.
+// The node reads the whole dataplane after a loss of flow events. A MASTER sends the result to its
+// peer. A follower opens no flows and expires none. So an entry that only its dataplane has was opened
+// in an earlier term of this node and never replicated; it is offered to the MASTER (see strays). An
+// entry that differs or is missing has changed or expired in such a term; it is rewritten. While the
+// role changes hands neither rule applies, so the read waits. A failed read changes nothing and is
+// repeated.
 
 // reading is the state of such a read.
 type reading struct {

@@ -58,7 +58,7 @@ type scrubStage uint8
 const (
 	scrubResting   scrubStage = iota
 	scrubWalking              // a part is being read
-	scrubWaiting              // there are suspects, and writes queued before have not taken hold
+	scrubWaiting              // there are suspects, and writes queued before them are not applied
 	scrubDraining             // pending events are being stepped
 	scrubExamining            // the suspects are being read again
 	scrubHealing              // entries are being written back
@@ -238,10 +238,10 @@ func (n *Node) searchMissing() {
 	n.suspectAll()
 }
 
-// suspectAll notes what the mirror has of the suspects. What it has comes to hold in the dataplane with
-// the batches that are queued by now. Batches that are queued later are of flows that the mirror changes
-// later, which excuses a suspect. So a scrub does not wait until none is queued: on a busy BACKUP that
-// never happens.
+// suspectAll notes the mirror's entries of the suspects. The dataplane has them once the batches that are
+// queued now are applied. A batch that is queued later concerns flows that the mirror changes later, and
+// such a change excuses a suspect. So a scrub does not wait for an empty queue, which a busy BACKUP never
+// has.
 func (n *Node) suspectAll() {
 	s := &n.scrub
 	if len(s.suspects) == 0 {

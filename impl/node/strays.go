@@ -12,8 +12,8 @@ import (
 // their events. Nobody else has them. They are handed to the sync engine as late changes, which offers
 // them to the MASTER. An entry that a packet cannot use is not a flow, and is removed.
 
-// strays are such entries. A deletion that was on its way when the dataplane was read shows in it too,
-// so the entries are read again once it has taken hold.
+// strays are such entries. An entry with a pending deletion looks the same, so the entries are read again
+// once that is applied.
 type strays struct {
 	found    []flow.Tuple
 	queued   uint64 // the last batch queued when they were found
@@ -39,7 +39,7 @@ func (n *Node) findStrays(tuples []flow.Tuple) {
 	n.strays = strays{found: tuples, queued: n.sync.Queued()}
 }
 
-// examineStrays reads them again, once the batches that were queued have taken hold.
+// examineStrays reads them again once the queued batches are applied.
 func (n *Node) examineStrays() {
 	s := &n.strays
 	switch {

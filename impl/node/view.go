@@ -56,7 +56,7 @@ type view struct {
 	inSync     bool
 	syncWhy    ctsync.Reason
 	granted    bool // the MASTER gave its role to this node
-	applied    bool // and what the MASTER sent last has taken hold
+	applied    bool // and the MASTER's last changes are applied
 	peerInSync bool
 	unread     bool // this node leads and could not read its dataplane for too long
 

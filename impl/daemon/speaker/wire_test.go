@@ -20,8 +20,8 @@ import (
 type heard struct {
 	bfd.Packet
 	from netip.AddrPort
-	to   netip.Addr // the address of this end that it came to
-	link int        // index of the interface that it came by
+	to   netip.Addr // its destination address
+	link int        // index of the receiving interface
 	ttl  int
 }
 
@@ -120,9 +120,9 @@ func (e *end) transmit(from string, to netip.AddrPort, ttl int, data []byte) {
 	})
 }
 
-// TestControlPacketsTravelAsRFC5881And5883Ask: destination port, TTL and hop limit
-// with authentication and without, the source port of each session the same all the
-// time and no other's, and the addresses of the link that the session is bound to.
+// TestControlPacketsTravelAsRFC5881And5883Ask: destination port; TTL and hop limit, with
+// and without authentication; a constant source port unique to each session; and the
+// addresses of the link to which the session is bound.
 // Conformance: RFC 5881 4/1 4/2 4/3 5/1 5/3 6/1 6/2; RFC 5883 5/1
 func TestControlPacketsTravelAsRFC5881And5883Ask(t *testing.T) {
 	a, b := cable(t)
@@ -168,8 +168,8 @@ func TestControlPacketsTravelAsRFC5881And5883Ask(t *testing.T) {
 	}
 }
 
-// TestAPeersNewSourceAddressIsNotFollowed: a packet that names the session is the
-// session's, wherever it came from, and the answer goes where it always went.
+// TestAPeersNewSourceAddressIsNotFollowed: a packet with the session's discriminator is
+// accepted from any address, and the answer still goes to the configured peer.
 // Conformance: RFC 5881 6/5
 func TestAPeersNewSourceAddressIsNotFollowed(t *testing.T) {
 	a, b := cable(t)

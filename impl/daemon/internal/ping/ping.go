@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// family is what differs between ICMP and ICMPv6.
+// family holds the differences between ICMP and ICMPv6.
 type family struct {
 	network        string
 	protocol       int
@@ -30,12 +30,12 @@ var families = map[bool]family{ // by whether it is IPv4
 type Conn struct {
 	family
 	conn *icmp.PacketConn
-	id   int // that of its requests, to tell their replies from those to other processes
+	id   int // of its requests, to distinguish their replies from those to other processes
 	buf  [1500]byte
 }
 
 // Listen opens a socket in the calling thread's network namespace. Requests leave from the source
-// address; from that of the route if it is unspecified.
+// address; the route chooses one if it is unspecified.
 func Listen(source netip.Addr) (*Conn, error) {
 	f := families[source.Is4()]
 	conn, err := icmp.ListenPacket(f.network, source.String())
