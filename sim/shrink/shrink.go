@@ -1,6 +1,6 @@
 // Package shrink makes a failing plan minimal: it deletes lines, lowers counts, calms
-// chaos and shortens times for as long as the plan still fails. Whether it does is for
-// the checks to say, of a run in the simulated world. It is pure; the command line calls it.
+// chaos and shortens times while the plan still fails. Each candidate is run in the
+// simulated world and judged by its checks. It is pure; the command line calls it.
 package shrink
 
 import (
@@ -19,17 +19,17 @@ import (
 type Failure struct {
 	Plan  *plan.Plan
 	Seed  uint64
-	Check string // that fails, and must go on failing
+	Check string // the check that fails; a smaller plan must fail it too
 }
 
-// Doc says what the failure is, for the file in which it is kept.
+// Doc describes the failure in the scenario file that stores it.
 func (f Failure) Doc() string {
 	return fmt.Sprintf("Under seed %d in virtual time this failed: %s. Made minimal by baton shrink.", f.Seed, f.Check)
 }
 
 // Options bound the search.
 type Options struct {
-	// Tries is how many runs may be made; 0 means 2000.
+	// Tries limits the number of runs; 0 means 2000.
 	Tries int
 	// Smaller, if set, is called with each failure that is smaller than the one before.
 	Smaller func(f Failure, tries int)
@@ -37,25 +37,24 @@ type Options struct {
 
 const defaultTries = 2000
 
-// Result is what a search came to.
+// Result is the result of a search.
 type Result struct {
 	Failure
 	Runs int
-	// Minimal is true where no smaller plan fails, false where the search ended
-	// before that was known.
+	// Minimal reports that no smaller plan fails. It is false if the search ended early.
 	Minimal bool
 }
 
-// Minimize returns the smallest failure that it finds. One whose settings bring a
-// historical bug back, which a scenario may do as a control only, becomes a control of
-// the checks that catch it. It ends early when ctx is done or the tries are used up,
-// with what it has.
+// Minimize returns the smallest failure that it finds. Only a control may have settings
+// that reintroduce a historical bug, so a failure with such settings becomes a control of
+// the checks that catch the bug. When ctx is done or the tries are used up, Minimize
+// returns the best so far.
 func Minimize(ctx context.Context, f Failure, o Options) (Result, error) {
 	s := search{ctx: ctx, best: f, Options: o}
 	if s.Tries == 0 {
 		s.Tries = defaultTries
 	}
-	// A run cannot be interrupted here: without it there is nothing to go by.
+	// The first run ignores ctx: candidates are compared with its verdict.
 	if err := s.run(context.WithoutCancel(ctx)); err != nil {
 		return Result{}, err
 	}
@@ -65,7 +64,7 @@ func Minimize(ctx context.Context, f Failure, o Options) (Result, error) {
 		if err := s.control(context.WithoutCancel(ctx)); err != nil {
 			return Result{}, err
 		}
-		for s.smaller() { // what a control states needs no line
+		for s.smaller() { // a control needs no lines for claims that it implies
 		}
 	}
 	return Result{Failure: s.best, Runs: s.tries, Minimal: !s.cut}, nil
@@ -76,23 +75,23 @@ type search struct {
 	ctx   context.Context
 	best  Failure
 	tries int
-	cut   bool // it ended before it was through
-	// verdict is what the run comes to, and must go on coming to: FAIL, or PASS for a
-	// control that is caught as it should be. failed are the checks that fail, open
-	// says that one proves nothing: no smaller plan may be the first of which that is so.
+	cut   bool // the search ended early
+	// verdict is the verdict of the best, and required of smaller plans: FAIL, or PASS for
+	// a control that is caught. failed are the checks that fail. open reports that a check is
+	// inconclusive; otherwise smaller plans must not have inconclusive checks either.
 	verdict check.Outcome
 	failed  []string
 	open    bool
 }
 
-// run learns what the best comes to.
+// run runs the best and stores its outcome.
 func (s *search) run(ctx context.Context) error {
 	v, _, err := Run(ctx, s.best)
 	s.verdict, s.failed, s.open = v.Verdict, with(v, check.Fail), len(with(v, check.Inconclusive)) > 0
 	return err
 }
 
-// control makes the best a control of what fails.
+// control makes the best a control of the checks that fail.
 func (s *search) control(ctx context.Context) error {
 	if err := s.run(ctx); err != nil {
 		return err
@@ -103,7 +102,7 @@ func (s *search) control(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// with lists the checks that came to an outcome.
+// with lists the checks with an outcome.
 func with(v check.Verdict, outcome check.Outcome) (names []string) {
 	for _, c := range v.Checks {
 		if c.Verdict == outcome {
@@ -133,7 +132,7 @@ func (s *search) smaller() bool {
 	return false
 }
 
-// keep runs a failure and, if it is one, makes it the best.
+// keep runs a candidate and, if it still fails, makes it the best.
 func (s *search) keep(f Failure) bool {
 	s.tries++
 	v, _, err := Run(s.ctx, f)
@@ -148,7 +147,7 @@ func (s *search) keep(f Failure) bool {
 	return true
 }
 
-// Run runs a failure once more.
+// Run reproduces a failure.
 func Run(ctx context.Context, f Failure) (check.Verdict, []trace.Event, error) {
 	recording := scenarios.NewRecording(f.Plan, plan.Sim)
 	w, err := sim.NewWorld(f.Plan, sim.Config{Seed: f.Seed, Recorder: recording})
