@@ -1,6 +1,6 @@
-// Command hashes prints what a run's trace and verdict come to: a line for each seed of a
-// campaign and for each scenario file that is named. The test of determinism runs
-// it in processes of different kinds, whose lines must be the same.
+// Command hashes prints hashes of traces and verdicts: a line for each seed of a campaign
+// and for each scenario file in the arguments. The determinism test runs it in processes
+// of different kinds, which must print the same lines.
 package main
 
 import (
@@ -43,7 +43,7 @@ func run(start uint64, seeds int, files []string) error {
 		if err != nil {
 			return err
 		}
-		// Once as it is, once where everything goes wrong from time to time.
+		// Once unchanged, once with every kind of chaos.
 		for _, more := range []string{"", campaign.DrawChaos(sim.NewRandom(7, "hashes"), 1)} {
 			p, err := plan.Parse(filepath.Base(file), append(text, more...))
 			if err != nil {
@@ -57,8 +57,8 @@ func run(start uint64, seeds int, files []string) error {
 	return nil
 }
 
-// show prints the hash of a case's trace and verdict, and beside it what tells a reader where
-// two processes part.
+// show prints the hash of a case's trace and verdict, and figures that help to find where two
+// processes diverge.
 func show(c campaign.Case) error {
 	r, err := campaign.Execute(context.Background(), c)
 	if err != nil {
