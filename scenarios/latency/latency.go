@@ -1,5 +1,5 @@
-// Package latency gathers the round trips of a line of traffic: a histogram of all of
-// them, and the percentiles of each short stretch of a run. Both worlds record by it, so
+// Package latency collects the round trips of a line of traffic: a histogram of all of
+// them, and the percentiles of each short stretch of a run. Both worlds use it, so
 // that their traces mean the same. It is pure: the caller passes the time.
 package latency
 
@@ -11,16 +11,16 @@ import (
 	"baton/impl/trace"
 )
 
-// Stretches gathers round trips by when their answers came. The zero value is ready.
+// Stretches groups round trips by the time of their answers. The zero value is ready.
 type Stretches struct {
-	from  clock.Instant // of the stretch that goes on
-	trips Histogram     // in it
-	ended clock.Instant // when the last stretch before it did
+	from  clock.Instant // start of the current stretch
+	trips Histogram     // of the current stretch
+	ended clock.Instant // end of the stretch before
 	done  []trace.Latency
 }
 
-// Add counts the round trip of an answer that came at an instant. Answers are expected by
-// time, but for little: one from before the stretch that goes on counts for that.
+// Add counts the round trip of an answer that came at an instant. Answers should be added
+// roughly in order of time: one from before the current stretch counts for the current one.
 func (s *Stretches) Add(at clock.Instant, trip time.Duration) {
 	s.end(at)
 	if s.trips.Count() == 0 {
@@ -29,8 +29,8 @@ func (s *Stretches) Add(at clock.Instant, trip time.Duration) {
 	s.trips.Add(trip)
 }
 
-// Take returns the stretches that have ended by an instant and were not taken before.
-// One without an answer is absent.
+// Take returns the stretches that have ended by an instant and were not taken before,
+// without those that had no answer.
 func (s *Stretches) Take(until clock.Instant) []trace.Latency {
 	s.end(until)
 	taken := s.done
@@ -38,7 +38,7 @@ func (s *Stretches) Take(until clock.Instant) []trace.Latency {
 	return taken
 }
 
-// end closes the stretch that goes on if an instant lies behind it.
+// end closes the current stretch if an instant lies after it.
 func (s *Stretches) end(at clock.Instant) {
 	if s.trips.Count() == 0 || at < s.from.Add(trace.LatencyStretch) {
 		return
@@ -49,7 +49,7 @@ func (s *Stretches) end(at clock.Instant) {
 	s.trips, s.ended = Histogram{}, s.from.Add(trace.LatencyStretch)
 }
 
-// milliseconds of a duration, to the microsecond.
+// milliseconds rounds to the microsecond.
 func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
 }

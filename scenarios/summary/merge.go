@@ -6,10 +6,9 @@ import (
 	"slices"
 )
 
-// Merge makes one campaign of its shards. It returns what there is to say against
-// taking it for the whole: shards that are missing, unfinished, or there twice (of
-// those the one that came further counts), and parts that another program made.
-// Shards of different campaigns are an error.
+// Merge makes one campaign of its shards. It also returns the faults of the result: shards
+// that are missing, unfinished or present twice (the one with more seeds done counts),
+// and parts of another version of the program. Shards of different campaigns are an error.
 func Merge(parts []Summary) (Summary, []string, error) {
 	if len(parts) == 0 {
 		return Summary{}, nil, fmt.Errorf("summary: nothing to merge")
@@ -41,7 +40,8 @@ func Merge(parts []Summary) (Summary, []string, error) {
 	return whole, faults, nil
 }
 
-// choose picks one part of each shard, by number, and names what is wrong with them.
+// choose picks one part of each shard, in order of their numbers, and lists missing and
+// duplicate shards.
 func choose(parts []Summary) (chosen []Summary, faults []string) {
 	shards := parts[0].Campaign.Shards
 	for shard := range shards {
@@ -66,7 +66,7 @@ func choose(parts []Summary) (chosen []Summary, faults []string) {
 	return chosen, faults
 }
 
-// add counts one shard in.
+// add adds the figures of one shard.
 func (s *Summary) add(p Summary) {
 	c, d := s.Campaign, p.Campaign
 	s.Wall += p.Wall

@@ -1,6 +1,6 @@
-// Package summary is what a search in virtual time came to, in the form in which it
-// is stored: a campaign over drawn worlds, whose shards merge, or a walk through the
-// states of a pair. It is plain data with its JSON; it runs nothing and opens no
+// Package summary is the stored result of a search in virtual time: a campaign over
+// drawn worlds, whose shards can be merged, or a walk through the states of a pair.
+// It is plain data with its JSON; it runs nothing and opens no
 // file. The command line writes summaries, the reports read them; docs/simulator.md
 // describes the fields for others.
 package summary
@@ -14,7 +14,7 @@ import (
 // File is the name under which a summary is stored in its folder.
 const File = "campaign.json"
 
-// Version is that of the format. A reader refuses a later one.
+// Version is the version of the format. A reader refuses later ones.
 const Version = 1
 
 // Kinds of summaries.
@@ -29,7 +29,7 @@ type Summary struct {
 	Version int    `json:"version"`
 	// Program is the version of the program that ran it.
 	Program string `json:"program"`
-	// Complete: the search was not interrupted, and ran all that it was to.
+	// Complete reports that the search ran to its end.
 	Complete   bool        `json:"complete"`
 	Wall       float64     `json:"wall"` // seconds that it took; of merged shards the sum
 	Violations []Violation `json:"violations"`
