@@ -64,7 +64,7 @@ func Minimize(ctx context.Context, f Failure, o Options) (Result, error) {
 		if err := s.control(context.WithoutCancel(ctx)); err != nil {
 			return Result{}, err
 		}
-		for s.smaller() { // a control needs no lines for claims that it implies
+		for s.smaller() { // the checks that a control names need no claim lines
 		}
 	}
 	return Result{Failure: s.best, Runs: s.tries, Minimal: !s.cut}, nil
