@@ -32,7 +32,7 @@ type Host struct {
 	// booted holds the sysctls from before the first contained process; nil without one.
 	booted parameters
 
-	// tunnel takes packets out of their outer headers; nil if there are none.
+	// tunnel decapsulates packets to the host; nil without encapsulated services.
 	tunnel io.Closer
 
 	mu        sync.Mutex

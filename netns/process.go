@@ -229,7 +229,7 @@ func (p *Process) Kill(ctx context.Context) (Exit, error) {
 	return p.Wait(ctx)
 }
 
-// Freeze stops the process and its group. The receipt is that no thread can go on.
+// Freeze stops the process and its group. The receipt is that no thread can run.
 func (p *Process) Freeze(ctx context.Context) (string, error) {
 	p.setFrozen(true)
 	if err := p.signalGroup(unix.SIGSTOP); err != nil {

@@ -79,7 +79,7 @@ const arpRequest, arpReply = 1, 2
 func (s *squatter) ask(t *testing.T, vip netip.Addr) {
 	t.Helper()
 	frame := garp.Frame(s.mac, vip)
-	copy(frame[28:], []byte{198, 18, 0, 99}) // its own address in the place of the VIP's
+	copy(frame[28:], []byte{198, 18, 0, 99}) // its own address instead of the VIP
 	if _, err := s.conn.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr{255, 255, 255, 255, 255, 255}}); err != nil {
 		t.Fatal(err)
 	}

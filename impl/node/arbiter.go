@@ -123,7 +123,7 @@ func (n *Node) arbiterWait() clock.Instant {
 // ruling is the state of the right to act alone at one instant.
 type ruling struct {
 	on      bool   // an arbiter is configured
-	keeps   bool   // this node goes on without the arbiter
+	keeps   bool   // this node continues without the arbiter
 	resumes bool   // this node served last and may claim without the arbiter
 	heard   bool   // the peer is known to hear this node
 	alone   bool   // this node may act alone

@@ -7,7 +7,7 @@ import (
 	"baton/impl/clock"
 )
 
-// A short pause does not shorten what a long pause before it requires: the node goes on to listen for the rest.
+// A short pause does not shorten the listening time that an earlier long pause requires: the node listens for the rest.
 func TestAShortPauseLeavesTheListeningOfALongOne(t *testing.T) {
 	const ms = time.Millisecond
 	var l listening

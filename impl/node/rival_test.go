@@ -85,8 +85,8 @@ func TestTwoThatServeGetTheirTimeFromTheClaimOn(t *testing.T) {
 	}
 }
 
-// TestAStandoffBeginsWithTheLossOfTheStream: while the peer speaks on the stream there is none. If it counted from
-// before, both would have their turn at once when the stream is lost.
+// TestAStandoffBeginsWithTheLossOfTheStream: while the peer speaks on the stream there is no standoff. If its time
+// counted from earlier, both nodes would have their turn at once when the stream is lost.
 func TestAStandoffBeginsWithTheLossOfTheStream(t *testing.T) {
 	n := Node{now: 1000, standoff: standoff{since: clock.Never}}
 	h := hearing{up: true, condition: standby, speaks: true}

@@ -141,7 +141,7 @@ func (n *Node) advanceScrub() {
 		s.interrupt()
 		s.role, s.at = n.role, n.now.Add(scrubPause)
 	case !n.scrubs():
-		// It goes on soon: a BACKUP whose writes fail now and then is out of sync as often.
+		// It continues soon: each failed write of a BACKUP puts it out of sync for a moment.
 		if s.stage != scrubResting {
 			s.at = n.now.Add(scrubEvery)
 		}

@@ -10,11 +10,11 @@ import (
 	"baton/impl/sctp"
 )
 
-// pionPort is the port that pion's client has at both ends. A link has others on the wire.
+// pionPort is the port that pion's client uses at both ends. A link uses other ports on the wire.
 const pionPort = 5000
 
-// link is the way of one association, as pion wants it: a net.Conn that carries whole packets. It checks
-// the verification tags, which pion does not (RFC 9260 8.5).
+// link carries the packets of one association for pion: a net.Conn whose reads and writes are whole packets.
+// It checks the verification tags, which pion does not (RFC 9260 8.5).
 type link struct {
 	stack *Stack
 	ends
@@ -42,7 +42,7 @@ func (l *link) proves(p sctp.Packet) bool {
 	return l.mine != 0 && p.Tag == l.mine
 }
 
-// deliver queues a packet. A full queue drops it, and it is sent again.
+// deliver queues a packet. A full queue drops it; the peer retransmits.
 func (l *link) deliver(p sctp.Packet, b []byte) {
 	if p.Chunk == sctp.Abort {
 		l.mu.Lock()
@@ -88,7 +88,7 @@ func (l *link) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// learn notes the tags that a packet of this end has.
+// learn stores the tags of a packet sent by this end.
 func (l *link) learn(p sctp.Packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

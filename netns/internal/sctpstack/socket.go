@@ -21,7 +21,7 @@ const closeLimit = time.Minute
 
 var quiet = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled, ScopeLevels: map[string]logging.LogLevel{}}
 
-// event is a descriptor that is readable while something is to be read.
+// event is a descriptor that is readable while there is something to read.
 type event struct {
 	mu     sync.Mutex
 	fd     int
@@ -71,8 +71,8 @@ type Socket struct {
 	reset  bool
 }
 
-// Dial opens an association from the calling thread's network namespace, which is the stack's; from a
-// port if it is not 0. It is established once the descriptor is readable and Failure returns nil.
+// Dial opens an association from a source port, 0 for any. The calling thread must be in the stack's network
+// namespace. The association is established once the descriptor is readable and Failure returns nil.
 func (s *Stack) Dial(port uint16, to netip.AddrPort) (*Socket, error) {
 	from, err := s.source(to)
 	if err != nil {
@@ -168,8 +168,8 @@ func (c *Socket) Read(b []byte) (int, error) {
 	return 0, unix.EAGAIN
 }
 
-// Write sends a message. What is written to an association that ends is lost, as with TCP; Read says
-// how it has ended.
+// Write sends a message. Messages to an ending association are lost, as with TCP; Read returns how it has
+// ended.
 func (c *Socket) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	err := c.err
@@ -186,7 +186,7 @@ func (c *Socket) Shutdown() {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
-		_ = c.assoc.Shutdown(ctx) // an association that has ended is what is wanted
+		_ = c.assoc.Shutdown(ctx) // an error means that it has ended already
 	}()
 }
 
@@ -211,7 +211,7 @@ func (c *Socket) Close() {
 	}
 }
 
-// finish ends an association that no program has any more.
+// finish ends an association whose program has closed it.
 func (c *Socket) finish() {
 	c.mu.Lock()
 	reset := c.reset
@@ -297,7 +297,7 @@ func (l *Listener) Accept() (*Socket, error) {
 	return c, nil
 }
 
-// Close stops to accept. Associations that no program has accepted are closed.
+// Close stops accepting. Associations that no program has accepted are closed.
 func (l *Listener) Close() {
 	l.stack.mu.Lock()
 	if l.stack.listeners[l.at] == l {

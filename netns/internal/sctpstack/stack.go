@@ -1,7 +1,7 @@
-// Package sctpstack is the SCTP of a host whose kernel has none: pion's associations over a raw socket in
-// the host's network namespace. As in a kernel, associations go on while no program reads, packets of none
-// are answered by an ABORT, and a program's end closes its own. Sockets are event descriptors, so that the
-// generators' loop waits for them as for those of TCP.
+// Package sctpstack provides SCTP for a host whose kernel has none: pion's associations over a raw socket in
+// the host's network namespace. As in a kernel, associations continue while no program reads, packets without
+// an association are answered with an ABORT, and the end of a program closes its associations. Sockets are
+// event descriptors, so that the generators' loop waits for them as for TCP sockets.
 package sctpstack
 
 import (
@@ -36,12 +36,12 @@ type Stack struct {
 	mu        sync.Mutex
 	links     map[ends][]*link
 	listeners map[netip.AddrPort]*Listener
-	port      uint16                    // that Dial tries next
+	port      uint16                    // next port that Dial tries
 	sources   map[netip.Addr]netip.Addr // by destination
 	readers   sync.WaitGroup
 }
 
-// ends are the addresses and ports of an association, from the host's side.
+// ends are the addresses and ports of an association, seen from the host.
 type ends struct{ local, remote netip.AddrPort }
 
 // Ports that Dial chooses itself.
@@ -75,7 +75,7 @@ func (s *Stack) open(f lab.Family, domain int) (err error) {
 	}
 	s.in[f] = os.NewFile(uintptr(in), "sctp")
 	err = unix.SetsockoptInt(in, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20)
-	if domain == unix.AF_INET6 { // whose raw sockets do not get the header
+	if domain == unix.AF_INET6 { // IPv6 raw sockets do not receive the IP header
 		err = errors.Join(err, unix.SetsockoptInt(in, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1))
 	}
 	if err == nil {
@@ -84,7 +84,7 @@ func (s *Stack) open(f lab.Family, domain int) (err error) {
 	return err
 }
 
-// Close ends all associations without a word.
+// Close ends all associations without sending anything.
 func (s *Stack) Close() {
 	s.Forget()
 	for f := range s.in {
@@ -100,7 +100,7 @@ func (s *Stack) Close() {
 	}
 }
 
-// Forget ends all associations without a word, as a power failure does.
+// Forget ends all associations without sending anything, as a power failure does.
 func (s *Stack) Forget() {
 	s.mu.Lock()
 	var all []*link
@@ -134,7 +134,7 @@ func (s *Stack) read(f lab.Family) {
 	}
 }
 
-// take hands over a packet with its addresses.
+// take passes on a packet with its addresses.
 func (s *Stack) take(b, control []byte, from unix.Sockaddr) {
 	var source, target netip.Addr
 	switch from := from.(type) {
@@ -158,8 +158,8 @@ func (s *Stack) take(b, control []byte, from unix.Sockaddr) {
 	s.receive(ends{netip.AddrPortFrom(target, p.DstPort), netip.AddrPortFrom(source, p.SrcPort)}, p, bytes.Clone(b))
 }
 
-// receive gives a packet to its association. An INIT for which somebody listens begins another one, which
-// takes the place of the present one only with its COOKIE ECHO (RFC 9260 5.2.2).
+// receive passes a packet to its association. An INIT to a listener begins a new association, which replaces
+// an existing one only with its COOKIE ECHO (RFC 9260 5.2.2).
 func (s *Stack) receive(at ends, p sctp.Packet, b []byte) {
 	s.mu.Lock()
 	links := s.links[at]
@@ -181,8 +181,8 @@ func (s *Stack) receive(at ends, p sctp.Packet, b []byte) {
 	}
 }
 
-// send sends a packet, by the route of its source address, which may be a VIP. An error means that it did
-// not leave, which the association notices by itself.
+// send sends a packet, routed by its source address, which may be a VIP. An error means that it did not
+// leave; the association retransmits.
 func (s *Stack) send(at ends, packet []byte) {
 	source, target := flow.AddrFrom(at.local.Addr()), flow.AddrFrom(at.remote.Addr())
 	whole := append(ip.Header(source, target, proto, 64, len(packet)), packet...)
@@ -196,7 +196,7 @@ func (s *Stack) send(at ends, packet []byte) {
 	_, _ = unix.SendmsgN(s.out[f], whole, by, &unix.SockaddrInet6{Addr: at.remote.Addr().As16()}, 0)
 }
 
-// link adds the way of another association.
+// link adds the link of another association.
 func (s *Stack) link(at ends) *link {
 	l := &link{stack: s, ends: at, in: make(chan []byte, 256), closed: make(chan struct{})}
 	s.mu.Lock()
@@ -215,7 +215,7 @@ func (s *Stack) remove(l *link) {
 	}
 }
 
-// supersede ends the associations whose place another one takes.
+// supersede ends the associations that another one replaces.
 func (s *Stack) supersede(l *link) {
 	s.mu.Lock()
 	others := slices.DeleteFunc(slices.Clone(s.links[l.ends]), func(o *link) bool { return o == l })
@@ -225,7 +225,7 @@ func (s *Stack) supersede(l *link) {
 	}
 }
 
-// source returns the address from which the host sends to another one.
+// source returns the address from which the host sends to a destination.
 func (s *Stack) source(to netip.AddrPort) (netip.Addr, error) {
 	if from, known := s.sources[to.Addr()]; known {
 		return from, nil

@@ -106,7 +106,7 @@ func (p *pair) listen(a netip.AddrPort) *sctpstack.Listener {
 	return l
 }
 
-// wire is a raw socket of the client's host, which sees what the stacks send to it.
+// wire returns a raw socket of the client's host, which receives everything that the stacks send to it.
 func (p *pair) wire() *net.IPConn {
 	var conn *net.IPConn
 	Expect(p.host.Do(func() (err error) {
@@ -250,7 +250,7 @@ var _ = Describe("a stack", func() {
 	})
 })
 
-// expectNo fails if what has come so far has a chunk of a type.
+// expectNo fails if a packet received so far has a chunk of a type.
 func (p *pair) expectNo(conn *net.IPConn, chunk uint8) {
 	GinkgoHelper()
 	Expect(conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))).To(Succeed())
