@@ -23,6 +23,7 @@ var plantedBugs = []struct {
 	{"lease-not-released-on-handover", "scenarios/graceful-stop", "1", "lb1 gave up the role and kept its lease while lb2 became MASTER"},
 	{"loser-keeps-forwarding", "scenarios/master-loses-its-backends-and-the-sync-link", "1", "lb2 gave up the role and kept its lease while lb1 became MASTER"},
 	{"single-garp", "sim/mutants/scenarios/announcements-get-lost", "1", "lb1 became MASTER and announced itself only once"},
+	{"announcements-never-leave", "scenarios/crash-master", "1", "lb2 became MASTER and reported 4 announcements, but none of them came to the network of the clients"},
 	{"winner-does-not-announce", "sim/mutants/scenarios/partition-heals", "1", "lb2 stayed MASTER when lb1 gave up the role, and did not announce itself again"},
 	{"announce-before-install", "scenarios/both-lose-power", "1", "lb1 announced at +0.025s before it was Master"},
 	{"tracked-hosts-ignored", "scenarios/master-loses-its-backends-and-the-sync-link", "1", "lb1 stayed MASTER after cut lb1<->backend1"},

@@ -197,8 +197,8 @@ const (
 	enough    = time.Second
 )
 
-// unannounced finds a MASTER that announces itself too rarely: less than twice after it became MASTER,
-// or not at all after the other of two MASTERs gave up the role.
+// unannounced finds a MASTER that announces itself too rarely: less than twice after it became MASTER, only by
+// its own report, or not at all after the other of two MASTERs gave up the role.
 func unannounced(events []trace.Event) (list []misdeed) {
 	if len(events) == 0 || !slices.ContainsFunc(events, func(e trace.Event) bool { return e.Announce != nil }) && (events[0].Meta == nil || lacks(events, capability.Lease)) {
 		return nil // the subject does not report its announcements
@@ -213,6 +213,10 @@ func unannounced(events []trace.Event) (list []misdeed) {
 				m := at(e, "%s became MASTER and announced itself %s", e.Node, map[int]string{0: "not at all", 1: "only once"}[n])
 				m.prolongs = true
 				list = append(list, m)
+			} else if long && unsent(events, i) {
+				m := at(e, "%s became MASTER and reported %d announcements, but none of them came to the network of the clients", e.Node, n)
+				m.prolongs = true
+				list = append(list, m)
 			}
 		case e.Role.From == "Master" && strings.Contains(e.Role.Reason, "MASTER"):
 			other, since := masterBeside(events[:i], e.Node)
@@ -224,6 +228,24 @@ func unannounced(events []trace.Event) (list []misdeed) {
 		}
 	}
 	return list
+}
+
+// unsent reports whether the clients' network, which is captured, saw no announcement of a node within enough
+// after the event by which it became MASTER, although no fault on a link can have dropped it.
+func unsent(events []trace.Event, since int) bool {
+	node, end, captured := events[since].Node, events[since].At.Add(enough), false
+	for i, e := range events {
+		switch {
+		case e.At > end:
+			return captured
+		case e.Fault != nil && len(e.Fault.Directions) > 0:
+			return false
+		case e.GARP != nil && e.GARP.Edge == lab.Clients && e.Node == node && i > since:
+			return false
+		}
+		captured = captured || e.GARP != nil || e.Forwarder != nil
+	}
+	return captured
 }
 
 // announcements counts the announcements of a node within a time after the first event. long

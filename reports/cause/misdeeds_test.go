@@ -112,6 +112,7 @@ func TestMisdeeds(t *testing.T) {
 		port      = "lb1 gave a new flow the SNAT port of another one: the backend answered its SYN with an ACK of that connection"
 		never     = "lb2 became MASTER and announced itself not at all"
 		once      = "lb2 became MASTER and announced itself only once"
+		unsent    = "lb2 became MASTER and reported 2 announcements, but none of them came to the network of the clients"
 		stays     = "lb1 stayed MASTER when lb2 gave up the role, and did not announce itself again"
 		latecomer = "lb2 noticed the fault (crash) later than its BFD detection time allows"
 	)
@@ -125,6 +126,9 @@ func TestMisdeeds(t *testing.T) {
 			t.gate(4001, "lb2", true, "")
 			t.claims(4000+after, "lb2")
 		}
+	}
+	crosses := func(at float64, node, edge string) func(*tape) {
+		return func(t *tape) { t.add(at, node, trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: edge}}) }
 	}
 	follows := func(e uint32) func(*tape) {
 		return func(t *tape) { t.claims(5100, "lb2"); t.takes(5200, "lb2", e) }
@@ -251,6 +255,13 @@ func TestMisdeeds(t *testing.T) {
 		{"one announcement", silently(5200), once},
 		{"a second announcement too late", silently(5200, 6300), once},
 		{"two announcements", silently(5200, 6100), ""},
+		{"two announcements, of which the wire shows none", both(silently(5200, 5300), crosses(300, "lb1", "clients")), unsent},
+		{"two announcements, of which the clients' link shows none", both(silently(5200, 5300), crosses(300, "lb1", "clients"), crosses(5201, "lb2", "backends")), unsent},
+		{"two announcements, one of which the wire shows", both(silently(5200, 5300), crosses(300, "lb1", "clients"), crosses(5301, "lb2", "clients")), ""},
+		{"two announcements that the wire shows too late", both(silently(5200, 5300), crosses(300, "lb1", "clients"), crosses(6201, "lb2", "clients")), unsent},
+		{"two announcements, of which a cut link shows none", both(silently(5200, 5300), crosses(300, "lb1", "clients"), func(t *tape) {
+			t.add(5000, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: "cut", Phase: "begin", Directions: []trace.Direction{{Link: "clients", From: "lb2", To: "client1"}}}})
+		}), ""},
 		{"one announcement of a role that ends", both(silently(5200), func(t *tape) {
 			t.lease(5300, "lb2", 5300)
 			t.role(5300, "lb2", "Master", "Fault", "links failed", 2)
