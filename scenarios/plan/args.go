@@ -26,15 +26,14 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 			continue
 		}
 		key, _ := verb.Key(name)
-		canonical, err := argument(key, pair.Value.Text)
-		if err != nil {
-			b.refuse(pair.Value.Pos, name, err)
-			continue
-		}
 		if _, twice := set[name]; twice {
 			b.errorf(position(pair.Key.Pos), "", "%s is set twice", name)
 		}
-		set[name] = canonical
+		canonical, err := argument(key, pair.Value.Text)
+		if err != nil {
+			b.refuse(pair.Value.Pos, name, err)
+		}
+		set[name] = canonical // a value that is refused does not make the key missing
 	}
 	for _, key := range verb.Keys {
 		value, is := set[key.Name]

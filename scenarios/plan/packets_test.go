@@ -40,6 +40,7 @@ func TestSelectorsOfPackets(t *testing.T) {
 		"limit sync rate=10":                  `:21: rate: "10" is not a rate such as 10mbit or 30/s; did you mean "10mbit"?`,
 		"limit sync rate=1mbit rate=2mbit":    `:27: rate is set twice`,
 		"limit sync mtu=90":                   `:20: mtu: 90 is not a whole number from 576 to 1500`,
+		"limit sync mtu=90 oversize=drop":     `:20: mtu: 90 is not a whole number from 576 to 1500`,
 		"limit sync mtu=900 oversize=tel":     `:33: oversize: "tel" is not drop or tell; did you mean "tell"?`,
 		"limit sync speed=3":                  `:16: unknown key of limit "speed"`,
 		"cut sync rate=3/s":                   `:14: unexpected "rate"; the form is: cut sync`,
