@@ -91,7 +91,7 @@ type tables interface {
 	suffix() string
 	// has reports whether an address belongs to the family.
 	has(a flow.Addr) bool
-	setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole, host model.Host) error
+	putServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole, host model.Host) (prune func() error, replaced bool, err error)
 	install(entries []flow.Entry, only condition, now clock.Instant) (missed int, err error)
 	heal(entries []flow.Entry, now clock.Instant) (missed int, err error)
 	delete(tuples []flow.Tuple, only condition) error

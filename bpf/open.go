@@ -34,8 +34,10 @@ type Dataplane struct {
 	deferral   *deferral // nil if replies are not deferred
 	now        func() clock.Instant
 
-	host       model.Host // its addresses
-	generation uint32     // of the services, see SetServices
+	grace      grace
+	quiesce    func() error // waits until the programs that run now have ended
+	host       model.Host   // its addresses
+	generation uint32       // of the services, see SetServices
 }
 
 var _ dataplane.Dataplane = (*Dataplane)(nil)
@@ -133,6 +135,7 @@ func load(cfg dataplane.Config, client, backend *net.Interface, opts options) (*
 	}
 	forwardFromLoopback()
 	d := &Dataplane{cfg: cfg, now: boottime.Now}
+	d.quiesce = d.grace.wait
 	var err error
 	if d.host, err = hostAddresses(backend); err != nil {
 		return nil, err
@@ -226,7 +229,7 @@ func (d *Dataplane) start() (err error) {
 func (d *Dataplane) Close() error {
 	var errs []error
 	errs = append(errs, d.detach(), d.groups.close())
-	errs = append(errs, d.waiter.close(), d.deferral.close())
+	errs = append(errs, d.waiter.close(), d.deferral.close(), d.grace.close())
 	if d.reader != nil {
 		errs = append(errs, d.reader.Close())
 	}

@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cilium/ebpf"
+
 	"baton/impl/clock"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
@@ -84,6 +86,59 @@ func TestNoPacketIsDroppedWhileServicesAreReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { replaceServices(t, by[0], by[1]) })
 	}
+}
+
+// TestReplacedServicesStayWhilePacketsSearch: a packet that has not found the new service, because it was not
+// written yet, still finds the old one. What nobody replaces is written without a wait.
+func TestReplacedServicesStayWhilePacketsSearch(t *testing.T) {
+	to := func(backends ...uint16) dataplane.Service {
+		return labService(flow.UDP, dnatPort, dataplane.DNAT, dataplane.RoundRobin, backends...)
+	}
+	port, others := []dataplane.Service{to(8081)}, []dataplane.Service{to(8082)}
+	portRange := []dataplane.Service{ranged(to(), dnatPort+9, backendAddr)}
+	narrow := []dataplane.Service{ranged(to(), dnatPort+1, backendAddr)}
+	for _, c := range []struct {
+		name             string
+		was, is          []dataplane.Service
+		waits            int
+		services, ranges int // in the maps while packets search
+		ranged           bool
+	}{
+		{"a port by a range", port, portRange, 1, 2, 1, false},
+		{"a range by a port", portRange, port, 1, 2, 1, true},
+		{"a range by a narrower one", portRange, narrow, 1, 2, 2, true},
+		{"backends by others", port, others, 1, 1, 0, false},
+		{"nothing", port, port, 0, 0, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newProgramSubject(t, labConfig(c.was...))
+			f := s.Dataplane.families[0].(*family[ipv4])
+			waits := 0
+			s.Dataplane.quiesce = func() error {
+				waits++
+				var isRanged bool
+				s.must(f.objs.Ranged.Get(&isRanged))
+				if services, ranges := entries[rawServiceKey[ipv4], rawService[ipv4]](f.services.kernel), entries[rawPortKey[ipv4], rawServiceKey[ipv4]](f.ranges.kernel); services != c.services || ranges < c.ranges || isRanged != c.ranged {
+					t.Errorf("while packets search there are %d services and %d ranges, searched %t; want %d, at least %d, %t", services, ranges, isRanged, c.services, c.ranges, c.ranged)
+				}
+				return s.Dataplane.grace.wait()
+			}
+			s.must(s.Dataplane.SetServices(c.is, s.cfg.VIPs))
+			if services := entries[rawServiceKey[ipv4], rawService[ipv4]](f.services.kernel); waits != c.waits || services != 1 {
+				t.Errorf("%d waits, want %d; then %d services are left", waits, c.waits, services)
+			}
+		})
+	}
+}
+
+// entries counts the entries of a map.
+func entries[K, V any](m *ebpf.Map) (n int) {
+	var key K
+	var value V
+	for it := m.Iterate(); it.Next(&key, &value); {
+		n++
+	}
+	return n
 }
 
 func replaceServices(t *testing.T, many, few []dataplane.Service) {

@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 
@@ -29,19 +30,37 @@ func (d *Dataplane) SetServices(services []dataplane.Service, vips []dataplane.V
 		return err
 	}
 	d.generation++
+	var prunes []func() error
+	wait := false
 	for _, f := range d.families {
-		if err := f.setServices(services, d.generation, roles, d.host); err != nil {
+		prune, replaced, err := f.putServices(services, d.generation, roles, d.host)
+		if err != nil {
+			return err
+		}
+		prunes, wait = append(prunes, prune), wait || replaced
+	}
+	if wait {
+		// A packet that has searched for the new service before it was written must not search for the
+		// old one after it is gone.
+		if err := d.quiesce(); err != nil {
+			return err
+		}
+	}
+	for _, prune := range prunes {
+		if err := prune(); err != nil {
 			return err
 		}
 	}
 	return d.groups.leave(vips)
 }
 
-// setServices replaces the family's services and writes only the differences. Every packet
-// sees either the old or the new service: new backends are written into unused tables, and
-// then the services that use them are replaced. An unchanged service keeps its round-robin
-// turn.
-func (f *family[A]) setServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole, host model.Host) error {
+// putServices writes the family's services beside those that they replace, and only the differences. Every
+// packet sees either the old or the new service: new backends are written into unused tables, and then the
+// services that use them are replaced. An unchanged service keeps its round-robin turn.
+//
+// prune removes what is no longer wanted. If putServices has replaced services, prune must wait until each packet
+// that may have seen a part of the old ones has left the programs.
+func (f *family[A]) putServices(services []dataplane.Service, generation uint32, roles map[flow.Addr]model.AddressRole, host model.Host) (prune func() error, replaced bool, err error) {
 	addresses := make(map[A]uint32)
 	for a, m := range roles {
 		if f.has(a) {
@@ -56,7 +75,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	}
 	places, err := f.backends.write(mine, f.services.holds)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
 	lifetimes := dataplane.NewLifetimes(f.timeouts, services)
 	values := make(map[rawServiceKey[A]]rawService[A], len(mine))
@@ -86,7 +105,7 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 			}
 			raw, err := toBackend[A](b, f.ends)
 			if err != nil {
-				return err
+				return nil, false, err
 			}
 			members[rawMember[A]{Addr: raw.Addr, Table: places[i].index, Port: raw.Port}] = 1
 		}
@@ -98,15 +117,20 @@ func (f *family[A]) setServices(services []dataplane.Service, generation uint32,
 	limited := dataplane.Limited(services)
 	f.limited.Store(&limited)
 	f.counting.Store(true) // a sweep removes the counts of earlier limits
-	return errors.Join(
+	replaced = len(f.services.holds) > 0 && !(maps.Equal(f.services.holds, values) && maps.Equal(f.ranges.holds, ranges))
+	err = errors.Join(
 		f.setLimited(len(limited) > 0),
 		f.setTunnelSources(host, services),
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.dnatRanges.put(dnatRanges), f.members.put(members), f.refusals.put(refusals),
-		f.services.put(values), f.ranges.put(ranges),
-		f.setRanged(len(ranges) > 0), // while no service is missing, with ranges or without
-		f.ranges.prune(ranges), f.services.prune(values),
-		f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.dnatRanges.prune(dnatRanges), f.addresses.prune(addresses),
-		f.setGeneration(generation)) // last: packets now see the new services
+		f.services.put(values), f.ranges.put(ranges))
+	prune = func() error {
+		return errors.Join(
+			f.setRanged(len(ranges) > 0), // while no service is missing, with ranges or without
+			f.ranges.prune(ranges), f.services.prune(values),
+			f.refusals.prune(refusals), f.members.prune(members), f.dnatBackends.prune(dnat), f.dnatRanges.prune(dnatRanges), f.addresses.prune(addresses),
+			f.setGeneration(generation)) // last: packets now see the new services
+	}
+	return prune, replaced, err
 }
 
 func (f *family[A]) setLimited(limited bool) error {
