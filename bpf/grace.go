@@ -15,7 +15,7 @@ type grace struct {
 }
 
 // wait returns once every program that runs now has ended. It takes some ten milliseconds.
-func (g *grace) wait() (err error) {
+func (g *grace) wait() error {
 	if g.outer == nil {
 		if err := g.open(); err != nil {
 			return fmt.Errorf("bpf: open the map of a grace period: %w", err)
@@ -27,13 +27,18 @@ func (g *grace) wait() (err error) {
 	return nil
 }
 
-func (g *grace) open() (err error) {
-	inner := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
-	if g.inner, err = ebpf.NewMap(inner); err != nil {
+func (g *grace) open() error {
+	spec := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	inner, err := ebpf.NewMap(spec)
+	if err != nil {
 		return err
 	}
-	g.outer, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, MaxEntries: 1, InnerMap: inner})
-	return err
+	outer, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, MaxEntries: 1, InnerMap: spec})
+	if err != nil {
+		return errors.Join(err, inner.Close())
+	}
+	g.inner, g.outer = inner, outer
+	return nil
 }
 
 func (g *grace) close() error {

@@ -121,21 +121,14 @@ type virtioHeader struct {
 }
 
 func sendVirtio(link string, header virtioHeader, frame []byte) error {
-	l, err := netlink.LinkByName(link)
-	if err != nil {
-		return err
-	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
-		return err
-	}
 	out, err := binary.Append(nil, binary.NativeEndian, header)
 	if err != nil {
 		return err
 	}
-	return unix.Sendto(fd, append(out, frame...), 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index})
+	return onLink(link, func(fd int, to unix.Sockaddr) error {
+		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+			return err
+		}
+		return unix.Sendto(fd, append(out, frame...), 0, to)
+	})
 }

@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"net"
 	"slices"
 	"testing"
 	"time"
@@ -20,14 +19,7 @@ import (
 func TestTaggedFramesAreNotTaken(t *testing.T) {
 	l := newLab(t, labConfig(labService(flow.UDP, 80, dataplane.DNAT, dataplane.RoundRobin, 8080)))
 	l.lease(t, clock.Never)
-	var mac net.HardwareAddr
-	inside(t, l.lb, func() error {
-		link, err := netlink.LinkByName("client0")
-		if err == nil {
-			mac = link.Attrs().HardwareAddr
-		}
-		return err
-	})
+	mac := l.mac(t, "client0")
 	tagged, plain := toVIP(flow.UDP, 40000, 80), toVIP(flow.UDP, 40001, 80)
 	frame := func(o flow.Tuple, tag ...byte) []byte {
 		f := fromClient(o, 0)
@@ -44,6 +36,18 @@ func TestTaggedFramesAreNotTaken(t *testing.T) {
 
 // sendFrames sends raw frames on a link of this namespace.
 func sendFrames(link string, frames ...[]byte) error {
+	return onLink(link, func(fd int, to unix.Sockaddr) error {
+		for _, f := range frames {
+			if err := unix.Sendto(fd, f, 0, to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// onLink opens a packet socket, and calls send with it and the address of the link.
+func onLink(link string, send func(fd int, to unix.Sockaddr) error) error {
 	l, err := netlink.LinkByName(link)
 	if err != nil {
 		return err
@@ -53,10 +57,5 @@ func sendFrames(link string, frames ...[]byte) error {
 		return err
 	}
 	defer unix.Close(fd)
-	for _, f := range frames {
-		if err := unix.Sendto(fd, f, 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return send(fd, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index})
 }
