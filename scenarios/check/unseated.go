@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"baton/impl/clock"
+	"baton/scenarios/capability"
 	"baton/scenarios/lab"
 )
 
@@ -15,10 +16,13 @@ type unseated struct {
 }
 
 // unseated finds each MASTER that became BACKUP in a stall of the host or up to one detection time
-// after it, while the other node was not MASTER. The time lasts until a node is MASTER again, and two
+// after it, while the other node was not MASTER, if the subject has a lease that a stall can end. The time lasts until a node is MASTER again, and two
 // detection times longer, in which clients notice. A stall shorter than half a detection time ends no
 // lease: the MASTER has sent heartbeats since.
 func (r *run) unseated() (found []unseated) {
+	if slices.Contains(r.meta.Lacks, capability.Lease) {
+		return nil
+	}
 	detect := r.plan.Detect(r.meta.World)
 	for _, e := range r.roles {
 		if e.Role.From != roleMaster || e.Role.To != roleBackup || r.isMaster(lab.Peer(e.Node), e.At) {

@@ -3,6 +3,9 @@ package check
 import (
 	"testing"
 	"time"
+
+	"baton/impl/trace"
+	"baton/scenarios/capability"
 )
 
 // TestAStallThatCostsAMasterItsRole: such a stall explains the time without a MASTER and what clients
@@ -43,5 +46,15 @@ func TestAStallThatCostsAMasterItsRole(t *testing.T) {
 		if v := judged(scenario(t, "", "", "  expect "+c.claim), tape); v.Verdict != c.want {
 			t.Errorf("%s: %s, want %s\n%s", c.name, v.Verdict, c.want, show(v))
 		}
+	}
+	tape := crash()
+	(*tape)[0].Meta.Lacks = []string{capability.Lease}
+	tape.without(func(e trace.Event) bool { return e.Lease != nil })
+	tape.stall(4500, 75*time.Millisecond)
+	tape.role(4500, "lb2", "Master", "Backup")
+	tape.role(4900, "lb2", "Backup", "Master")
+	tape.gap("web", "client1#0", 4450, 5250)
+	if v := judged(scenario(t, "", "", "  expect "+gap), tape); v.Verdict != Fail {
+		t.Errorf("a subject without a lease: %s, want FAIL\n%s", v.Verdict, show(v))
 	}
 }
