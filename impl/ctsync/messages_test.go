@@ -164,7 +164,7 @@ func TestWireFormat(t *testing.T) {
 	}
 }
 
-// Every message is read as it was written. A truncated or extended message, or one of another
+// Reading a written message gives the same message. A truncated or extended message, or one of another
 // version, is refused.
 func TestMessagesReadBack(t *testing.T) {
 	for _, version := range versions {

@@ -404,9 +404,9 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 }
 
 // noteLateness keeps a node that was paused from mistaking its own pause for the peer's
-// silence: packets may still wait in a socket. Before the node concludes anything, it must
-// listen for as long as it was late; after more than a detection time, for the interval of a peer
-// whose session is not Up. If it is paused again, the listening times add up.
+// silence: packets may still wait in a socket. Before the node concludes anything, it must listen as
+// long as the pause was. After a pause of more than a detection time it must listen for a second, the
+// interval of a peer whose session is not Up. The listening times of several pauses add up.
 func (n *Node) noteLateness(late time.Duration) {
 	noPause := n.paths.noPause()
 	if late <= noPause {

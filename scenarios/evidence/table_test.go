@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A table is read as it was stored, even if cells are empty or contain spaces.
+// A stored table can be read back, even if cells are empty or contain spaces.
 func TestATableIsReadAsItWasStored(t *testing.T) {
 	dir := t.TempDir()
 	flows := []Flow{

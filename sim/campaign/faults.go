@@ -131,7 +131,7 @@ func (d *drawing) severable(at time.Duration, node, peer *machine) []string {
 			there := node.name + " -> " + peer.name
 			cuts = append(cuts, there+" via clients", there+" via sync", there)
 		}
-		if d.tracks { // probes are dropped, whoever forwards
+		if d.tracks { // both nodes lose their probes
 			cuts = append(cuts, node.name+" -> backends")
 		}
 		if d.gateway != "" {

@@ -57,8 +57,8 @@ func TestEveryBalanceReachesTheDataplane(t *testing.T) {
 	}
 }
 
-// A pool's addresses are SNAT addresses of the service and VIPs on the backends' link. Marshal writes
-// the pool as it was read.
+// A pool's addresses are SNAT addresses of the service and VIPs on the backends' link. Marshal keeps
+// the notation of the file.
 func TestSNATPool(t *testing.T) {
 	text := strings.Replace(good, "    backends: [198.18.1.11:80, 198.18.1.12:80]", "    snat_pool: [198.18.1.101-198.18.1.103, 198.18.1.110]\n    backends: [198.18.1.11:80, 198.18.1.12:80]", 1)
 	_, c, err := parse(filepath.Join(folder(t), "lb1.yaml"), []byte(text), Options{})
