@@ -405,8 +405,8 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 
 // noteLateness keeps a node that was paused from mistaking its own pause for the peer's
 // silence: packets may still wait in a socket. Before the node concludes anything, it must listen as
-// long as the pause was. After a pause of more than a detection time it must listen for a second, the
-// interval of a peer whose session is not Up. The listening times of several pauses add up.
+// long as the pause was. After a pause of more than a detection time it must listen for bootListen: a
+// peer whose session is not Up sends once a second. The listening times of several pauses add up.
 func (n *Node) noteLateness(late time.Duration) {
 	noPause := n.paths.noPause()
 	if late <= noPause {
