@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,9 +127,15 @@ func (n *node) run(terminate <-chan os.Signal) error {
 	}
 }
 
-// left names the daemons that run has left behind; they belong in start, as those that it has left.
-func left(daemons []string) string {
-	found := slices.DeleteFunc(others(), func(what string) bool { return slices.Contains(daemons, what) })
+// left names the daemons that run has left behind; they belong in start, as those that it has left, with their
+// children.
+func left(daemons []process) string {
+	var found []string
+	for _, p := range others() {
+		if !descends(p, daemons) {
+			found = append(found, p.String())
+		}
+	}
 	if len(found) > 0 {
 		return "; it has left " + strings.Join(found, ", ") + " running: use start for a daemon"
 	}
@@ -155,7 +160,7 @@ func (n *node) stop() error {
 }
 
 // await waits until no other process is left, and returns those that are.
-func await(limit time.Duration) (left []string) {
+func await(limit time.Duration) (left []process) {
 	deadline := time.Now().Add(limit)
 	for left = others(); len(left) > 0 && time.Now().Before(deadline); left = others() {
 		_, _ = unix.Poll(nil, 5)
@@ -229,25 +234,6 @@ func (n *node) emit(e trace.Event) {
 	if err := n.events.Encode(e); err != nil {
 		fmt.Fprintln(os.Stderr, "baton: trace:", err)
 	}
-}
-
-// others lists the other processes of the tree, by name and pid. A zombie counts as ended.
-func others() []string {
-	var found []string
-	entries, _ := filepath.Glob("/proc/[0-9]*") // the only error is a bad pattern
-	for _, entry := range entries {
-		pid := filepath.Base(entry)
-		status, err := os.ReadFile(filepath.Join(entry, "stat"))
-		if err != nil || pid == itoa(os.Getpid()) {
-			continue
-		}
-		open, end := strings.IndexByte(string(status), '('), strings.LastIndexByte(string(status), ')')
-		if open < 0 || end+2 >= len(status) || status[end+2] == 'Z' {
-			continue
-		}
-		found = append(found, fmt.Sprintf("%s (process %s)", status[open+1:end], pid))
-	}
-	return found
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
