@@ -14,6 +14,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"baton/impl/arbiter"
 )
@@ -45,11 +47,22 @@ func Open(cfg Config) (*Store, error) {
 		Endpoints: cfg.Endpoints, TLS: cfg.TLS, Logger: zap.NewNop(),
 		DialKeepAliveTime: 2 * cfg.Timeout, DialKeepAliveTimeout: cfg.Timeout,
 		BackoffWaitBetween: cfg.Timeout / 4,
+		DialOptions:        []grpc.DialOption{grpc.WithConnectParams(pace(cfg.Timeout))},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("etcd: open: %w", err)
 	}
 	return &Store{client: client, key: cfg.Key, timeout: cfg.Timeout}, nil
+}
+
+// pace is how an unreachable cluster is tried again. With gRPC's own pace an attempt waits 20 s for an
+// answer, and up to two minutes lie between two attempts: a node whose peer dies after an outage of the
+// cluster could not ask for that long.
+func pace(timeout time.Duration) grpc.ConnectParams {
+	return grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: timeout / 4, Multiplier: 1.6, Jitter: 0.2, MaxDelay: timeout},
+		MinConnectTimeout: timeout,
+	}
 }
 
 // Close ends the connection.
