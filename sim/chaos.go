@@ -17,6 +17,7 @@ type chaos struct {
 	arbiterFails         [2]float64 // by node
 	arbiterFrom          time.Duration
 	arbiterLate          time.Duration
+	arbiterDeleted       time.Duration
 	slow                 float64
 	slowFor              time.Duration
 	garpLost             float64
@@ -38,7 +39,8 @@ func chaosOf(p *plan.Plan) chaos {
 		},
 		arbiterFails: [2]float64{max(share("arbiter.fail"), share("arbiter.fail.lb1")), max(share("arbiter.fail"), share("arbiter.fail.lb2"))},
 		arbiterFrom:  span("arbiter.from"), arbiterLate: span("arbiter.delay"),
-		slow: share("slow"), slowFor: span("slow.for"), garpLost: share("garp.lost"),
+		arbiterDeleted: span("arbiter.deleted"),
+		slow:           share("slow"), slowFor: span("slow.for"), garpLost: share("garp.lost"),
 		breakEvery: span("stream.break"), dialFor: span("stream.dial"),
 		stallEvery: span("stall"), stallFor: span("stall.for"),
 		stepEvery: span("clock.step"), stepBy: span("clock.by"),
@@ -71,6 +73,7 @@ func (w *World) startChaos() {
 	w.repeatedly(draw, chaos.stepEvery, func() {
 		w.processes[draw.Below(2)].stepClock(draw.Between(0, chaos.stepBy))
 	})
+	w.repeatedly(NewRandom(w.cfg.Seed, "arbiter"), chaos.arbiterDeleted, w.deleteRecord)
 	if chaos.until != 0 {
 		w.at(epoch.Add(chaos.until), w.endChaos)
 	}
@@ -106,6 +109,12 @@ func (w *World) stall(draw *Random) {
 			w.instantFault(fault.Thaw, p.id, func() (string, bool) { return p.thaw() })
 		}
 	})
+}
+
+// deleteRecord loses the arbiter's record.
+func (w *World) deleteRecord() {
+	w.arbiter.Delete()
+	w.record(trace.Event{At: w.now, Kind: trace.KindNote, Note: "the arbiter's record is deleted"})
 }
 
 // endChaos turns off all faults except clock drift and the size of the event buffer.

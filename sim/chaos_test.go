@@ -135,6 +135,7 @@ var (
 	flaps      = count(func(e *trace.Event) bool { return e.BFD != nil && e.BFD.From == "Up" })
 	unread     = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "dataplane not read") })
 	unanswered = count(noAnswer)
+	deleted    = count(func(e *trace.Event) bool { return e.Note == "the arbiter's record is deleted" })
 	refused    = count(func(e *trace.Event) bool { return strings.HasPrefix(e.Note, "lease refused") })
 )
 
@@ -239,6 +240,7 @@ func TestEveryChaosTakesEffect(t *testing.T) {
 		"arbiter.fail.lb1": {"config lb2 ha.priority=200\nconfig arbiter.validity=1s\nchaos arbiter.fail.lb1=1", unansweredAt("lb1"), 1},
 		"arbiter.fail.lb2": {"config arbiter.validity=1s\nchaos arbiter.fail.lb2=1", unansweredAt("lb2"), 1},
 		"arbiter.from":     {"config arbiter.validity=1s\nchaos arbiter.fail=1 arbiter.from=5s", firstUnanswered, 5000},
+		"arbiter.deleted":  {"config arbiter.validity=1s\nchaos arbiter.deleted=1s", deleted, 5},
 		"arbiter.delay":    {"config arbiter.validity=1s\nchaos arbiter.delay=300ms", takeover, 30},
 		"lease.fail":       {"chaos lease.fail=0.9", refused, 1},
 		"slow":             {"chaos slow=1 slow.for=40ms", claim, 5},

@@ -22,6 +22,13 @@
 // every right has run out, and the challenger replaces the name. So a dead node is replaced
 // Validity after the challenge, and a live one keeps the right while it reaches the store.
 //
+// A record that is missing may have been deleted while it named a node. A node that finds none
+// writes a challenge to nobody, {"challenger": its name}. A node that holds the right writes its
+// name again. A peer that finds the challenge knows that the challenger holds no right, and takes
+// it at once if it wants it. Otherwise the challenger may, after Validity. A node that does not
+// need the right does the same, and empties the record then: so a new pair does not wait when
+// it first needs the right.
+//
 // Clocks are assumed to differ in rate by less than a tenth over one Validity. The package
 // is pure: time and answers come in, questions go out.
 package arbiter

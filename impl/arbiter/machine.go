@@ -40,7 +40,7 @@ const (
 	look      purpose = iota // read the record
 	take                     // write this node's name
 	answer                   // remove the peer's challenge
-	challenge                // ask whether the peer lives
+	challenge                // ask whether the peer, or whoever the lost record named, lives
 	leave                    // remove this node's name
 )
 
@@ -205,6 +205,10 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	m.denied = r.Alone != "" && r.Alone != m.self
 	own := a.Revision
 	switch {
+	case r == Record{} && own == 0:
+		m.seeNone(now)
+	case r == Record{Challenger: m.self}:
+		m.seeLost(now, own)
 	case !m.wants && m.used && r.Alone == m.self:
 		m.swap(now, leave, own, Record{})
 	case !m.wants:
@@ -222,6 +226,31 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	default:
 		m.held = false
 		m.swap(now, challenge, own, Record{Alone: r.Alone, Challenger: m.self})
+	}
+}
+
+// seeNone acts on a record that was never written, or was deleted. The deleted one may have
+// named the peer, whose right still holds: this node challenges it as if it were named.
+func (m *Machine) seeNone(now clock.Instant) {
+	if m.held && now < m.until {
+		m.swap(now, take, 0, Record{Alone: m.self})
+		return
+	}
+	m.held = false
+	m.swap(now, challenge, 0, Record{Challenger: m.self})
+}
+
+// seeLost acts on this node's challenge of a record that was lost.
+func (m *Machine) seeLost(now clock.Instant, revision uint64) {
+	switch {
+	case m.challenged == clock.Never: // by an earlier process, or its answer was lost
+		m.swap(now, challenge, revision, Record{Challenger: m.self})
+	case now < m.challenged.Add(m.validity):
+		m.next = m.challenged.Add(m.validity)
+	case m.wants:
+		m.swap(now, take, revision, Record{Alone: m.self})
+	default:
+		m.swap(now, leave, revision, Record{})
 	}
 }
 

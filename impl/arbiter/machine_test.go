@@ -32,7 +32,7 @@ type travel struct {
 }
 
 func newBench(t *testing.T, seed uint64) *bench {
-	b := &bench{t: t, now: 1, random: rand.New(rand.NewPCG(seed, 1))}
+	b := &bench{t: t, now: 1, random: rand.New(rand.NewPCG(seed, 1)), register: Register{Revision: 1}}
 	for _, id := range []string{"lb1", "lb2"} {
 		m := New(id, validity)
 		b.machines = append(b.machines, &m)
@@ -177,7 +177,7 @@ func TestARightCountsFromTheQuestion(t *testing.T) {
 	m.Want(1, true)
 	m.Advance(1)
 	q := m.Ready()[0]
-	m.Answered(2, Answer{ID: q.ID})
+	m.Answered(2, Answer{ID: q.ID, Revision: 1})
 	m.Advance(2)
 	q = m.Ready()[0]
 	late := clock.Instant(2).Add(validity / 2)
@@ -276,7 +276,7 @@ func TestTheStoreIsAskedSeldom(t *testing.T) {
 	}
 }
 
-// With messages lost or late, both nodes never hold the right at once, and after the faults
+// With messages lost or late and the record deleted at times, both nodes never hold the right at once, and after the faults
 // a node that wants it gets it.
 func TestNeverBoth(t *testing.T) {
 	for seed := range uint64(60) {
@@ -292,6 +292,9 @@ func TestNeverBoth(t *testing.T) {
 					b.run(until.Sub(b.now))
 				}
 				b.machines[i] = &again
+			}
+			if b.random.IntN(10) == 0 {
+				b.register.Delete()
 			}
 			b.run(time.Duration(b.random.Int64N(int64(400 * time.Millisecond))))
 		}

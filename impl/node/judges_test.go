@@ -83,7 +83,7 @@ func judgements() []judgement {
 		{ha.Arbitrated, ask(arbiter.Answer{Err: "no route"}), false, "peer is not known to hear this node, and the arbiter does not answer: %s"},
 		{ha.Arbitrated, after(ask(), func(v *view) { v.role, v.arbitration.keeps = ha.Master, true }), true, "keep-serving: the arbiter does not answer, and this node goes on as one without an arbiter does"},
 		{ha.Arbitrated, after(ask(arbiter.Answer{Err: "no route"}), func(v *view) { v.arbitration.resumes = true }), true, "keep-serving: this node served last, and hears neither arbiter nor peer"},
-		{ha.Arbitrated, ask(arbiter.Answer{}, arbiter.Answer{Swapped: true, Revision: 1}), true, "the arbiter lets this node act alone"},
+		{ha.Arbitrated, ask(arbiter.Answer{Revision: 1}, arbiter.Answer{Swapped: true, Revision: 2}), true, "the arbiter lets this node act alone"},
 
 		{ha.NoMaster, after(silent, func(v *view) { v.leaving = true }), false, "this node is leaving"},
 		{ha.NoMaster, after(silent, func(v *view) { v.listened = false }), false, "peer is silent, but this node has not listened for long enough since it booted or was paused"},

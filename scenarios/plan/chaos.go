@@ -57,6 +57,7 @@ var ChaosKeys = []ChaosKey{
 	{Name: "arbiter.fail.lb2", quantity: share, Doc: "the same for requests of lb2 alone"},
 	{Name: "arbiter.from", quantity: span(0, maxDuration), Doc: "when requests to the arbiter begin to fail, counted from the start of the run"},
 	{Name: "arbiter.delay", quantity: span(0, time.Minute), Doc: "maximum delay of an answer of the arbiter"},
+	{Name: "arbiter.deleted", Gentle: true, quantity: span(time.Millisecond, maxDuration), Doc: "mean time between two deletions of the arbiter's record"},
 	{Name: "slow", quantity: share, Doc: "share of writes to the dataplane's maps that are slow"},
 	{Name: "slow.for", quantity: span(0, time.Second), Doc: "maximum duration of a slow write"},
 	{Name: "garp.lost", quantity: share, Doc: "share of gratuitous ARPs that are lost when they are sent"},

@@ -101,6 +101,22 @@ func TestTheStoreIsTheRegister(t *testing.T) {
 	}
 }
 
+// A deleted record reads as one that was never written, and its revision does not come back.
+func TestADeletedRecordIsNone(t *testing.T) {
+	s := open(t, serve(t), "/pair", patient)
+	first := do(t, s, arbiter.Question{Swap: true, Record: arbiter.Record{Alone: "lb1"}})
+	if _, err := s.client.Delete(context.Background(), "/pair"); err != nil {
+		t.Fatal(err)
+	}
+	if a := do(t, s, arbiter.Question{}); a.Revision != 0 || a.Record != (arbiter.Record{}) {
+		t.Errorf("a deleted record reads as %+v", a)
+	}
+	again := do(t, s, arbiter.Question{Swap: true, Record: arbiter.Record{Challenger: "lb2"}})
+	if !again.Swapped || again.Revision <= first.Revision {
+		t.Errorf("a record in place of the deleted one is %+v, after %+v", again, first)
+	}
+}
+
 // Of many concurrent swaps of one record, one succeeds.
 func TestOneSwapOfManySucceeds(t *testing.T) {
 	endpoint := serve(t)
