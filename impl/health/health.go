@@ -54,7 +54,7 @@ const (
 	Starting       // up, with less than its share
 	Down
 	Draining // gets no new flows, until its deadline and after it
-	Drained  // after the deadline of its drain
+	Drained  // after the deadline of its drain, or dead before it
 )
 
 var stateNames = [...]string{Up: "up", Starting: "starting", Down: "down", Draining: "draining", Drained: "drained"}

@@ -16,7 +16,7 @@ type Pool struct {
 
 	now     clock.Instant
 	random  *rand.Rand
-	probes  uint64  // number of IDs used
+	probes  uint64  // the last ID; the first is random, so that a result of another pool does not count
 	written []Share // shares of the last Write
 	decided []decided
 	effects []Effect
@@ -40,27 +40,30 @@ type backend struct {
 	probed, failed uint64
 }
 
-// New returns a pool. The seed determines its jitter.
+// New returns a pool. The seed determines its jitter and the IDs of its probes.
 func New(cfg Config, seed uint64, now clock.Instant) *Pool {
-	p := &Pool{now: now, random: rand.New(rand.NewPCG(seed, 0))}
+	p := &Pool{now: now, random: rand.New(rand.NewPCG(seed, 0)), probes: rand.New(rand.NewPCG(seed, 1)).Uint64() >> 1}
 	p.configure(cfg)
 	p.written = p.Shares() // the caller of New writes the backends
 	return p
 }
 
-// configure applies a configuration. The first probes of new backends are spread over an
-// interval.
+// configure applies a configuration. The first probes of new backends, and the next ones under
+// another interval, are spread over an interval.
 func (p *Pool) configure(cfg Config) {
-	was := p.backends
+	was, sameInterval := p.backends, p.check.Interval == cfg.Check.Interval
 	p.check, p.backends = cfg.Check, make([]backend, len(cfg.Backends))
 	for i, b := range cfg.Backends {
 		j := slices.IndexFunc(was, func(old backend) bool { return old.Addr == b.Addr })
+		first := p.now.Add(p.check.Interval * time.Duration(i) / time.Duration(len(cfg.Backends)))
 		if j >= 0 {
 			p.backends[i] = was[j]
 			p.backends[i].Weight = b.Weight
+			if probe := &p.backends[i].probe; probe.id == 0 && !sameInterval {
+				probe.due = min(probe.due, first)
+			}
 			continue
 		}
-		first := p.now.Add(p.check.Interval * time.Duration(i) / time.Duration(len(cfg.Backends)))
 		p.backends[i] = backend{Backend: b, shown: Up, since: p.now, starts: clock.Never, probe: probe{due: first}}
 	}
 	if p.check.Interval == 0 {
@@ -152,7 +155,7 @@ func (p *Pool) tell() {
 
 func (b *backend) state(now clock.Instant) State {
 	switch {
-	case b.drains && now >= b.drain:
+	case b.drains && (now >= b.drain || b.down):
 		return Drained
 	case b.drains:
 		return Draining

@@ -240,6 +240,23 @@ func TestADrainEndsNewFlowsAndNothingElse(t *testing.T) {
 	}
 }
 
+// TestADrainingBackendThatDiesHasDrained: nothing is left to wait for, and its flows may move.
+func TestADrainingBackendThatDiesHasDrained(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.step(health.Drain{Backend: a, For: time.Hour})
+	l.answers[a] = "silence"
+	if l.run(check().Limit()); l.state(a) != health.Drained {
+		t.Errorf("%v, dead before its deadline", l.state(a))
+	}
+	l.answers[a] = ""
+	if l.run(time.Second); l.state(a) != health.Draining {
+		t.Errorf("%v, back before its deadline", l.state(a))
+	}
+	if want := []string{a.String() + " up>draining", a.String() + " draining>drained", a.String() + " drained>draining"}; !slices.Equal(l.changes, want) {
+		t.Errorf("changes %q", l.changes)
+	}
+}
+
 func TestAllBackendsDownLeaveNobody(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.answers[a], l.answers[b] = "silence", "refused"
@@ -263,6 +280,60 @@ func TestConfigureKeepsWhatStays(t *testing.T) {
 	}
 	if l.pool.Deadline() != clock.Never {
 		t.Errorf("without checks there is a deadline")
+	}
+}
+
+// TestAShorterIntervalHoldsAtOnce: the next probe does not wait for the end of the interval that was configured before.
+func TestAShorterIntervalHoldsAtOnce(t *testing.T) {
+	slow := check()
+	slow.Interval = time.Hour
+	l := newLab(t, slow, a, b)
+	l.run(100 * time.Minute)
+	l.answers[a] = "silence"
+	l.step(health.Configure{Config: health.Config{Check: check(), Backends: []health.Backend{{Addr: a, Weight: 1}, {Addr: b, Weight: 1}}}})
+	limit := check().Limit()
+	if l.run(limit); l.state(a) != health.Down || l.state(b) != health.Up {
+		t.Errorf("after %v: %v and %v", limit, l.state(a), l.state(b))
+	}
+	if l.probes[a][len(l.probes[a])-1] == l.probes[b][len(l.probes[b])-1] {
+		t.Error("two backends are probed in one instant")
+	}
+}
+
+// TestAReloadDoesNotProbeEarly: with the same interval the next probes are due as before.
+func TestAReloadDoesNotProbeEarly(t *testing.T) {
+	l := newLab(t, check(), a)
+	for range 20 {
+		l.run(10 * ms)
+		l.step(health.Configure{Config: health.Config{Check: check(), Backends: []health.Backend{{Addr: a, Weight: 1}}}})
+	}
+	if n := len(l.probes[a]); n > 3 {
+		t.Errorf("%d probes in two intervals", n)
+	}
+}
+
+// TestAResultOfAnotherPoolDoesNotCount: a service that is deleted and added again under its name may
+// still get the result of a probe from before.
+func TestAResultOfAnotherPoolDoesNotCount(t *testing.T) {
+	c := check()
+	c.Fall = 1
+	cfg := health.Config{Check: c, Backends: []health.Backend{{Addr: a, Weight: 1}}}
+	begin := func(seed uint64) (*health.Pool, uint64) {
+		p := health.New(cfg, seed, 1000)
+		p.Step(1000, health.Timer{})
+		for _, e := range p.Ready() {
+			if probe, ok := e.(health.Probe); ok {
+				return p, probe.ID
+			}
+		}
+		t.Fatal("no probe")
+		return nil, 0
+	}
+	_, old := begin(1)
+	p, _ := begin(2)
+	p.Step(1001, health.Result{ID: old, Err: "refused"})
+	if s := p.Status(1001)[0]; s.State != health.Up || s.Probed != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
