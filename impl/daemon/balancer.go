@@ -74,24 +74,32 @@ func (b *balancer) configure(services []config.Service) {
 	defer b.mu.Unlock()
 	pools := make([]*pool, len(services))
 	for i, s := range services {
-		if old := b.find(s.Name); old != nil {
-			old.Step(b.now(), health.Configure{Config: s.Health()})
-			pools[i] = &pool{old.Pool, s}
-		} else {
-			pools[i] = &pool{health.New(s.Health(), rand.Uint64(), b.now()), s}
-			pools[i].Step(b.now(), health.Timer{}) // reports the initial states
-		}
-		if f, follows := b.followed[s.Name]; follows { // a backend may be new
-			pools[i].Step(b.now(), health.Follow{Decisions: health.Aged(f.decisions, b.now().Sub(f.at))})
-		}
+		pools[i] = b.planned(s)
 	}
 	for _, old := range b.pools {
-		if !slices.ContainsFunc(pools, func(p *pool) bool { return p.Pool == old.Pool }) {
+		if !slices.ContainsFunc(services, func(s config.Service) bool { return s.Name == old.service.Name }) {
 			b.tell(node.Decided{Topic: health.Topic(old.service.Name)})
 		}
 	}
 	b.pools = pools
 	set(b.wake)
+}
+
+// planned returns a service's pool as configure would make it: a copy of its present one, or a new
+// one. The caller holds mu.
+func (b *balancer) planned(s config.Service) *pool {
+	var p *pool
+	if old := b.find(s.Name); old != nil {
+		p = &pool{old.Clone(), s}
+		p.Step(b.now(), health.Configure{Config: s.Health()})
+	} else {
+		p = &pool{health.New(s.Health(), rand.Uint64(), b.now()), s}
+		p.Step(b.now(), health.Timer{}) // reports the initial states
+	}
+	if f, follows := b.followed[s.Name]; follows { // a backend may be new
+		p.Step(b.now(), health.Follow{Decisions: health.Aged(f.decisions, b.now().Sub(f.at))})
+	}
+	return p
 }
 
 // find returns the pool of a service, nil if there is none. The caller holds mu.
@@ -121,16 +129,14 @@ func (b *balancer) stepLocked(service string, in health.Input) bool {
 	return true
 }
 
-// services returns the services for the dataplane, with the backends that get new flows.
-func (b *balancer) services(configured []config.Service) []dataplane.Service {
+// services returns services for the dataplane, with the backends that get new flows. They need not be
+// configured: if the dataplane refuses them, nothing has changed here.
+func (b *balancer) services(planned []config.Service) []dataplane.Service {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	services := make([]dataplane.Service, len(configured))
-	for i, s := range configured {
-		if p := b.find(s.Name); p != nil {
-			s = s.With(p.Shares())
-		}
-		services[i] = s.Dataplane()
+	services := make([]dataplane.Service, len(planned))
+	for i, s := range planned {
+		services[i] = s.With(b.planned(s).Shares()).Dataplane()
 	}
 	return services
 }

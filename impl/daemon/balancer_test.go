@@ -192,3 +192,35 @@ func TestANodeChecksItsBackends(t *testing.T) {
 		t.Errorf("the role is %s", s.Role)
 	}
 }
+
+// TestARefusedReloadKeepsADrain: also of a backend and of a service that the refused file does not have.
+func TestARefusedReloadKeepsADrain(t *testing.T) {
+	p := newPair(t)
+	p.start(t)
+	n := p.nodes[0]
+	n.mustEdit(t, "service api: is new, tcp 198.18.0.100:81 with 1 backends", config.Edit{Verb: config.AddService, Text: apiText})
+	n.mustEdit(t, "service web: backend 198.18.1.12:80 is new", config.Edit{Verb: config.AddBackend, Service: "web", Backend: backendTwo, Weight: 1})
+	client, err := control.Dial(t.Context(), n.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for service, backend := range map[string]netip.AddrPort{"web": backendTwo, "api": backendOne} {
+		if err := client.Drain(t.Context(), service, backend, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := n.Services[0]
+	refused.Name, refused.Port, refused.SNAT = "own", config.Ports{First: 82}, config.Address{Addr: netip.MustParseAddr("198.18.1.1")}
+	n.Services = append(n.Services, refused)
+	n.writeConfig(t)
+	if _, err := client.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "198.18.1.1 is an address of this host") {
+		t.Fatalf("reload: %v", err)
+	}
+	for _, n := range p.nodes {
+		s := n.waitStatus(t, "serving as before", serves("web*=1112 api+=11"))
+		if web, api := s.Services[0].Backends[1], s.Services[1].Backends[0]; web.State != "draining" || api.State != "draining" {
+			t.Errorf("%s: %s and %s after the refused reload", n.Node, web.State, api.State)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,13 +14,37 @@ import (
 )
 
 // edit changes one service of the running node and of its peer. It returns the changes, one
-// per line. An error changes nothing.
+// per line. An error changes nothing. One edit waits for another, until the peer has it.
 func (d *daemon) edit(ctx context.Context, e config.Edit) (changes []string, err error) {
-	changes, service, err := d.editHere(ctx, e)
+	select {
+	case d.editing <- struct{}{}:
+		defer func() { <-d.editing }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("daemon: other changes are still being made: %w", ctx.Err())
+	}
+	var service string
+	for end := time.Now().Add(peerHasWithin); ; pause(ctx, peerHasEvery) {
+		var differs *peerDiffers
+		changes, service, err = d.editHere(ctx, e)
+		// The peer may not have said yet that it has made the change before.
+		if !errors.As(err, &differs) || time.Now().After(end) || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil || len(changes) == 0 {
 		return changes, err
 	}
 	return append(changes, d.peerHas(ctx, service)), nil
+}
+
+// peerDiffers is the refusal of an edit of a service that the peer has otherwise.
+type peerDiffers struct {
+	peer        string
+	differences []catalog.Difference
+}
+
+func (e *peerDiffers) Error() string {
+	return fmt.Sprintf("peer %s has a different configuration: %s; make the two files equal and reload both nodes", e.peer, catalog.Words(e.differences))
 }
 
 func (d *daemon) editHere(ctx context.Context, e config.Edit) (changes []string, service string, err error) {
@@ -27,6 +52,11 @@ func (d *daemon) editHere(ctx context.Context, e config.Edit) (changes []string,
 	defer d.reloading.Unlock()
 	if d.edits.following.Load() {
 		return nil, "", fmt.Errorf("this node follows the decisions of %s, the MASTER; send the command to it", d.cfg.Peer)
+	}
+	if _, queued := d.edits.pending(); queued > 0 { // of a MASTER that is gone
+		if _, err := d.follow(ctx, d.file.Load()); err != nil {
+			return nil, "", err
+		}
 	}
 	next, service, err := d.running.Edit(e)
 	if err != nil {
@@ -37,17 +67,18 @@ func (d *daemon) editHere(ctx context.Context, e config.Edit) (changes []string,
 		return nil, "", err
 	}
 	if differ := differences(peer, service); slices.ContainsFunc(differ, func(x catalog.Difference) bool { return x.What != catalog.OnlyHere }) {
-		return nil, "", fmt.Errorf("peer %s has a different configuration: %s; make the two files equal and reload both nodes", d.cfg.Peer, catalog.Words(differ))
+		return nil, "", &peerDiffers{d.cfg.Peer, differ}
 	}
 	text, err := next.Text(service)
 	if err != nil {
 		return nil, "", err
 	}
-	texts := maps.Clone(d.edits.texts)
-	if texts[service] = text; d.inFile(service, text) {
-		delete(texts, service) // equal to the file again
+	changed := editSet{texts: maps.Clone(d.edits.texts), refused: maps.Clone(d.edits.refused)}
+	delete(changed.refused, service)
+	if changed.texts[service] = text; d.inFile(service, text) {
+		delete(changed.texts, service) // equal to the file again
 	}
-	changes, err = d.change(ctx, next, texts)
+	changes, err = d.change(ctx, next, changed)
 	for _, change := range changes {
 		d.log.Info("changed at run time", "change", change)
 	}

@@ -131,3 +131,86 @@ func TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise(t *testing.T) {
 	lb1.mustEdit(t, "service web: backend 198.18.1.11:80 has weight 2, was 1", weight)
 	lb1.mustEdit(t, "service web: backend 198.18.1.11:80 has weight 1, was 2", config.Edit{Verb: config.SetBackend, Service: "web", Backend: backendOne, Weight: 1})
 }
+
+// TestWhatABackupRefusesIsFollowedLater: once its own file no longer conflicts with it. The other
+// changes of the MASTER are followed meanwhile, and a takeover keeps them all.
+func TestWhatABackupRefusesIsFollowedLater(t *testing.T) {
+	p := newPair(t)
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	other := lb2.Services[0]
+	other.Name, other.Port = "other", config.Ports{First: 81}
+	lb2.Services = append(lb2.Services, other)
+	lb2.writeConfig(t)
+	p.start(t)
+	lb1.waitStatus(t, "comparing", func(s control.Status) bool { return len(s.Peer.Differences) > 0 })
+
+	got, err := lb1.edit(t, config.Edit{Verb: config.AddService, Text: apiText}) // at the address of other
+	if err != nil || !strings.Contains(got, "peer lb2 does not have the change: api: only here") {
+		t.Errorf("%q, %v", got, err)
+	}
+	own := strings.NewReplacer("api", "own", "81", "82", "198.18.1.100", "198.18.1.2").Replace(apiText) // with an address of lb2's host
+	if got, err = lb1.edit(t, config.Edit{Verb: config.AddService, Text: own}); err != nil || !strings.Contains(got, "peer lb2 does not have the change: own: only here") {
+		t.Errorf("%q, %v", got, err)
+	}
+	lb1.mustEdit(t, "service web: backend 198.18.1.12:80 is new", config.Edit{Verb: config.AddBackend, Service: "web", Backend: backendTwo, Weight: 1})
+	lb2.waitStatus(t, "without what it refuses", serves("web*=1112 other=11"))
+
+	lb2.Services = lb2.Services[:1]
+	lb2.writeConfig(t)
+	lb2.reload(t)
+	lb2.waitStatus(t, "following what it refused", serves("web*=1112 api+=11"))
+	lb1.mustEdit(t, "service own: is gone", config.Edit{Verb: config.DelService, Service: "own"})
+	if err := lb1.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	lb1.wait(t)
+	lb2.waitStatus(t, "MASTER after the other's crash", is("Master"))
+	lb1.start(t)
+	lb1.waitStatus(t, "following what was changed", serves("web*=1112 api+=11"))
+}
+
+// TestTwoEditsOfOneServiceAtOnceAreBothMade: the second does not take the first, which the peer
+// does not have yet, for a difference of the files.
+func TestTwoEditsOfOneServiceAtOnceAreBothMade(t *testing.T) {
+	p := newPair(t)
+	p.start(t)
+	lb1 := p.nodes[0]
+	const many = 8
+	failed := make(chan error, many)
+	for i := range many {
+		go func() {
+			_, err := lb1.edit(t, config.Edit{Verb: config.AddBackend, Service: "web", Backend: netip.AddrPortFrom(backendOne.Addr(), uint16(90+i)), Weight: 1})
+			failed <- err
+		}()
+	}
+	for range many {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, n := range p.nodes {
+		n.waitStatus(t, "serving them all", func(s control.Status) bool { return len(s.Services[0].Backends) == 1+many })
+	}
+}
+
+// TestAnEditWaitsForAReloadOfThePeer that makes the two files equal.
+func TestAnEditWaitsForAReloadOfThePeer(t *testing.T) {
+	p := newPair(t)
+	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb2.Services[0].Backends = []netip.AddrPort{backendOne, backendTwo}
+	lb2.writeConfig(t)
+	p.start(t)
+	lb1.waitStatus(t, "comparing", func(s control.Status) bool { return len(s.Peer.Differences) > 0 })
+	lb2.Services[0].Backends = lb1.Services[0].Backends
+	lb2.writeConfig(t)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := lb1.edit(t, config.Edit{Verb: config.AddBackend, Service: "web", Backend: backendTwo, Weight: 2})
+		answered <- err
+	}()
+	lb2.reload(t)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	lb2.waitStatus(t, "following", serves("web*=1112"))
+}

@@ -7,11 +7,13 @@ import (
 
 // A change of the MASTER is applied once: a later local change stays.
 func TestAChangeOfTheMasterIsAppliedOnce(t *testing.T) {
-	e := &edits{texts: map[string]string{}, ready: make(chan struct{}, 1)}
+	e := newEdits()
 	e.follow("web", []byte("theirs"))
-	e.replace(e.take())
-	e.replace(map[string]string{"web": "ours"})
-	if got, want := e.take(), map[string]string{"web": "ours"}; !maps.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
+	texts, queued := e.pending()
+	e.follow("api", []byte("later"))
+	e.replace(editSet{texts: texts, queued: queued})
+	e.replace(editSet{texts: map[string]string{"web": "ours"}})
+	if got, _ := e.pending(); !maps.Equal(got, map[string]string{"web": "ours", "api": "later"}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -30,18 +30,18 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 	defer d.reloading.Unlock()
 	d.manager.Reloading()
 	defer d.manager.Ready()
-	next, err := config.Reload(d.opts.ConfigFile, config.Options{AllowUnsafe: d.opts.AllowUnsafe}, d.running)
+	file, err := config.Reload(d.opts.ConfigFile, config.Options{AllowUnsafe: d.opts.AllowUnsafe}, d.running)
 	if err != nil {
 		d.log.Error("reload refused: nothing has changed", "error", err)
 		return nil, err
 	}
-	file, texts := next, map[string]string{}
 	if d.edits.following.Load() {
-		next, texts = withEdits(file, d.edits.take(), func(service string, err error) {
-			d.loop.fail(callFollow, "service "+service+" differs from the MASTER's", err)
-		})
+		changes, err = d.follow(ctx, file)
+	} else {
+		_, queued := d.edits.pending()
+		changes, err = d.change(ctx, file, editSet{texts: map[string]string{}, queued: queued})
 	}
-	if changes, err = d.change(ctx, next, texts); err != nil {
+	if err != nil {
 		d.loop.fail(callServices, "reload failed: the previous services stay", err)
 		return nil, err
 	}
@@ -59,9 +59,12 @@ func (d *daemon) reload(ctx context.Context) (changes []string, err error) {
 // reloading.
 func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
 	if err := d.use(ctx, next); err != nil {
-		// Some of them may already apply.
+		// Some of them may already apply, also if ctx is done.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadLimit)
+		defer cancel()
 		return errors.Join(err, d.use(ctx, d.running))
 	}
+	d.balancer.configure(next.Services)
 	d.neigh.SetBackends(backends(next))
 	d.tellServices(next)
 	return nil
@@ -69,7 +72,6 @@ func (d *daemon) takeOver(ctx context.Context, next *config.Config) error {
 
 // use writes a configuration's services into the dataplane and announces its VIPs.
 func (d *daemon) use(ctx context.Context, cfg *config.Config) error {
-	d.balancer.configure(cfg.Services)
 	if err := d.setServices(ctx, cfg); err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ type daemon struct {
 	metrics   *metrics.Metrics
 	scrapes   net.Listener // nil without metrics
 
+	editing   chan struct{}                 // holds a token during an edit, until the peer has it
 	reloading sync.Mutex                    // held during a reload
 	running   *config.Config                // cfg with the services applied last
 	file      atomic.Pointer[config.Config] // cfg with the services of the file as last read
@@ -72,7 +73,7 @@ type daemon struct {
 
 // start opens everything that can fail, in the calling thread's network namespace.
 func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slog.Handler) (*daemon, error) {
-	d := &daemon{cfg: cfg, running: cfg, edits: &edits{texts: map[string]string{}, ready: make(chan struct{}, 1)}, core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
+	d := &daemon{cfg: cfg, running: cfg, edits: newEdits(), editing: make(chan struct{}, 1), core: nodeConfig(cfg, identity), opts: opts, loop: &loop{now: boottime.Now}}
 	d.file.Store(cfg)
 	d.openRecords(handler)
 	if !opts.Ordinary {

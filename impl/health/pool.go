@@ -48,6 +48,13 @@ func New(cfg Config, seed uint64, now clock.Instant) *Pool {
 	return p
 }
 
+// Clone returns a copy of the pool with the same probes running.
+func (p *Pool) Clone() *Pool {
+	c := *p
+	c.backends, c.written, c.decided, c.effects = slices.Clone(p.backends), slices.Clone(p.written), slices.Clone(p.decided), slices.Clone(p.effects)
+	return &c
+}
+
 // configure applies a configuration. The first probes of new backends, and the next ones under
 // another interval, are spread over an interval.
 func (p *Pool) configure(cfg Config) {
