@@ -48,6 +48,9 @@ func TestPairOverIPv6(t *testing.T) {
 	vip := p.overIPv6(t)
 	p.start(t)
 	master, backup := p.nodes[0], p.nodes[1]
+	for _, n := range p.nodes { // without BFD the keepalives of the sync stream would hold the pair together
+		n.waitStatus(t, "hearing its peer on every path", everyPathUp)
+	}
 	attempts := make(chan error, 1)
 	backup.in(t, func() error {
 		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)

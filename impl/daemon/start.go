@@ -188,7 +188,7 @@ func (d *daemon) openPaths() error {
 
 // bfdFilter makes the kernel drop what a path's session would discard; nil if it cannot.
 func (d *daemon) bfdFilter(peer netip.Addr, discr uint32) *bfdio.Filter {
-	filter, err := bfdio.NewFilter(bfdio.FilterConfig{Peer: peer})
+	filter, err := bfdio.NewFilter(bfdio.FilterConfig{V6: peer.Is6(), Peer: peer})
 	if err == nil {
 		err = filter.Allow(discr, bfdio.SendTTL)
 	}

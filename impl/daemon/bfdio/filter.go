@@ -61,6 +61,9 @@ const (
 // a session. It needs CAP_BPF or root; without them a system can run without the filter,
 // since sessions make all checks themselves.
 func NewFilter(cfg FilterConfig) (*Filter, error) {
+	if cfg.Peer.IsValid() && cfg.Peer.Is6() != cfg.V6 {
+		return nil, fmt.Errorf("bfdio: load the filter: the peer %v is of another IP version than the socket", cfg.Peer)
+	}
 	f := &Filter{cfg: cfg, least: bfd.TransmitTTL}
 	if err := f.load(); err != nil {
 		f.Close()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,6 +192,16 @@ func TestTheFilterKnowsItsSessions(t *testing.T) {
 		check("a second, the first as before", named, 249, bfd.DropTTL)
 		check("a second, naming none", unnamed, 64, passes)
 	})
+}
+
+// TestAFilterOfTheOtherVersionIsRefused: it would read each source address from the wrong place.
+func TestAFilterOfTheOtherVersionIsRefused(t *testing.T) {
+	for _, cfg := range []FilterConfig{{Peer: netip.IPv6Loopback()}, {Peer: addr2, V6: true}} {
+		if f, err := NewFilter(cfg); err == nil || !strings.Contains(err.Error(), "of another IP version") {
+			f.Close()
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
 }
 
 // TestTheFilterReadsIPv6: hop limit and sender are found in the other header.
