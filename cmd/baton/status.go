@@ -52,21 +52,6 @@ func statusCommand() *cobra.Command {
 	return c
 }
 
-func handoverCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "handover [SOCKET]",
-		Short:             "Hand the MASTER role over to the peer",
-		Long:              "Handover asks the node behind the control socket to give the MASTER role to its peer. It is refused,\nand the gate is named, if the node is not MASTER or the peer is not ready.",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeSocket,
-		RunE: func(c *cobra.Command, args []string) error {
-			return withNode(c.Context(), args, func(ctx context.Context, client *control.Client) error {
-				return client.Handover(ctx)
-			})
-		},
-	}
-}
-
 func reloadCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reload [SOCKET]",

@@ -6,7 +6,7 @@ import "baton/scenarios/capability"
 const Handover = "handover"
 
 var handover = Verb{
-	Word: Handover, Doc: "execute `baton handover` on that node",
+	Word: Handover, Doc: "ask that node for a handover, as `baton handover` does",
 	Also:    []string{"failover", "switchover", "demote", "promote"},
 	Receipt: "the node's answer, also if it refuses",
 	Kinds:   nodes, From: []State{Running}, To: Running, Refuse: "cannot hand over: it is %s",
