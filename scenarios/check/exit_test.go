@@ -80,6 +80,9 @@ func TestExitsOfPrograms(t *testing.T) {
 			if check.Verdict == Fail && !strings.Contains(check.Detail, c.ended[len(c.ended)-1].Why) {
 				t.Errorf("%s does not say why", check.Detail)
 			}
+			if last := c.ended[0].Last; check.Verdict == Fail && last != "" && !strings.Contains(check.Detail, "its last output: "+last) {
+				t.Errorf("%s does not tell its last output", check.Detail)
+			}
 		}
 		if !found {
 			t.Errorf("%s was not judged", c.claim)

@@ -36,6 +36,10 @@ func TestLatencies(t *testing.T) {
 			t.bfd(1500, "lb2", "sync", "Up", "Down", 0)
 			t.without(func(e trace.Event) bool { return e.At == ms(2150) })
 		}, map[string]float64{"detect_ms": 139.9}},
+		{"what the lost node itself says of its paths is no detection", func(t *tape) {
+			t.bfd(2010, "lb1", "clients", "Up", "Down", 0)
+			t.bfd(2020, "lb1", "sync", "Up", "Down", 0)
+		}, map[string]float64{"detect_ms": 149.9}},
 		{"the survivor is lost a little later", loseBoth(2010), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was lost a little before", loseBoth(1999), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was down already", loseBoth(1990), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},

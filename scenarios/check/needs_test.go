@@ -80,6 +80,19 @@ func TestAScenarioOfWhichNothingCanBeJudgedIsASkip(t *testing.T) {
 	}
 }
 
+// TestAStepOfTheOtherWorldNeedsNothing: a subject need not provide what a step of the other world needs.
+func TestAStepOfTheOtherWorldNeedsNothing(t *testing.T) {
+	needy := scenario(t, "always rst == 0", "@2500ms handover lb2", "")
+	guarded := scenario(t, "always rst == 0", "[sim] @2500ms handover lb2", "")
+	lacks := []string{capability.Handover}
+	if why := Unjudgeable(needy, plan.Netns, lacks); !strings.Contains(why, "does not provide "+capability.Handover) {
+		t.Errorf("a handover of a subject without one: %q", why)
+	}
+	if why := Unjudgeable(guarded, plan.Netns, lacks); why != "" {
+		t.Errorf("a handover in the other world: %q", why)
+	}
+}
+
 // TestNeedsNameChecksAndCapabilities: every row of the table names an existing check and capability.
 func TestNeedsNameChecksAndCapabilities(t *testing.T) {
 	for name, needed := range needs {

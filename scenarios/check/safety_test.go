@@ -213,6 +213,16 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 				t.promote(5000, "lb1", 9000)
 				t.forwarder(5005, "lb1", "lb2", 4899)
 			}},
+		{name: "its own claim covers no packets after it has lost them again", masters: Pass, forwarders: Fail,
+			detail: "lb1 carries the packets of the VIP at the clients edge again at +5.800s; it lost them to lb2 at +5.505s and has not become Master since",
+			edit: func(t *tape) {
+				t.role(4002, "lb1", "Master", "Backup")
+				t.over(5000, "lb2", "lb1")
+				t.forwarder(5005, "lb1", "lb2", 4899)
+				t.over(5500, "lb1", "lb2")
+				t.forwarder(5505, "lb2", "lb1", 5490)
+				t.forwarder(5800, "lb1", "lb2", 5799)
+			}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

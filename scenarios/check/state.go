@@ -119,7 +119,7 @@ const (
 // Apply moves the state on by one event. Events come in the order of their times.
 func (s *State) Apply(e *trace.Event) {
 	s.Now = max(s.Now, e.At)
-	if e.Kind == trace.KindMeta && e.Meta != nil {
+	if e.Meta != nil {
 		s.detect, s.lacks = time.Duration(e.Meta.Detect), e.Meta.Lacks
 	}
 	if e.Kind == trace.KindFault && e.Fault != nil {

@@ -1,0 +1,55 @@
+package check
+
+import (
+	"strings"
+	"testing"
+
+	"baton/impl/trace"
+)
+
+// TestThroughoutMayBeginInTheRoleBefore: after a handover the node is still Master for a moment. It may
+// not return to that role, and it may not take a third one.
+func TestThroughoutMayBeginInTheRoleBefore(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		then string // its role after Master
+		want Outcome
+	}{
+		{"it yields", roleBackup, Pass},
+		{"it claims", roleClaiming, Fail},
+		{"it stays", "", Fail},
+	} {
+		tape := crash()
+		tape.step(5000, "handover", "begin")
+		tape.fault(5000, "handover", "lb2", "begin")
+		tape.fault(5000, "handover", "lb2", "receipt")
+		tape.step(5001, "handover", "end")
+		tape.bfd(5050, "lb2", "clients", "Up", "Down", 0) // an event while it is still Master
+		if c.then != "" {
+			tape.role(5100, "lb2", roleMaster, c.then)
+		}
+		trace.Sort(*tape)
+		v := judged(scenario(t, "", "", "@5s handover lb2\n  expect lb2 is Backup throughout 500ms"), tape)
+		if got, detail := outcome(v, "role"); got != c.want {
+			t.Errorf("%s: %s, want %s: %s", c.name, got, c.want, detail)
+		}
+	}
+}
+
+// TestAStateThatNeverCameTellsTheNodesLastNote: the last one within the window, and of no other node.
+func TestAStateThatNeverCameTellsTheNodesLastNote(t *testing.T) {
+	tape := crash()
+	for _, n := range []struct {
+		at         float64
+		node, note string
+	}{
+		{4500, "lb1", "an early word"}, {4700, "lb1", "cannot read my role"}, {4800, "lb2", "of the other node"}, {5100, "lb1", "after the window"},
+	} {
+		tape.add(n.at, n.node, trace.Event{Kind: trace.KindNote, Note: n.note})
+	}
+	trace.Sort(*tape)
+	v := judged(scenario(t, "", "", "  expect lb1 is Master within 1s"), tape)
+	if v.Verdict != Fail || !strings.HasSuffix(v.Reasons[0], "; lb1 says: cannot read my role") {
+		t.Error(show(v))
+	}
+}
