@@ -1,6 +1,8 @@
 package node
 
 import (
+	"fmt"
+
 	"baton/impl/clock"
 	"baton/impl/fingerprint"
 	"baton/impl/ha"
@@ -74,10 +76,31 @@ func (p *peer) hear(s state) (wasMaster bool) {
 	return wasMaster
 }
 
+// maxEpoch is more than a pair reaches with a claim a second for sixty years. A larger epoch is an
+// error of the peer. It must not be taken for seen: the next claim would go above it, and at last
+// around to zero, below every epoch before.
+const maxEpoch = 1 << 31
+
+// admit refuses what the peer cannot have meant to say.
+func (n *Node) admit(s *state) error {
+	last := n.peer.state.Seq // 0 at the beginning of a stream
+	switch {
+	case s.Rank.ID != n.cfg.Peer:
+		return wrongPeer(s.Rank.ID, n.cfg.Peer)
+	case s.Rank.Epoch > maxEpoch || s.Rank.Witnessed > maxEpoch:
+		return fmt.Errorf("node: state message: epoch %d, witnessed %d: no pair gets there", s.Rank.Epoch, s.Rank.Witnessed)
+	case s.Seq <= last:
+		return fmt.Errorf("node: state message: number %d after %d", s.Seq, last)
+	case s.Seen > n.stream.seq:
+		return fmt.Errorf("node: state message: answers number %d, and this node has sent %d", s.Seen, n.stream.seq)
+	}
+	return nil
+}
+
 // receiveState takes the peer's state.
 func (n *Node) receiveState(s state) error {
-	if s.Rank.ID != n.cfg.Peer {
-		return wrongPeer(s.Rank.ID, n.cfg.Peer)
+	if err := n.admit(&s); err != nil {
+		return err
 	}
 	wasMaster := n.peer.hear(s)
 	n.peer.saidAt, n.stream.spoken = n.now, true

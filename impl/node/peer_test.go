@@ -2,6 +2,7 @@ package node_test
 
 import (
 	. "baton/impl/node"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -106,8 +107,13 @@ func TestAStaleTableIsNotInSync(t *testing.T) {
 }
 
 func TestHostileMessagesChangeNoRole(t *testing.T) {
-	good := EncodeState(State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, Priority: 255, ID: "lb2"}, Incarnation: 1, Seq: 1}, Version)
-	wrongID := EncodeState(State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, ID: "mallory"}}, Version)
+	said := State{Role: ha.Master, Rank: ha.Rank{Able: true, Epoch: 99, Complete: true, Priority: 255, ID: "lb2"}, Incarnation: 1, Seq: 1000}
+	good := EncodeState(said, Version)
+	but := func(change func(*State)) []byte {
+		s := said
+		change(&s)
+		return EncodeState(s, Version)
+	}
 	cases := map[string][]byte{
 		"empty id":       good[:StateLen],
 		"truncated":      good[:10],
@@ -116,7 +122,11 @@ func TestHostileMessagesChangeNoRole(t *testing.T) {
 		"unknown flags":  append([]byte{TypeState, Version, byte(ha.Master), 0xf0}, good[4:]...),
 		"unknown type":   {0xee, Version},
 		"one byte":       {TypeState},
-		"another's name": wrongID,
+		"another's name": but(func(s *State) { s.Rank.ID = "mallory" }),
+		"last epoch":     but(func(s *State) { s.Rank.Epoch = math.MaxUint32 }),
+		"last witnessed": but(func(s *State) { s.Rank.Witnessed = math.MaxUint32 }),
+		"said before":    but(func(s *State) { s.Seq = 1 }),
+		"not sent yet":   but(func(s *State) { s.Seen = 1000 }),
 		"long request":   {TypeRequest, Version, 1},
 		"short grant":    {TypeGrant, Version, 1},
 	}
