@@ -16,26 +16,25 @@ type Driver struct {
 
 	now     clock.Instant // of the Step whose effects are carried out
 	effects []node.Effect // of that Step
-	next    int           // the effect that is carried out next
+	next    int           // index of the next effect
 	asked   uint64        // effects so far
-	waits   bool          // and that takes its time
+	waits   bool          // the next effect takes time
 	exits   bool          // the core has asked to exit
 	ended   bool
 
-	answers  []node.Input // what effects came to
-	answered int          // how many of them Next has returned
+	answers  []node.Input // results of effects
+	answered int          // results that Next has returned
 
 	corrections corrections
-	leased      clock.Instant // up to when the dataplane was last allowed to forward
+	leased      clock.Instant // end of the last lease that the dataplane accepted
 	resolved    []bool        // by path: the peer's hardware address is known
 }
 
 // New returns a driver of a core.
 func New(core *node.Node, ports Ports) *Driver { return &Driver{core: core, ports: ports} }
 
-// Clone returns a copy that drives a copy of the core. Copies share effects that wait, so
-// neither a driver that is cloned nor its copy gives effects back to its core: call
-// KeepEffects first.
+// Clone returns a copy that drives a copy of the core. Both share the effects that wait, so
+// neither may return effects to its core: call KeepEffects first.
 func (d *Driver) Clone(core *node.Node, ports Ports) *Driver {
 	c := *d
 	c.core, c.ports = core, ports
@@ -46,14 +45,13 @@ func (d *Driver) Clone(core *node.Node, ports Ports) *Driver {
 	return &c
 }
 
-// KeepEffects has effects not given back to the core for reuse.
+// KeepEffects stops the driver from returning effects to the core for reuse.
 func (d *Driver) KeepEffects() { d.keeps = true }
 
-// Step gives one input to the core and carries out what follows. It must not be called
-// while an effect takes its time.
+// Step passes one input to the core and carries out the effects. It panics while Waits.
 func (d *Driver) Step(in node.Input) {
 	if d.waits {
-		panic("driver: stepped while an effect takes its time")
+		panic("driver: Step called while an effect waits for Finish")
 	}
 	if d.ended {
 		return
@@ -63,34 +61,35 @@ func (d *Driver) Step(in node.Input) {
 	d.CarryOut(d.core.Ready()...)
 }
 
-// Start carries out what the core wants since it was made.
+// Start carries out the effects that the core asked for when it was created.
 func (d *Driver) Start() {
 	d.now = d.ports.Now()
 	d.CarryOut(d.core.Ready()...)
 }
 
-// CarryOut carries out effects, and what follows from those that did not come about.
+// CarryOut carries out effects, and steps the corrections if some fail.
 func (d *Driver) CarryOut(effects ...node.Effect) {
 	d.effects, d.next = effects, 0
 	d.asked += uint64(len(effects))
 	d.resume()
 }
 
-// Waits reports whether an effect takes its time.
+// Waits reports whether an effect waits for Finish.
 func (d *Driver) Waits() bool { return d.waits }
 
-// Waiting returns the effects that are not carried out yet. While Waits, the first takes
-// its time.
+// Waiting returns the effects that are not carried out yet. While Waits, the first of them
+// waits for Finish.
 func (d *Driver) Waiting() []node.Effect { return d.effects[d.next:] }
 
-// Finish says that the time has passed that an effect takes: it takes hold now.
+// Finish carries out the effect that waits, and those after it.
 func (d *Driver) Finish() {
 	d.waits = false
 	d.one()
 	d.resume()
 }
 
-// Next returns what an effect came to, oldest first, for the world to step in.
+// Next returns the oldest result of an effect, for the world to step. It returns false if there
+// is none, while Waits, and after Exit.
 func (d *Driver) Next() (node.Input, bool) {
 	if d.waits || d.ended || d.answered == len(d.answers) {
 		return nil, false
@@ -103,7 +102,7 @@ func (d *Driver) Next() (node.Input, bool) {
 	return in, true
 }
 
-// Settle steps in what effects came to, until nothing more does or one takes its time.
+// Settle steps the results of effects until none is left or an effect waits for Finish.
 func (d *Driver) Settle() {
 	for in, ok := d.Next(); ok; in, ok = d.Next() {
 		d.Step(in)
@@ -113,15 +112,15 @@ func (d *Driver) Settle() {
 // Asked returns how many effects the core has asked for so far.
 func (d *Driver) Asked() uint64 { return d.asked }
 
-// Leased returns up to when the dataplane was last allowed to forward.
+// Leased returns the end of the last lease that the dataplane accepted.
 func (d *Driver) Leased() clock.Instant { return d.leased }
 
-// Flows keeps flow events for Next, as one input.
+// Flows queues flow events for Next, as one input.
 func (d *Driver) Flows(events []flow.Event) {
 	d.answers = append(d.answers, node.Flows{Events: events})
 }
 
-// resume carries out the effects that are left.
+// resume carries out the remaining effects, up to the first that takes time.
 func (d *Driver) resume() {
 	for d.next < len(d.effects) {
 		if d.ports.Takes(d.effects[d.next]) {
@@ -144,7 +143,7 @@ func (d *Driver) resume() {
 	}
 }
 
-// one carries out the next effect.
+// one carries out the next effect, even if it takes time.
 func (d *Driver) one() {
 	e := d.effects[d.next]
 	d.next++

@@ -16,22 +16,22 @@ import (
 	"baton/impl/trace"
 )
 
-// bench is a driver of a core whose ports write down what reaches them.
+// bench is a driver of a core whose ports record the calls.
 type bench struct {
 	*Driver
 	core   *node.Node
 	now    clock.Instant
 	calls  []string
 	failed []Call
-	takes  bool          // effects that are answered take time
-	later  []func(error) // Apply calls to be answered
+	takes  bool          // Apply takes time
+	later  []func(error) // done callbacks of Apply
 	plan   scripted
 	until  clock.Instant // the lease
-	broken error         // of the calls that never fail by plan
-	lost   bool          // a drain finds that events were dropped
+	broken error         // returned by calls that never fail by plan
+	lost   bool          // Drain reports lost events
 }
 
-// scripted fails calls until they are taken out.
+// scripted says which calls fail.
 type scripted map[Call]Fate
 
 func (s scripted) Fate(c Call) Fate { return s[c] }
@@ -157,10 +157,10 @@ func TestAnswersComeInOrder(t *testing.T) {
 		t.Errorf("first answers %+v, want the events, the loss of others and then the Done of the drain", got[:3])
 	}
 	if done := got[3].(node.Done); done.ID != 3 || done.Err == "" || done.Entries != nil {
-		t.Errorf("a failed dump is answered by %+v, want no entries", done)
+		t.Errorf("a failed dump returned %+v, want an error and no entries", done)
 	}
 	if got[4].(node.Done).ID != 1 {
-		t.Errorf("the write that was answered last is %+v", got[4])
+		t.Errorf("the last answer is %+v, want the write's, whose done was called last", got[4])
 	}
 }
 
@@ -174,7 +174,7 @@ func TestAnEffectThatTakesTimeKeepsTheOthersWaiting(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("a step in between is let pass")
+				t.Error("Step did not panic while an effect waits")
 			}
 		}()
 		b.Step(node.Timer{})
@@ -189,21 +189,21 @@ func TestAnEffectOfUnknownTypePanics(t *testing.T) {
 	b := newBench(t)
 	defer func() {
 		if recover() == nil {
-			t.Error("an effect that nobody carries out is ignored")
+			t.Error("an unknown effect is ignored")
 		}
 	}()
 	b.CarryOut(struct{ node.Effect }{})
 }
 
-func TestEachFailureIsToldOf(t *testing.T) {
+func TestFailedCallsAreReportedInOrder(t *testing.T) {
 	b := newBench(t)
 	for _, c := range []Call{SendBFD, Lease, Apply, Drain, Dump} {
 		b.plan[c] = Fails
 	}
 	b.CarryOut(&node.Lease{Until: 9}, &node.SendBFD{}, node.Apply{ID: 1}, node.Drain{ID: 2}, node.Dump{ID: 3}, node.Announce{})
-	// The core sends again what was to tell its condition, and gives up after a few times.
+	// The core repeats a packet that carries a change of its condition, a few times.
 	if want := []Call{Lease, SendBFD, Apply, Drain, Dump, Announce, SendBFD, SendBFD, SendBFD}; !slices.Equal(b.failed, want) {
-		t.Errorf("told of %v, want %v", b.failed, want)
+		t.Errorf("reported %v, want %v", b.failed, want)
 	}
 	for _, in := range b.answers() {
 		if done := in.(node.Done); done.Err == "" {
@@ -212,8 +212,8 @@ func TestEachFailureIsToldOf(t *testing.T) {
 	}
 }
 
-// TestEveryCallThatFailsIsToldOf: whatever the call, so that no failure is silent in the metrics.
-func TestEveryCallThatFailsIsToldOf(t *testing.T) {
+// TestEveryFailedCallIsReported: a failure that is not reported would be missing in the metrics.
+func TestEveryFailedCallIsReported(t *testing.T) {
 	effects := map[Call]node.Effect{
 		SendBFD: &node.SendBFD{}, Lease: &node.Lease{Until: 9}, Apply: node.Apply{ID: 1}, SetMiss: node.Miss{},
 		Drain: node.Drain{ID: 2}, Dump: node.Dump{ID: 3}, Announce: node.Announce{}, Keep: node.Keep{}, Walk: node.Walk{ID: 4},
@@ -225,7 +225,7 @@ func TestEveryCallThatFailsIsToldOf(t *testing.T) {
 		b.plan[c], b.broken = Fails, errors.New("link down")
 		b.CarryOut(effects[c])
 		if len(b.failed) == 0 || b.failed[0] != c {
-			t.Errorf("%v failed, and told of is %v", c, b.failed)
+			t.Errorf("%v failed, reported %v", c, b.failed)
 		}
 	}
 }
@@ -240,41 +240,41 @@ func TestAReplyThatCannotBeSentIsDropped(t *testing.T) {
 	}
 }
 
-// TestAPacketThatDidNotLeaveJustifiesNoLease: neither a renewal behind it nor the lease
-// of a claim takes hold; what forbids forwarding does.
+// TestAPacketThatDidNotLeaveJustifiesNoLease: after it, a renewal and the lease of a claim are
+// refused. A lease that forbids forwarding is not.
 func TestAPacketThatDidNotLeaveJustifiesNoLease(t *testing.T) {
 	b := newBench(t)
 	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 5})
 	b.plan[SendBFD] = Fails
 	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 9}, &node.Lease{ID: 4, Until: 9})
 	if b.until != 5 || b.Leased() != 5 {
-		t.Errorf("leased until %d, as told %d, want 5", b.until, b.Leased())
+		t.Errorf("leased until %d, Leased returns %d, want 5", b.until, b.Leased())
 	}
 	if got := b.answers(); len(got) != 1 || got[0].(node.Done).Err == "" {
-		t.Errorf("the lease of the claim is answered by %+v", got)
+		t.Errorf("the lease of the claim returned %+v, want an error", got)
 	}
 	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 0})
 	if b.until != 0 {
-		t.Error("forwarding is not forbidden")
+		t.Error("forwarding is still allowed")
 	}
 	b.plan[SendBFD] = Succeeds
 	b.CarryOut(&node.SendBFD{}, &node.Lease{Until: 12})
 	if b.until != 12 {
-		t.Error("the failure is held against the next packet")
+		t.Error("the failure of an earlier packet refuses the lease of the next")
 	}
 }
 
-func TestAHalfIsWritten(t *testing.T) {
+func TestAHalfwayFailureWritesHalfTheEntries(t *testing.T) {
 	b := newBench(t)
 	b.plan[Apply] = FailsHalfway
 	b.CarryOut(node.Apply{ID: 1, Entries: make([]flow.Entry, 4), Deletes: make([]flow.Tuple, 3)})
 	b.later[0](nil)
 	if got := b.answers(); b.calls[0] != "apply++" || got[0].(node.Done).Err == "" {
-		t.Errorf("%v was written, answered by %+v; want half of the entries, and a failure", b.calls, got)
+		t.Errorf("calls %v, answers %+v; want half of the entries written, and a failure", b.calls, got)
 	}
 }
 
-func TestSharesDrawForWhatMayFail(t *testing.T) {
+func TestAShareOfZeroDrawsNothing(t *testing.T) {
 	drawn := []float64{}
 	chance := func(share float64) bool { drawn = append(drawn, share); return share > 0.5 }
 	s := Shares{Share: &[Calls]float64{Apply: 0.9, Dump: 0.6, Drain: 0.1}, Halfway: 0.7, Chance: chance}
@@ -288,8 +288,9 @@ func TestSharesDrawForWhatMayFail(t *testing.T) {
 	}
 }
 
-// TestACloneGoesOnByItself: a copy carries out what waits, and the original still does.
-func TestACloneGoesOnByItself(t *testing.T) {
+// TestACloneRunsIndependently: a copy carries out the waiting effects, and they still wait in the
+// original.
+func TestACloneRunsIndependently(t *testing.T) {
 	b := newBench(t)
 	b.KeepEffects()
 	b.takes = true
@@ -320,8 +321,8 @@ func TestAHeartbeatAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatAFailedReadFoundIsVoid, whether the call failed or was to fail by plan.
-func TestWhatAFailedReadFoundIsVoid(t *testing.T) {
+// TestAFailedReadReturnsNoEntries, whether the port or the plan made it fail.
+func TestAFailedReadReturnsNoEntries(t *testing.T) {
 	b := newBench(t)
 	b.CarryOut(node.Walk{ID: 1}, node.Examine{ID: 2}, node.Heal{ID: 3, Entries: make([]flow.Entry, 2), Deletes: make([]flow.Tuple, 1)}, node.Merge{ID: 4, Entries: make([]flow.Entry, 1)})
 	want := []node.Done{{ID: 1, Err: "map gone"}, {ID: 2, Held: []flow.Held{{}}}, {ID: 3}, {ID: 4}}

@@ -70,15 +70,15 @@ func (d *Driver) do(e node.Effect) {
 	case node.Exit:
 		d.exits = true
 	default:
-		panic(fmt.Sprintf("driver: the core has an effect that nobody carries out: %T", e))
+		panic(fmt.Sprintf("driver: unknown effect %T", e))
 	}
 }
 
-// errUnjustified refuses a lease whose packet did not leave.
+// errUnjustified refuses a lease because a BFD packet before it did not leave.
 var errUnjustified = errors.New("a BFD packet that justifies it did not leave")
 
-// lease lets a lease take hold. One that is over by now forbids forwarding, and needs no
-// justification.
+// lease passes a lease to the dataplane. A lease that has already expired forbids forwarding
+// and needs no justification.
 func (d *Driver) lease(e *node.Lease) {
 	err := errUnjustified
 	if e.Until <= d.now || len(d.corrections.unsent) == 0 {
@@ -95,7 +95,7 @@ func (d *Driver) lease(e *node.Lease) {
 	}
 }
 
-// failed tells of a call that failed.
+// failed reports a failed call to the ports and returns its error.
 func (d *Driver) failed(call Call, err error) error {
 	if err != nil {
 		d.ports.Failed(call, err)
@@ -103,13 +103,13 @@ func (d *Driver) failed(call Call, err error) error {
 	return err
 }
 
-// answer keeps the Done of an effect for Next.
+// answer queues the Done of an effect for Next.
 func (d *Driver) answer(id uint64, err error, entries []flow.Entry) {
 	d.reply(node.Done{ID: id, Entries: entries}, err)
 }
 
-// reply keeps a Done for Next. What was found is void after a failure: a part of a table
-// would pass for the whole.
+// reply queues a Done for Next. After a failure it drops the entries that were read: part of a
+// table could be taken for the whole table.
 func (d *Driver) reply(done node.Done, err error) {
 	if err != nil {
 		done = node.Done{ID: done.ID, Err: err.Error()}
@@ -118,14 +118,14 @@ func (d *Driver) reply(done node.Done, err error) {
 	d.answers = append(d.answers, done)
 }
 
-// corrections are what the core took for granted and did not come about.
+// corrections are the failures that the core must learn before its next input, because it
+// assumes that packets leave and that leases are renewed.
 type corrections struct {
 	unsent  []node.SendFailed // packets that did not leave
-	renewal bool              // a renewal of the lease did not take hold
+	renewal bool              // a renewal of the lease had no effect
 }
 
-// take returns the next correction. The lease comes last: what justifies one is known by
-// then.
+// take returns the next correction. The packets come before the renewal that they justified.
 func (c *corrections) take(leased clock.Instant) (node.Input, bool) {
 	switch {
 	case len(c.unsent) > 0:

@@ -7,26 +7,26 @@ import (
 	"baton/impl/flow"
 )
 
-// Plan says which calls of a node's ports fail. It is asked once for each call.
+// Plan says which calls of a node's ports fail. Fate is called once for each call.
 type Plan interface {
 	Fate(Call) Fate
 }
 
-// Fate is what becomes of a call.
+// Fate says whether a call succeeds.
 type Fate uint8
 
-// The fates. A call of which a half takes hold fails all the same: Apply writes the
-// first half of its entries and deletes nothing. Other calls have no halves.
+// The fates. FailsHalfway applies to Apply: it writes the first half of its entries, deletes
+// nothing and fails.
 const (
 	Succeeds Fate = iota
 	Fails
 	FailsHalfway
 )
 
-// errPlanned is what a call fails with by plan.
+// errPlanned is the error of a call that the plan lets fail.
 var errPlanned = errors.New("no buffer space available")
 
-// Faulty are ports of which calls fail by plan.
+// Faulty wraps ports and lets calls fail by plan.
 type Faulty struct {
 	Ports
 	Plan Plan
@@ -40,8 +40,8 @@ func (f *Faulty) SendBFD(path int, to Cast, packet []byte) error {
 	return f.Ports.SendBFD(path, to, packet)
 }
 
-// Lease implements Dataplane. A lease that forbids forwarding never fails: nothing could
-// be done about it but wait for the end of the one before.
+// Lease implements Dataplane. A lease that forbids forwarding never fails: the node could
+// only wait for the previous lease to expire.
 func (f *Faulty) Lease(until clock.Instant) error {
 	if until > f.Now() && f.Plan.Fate(Lease) != Succeeds {
 		return errPlanned
@@ -130,15 +130,17 @@ func (f *Faulty) Merge(entries []flow.Entry, done func(error)) {
 	f.Ports.Merge(entries, done)
 }
 
-// Shares is a plan by which a share of the calls fails, each for itself.
+// Shares is a plan that lets a share of the calls fail, independently of each other.
 type Shares struct {
-	Share *[Calls]float64 // may change in the course of a run
-	// Halfway is the share of failed calls of which a half takes hold.
+	Share *[Calls]float64 // may change during a run
+	// Halfway is the share of failed Apply calls that fail halfway.
 	Halfway float64
-	Chance  func(share float64) bool // from the seed of the run
+	// Chance returns true with the given probability. It draws from the seed of the run.
+	Chance func(share float64) bool
 }
 
-// Fate implements Plan. A share of zero draws nothing.
+// Fate implements Plan. It draws nothing for a share of zero, so a call that cannot fail does
+// not change the random numbers of the run.
 func (s *Shares) Fate(c Call) Fate {
 	switch share := s.Share[c]; {
 	case share == 0 || !s.Chance(share):

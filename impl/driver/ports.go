@@ -1,22 +1,23 @@
-// Package driver carries out what a node's core wants done. A world (the daemon, the
-// simulator, the explorer, the tests of the core) implements Ports and hands inputs to
-// Step; the driver steps the core, carries its effects out in their order and keeps what
-// they came to until the world steps it in. It reads no clock but that of its ports,
-// starts no goroutine and opens no socket.
+// Package driver carries out the effects of a node's core. A world (the daemon, the
+// simulator, the explorer, the tests of the core) implements Ports and passes inputs to
+// Step. The driver steps the core, carries out its effects in order and queues their
+// results until the world steps them in. It reads only the clock of its ports, starts no
+// goroutine and opens no socket.
 //
-// # Who does what
+// # Division of work
 //
-// The world decides when an input is stepped and looks after Core.Deadline. Effects are
-// carried out within Step. One that takes time, as Ports.Takes says, keeps the effects
-// behind it waiting, and the world calls Finish when the time has passed; until then
-// nothing may be stepped. Apply and Dump may also be answered later: the effects behind
-// them do not wait. What an effect came to is returned by Next, in order.
+// The world decides when to step an input, and steps a Timer at the core's Deadline.
+// Effects are carried out within Step. An effect for which Ports.Takes returns true delays
+// the effects after it until the world calls Finish; until then the world must not call
+// Step. Effects that are answered through a done callback, such as Apply and Dump, delay
+// nothing: the result may come later. Next returns the results in order.
 //
-// # What did not happen
+// # Failures
 //
-// A packet that did not leave justifies no lease: the driver withholds every renewal
-// behind it in the same Ready, and tells the core of both before any other input.
-// Every call that fails is told to Ports.Failed, whoever else learns of it.
+// A BFD packet that did not leave justifies no lease: the driver refuses every lease after
+// it in the same Ready that would allow forwarding, and reports the packet and the refused
+// renewal to the core before any other input. Every failed call is reported to
+// Ports.Failed.
 package driver
 
 import (
@@ -27,8 +28,8 @@ import (
 	"baton/impl/trace"
 )
 
-// Ports are what a core's effects reach. What a call is given is valid during the call
-// only, but for the entries and deletes of Apply, Heal and Merge.
+// Ports are the systems on which a core's effects act. Arguments are valid only during the
+// call, except the entries and deletes of Apply, Heal and Merge.
 type Ports interface {
 	Clock
 	Dataplane
@@ -44,8 +45,8 @@ type Ports interface {
 // Clock is the time of the node's host.
 type Clock interface {
 	Now() clock.Instant
-	// Takes reports whether an effect takes time. It is asked once, before the effect is
-	// carried out; the world calls Driver.Finish when the time has passed.
+	// Takes reports whether an effect takes time. It is called once, before the effect is
+	// carried out. The world calls Driver.Finish when the time has passed.
 	Takes(node.Effect) bool
 }
 
@@ -54,12 +55,13 @@ type Dataplane interface {
 	// Lease allows forwarding until an instant.
 	Lease(until clock.Instant) error
 	// Apply writes entries and deletions and calls done, at once or later. After an
-	// error, any part of them may have taken hold.
+	// error, any part of them may have been written.
 	Apply(entries []flow.Entry, deletes []flow.Tuple, done func(error))
-	// SetMiss has mid-flow segments without an entry adopted by a guess, or not.
+	// SetMiss says whether the dataplane guesses the backend of a mid-flow segment that has
+	// no entry; see node.Miss.
 	SetMiss(guess bool) error
-	// Drain hands every pending flow event to take, in order. lost: the dataplane has dropped events
-	// since it was last asked.
+	// Drain passes every pending flow event to take, in order. lost reports whether the
+	// dataplane has dropped events since the last call.
 	Drain(take func([]flow.Event)) (lost bool, err error)
 	// Dump reads all entries and calls done, at once or later.
 	Dump(done func([]flow.Entry, error))
@@ -74,19 +76,20 @@ type Dataplane interface {
 	Merge(entries []flow.Entry, done func(error))
 	// Expire turns the ageing of entries on or off; see node.Expire.
 	Expire(on bool, since clock.Instant)
-	// Relay has packets that arrive without a lease sent on to the peer until an instant.
+	// Relay makes the dataplane forward packets that arrive without a lease to the peer,
+	// until an instant.
 	Relay(until clock.Instant) error
 	// PeerMAC sets the peer's hardware address on a link.
 	PeerMAC(link string, mac node.MAC) error
-	// SendReplies sends replies that are held back; see dataplane.Dataplane.Release.
+	// SendReplies sends deferred replies; see dataplane.Dataplane.Release.
 	SendReplies(ids []uint64) error
-	// DropReplies drops replies that are held back.
+	// DropReplies drops deferred replies.
 	DropReplies(ids []uint64)
-	// Keep keeps what is known of the table with it.
+	// Keep stores the pedigree with the table.
 	Keep(flow.Pedigree) error
 }
 
-// Heartbeat is the way of BFD packets to the peer.
+// Heartbeat sends BFD packets to the peer.
 type Heartbeat interface {
 	// SendBFD transmits a packet. An error means that the packet did not leave.
 	SendBFD(path int, to Cast, packet []byte) error
@@ -95,10 +98,10 @@ type Heartbeat interface {
 // Cast is the link-layer destination of a packet.
 type Cast bool
 
-// The casts. The IP destination is the peer's address in both.
+// The casts. The IP destination is the peer's address either way.
 const (
 	Unicast   Cast = false // the peer's hardware address
-	Broadcast Cast = true  // the broadcast address: the packet waits for no neighbour entry
+	Broadcast Cast = true  // the broadcast address: needs no neighbour entry
 )
 
 // Announcer sends gratuitous ARP for VIPs.
@@ -114,29 +117,27 @@ type Stream interface {
 	ResetStream(why string)
 }
 
-// Recorder keeps what is told of a node.
+// Recorder records a node's trace events and the failed calls of its ports.
 type Recorder interface {
 	Record(trace.Event)
-	// Failed is told of each call of a port that failed.
 	Failed(Call, error)
 }
 
-// Arbiter is the third party that the node asks.
+// Arbiter is the third party that decides which node may act alone; see package arbiter.
 type Arbiter interface {
-	// Arbitrate asks a question. The world steps the answer in as an Arbitration.
+	// Arbitrate asks a question. The world steps the answer as a node.Arbitration.
 	Arbitrate(arbiter.Question)
 }
 
-// Decider decides about topics that the core only carries, such as the state of backends.
+// Decider decides about topics that the core only transports, such as the state of backends.
 type Decider interface {
-	// Follow has what the peer decided hold, nil if nothing does any more, until Unfollow.
+	// Follow applies the peer's decision until Unfollow; nil data withdraws it.
 	Follow(topic string, data []byte)
 	Unfollow()
 }
 
 // Process is the node's own process.
 type Process interface {
-	// Exit ends it.
 	Exit()
 }
 
@@ -160,7 +161,7 @@ const (
 	Relay
 	PeerMAC
 	SendReplies
-	Calls // how many there are
+	Calls // the number of calls
 )
 
 var callNames = [Calls]string{"send", "lease", "apply", "miss", "drain", "dump", "announce", "keep", "walk", "examine", "heal", "merge", "relay", "peer-mac", "reply"}
