@@ -1,7 +1,7 @@
-// Package clock defines the one notion of time that baton's core knows: an
-// Instant on a monotonic axis. It reads no clock. The daemon passes instants of
-// CLOCK_BOOTTIME (package boottime), which the eBPF programs read too; the
-// simulator passes virtual ones.
+// Package clock defines the only time type of baton's core: an Instant of a monotonic
+// clock. It reads no clock. The daemon passes instants of CLOCK_BOOTTIME (package
+// boottime), which the eBPF programs read too. The simulator passes instants of virtual
+// time.
 package clock
 
 import (
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Instant is a point on a node's monotonic clock, in nanoseconds since an
-// origin that only that clock knows. Instants of different clocks do not compare.
+// Instant is a point in time of a node's monotonic clock, in nanoseconds since an origin
+// that each clock has for itself. Instants of different clocks cannot be compared.
 type Instant int64
 
-// Never is later than every instant that occurs. A Deadline of Never asks for no timer.
+// Never is later than any other instant. A Deadline of Never asks for no timer.
 const Never Instant = math.MaxInt64
 
 // Add returns the instant d after t. Never stays Never.
@@ -33,7 +33,7 @@ func (t Instant) Before(u Instant) bool { return t < u }
 // After reports whether t is later than u.
 func (t Instant) After(u Instant) bool { return t > u }
 
-// Earliest returns the earliest of the given instants, Never if there are none.
+// Earliest returns the earliest of the instants, Never if there are none.
 func Earliest(instants ...Instant) Instant {
 	earliest := Never
 	for _, t := range instants {

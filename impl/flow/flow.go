@@ -1,8 +1,7 @@
-// Package flow holds the vocabulary of the connection table that the dataplane,
-// its model, the sync protocol and the node share: conntrack tuples, states,
-// entries and the events that report their changes. It is plain data; it does no
-// IO and holds no pointers, so that a table of a million entries costs the
-// garbage collector nothing.
+// Package flow defines the types of the connection table that the dataplane, its
+// model, the sync protocol and the node share: conntrack tuples, states, entries
+// and the events that report their changes. It does no IO. Entries and events hold no
+// pointers, so the garbage collector need not scan a table of a million entries.
 package flow
 
 import (
@@ -46,9 +45,9 @@ func ParseProto(name string) (Proto, bool) {
 	return 0, false
 }
 
-// Service is the stable identity of a balanced service. A flow names its service
-// by its original tuple's destination, never by an index into a table that the
-// two nodes may hold in different order.
+// Service identifies a balanced service. A flow refers to its service by the
+// destination of its original tuple, not by an index into a table: the two nodes
+// may have their services in different order.
 type Service struct {
 	VIP   Addr
 	Port  uint16
@@ -90,7 +89,7 @@ func (s Service) String() string {
 	return fmt.Sprintf("%s %s", s.Proto, at)
 }
 
-// State is a flow's connection-tracking state, after netfilter's.
+// State is a flow's connection-tracking state, modelled on netfilter's.
 type State uint8
 
 // TCP and SCTP flows go SynSent → Established → FinWait → Closed. A RST that its receiver would accept
@@ -118,7 +117,7 @@ func (s State) String() string {
 // Valid reports whether s is one of the states above.
 func (s State) Valid() bool { return s >= SynSent && s <= Assured }
 
-// Origin says how an entry came to be in a node's table: evidence for attributing a RST.
+// Origin says how an entry got into a node's table. It helps to find the cause of a RST.
 type Origin uint8
 
 const (
@@ -145,16 +144,16 @@ type Entry struct {
 	Reply    Tuple // backend → SNAT address (fullnat), or backend → client (dnat); see DirectReply
 	State    State
 	Origin   Origin
-	// Remaining is the lifetime left if no packet comes, as of when the entry was
-	// read. Lifetimes travel as remaining time because clocks do not compare.
+	// Remaining is the time until the entry expires if no packet arrives, counted from
+	// when the entry was read. It is relative because the nodes' clocks differ.
 	Remaining time.Duration
 }
 
 // Backend returns the backend's address and port.
 func (e Entry) Backend() (Addr, uint16) { return e.Reply.Src, e.Reply.SrcPort }
 
-// Event reports that the dataplane changed an entry: created it, moved its
-// State, or deleted it. Ordinary packets cause none.
+// Event reports that the dataplane created an entry, changed its State or deleted it.
+// Packets that change no state cause none.
 type Event struct {
 	Entry   Entry
 	Deleted bool
@@ -166,6 +165,6 @@ type Event struct {
 // Deferred is a reply that waits in the dataplane to be sent or dropped. The zero Deferred means
 // none.
 type Deferred struct {
-	ID    uint64 // not 0; ids of one process rise
-	Bytes int    // of the packet
+	ID    uint64 // not 0; increases within a process
+	Bytes int    // length of the packet
 }
