@@ -1,9 +1,10 @@
-// Package fingerprint hashes what is essential of a state, so that whoever walks states
-// can tell whether it has seen one. A part of a node adds its own fields, beside which its
-// method stands; two states with equal fingerprints count as one.
+// Package fingerprint hashes a node's state, so that the explorer recognizes a state that it
+// has already visited. Each part of a node adds its own fields, in a method next to them. Two
+// states with equal fingerprints count as one.
 //
-// What is essential is said by how a field is added: instants as seen from now and
-// rounded, counters by their order alone, everything else as it is. The package is pure.
+// The method that adds a field determines which differences count: instants are taken
+// relative to now and rounded, of counters only the order counts, and all other values
+// count exactly. The package is pure.
 package fingerprint
 
 import (
@@ -14,32 +15,32 @@ import (
 	"baton/impl/clock"
 )
 
-// Hash takes in a state. New makes one.
+// Hash collects the fields of a state. Create it with New.
 type Hash struct {
-	sum     uint64
-	now     clock.Instant
-	step    time.Duration
-	counted []counted
+	sum      uint64
+	now      clock.Instant
+	step     time.Duration
+	counters []counter
 }
 
-// counted is a counter of which only the order among its class is essential.
-type counted struct {
+// counter is a counter that waits for Sum to find its rank in its class.
+type counter struct {
 	class Class
 	value uint64
-	place int
+	index int // in Hash.counters, as they were added
 }
 
-// Class is a family of counters that are compared with each other, on both nodes.
+// Class is a set of counters whose order counts, over both nodes.
 type Class uint8
 
 // The classes of counters.
 const (
 	Epoch Class = iota
 	Incarnation
-	Nonce    // hellos, rounds and sessions of connection sync
-	Seq      // changes of a table, states of a node
-	Stream   // ids of streams
-	Revision // revisions of the arbiter's record
+	Nonce    // of hellos, rounds and sessions of connection sync
+	Seq      // of changes of a table and of states of a node
+	Stream   // IDs of sync streams
+	Revision // of the arbiter's record
 )
 
 const (
@@ -47,24 +48,24 @@ const (
 	hashPrime  = 1099511628211
 )
 
-// New returns an empty hash of a state at now. Instants that are near are rounded to step.
+// New returns an empty hash of a state at now. Instants in the near future are rounded to step.
 func New(now clock.Instant, step time.Duration) *Hash {
 	return &Hash{sum: hashOffset, now: now, step: step}
 }
 
-// Now is the instant of the state.
+// Now returns the instant of the state.
 func (h *Hash) Now() clock.Instant { return h.now }
 
-// Number adds a number as it is.
+// Number adds an unsigned number.
 func (h *Hash) Number(v uint64) {
 	h.sum = (h.sum ^ v) * hashPrime
 	h.sum ^= h.sum >> 29
 }
 
-// Int adds a signed number as it is.
+// Int adds a signed number.
 func (h *Hash) Int(v int) { h.Number(uint64(v)) }
 
-// Flag adds what is so or not.
+// Flag adds a boolean.
 func (h *Hash) Flag(b bool) {
 	v := uint64(0)
 	if b {
@@ -73,7 +74,7 @@ func (h *Hash) Flag(b bool) {
 	h.Number(v)
 }
 
-// Text adds a text as it is.
+// Text adds a string.
 func (h *Hash) Text(s string) {
 	for i := range len(s) {
 		h.Number(uint64(s[i]))
@@ -81,22 +82,19 @@ func (h *Hash) Text(s string) {
 	h.Number(uint64(len(s)) | 1<<32)
 }
 
-// Counter adds a counter: what matters is which of its class is larger, and whether it
-// is 0.
+// Counter adds a counter. Only its rank in its class counts, and whether it is 0.
 func (h *Hash) Counter(class Class, v uint64) {
 	if v == 0 {
 		h.Number(0)
 		return
 	}
-	h.counted = append(h.counted, counted{class, v, len(h.counted)})
+	h.counters = append(h.counters, counter{class, v, len(h.counters)})
 }
 
-// Instant adds a point in time as seen from now. That it has passed is all that matters
-// of one that has.
+// Instant adds an instant relative to now. All past instants count as equal.
 func (h *Hash) Instant(t clock.Instant) { h.instant(t, 0) }
 
-// Remembered adds an instant that matters after it has passed: how long ago it was, in
-// steps of memory, up to ten of them.
+// Remembered adds an instant whose age counts: in steps of memory, up to ten of them.
 func (h *Hash) Remembered(t clock.Instant, memory time.Duration) { h.instant(t, memory) }
 
 func (h *Hash) instant(t clock.Instant, memory time.Duration) {
@@ -116,8 +114,8 @@ func (h *Hash) instant(t clock.Instant, memory time.Duration) {
 	}
 }
 
-// Set adds items of which the order does not matter, each by a hash of its own, in which
-// counters do not count.
+// Set adds items whose order does not count. Each item has its own hash, which ignores counters
+// other than 0.
 func (h *Hash) Set(items func(add func(func(*Hash)))) {
 	sum := uint64(0)
 	items(func(item func(*Hash)) {
@@ -128,21 +126,21 @@ func (h *Hash) Set(items func(add func(func(*Hash)))) {
 	h.Number(sum)
 }
 
-// Sum closes the hash: counters enter by their rank among their class. With absolute,
-// they enter by their values too: frames are on their way, and name them.
+// Sum adds the counters by their ranks and returns the hash. With absolute it adds their
+// values too, which matter while frames that contain them are in flight.
 func (h *Hash) Sum(absolute bool) uint64 {
-	slices.SortFunc(h.counted, func(a, b counted) int {
-		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.value, b.value), cmp.Compare(a.place, b.place))
+	slices.SortFunc(h.counters, func(a, b counter) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.value, b.value), cmp.Compare(a.index, b.index))
 	})
 	rank := uint64(0)
-	for i, c := range h.counted {
+	for i, c := range h.counters {
 		switch {
-		case i == 0 || c.class != h.counted[i-1].class:
+		case i == 0 || c.class != h.counters[i-1].class:
 			rank = 0
-		case c.value != h.counted[i-1].value:
+		case c.value != h.counters[i-1].value:
 			rank++
 		}
-		h.Number(uint64(c.place)<<8 | rank)
+		h.Number(uint64(c.index)<<8 | rank)
 		if absolute {
 			h.Number(c.value)
 		}

@@ -1,5 +1,5 @@
-// Package fieldtest fails a test when a field of a struct is in neither the fingerprint
-// nor the copy that a method beside it makes. Tests alone import it.
+// Package fieldtest checks that a struct's fingerprint covers all of its fields, and that its
+// copy does too and shares none. Only tests import it.
 package fieldtest
 
 import (
@@ -15,13 +15,13 @@ import (
 	"baton/impl/fingerprint"
 )
 
-// Now is the instant at which states are hashed; the zero Instant has passed.
+// Now is the instant at which states are hashed. The zero Instant is in its past.
 const Now = clock.Instant(time.Hour)
 
-// Fingerprint changes one field of the struct after the other, down to numbers and texts,
-// and fails unless the fingerprint differs, or does not for a field named in immaterial
-// ("field" or "field.inner" below the struct). state must hold at least one element in
-// each slice and map, and no nil pointer, that counts.
+// Fingerprint changes the fields of the struct one by one, down to numbers and strings, and
+// fails if a change leaves the fingerprint as it was. It skips the fields named in immaterial
+// ("field" or "field.inner" below the struct). In state, each other slice and map must have an
+// element and no other pointer may be nil.
 func Fingerprint[T any](t *testing.T, state *T, hash func(*T, *fingerprint.Hash), immaterial ...string) {
 	t.Helper()
 	w := walk{immaterial: immaterial, used: map[string]bool{}}
@@ -36,22 +36,22 @@ func Fingerprint[T any](t *testing.T, state *T, hash func(*T, *fingerprint.Hash)
 		old.Set(v)
 		alter(v)
 		if sum() == before {
-			t.Errorf("%T.%s does not change the fingerprint: add it, or name it as immaterial", *state, path)
+			t.Errorf("%T.%s does not change the fingerprint: add it, or list it as immaterial", *state, path)
 		}
 		v.Set(old)
 		if sum() != before {
-			t.Fatalf("%T.%s: the fingerprint of one state differs from itself", *state, path)
+			t.Fatalf("%T.%s: two fingerprints of the same state differ", *state, path)
 		}
 	})
 	for _, path := range immaterial {
 		if !w.used[path] {
-			t.Errorf("%T has no field %s: take it off the list", *state, path)
+			t.Errorf("%T has no field %s: remove it from the list", *state, path)
 		}
 	}
 }
 
-// Clone changes the copy of a state wherever it can be changed, and fails if the original
-// has changed with it, or if the copy did not equal it. Fields named in apart may differ.
+// Clone fails if the copy of a state differs from it, or if a change of the copy's fields changes
+// the original. It skips the fields named in apart.
 func Clone[T any](t *testing.T, state *T, clone func(*T) *T, apart ...string) {
 	t.Helper()
 	copied := clone(state)
@@ -111,8 +111,8 @@ func number(v reflect.Value) string {
 	return ""
 }
 
-// leaves calls f with every flag, number, text and map below v, but for what is immaterial.
-// Of an array or slice of numbers it takes the first element.
+// leaves calls f with every boolean, number, string and map below v, except immaterial fields.
+// It visits the first element of each array and slice.
 func (w *walk) leaves(v reflect.Value, path string, f func(string, reflect.Value)) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -139,11 +139,11 @@ func (w *walk) leaves(v reflect.Value, path string, f func(string, reflect.Value
 	}
 }
 
-// alter gives a value another one.
+// alter changes a value.
 func alter(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[clock.Instant]():
-		v.SetInt(int64(Now.Add(100 * time.Millisecond))) // to come, where the zero one has passed
+		v.SetInt(int64(Now.Add(100 * time.Millisecond))) // in the future; the zero Instant is in the past
 	case v.Kind() == reflect.Bool:
 		v.SetBool(!v.Bool())
 	case v.Kind() == reflect.String:
