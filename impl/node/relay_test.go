@@ -20,21 +20,21 @@ func TestAHandoverRelays(t *testing.T) {
 	began := l.now
 	l.step(lb1, Handover{})
 	if relay != began.Add(RelayLimit) {
-		t.Errorf("as the lease ends, packets are sent on until %v, want %v", relay, began.Add(RelayLimit))
+		t.Errorf("as the lease ends, packets are relayed until %v, want %v", relay, began.Add(RelayLimit))
 	}
 	if !slices.ContainsFunc(l.log, func(e trace.Event) bool { return e.Node == "lb1" && e.Lease != nil && e.Lease.Relay == relay }) {
-		t.Error("no lease in the trace says that packets are sent on")
+		t.Error("no lease event says that packets are relayed")
 	}
 	if got := relay.Sub(began); got < YieldLimit+GrantLimit {
-		t.Errorf("packets are sent on for %v, and the peer may take the role %v from now", got, YieldLimit+GrantLimit)
+		t.Errorf("packets are relayed for %v, but the peer may take the role up to %v from now", got, YieldLimit+GrantLimit)
 	}
 	masterWithin(l, "lb2", 20*time.Millisecond)
 	if lb1.relay != relay || l.nodes["lb2"].relay != 0 {
-		t.Errorf("after the handover lb1 sends packets on until %v and lb2 until %v", lb1.relay, l.nodes["lb2"].relay)
+		t.Errorf("after the handover lb1 relays packets until %v and lb2 until %v", lb1.relay, l.nodes["lb2"].relay)
 	}
 }
 
-// A node that has the role again forwards.
+// A node that keeps the role forwards again and relays no longer.
 func TestRelayingEndsWithALease(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
@@ -42,11 +42,11 @@ func TestRelayingEndsWithALease(t *testing.T) {
 	l.open("lb1", 7)
 	l.step(l.nodes["lb1"], Handover{})
 	if l.nodes["lb1"].relay == 0 {
-		t.Fatal("packets are not sent on")
+		t.Fatal("packets are not relayed")
 	}
 	masterWithin(l, "lb1", YieldLimit+50*time.Millisecond)
 	if got := l.nodes["lb1"].relay; got != 0 {
-		t.Errorf("a MASTER sends packets on until %v", got)
+		t.Errorf("a MASTER relays packets until %v", got)
 	}
 }
 

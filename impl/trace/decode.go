@@ -2,9 +2,9 @@ package trace
 
 import "encoding/json"
 
-// Decoder reads events from lines. It knows the form in which Write writes them and
-// leaves every other one to encoding/json, so that the result is the same, several
-// times faster. It is for one goroutine; the zero value is not usable.
+// Decoder decodes events from lines. It parses lines in the form that Write writes several
+// times faster than encoding/json, with the same result, and passes other lines to
+// encoding/json. It is not safe for concurrent use. Create it with NewDecoder.
 type Decoder struct{ scan scan }
 
 // NewDecoder returns a decoder.
@@ -21,7 +21,7 @@ func (d *Decoder) Decode(line []byte) (Event, error) {
 	return e, err
 }
 
-// quick is Decode for lines in Write's form; false for others.
+// quick decodes a line in Write's form. It returns false for any other line.
 func (d *Decoder) quick(line []byte) (Event, bool) {
 	s := &d.scan
 	s.rest, s.bad = line, false
@@ -117,7 +117,8 @@ func (s *scan) event(x *Event, key []byte) {
 	}
 }
 
-// once makes the payload of an event. encoding/json merges one that comes twice.
+// once returns a new payload. It gives up on a second one in a line, because encoding/json
+// merges the two.
 func once[T any](s *scan, before *T) *T {
 	if before != nil {
 		s.bad = true

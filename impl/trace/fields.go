@@ -1,7 +1,7 @@
 package trace
 
-// The fields of each type of the schema, by their names in JSON. A field that is
-// missing here is only slower to read; the test of Decoder names it.
+// The fields of each type of the schema, by their names in JSON. A line with a field that is
+// missing here takes the slow path; the test of Decoder finds such a field.
 
 func (s *scan) metaField(x *Meta, key []byte) {
 	switch string(key) {

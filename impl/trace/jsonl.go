@@ -39,14 +39,14 @@ func Read(r io.Reader) ([]Event, error) {
 	return events, scanner.Err()
 }
 
-// Sort orders events by time and keeps the order of those at the same instant.
+// Sort sorts events by time. Events at the same instant keep their order.
 func Sort(events []Event) {
-	if !Sorted(events) { // most are, and moving events is dear
+	if !Sorted(events) { // most are, and sorting moves large structs
 		slices.SortStableFunc(events, byTime)
 	}
 }
 
-// Sorted reports whether the events are in the order of their times.
+// Sorted reports whether the events are sorted by time.
 func Sorted(events []Event) bool {
 	for i := 1; i < len(events); i++ {
 		if events[i].At < events[i-1].At {

@@ -9,18 +9,17 @@ import (
 	"baton/impl/clock"
 )
 
-// scan reads JSON in the form in which Write writes it: no spaces, no escapes, no
-// null. At anything else it gives up (bad), and encoding/json has to decide.
+// scan parses JSON in the form that Write writes: no spaces, no escapes, no null. It sets
+// bad at anything else, and the line is left to encoding/json.
 type scan struct {
 	rest []byte
 	bad  bool
-	// known holds the strings read so far, so that those which repeat, as names and
-	// flows do, are one string.
+	// known holds the strings read so far, so that repeated names and flows share memory.
 	known map[string]string
 }
 
-// knownMost bounds what a hostile trace can make the table of strings hold.
-const knownMost = 1 << 16
+// knownMax limits the size of known, because a hostile trace may have any number of strings.
+const knownMax = 1 << 16
 
 // take consumes c if it is next.
 func (s *scan) take(c byte) bool {
@@ -37,7 +36,7 @@ func (s *scan) want(c byte) {
 	}
 }
 
-// object reads the fields of an object, handing the scan to field after each key.
+// object reads an object. It calls field after each key, to read the value.
 func (s *scan) object(field func(key []byte)) {
 	s.want('{')
 	if s.take('}') {
@@ -57,7 +56,7 @@ func (s *scan) object(field func(key []byte)) {
 	}
 }
 
-// text reads a string without escapes; it lies in the line.
+// text reads a string without escapes. The result is a part of the line.
 func (s *scan) text() []byte {
 	s.want('"')
 	if s.bad {
@@ -91,7 +90,7 @@ func (s *scan) string() string {
 		return known
 	}
 	made := string(text)
-	if len(s.known) < knownMost {
+	if len(s.known) < knownMax {
 		s.known[made] = made
 	}
 	return made
@@ -116,7 +115,7 @@ func listOf[T any](s *scan, read func() T) []T {
 	return list
 }
 
-// unsigned reads digits as JSON has them: without leading zeros, within 64 bits.
+// unsigned reads a number without leading zeros of at most 19 digits, which fits in 64 bits.
 func (s *scan) unsigned() uint64 {
 	var n uint64
 	digits := 0
@@ -168,7 +167,8 @@ func (s *scan) float() float64 {
 		end++
 	}
 	text := s.rest[:end]
-	// Of what ParseFloat takes, numbers of JSON begin and end with a digit, but for a sign.
+	// ParseFloat accepts more than JSON does. A JSON number begins and ends with a digit, after
+	// an optional minus sign.
 	unsigned := bytes.TrimPrefix(text, []byte("-"))
 	if !digit(unsigned, 0) || !digit(unsigned, len(unsigned)-1) || unsigned[0] == '0' && digit(unsigned, 1) ||
 		bytes.ContainsAny(unsigned, "_xXpP") || bytes.Contains(unsigned, []byte(".e")) || bytes.Contains(unsigned, []byte(".E")) {

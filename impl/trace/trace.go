@@ -1,7 +1,7 @@
-// Package trace is the schema of what happened: the one record that nodes,
-// worlds, traffic generators and captures write and that checks and reports
-// read. A trace is a file of JSON lines, one Event each. Events are plain data;
-// the package reads no clock and judges nothing.
+// Package trace defines the record of a run. Nodes, worlds, traffic generators
+// and captures write it; checks and reports read it. A trace is a file of JSON
+// lines, one Event each. Events are plain data; the package reads no clock and
+// judges nothing.
 package trace
 
 import (
@@ -16,7 +16,7 @@ import (
 // Version is the version of the schema; the first event of a trace, KindMeta, carries it.
 const Version = 2
 
-// Kind names the payload of an Event: exactly the pointer of the same name is set.
+// Kind names the payload of an Event: the pointer of that name is set, and no other.
 type Kind string
 
 const (
@@ -25,7 +25,7 @@ const (
 	KindGate      Kind = "gate"      // a gate of a node opened or closed
 	KindBFD       Kind = "bfd"       // a BFD session changed
 	KindSync      Kind = "sync"      // progress of connection sync
-	KindLease     Kind = "lease"     // forwarding allowed until, or forbidden
+	KindLease     Kind = "lease"     // until when a node may forward
 	KindAnnounce  Kind = "announce"  // a node sent gratuitous ARPs
 	KindFault     Kind = "fault"     // the world did something to a node or link
 	KindStep      Kind = "step"      // a step of the scenario began or ended
@@ -34,16 +34,16 @@ const (
 	KindTotals    Kind = "totals"    // running totals of one traffic line
 	KindRST       Kind = "rst"       // a RST on the wire, attributed
 	KindGARP      Kind = "garp"      // a gratuitous ARP on the wire
-	KindForwarder Kind = "forwarder" // another node began to carry a VIP's packets, as seen on the wire
-	KindStall     Kind = "stall"     // the host itself stood still: measurements around it prove nothing
+	KindForwarder Kind = "forwarder" // another node began to forward a VIP's packets, as seen on the wire
+	KindStall     Kind = "stall"     // the host stalled, so measurements around it prove nothing
 	KindReplica   Kind = "replica"   // digest of a node's connection table
 	KindLoop      Kind = "loop"      // how often a node's loop asked for a timer
 	KindRefused   Kind = "refused"   // a node's dataplane refused new flows
 	KindLoss      Kind = "loss"      // packets were lost on a link, by plan or not
 	KindProgram   Kind = "program"   // a program that the scenario ran has ended
-	KindDied      Kind = "died"      // a node's process ended that nobody had ended
+	KindDied      Kind = "died"      // a node's process ended by itself
 	KindLeak      Kind = "leak"      // something was left behind after teardown
-	KindMissed    Kind = "missed"    // something happened that the trace does not tell
+	KindMissed    Kind = "missed"    // the trace lacks records
 	KindNote      Kind = "note"      // anything else worth a line in the report
 )
 
@@ -52,7 +52,7 @@ type Event struct {
 	// At is when it happened. All events of a trace share one time axis:
 	// CLOCK_BOOTTIME of the host, or the simulator's true time.
 	At clock.Instant `json:"t"`
-	// Node is who it concerns: a node ("lb1"), a host ("client1"), or "" for the world.
+	// Node is the machine that the event is about ("lb1", "client1"), or "" for the world.
 	Node string `json:"node,omitempty"`
 	Kind Kind   `json:"kind"`
 
@@ -93,26 +93,25 @@ type Meta struct {
 	Lacks  []string `json:"lacks,omitempty"`
 	Seed   uint64   `json:"seed"`
 	Detect Dur      `json:"detect"` // configured BFD detection time
-	// Origin says how the run came about; nil where nobody asked, as in campaigns,
-	// whose traces are a function of plan and seed alone.
+	// Origin says when and where the run took place. It is nil in campaigns, whose
+	// traces depend on plan and seed alone.
 	Origin *Origin `json:"origin,omitempty"`
 }
 
-// Origin is what a run cannot be told apart by from its plan and seed: when and
-// where it was made, and how to make it again. No check looks at it.
+// Origin says when and where a run took place, and how to repeat it. Checks ignore it.
 type Origin struct {
-	Began string `json:"began,omitempty"` // wall clock at the begin, RFC 3339
-	// File is the scenario file as it was named, Set the settings that were
-	// overridden.
+	Began string `json:"began,omitempty"` // wall clock time of the start, RFC 3339
+	// File is the scenario file as given on the command line. Set has the settings
+	// that were overridden.
 	File        string   `json:"file,omitempty"`
 	Set         []string `json:"set,omitempty"`
 	AllowUnsafe bool     `json:"allow_unsafe,omitempty"`
-	// Args are what `baton run` takes to make the run again.
+	// Args are the arguments of `baton run` that repeat the run.
 	Args []string `json:"args,omitempty"`
 	Host Host     `json:"host"`
 }
 
-// Host is the machine and the build that made a run. What cannot be found out is empty.
+// Host is the machine and the build that made a run. Unknown fields are empty.
 type Host struct {
 	Kernel string `json:"kernel,omitempty"`
 	Arch   string `json:"arch,omitempty"`
@@ -128,12 +127,12 @@ type Role struct {
 	To     string   `json:"to"`
 	Reason string   `json:"reason"`
 	Epoch  uint32   `json:"epoch"`
-	Gates  []string `json:"gates"`            // the gates that are open
-	Closed []string `json:"closed,omitempty"` // the gates that are not
-	// Refused names the gate because of which a claim was refused.
+	Gates  []string `json:"gates"`            // the open gates
+	Closed []string `json:"closed,omitempty"` // the closed gates
+	// Refused names the gate that refused a claim.
 	Refused  string `json:"refused,omitempty"`
-	Degraded bool   `json:"degraded,omitempty"` // claimed without InSync, on purpose, and said so
-	// Late is how much earlier the change may have been, where the role is polled.
+	Degraded bool   `json:"degraded,omitempty"` // claimed on purpose without the gate InSync
+	// Late is how much earlier the change may have happened, if the role is polled.
 	Late Dur `json:"late,omitempty"`
 }
 
@@ -167,38 +166,39 @@ type Sync struct {
 	Took    Dur     `json:"took,omitempty"` // from stream established to insync
 }
 
-// Lease is the dataplane lease as the node wrote it. Until in the past forbids forwarding.
+// Lease is the dataplane lease that the node wrote. Until in the past forbids forwarding.
 type Lease struct {
 	Until clock.Instant `json:"until"`
-	// Relay is until when packets that arrive without a lease are sent on to the peer, 0 if they are not.
+	// Relay is until when packets that arrive without a lease are forwarded to the peer,
+	// 0 if they are dropped.
 	Relay clock.Instant `json:"relay,omitempty"`
 }
 
-// Announce is one GARP burst member as sent by a node, for all VIPs together.
+// Announce is one round of gratuitous ARPs that a node sent, one for each VIP.
 type Announce struct {
 	Count int `json:"count"` // 1 is the first of a burst
 }
 
-// Fault is something that the world did. Phase "begin" is just before it,
-// "receipt" is the proof that it took hold, "failed" that it did not.
+// Fault is a fault that the world injects. Phase is "begin" just before it, "receipt" when
+// its effect was observed, and "failed" if it had none.
 type Fault struct {
-	// ID is the same in all events of one fault, and no other's in the run.
+	// ID is the same in all events of a fault and unique in the run.
 	ID     int    `json:"id"`
 	Verb   string `json:"verb"`   // of package scenarios/fault
 	Target string `json:"target"` // as the scenario writes it
-	// Hosts are the machines that it is done to, Directions those of the links.
+	// Hosts are the affected machines, Directions the affected directions of links.
 	Hosts      []string    `json:"hosts,omitempty"`
 	Directions []Direction `json:"directions,omitempty"`
 	Phase      string      `json:"phase"`
 	Receipt    string      `json:"receipt,omitempty"` // what was seen: "process gone; carrier down on eth0"
 }
 
-// Direction is what one machine sends to another on one link.
+// Direction is the traffic from one machine to another on one link.
 type Direction struct {
 	Link string `json:"link"`
 	From string `json:"from"`
 	To   string `json:"to"`
-	// Only is the kind of packets that it concerns, "" for all.
+	// Only limits the direction to a kind of packets, "" for all.
 	Only string `json:"only,omitempty"`
 }
 
@@ -206,10 +206,10 @@ func (d Direction) String() string {
 	return strings.TrimSpace(d.Only + " " + d.From + ">" + d.To + " on " + d.Link)
 }
 
-// What is the fault in words: crash lb1.
+// What returns the fault as a scenario writes it: crash lb1.
 func (f Fault) What() string { return strings.TrimSpace(f.Verb + " " + f.Target) }
 
-// Step is a step of the scenario; checks anchor their windows at its begin.
+// Step is a step of the scenario. Windows of checks start when a step begins.
 type Step struct {
 	Index int    `json:"index"` // into Plan.Steps
 	Text  string `json:"text"`
@@ -229,25 +229,25 @@ type Traffic struct {
 // Events of Traffic.
 const (
 	TrafficOpened  = "opened"         // a long-lived session was established
-	TrafficLost    = "lost"           // a session that was established died before its end
+	TrafficLost    = "lost"           // an established session failed before its end
 	TrafficCorrupt = "corrupt"        // an echo had the wrong bytes, sequence or checksum
-	TrafficMoved   = "moved"          // a session's echo came from another backend than before, or a connection's of a service with affinity
+	TrafficMoved   = "moved"          // another backend than before answered a session, or a client of a service with affinity
 	TrafficFailed  = "connect-failed" // a connect was refused, reset or timed out
-	TrafficDone    = "done"           // ended in order, or with its client
+	TrafficDone    = "done"           // ended normally, or with its client
 )
 
-// Beginnings of the Why of a flow that ended because of a silence, which then says how long it was.
+// Prefixes of the Why of a flow that ended because it got no answer. The duration follows.
 const (
 	NoAnswer     = "no answer for "
 	NoConnection = "no connection for "
 )
 
-// Silence returns such a Why.
+// Silence returns a Why with one of the prefixes above.
 func Silence(begin string, lasted time.Duration) string {
 	return begin + lasted.Round(time.Millisecond).String()
 }
 
-// SilentFor returns how long the silence lasted that a Why names; false if it names none.
+// SilentFor is the inverse of Silence. It returns false for any other Why.
 func SilentFor(why string) (time.Duration, bool) {
 	for _, begin := range []string{NoAnswer, NoConnection} {
 		if lasted, ok := strings.CutPrefix(why, begin); ok {
@@ -258,16 +258,16 @@ func SilentFor(why string) (time.Duration, bool) {
 	return 0, false
 }
 
-// Reasons of TrafficCorrupt that say whose fault it was.
+// Reasons of TrafficCorrupt that say who caused it.
 const (
 	EchoForeign = "echo belongs to another flow"
-	EchoMixed   = "echo of a message that this flow sent in the name of another" // the generator's own fault
+	EchoMixed   = "echo of a message that this flow sent in the name of another" // a bug of the generator
 )
 
-// Gap says that one flow of a traffic line got no answer to what it meant to
-// send between From and To. Only gaps above the generator's threshold appear.
-// For a session it is the stall: from the intended send time of the delayed
-// message to the arrival of its echo.
+// Gap says that one flow of a traffic line got no answer to the messages that were
+// due between From and To. Only gaps above the generator's threshold are recorded.
+// Of a session it is the stall: from when the delayed message was due until its echo
+// arrived.
 type Gap struct {
 	Name   string        `json:"name"`
 	Flow   string        `json:"flow"`
@@ -277,7 +277,7 @@ type Gap struct {
 	Missed int           `json:"missed,omitempty"` // probes without an answer
 }
 
-// Totals are counted since the traffic line began; written once a second and at the end.
+// Totals are counts since the traffic line began. They are written once a second and at the end.
 type Totals struct {
 	Name     string `json:"name"`
 	Kind     string `json:"kind"` // sessions, connects, probe, flows
@@ -292,13 +292,13 @@ type Totals struct {
 	Sent     uint64 `json:"sent"`
 	Received uint64 `json:"received"`
 	Bytes    uint64 `json:"bytes"` // received
-	// Of idle flows: how many are in the sample, and how many of these answered when they
-	// were asked last.
+	// Sample is the size of the sample of idle flows. Verified is how many of these answered
+	// their last request.
 	Sample   int `json:"sample,omitempty"`
 	Verified int `json:"verified,omitempty"`
-	// What the generator owed: how many messages or connections it meant to send or open by
-	// now, how many of these later than the plan tolerates, how many never, because this machine
-	// had no port or file for them, and by how much the latest was late.
+	// Meant is how many messages or connections were due by now. Late is how many of these the
+	// generator sent or opened later than the plan tolerates, and Latest the largest delay.
+	// Unstarted is how many it could not open because the machine had no port or file left.
 	Meant     uint64  `json:"meant,omitempty"`
 	Late      uint64  `json:"late,omitempty"`
 	Unstarted uint64  `json:"unstarted,omitempty"`
@@ -306,18 +306,18 @@ type Totals struct {
 	RTTp50    float64 `json:"rtt_p50_ms,omitempty"`
 	RTTp99    float64 `json:"rtt_p99_ms,omitempty"`
 	RTTMax    float64 `json:"rtt_max_ms,omitempty"`
-	// Latency has the round trips since the totals before, by stretches.
+	// Latency has the round trips since the previous totals, by LatencyStretch.
 	Latency []Latency `json:"latency,omitempty"`
-	// Began and Ended are set of a line that starts or stops at a time of the scenario.
+	// Began and Ended are set if the scenario starts or stops the line at a certain time.
 	Began clock.Instant `json:"began,omitempty"`
 	Ended clock.Instant `json:"ended,omitempty"`
 }
 
-// LatencyStretch is how long a stretch is of which a Latency tells.
+// LatencyStretch is the period that one Latency covers.
 const LatencyStretch = 100 * time.Millisecond
 
-// Latency is the round trips of the answers that came within LatencyStretch of From, in
-// milliseconds, each from when its message was meant to be sent.
+// Latency has percentiles of the round trips whose answers arrived within LatencyStretch after
+// From, in milliseconds. A round trip starts when its message was due.
 type Latency struct {
 	From    clock.Instant `json:"from"`
 	Answers int           `json:"answers"`
@@ -334,8 +334,8 @@ type RST struct {
 	Flow   string     `json:"flow"`
 	Sender string     `json:"sender"` // the host whose MAC sent the frame here
 	Origin string     `json:"origin"` // the host that made it: a backend, a client, or the sender
-	// Role is the role of the load balancer that the segment passed or came from;
-	// Entry how its table knew the flow: opened, synced, adopted, none.
+	// LB is the load balancer that sent or received the segment, Role is its role, and Entry
+	// is the origin of the flow's entry in its table: opened, synced, adopted, none.
 	LB    string `json:"lb"`
 	Role  string `json:"role"`
 	Entry string `json:"entry"`
@@ -343,14 +343,12 @@ type RST struct {
 	Seq   uint32 `json:"seq"`
 }
 
-// GARP is a gratuitous ARP, or an unsolicited neighbour advertisement of an IPv6 VIP, as
-// captured.
+// GARP is a captured gratuitous ARP, or an unsolicited neighbour advertisement for an IPv6 VIP.
 type GARP struct {
 	Edge string `json:"edge"`
 	VIP  string `json:"vip"`
 }
 
-// String says what was sent, and where.
 func (g GARP) String() string {
 	what := "gratuitous ARP"
 	if strings.Contains(g.VIP, ":") {
@@ -359,24 +357,25 @@ func (g GARP) String() string {
 	return what + " for " + g.VIP + " at the " + g.Edge + " edge"
 }
 
-// Forwarder marks a change of the node whose frames carry a VIP's packets at an edge.
+// Forwarder says that another node now sends the frames with a VIP's packets at an edge.
 type Forwarder struct {
 	Edge string `json:"edge"`
 	VIP  string `json:"vip,omitempty"` // "" for packets that keep their client's address
 	From string `json:"from"`          // "" for the first; the node itself at the end of the capture
-	// Last is when From's last frame was seen, and Frames how many it sent in its turn.
+	// Last is when From's last frame was seen. Frames is how many it sent since it became the
+	// forwarder.
 	Last   clock.Instant `json:"last,omitempty"`
 	Frames uint64        `json:"frames,omitempty"`
 }
 
-// Stall says that the host did not schedule a watchdog for Took longer than asked, or that the
-// generator of a line of traffic acted so much later than it meant to.
+// Stall says that the host scheduled a watchdog late by Took, or that the generator of a line
+// of traffic was late by as much.
 type Stall struct {
 	Took Dur    `json:"took"`
 	Line string `json:"line,omitempty"` // whose generator was behind
 }
 
-// Of says who was late: the host stood still, or a generator was behind.
+// Of says whether the host or a generator was late.
 func (s Stall) Of() string {
 	if s.Line != "" {
 		return "the generator of " + s.Line + " was behind"
@@ -384,8 +383,8 @@ func (s Stall) Of() string {
 	return "the host stood still"
 }
 
-// Missed says that the trace lacks Count records of a kind. What it does not hold may be
-// just what a check would have failed for.
+// Missed says that the trace lacks Count records of a kind. A check that passes might have
+// failed with them.
 type Missed struct {
 	What  string `json:"what"` // frames of the clients edge
 	Count uint64 `json:"count"`
@@ -400,27 +399,27 @@ type Replica struct {
 	Digest  string `json:"digest"`
 }
 
-// Loop is what a node's loop did lately.
+// Loop counts the timers of a node's loop.
 type Loop struct {
-	For    Dur `json:"for"`            // up to now
-	Timers int `json:"timers"`         // that the core asked for and got
-	Idle   int `json:"idle,omitempty"` // of them those from which nothing followed
+	For    Dur `json:"for"`            // the period of the counts, which ends at the event
+	Timers int `json:"timers"`         // timers that the core asked for and got
+	Idle   int `json:"idle,omitempty"` // those that had no effect
 	Late   int `json:"late,omitempty"` // idle ones after which the core wanted another at once
-	// Replies are the deferred replies whose wait ended. Each may have needed a timer.
+	// Replies is how many deferred replies were sent or dropped. Each may have needed a timer.
 	Replies int `json:"replies,omitempty"`
 }
 
-// Refused says how many new flows of a service the dataplane has refused for one reason since the
-// event before. It is written about once a second.
+// Refused says how many new flows of a service the dataplane has refused for one reason since
+// the previous event. It is written about once a second.
 type Refused struct {
 	Service string `json:"service"` // its name
 	Why     string `json:"why"`     // the reason of the drops: service-limit, table-full …
 	Count   uint64 `json:"count"`
 }
 
-// Died is the end of a node's process that nobody had asked for.
+// Died says that a node's process ended although no fault ended it.
 type Died struct {
-	Why string `json:"why"` // its last log line
+	Why string `json:"why"` // how it ended, with its last log line
 }
 
 // Program says how a program that the scenario ran on a machine ended.
@@ -430,22 +429,22 @@ type Program struct {
 	Why  string `json:"why"`  // in words
 	Took Dur    `json:"took"`
 	Last string `json:"last,omitempty"` // the last line of its output
-	// Output is the end of what it wrote, at most OutputLimit bytes; Cut says that it had
-	// written more before.
+	// Output is the last part of its output, at most OutputLimit bytes. Cut says that there
+	// was more before.
 	Output string `json:"output,omitempty"`
 	Cut    bool   `json:"cut,omitempty"`
 }
 
-// OutputLimit is how much of a program's output a trace has.
+// OutputLimit is how many bytes of a program's output a trace keeps.
 const OutputLimit = 32 << 10
 
-// Loss counts packets that were lost: those that a fault of the plan took, told when it
-// is healed and at the end, or those that nobody meant to lose.
+// Loss counts lost packets. Planned ones were dropped by a fault of the scenario; they are
+// reported when the fault is healed and at the end. The others were dropped by the machine.
 type Loss struct {
 	Planned bool   `json:"planned"`
 	Count   int    `json:"count"`
-	Where   string `json:"where"` // a direction: syn client1>lb1 on clients; or a place of the machine
-	Why     string `json:"why"`   // the verb, or what the machine lacked
+	Where   string `json:"where"` // a direction, such as "syn client1>lb1 on clients", or a queue of the machine
+	Why     string `json:"why"`   // the fault's verb, or why the machine dropped them
 }
 
 // Leak names something that outlived its run.
@@ -453,7 +452,7 @@ type Leak struct {
 	What string `json:"what"`
 }
 
-// Dur is a duration that is written as Go prints it ("150ms").
+// Dur is a duration, encoded as text ("150ms").
 type Dur time.Duration
 
 // MarshalText implements encoding.TextMarshaler.

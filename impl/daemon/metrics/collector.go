@@ -118,7 +118,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.fragments, "dataplane_fragments_total", "IP fragments that were forwarded.")
 	desc(&c.echo, "dataplane_echo_replies_total", "Pings of a VIP that were answered.")
 	desc(&c.icmp, "dataplane_icmp_errors_total", "ICMP errors sent about a packet that had gone too far, was too big, or found no backend (all_down: refuse).")
-	desc(&c.relayed, "dataplane_relayed_packets_total", "Packets that were sent on to the peer: during a handover, and as BACKUP for hosts that have not heard the announcement of the MASTER.")
+	desc(&c.relayed, "dataplane_relayed_packets_total", "Packets that were forwarded to the peer: during a handover, and on a BACKUP from hosts that have not heard the announcement of the MASTER.")
 	desc(&c.resets, "dataplane_resets_total", "RSTs and ABORTs sent to clients of a service without a backend that serves (all_down: refuse).")
 	desc(&c.evicted, "dataplane_evicted_total", "Entries of flows that nobody had answered, removed before their timeout because the table was under pressure.")
 	desc(&c.deferred, "dataplane_deferred_total", "Replies that were held back until the peer has their flow (sync.defer).")
