@@ -28,7 +28,7 @@ PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping ndisc6:/usr/bin/ndisc6 \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer bench-defer-latency generate doctor install package clean
+.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-stalled test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer bench-defer-latency generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' -v out=$(OUT)/times/ '/^[a-z-]+:.*## / {last = ""; if ((getline last < (out $$1)) > 0) last = "; last time here: " last; \
@@ -134,6 +134,12 @@ test-scenarios: told-test-scenarios bin/scenarios.test ## crash, restore, freeze
 
 test-library: told-test-library bin/scenarios.test ## every scenario of the library in both worlds, with a report (docs/library.md)
 	$(call suite,scenarios/library,$(OUT)/library,-library)
+	$(DONE)
+
+test-stalled: told-test-stalled bin/baton ## every scenario for real while the host stands still for 80 to 200 ms every few seconds: none may fail (nightly; five minutes)
+	@$(GO) build -o bin/stalls ./netns/stalls
+	@code=0; $(SUDO) bin/stalls -seed $(or $(SEED),1) bin/baton run --out $(OUT)/stalled scenarios/*.scn || code=$$?; \
+	$(SUDO) bin/baton report $(OUT)/stalled; [ $$code = 0 ] || [ $$code = 3 ] # 3: some run proved nothing
 	$(DONE)
 
 test-docs: told-test-docs setup-subjects bin/baton ## every command that the documentation shows, also those in namespaces (nightly)
