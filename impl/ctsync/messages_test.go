@@ -322,3 +322,24 @@ func genuine(p *pair, source bool) (msgs [][]byte) {
 	p.run()
 	return msgs[:min(len(msgs), 12)]
 }
+
+// A reply tuple across families is that of a direct flow: no packet has it, its source is of the other
+// family and its destination of the client's. Any other is refused.
+func TestAReplyAcrossFamiliesIsOfADirectFlow(t *testing.T) {
+	good := mixedOf(7, flow.Established, 11)
+	for name, edit := range map[string]func(*flow.Tuple){
+		"good":                           func(*flow.Tuple) {},
+		"of a flow that has replies":     func(r *flow.Tuple) { r.DstPort = 80 },
+		"from the client's own family":   func(r *flow.Tuple) { r.Src = good.Original.Dst },
+		"to an address of the backend's": func(r *flow.Tuple) { r.Dst = r.Src },
+	} {
+		c := changeOf(good)
+		edit(&c.reply)
+		b := flow.AppendTuple([]byte{byte(c.state) | across}, c.original)
+		r := reader{rest: order.AppendUint32(flow.AppendTuple6(b, c.reply), c.remaining), version: Version}
+		var got change
+		if r.change(&got, true); (r.err == nil) != (name == "good") {
+			t.Errorf("%s: %s replies by %s: %v", name, c.original, c.reply, r.err)
+		}
+	}
+}
