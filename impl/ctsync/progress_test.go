@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/flow"
 )
 
 // TestTheRateIsThatOfTheLastWholePeriod: before the first has ended, the rate is that since the beginning.
@@ -40,6 +41,9 @@ func TestEachStreamIsTimedByItself(t *testing.T) {
 		p.now = p.now.Add(took)
 		p.run()
 		p.synced(p.a)
+		p.now = p.now.Add(time.Second)
+		p.a.change(entryOf(1000, flow.Established, 11), false) // a change after that does not count
+		p.run()
 		for _, n := range []*node{p.a, p.b} {
 			if got := n.Progress().Took; got != took {
 				t.Errorf("%s: in sync %v after the stream began, want %v", n.name, got, took)
