@@ -203,6 +203,27 @@ func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
 	}
 }
 
+// A MASTER that goes on without the arbiter stops as it hears that its peer serves, although the peer
+// does not hear it.
+func TestAMasterThatGoesOnStopsAsItHearsItsPeerServe(t *testing.T) {
+	l := newPair(t, keepServing)
+	l.undecided = true
+	l.run(2 * time.Second)
+	l.remote["lb1"] = true
+	l.run(2 * labValidity)
+	l.part(true)
+	l.run(2 * time.Second)
+	if l.forwarders() != 2 {
+		t.Fatalf("%d forwarders, want the two that the policy allows\n%s", l.forwarders(), l.transcript())
+	}
+	l.drop("lb2", false)
+	l.until(2*time.Second, "lb1 hears lb2", func() bool { return l.nodes["lb1"].node.Status().Peer.Heard })
+	l.run(time.Millisecond)
+	if l.forwarders() != 1 || l.role("lb2") != "Master" {
+		t.Errorf("%d forwarders a millisecond after lb1 heard that lb2 serves\n%s", l.forwarders(), l.transcript())
+	}
+}
+
 // The crash of the BACKUP costs no outage soon after a partition either, when the sessions have
 // just come Up.
 func TestTheEndOfTheBackupAfterAPartitionCostsNothing(t *testing.T) {
