@@ -167,8 +167,6 @@ func loadFamily[A addr](spec familySpec, cfg dataplane.Config, client, backend *
 	if err := setConstants(spec.programs, constants); err != nil {
 		return nil, err
 	}
-	spec.programs.Maps[lbMapConns].MaxEntries = uint32(cfg.MaxFlows)
-	spec.programs.Maps[lbMapReplies].MaxEntries = uint32(cfg.MaxFlows)
 	spec.programs.Maps[lbMapFlowCounts].MaxEntries = uint32(cfg.MaxFlows + dataplane.MaxServices)
 	if opts.eventRing != 0 {
 		spec.programs.Maps[lbMapEvents].MaxEntries = opts.eventRing

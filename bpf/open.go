@@ -182,7 +182,7 @@ type familySpec struct {
 	fast     *ebpf.CollectionSpec // of XDP; nil without it
 }
 
-// readSpecs returns the compiled programs of each family, IPv4 first.
+// readSpecs returns the compiled programs of each family, IPv4 first, with tables of the configured size.
 func readSpecs(cfg dataplane.Config, hook dataplane.Hook) ([]familySpec, error) {
 	type read func() (*ebpf.CollectionSpec, error)
 	families := []struct{ programs, fast read }{{loadLb, loadFast4}, {loadLb6, loadFast6}}
@@ -198,6 +198,9 @@ func readSpecs(cfg dataplane.Config, hook dataplane.Hook) ([]familySpec, error) 
 		}
 		if err != nil {
 			return nil, fmt.Errorf("bpf: open: %w", err)
+		}
+		for _, table := range []string{lbMapConns, lbMapReplies} {
+			spec.programs.Maps[table].MaxEntries = uint32(cfg.MaxFlows)
 		}
 		specs = append(specs, spec)
 	}

@@ -24,6 +24,7 @@ import (
 // pins nothing.
 type pins struct {
 	dir      string
+	specs    []familySpec
 	lock     *os.File // locks the folder for one process at a time
 	record   *ebpf.Map
 	value    pinRecord
@@ -50,7 +51,7 @@ func openPins(cfg dataplane.Config, specs []familySpec) (*pins, error) {
 	if cfg.Pin == "" {
 		return nil, nil
 	}
-	p := &pins{dir: cfg.Pin, value: pinRecord{Layout: layoutOf(specs), MaxFlows: uint32(cfg.MaxFlows), Families: uint32(len(specs))}}
+	p := &pins{dir: cfg.Pin, specs: specs, value: pinRecord{Layout: layoutOf(specs), MaxFlows: uint32(cfg.MaxFlows), Families: uint32(len(specs))}}
 	if err := p.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("bpf: pin: %w", err), p.close())
 	}
@@ -136,11 +137,16 @@ func (p *pins) read() (err error) {
 	return nil
 }
 
+// loadTables loads the tables. The record may say that they fit while the files are others.
 func (p *pins) loadTables() error {
-	for _, suffix := range []string{suffix4, suffix6}[:p.value.Families] {
+	for i, suffix := range []string{suffix4, suffix6}[:p.value.Families] {
 		for _, table := range pinnedTables(suffix) {
-			if _, err := p.load(table + suffix); err != nil {
+			m, err := p.load(table + suffix)
+			if err != nil {
 				return fmt.Errorf("its table %s is not there: %v", table+suffix, err)
+			}
+			if err := p.specs[i].programs.Maps[table].Compatible(m); err != nil {
+				return fmt.Errorf("its table %s is another map: %w", table+suffix, err)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -161,7 +162,7 @@ func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
 func answered(t *testing.T, conn net.Conn, number int) bool {
 	t.Helper()
 	message := fmt.Sprintf("number %d", number)
-	conn.SetDeadline(time.Now().Add(5 * time.Millisecond))
+	conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond)) // a pause before the write is none of the echo
 	if _, err := conn.Write([]byte(message)); err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +217,12 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "table replies4 is not there", 1},
+		{"a file that is another table", func(t *testing.T, next *dataplane.Config) {
+			replies := filepath.Join(next.Pin, "replies4")
+			if err := errors.Join(os.Remove(replies), os.Rename(filepath.Join(next.Pin, "tunnel_ends4"), replies)); err != nil {
+				t.Fatal(err)
+			}
+		}, "table replies4 is another map", 1},
 		{"a start that came to no end", func(t *testing.T, next *dataplane.Config) {
 			if err := os.Remove(filepath.Join(next.Pin, pinnedRecord)); err != nil {
 				t.Fatal(err)
