@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"baton/impl/clock"
+	"baton/impl/daemon/checker"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/dataplane"
@@ -187,7 +189,9 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, p *pool
 			ctx, cancel := context.WithTimeout(ctx, time.Duration(s.Check.Timeout))
 			defer cancel()
 			result := health.Result{ID: e.ID}
-			if err := b.probe(ctx, s, e.Backend); err != nil {
+			if err := b.probe(ctx, s, e.Backend); errors.Is(err, checker.ErrUndecided) {
+				result.Undecided = true
+			} else if err != nil {
 				result.Err = err.Error()
 			}
 			b.step(s.Name, result)

@@ -81,8 +81,9 @@ type (
 
 	// Result is the result of the probe with that ID.
 	Result struct {
-		ID  uint64
-		Err string // why it failed, "" if it was answered
+		ID        uint64
+		Err       string // why it failed, "" if it was answered
+		Undecided bool   // it shows neither: the results before it stay in a row with those after it
 	}
 
 	// Drain stops new flows to a backend. Its deadline is For later.

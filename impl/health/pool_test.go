@@ -26,7 +26,7 @@ type lab struct {
 	t       *testing.T
 	pool    *health.Pool
 	now     clock.Instant
-	answers map[netip.AddrPort]string // "": success; "silence": no answer; else the failure
+	answers map[netip.AddrPort]string // "": success; "silence": no answer; "undecided"; else the failure
 	took    time.Duration             // of an answer
 	pending []pending
 	changes []string
@@ -57,7 +57,8 @@ func (l *lab) step(in health.Input) {
 		case health.Probe:
 			l.probes[e.Backend] = append(l.probes[e.Backend], l.now)
 			if answer := l.answers[e.Backend]; answer != "silence" {
-				l.pending = append(l.pending, pending{l.now.Add(l.took), e.Backend, health.Result{ID: e.ID, Err: answer}})
+				undecided := answer == "undecided"
+				l.pending = append(l.pending, pending{l.now.Add(l.took), e.Backend, health.Result{ID: e.ID, Err: answer, Undecided: undecided}})
 			}
 		case health.Change:
 			l.changes = append(l.changes, fmt.Sprintf("%v %v>%v", e.Backend, e.From, e.To))
@@ -149,6 +150,22 @@ func TestFewerFailuresThanFallChangeNothing(t *testing.T) {
 	}
 	if len(l.changes) > 0 || l.writes > 0 {
 		t.Errorf("changes %v, %d writes", l.changes, l.writes)
+	}
+}
+
+// TestAnUndecidedProbeChangesNothing: failures before and after it are in a row, and it brings nothing up.
+func TestAnUndecidedProbeChangesNothing(t *testing.T) {
+	l := newLab(t, check(), a)
+	for range check().Fall {
+		l.answers[a] = "refused"
+		for n := len(l.probes[a]); len(l.probes[a]) == n; {
+			l.run(ms)
+		}
+		l.answers[a] = "undecided"
+		l.run(500 * ms)
+	}
+	if l.state(a) != health.Down || len(l.changes) != 1 {
+		t.Errorf("%v after %d failures, changes %q", l.state(a), check().Fall, l.changes)
 	}
 }
 

@@ -41,10 +41,21 @@ func (p *Pool) runProbes() {
 // result handles the result of a probe. It ignores one that has already timed out.
 func (p *Pool) result(r Result) {
 	for i := range p.backends {
-		if b := &p.backends[i]; b.probe.id == r.ID && r.ID != 0 {
+		b := &p.backends[i]
+		switch {
+		case b.probe.id != r.ID || r.ID == 0:
+		case r.Undecided:
+			p.end(b, 0)
+		default:
 			p.count(b, r.Err)
 		}
 	}
+}
+
+// end ends a backend's probe; the next one begins early by the given time.
+func (p *Pool) end(b *backend, early time.Duration) {
+	b.probe = probe{due: max(p.now, b.probe.due.Add(p.interval()-early))}
+	b.probed++
 }
 
 // count ends a backend's probe; failure is "" if it was answered. The probe after a first
@@ -55,8 +66,7 @@ func (p *Pool) count(b *backend, failure string) {
 	if failure != "" && !b.down && b.streak == 0 {
 		early = p.check.Timeout
 	}
-	b.probe = probe{due: max(p.now, b.probe.due.Add(p.interval()-early))}
-	b.probed++
+	p.end(b, early)
 	if failure != "" {
 		b.failed++
 	}

@@ -11,12 +11,16 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
 	"baton/impl/daemon/config"
 )
 
 // Checker probes from one network namespace.
-type Checker struct{ pings *pinger }
+type Checker struct {
+	pings    *pinger
+	refusals refusals
+}
 
 // New returns a checker for the calling thread's network namespace. It needs CAP_NET_RAW.
 func New(log *slog.Logger) (*Checker, error) {
@@ -108,5 +112,5 @@ func (c *Checker) datagram(ctx context.Context, at netip.AddrPort) error {
 	if err := c.pings.ping(ctx, at.Addr()); err != nil {
 		return err
 	}
-	return pendingError(conn.(*net.UDPConn))
+	return c.refusals.judge(at, pendingError(conn.(*net.UDPConn)), time.Now())
 }

@@ -142,6 +142,33 @@ func TestRequests(t *testing.T) {
 	})
 }
 
+// TestAnAnswerWithoutAnEnd: its text is found as soon as it has come, and a header has a limit.
+func TestAnAnswerWithoutAnEnd(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		gone := make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/header" {
+				w.Header().Set("X-Long", strings.Repeat("x", maxBody))
+			}
+			for _, part := range []string{"shop is re", "ady"} {
+				fmt.Fprint(w, part)
+				w.(http.Flusher).Flush()
+			}
+			select {
+			case <-r.Context().Done():
+			case <-gone:
+			}
+		}))
+		defer server.Close()
+		defer close(gone)
+		at := server.Listener.Addr().(*net.TCPAddr).AddrPort()
+		check := config.Check{Type: config.CheckHTTP, Path: "/", Status: config.Statuses{First: 200, Last: 200}, Body: "is ready"}
+		want(t, c, service(config.TCP, check), at, "")
+		check.Path = "/header"
+		want(t, c, service(config.TCP, check), at, "exceeded 65536 bytes")
+	})
+}
+
 func TestScripts(t *testing.T) {
 	inSpace(t, func(c *Checker) {
 		at := netip.MustParseAddrPort("198.18.1.11:80")

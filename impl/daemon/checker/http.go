@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,7 @@ import (
 	"baton/impl/daemon/config"
 )
 
-// maxBody is the maximum number of bytes of a response that are searched.
+// maxBody is the maximum number of bytes of a response that are searched, and of its header.
 const maxBody = 64 << 10
 
 // request sends a backend an HTTP request.
@@ -41,11 +42,25 @@ func request(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	if c.Body == "" {
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
-	if err == nil && !bytes.Contains(body, []byte(c.Body)) {
-		err = fmt.Errorf("%q is not in the first %d bytes of the answer", c.Body, len(body))
+	return search(answer.Body, c.Body)
+}
+
+// search reads an answer until it has found a text: an answer may go on for ever.
+func search(answer io.Reader, text string) error {
+	body, some := []byte(nil), make([]byte, 4096)
+	for answer := io.LimitReader(answer, maxBody); ; {
+		searched := max(len(body)-len(text)+1, 0) // what comes may complete the text
+		n, err := answer.Read(some)
+		body = append(body, some[:n]...)
+		switch {
+		case bytes.Contains(body[searched:], []byte(text)):
+			return nil
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("%q is not in the first %d bytes of the answer", text, len(body))
+		case err != nil:
+			return err
+		}
 	}
-	return err
 }
 
 // over is an HTTP client on one connection. It follows no redirects, uses no proxy, and does
@@ -54,7 +69,7 @@ func over(conn net.Conn) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
-			DisableKeepAlives: true, DisableCompression: true,
+			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxBody,
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
