@@ -162,7 +162,7 @@ func TestWhatIsNoFileIsNamed(t *testing.T) {
 	}
 	run := NewReader().Read(dir)
 	for _, file := range []string{TraceFile, ScenarioFile} {
-		if !named(run.Problems, file, 0, "is no regular file") {
+		if !named(run.Problems, file, 0, "is not a regular file") {
 			t.Errorf("no problem names %s: %+v", file, run.Problems)
 		}
 	}

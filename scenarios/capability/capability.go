@@ -1,8 +1,8 @@
 // Package capability lists what a subject, a pair under test, can report about itself or do
-// on request. Everything else is seen on the wire and by the clients, for any subject.
+// on request. Everything else is observed on the wire and at the clients, for any subject.
 //
-// The package observes nothing. Subjects declare what they provide, and package check
-// judges a claim only if the subject provides what the claim needs.
+// The package observes nothing. Subjects declare their capabilities, and package check
+// judges a claim only if the subject has the capabilities that the claim needs.
 package capability
 
 import "slices"
@@ -49,6 +49,7 @@ var capabilities = []Capability{
 // All returns a copy of the table.
 func All() []Capability { return slices.Clone(capabilities) }
 
+// Names returns the names, in the order of the table.
 func Names() []string {
 	names := make([]string, len(capabilities))
 	for i, c := range capabilities {
@@ -57,7 +58,7 @@ func Names() []string {
 	return names
 }
 
-// Lacking lists the capabilities that are not provided, in the order of the table.
+// Lacking returns the names that provided does not contain, in the order of the table.
 func Lacking(provided []string) []string {
 	return slices.DeleteFunc(Names(), func(name string) bool { return slices.Contains(provided, name) })
 }

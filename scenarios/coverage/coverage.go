@@ -1,7 +1,8 @@
-// Package coverage says what runs have put a pair through: which fault met which role
-// while TCP connections were in which phase. What no run has met is a hole of the suite.
+// Package coverage says what runs have tested: which fault hit a node in which role while
+// TCP connections were in which phase. A combination that no run covers is a hole in the
+// suite.
 //
-// The package is pure. The reports call it with each run that they read.
+// The package is pure. Reports call it for each run that they read.
 package coverage
 
 import (
@@ -16,19 +17,19 @@ import (
 	"baton/scenarios/plan"
 )
 
-// Cell is one combination of what can meet.
+// Cell is one combination of a fault, a role and a phase in a world.
 type Cell struct {
-	// Fault is the verb, with the link where it is done to one: crash, cut via sync.
+	// Fault is the verb, with the link if it affects one: crash, cut via sync.
 	Fault string
-	// Role is that of the node that it is done to, or at whose end; Down for one without a
-	// process, client or backend for one of these.
+	// Role is the role of the affected node, or of the node at an end of the link. It is Down
+	// for a node without a process, and "client" or "backend" for such a machine.
 	Role string
-	// Phase is what TCP connections were doing.
+	// Phase is the phase of the TCP connections.
 	Phase string
 	World string
 }
 
-// Down is beside the roles of package ha.
+// Down is the role of a node without a process. Package ha has no such role.
 const Down = "down"
 
 // Phases of TCP connections.
@@ -40,10 +41,10 @@ const (
 
 var phases = []string{Opening, Established, Idle}
 
-// serving are the roles in which a node spends its time.
-var serving = []string{"Master", "Backup"}
+// stable are the roles in which a node spends its time.
+var stable = []string{"Master", "Backup"}
 
-// Of lists the cells that a run has met, each once.
+// Of returns the cells that a run covers, without duplicates.
 func Of(p *plan.Plan, world string, events []trace.Event) []Cell {
 	var cells []Cell
 	state := check.NewState(p, world)
@@ -53,7 +54,7 @@ func Of(p *plan.Plan, world string, events []trace.Event) []Cell {
 			opened[e.Traffic.Name]++
 		}
 		if f := e.Fault; f != nil && f.Phase == "begin" {
-			cells = append(cells, met(p, world, state, f, opened)...)
+			cells = append(cells, covered(p, world, state, f, opened)...)
 		}
 		state.Apply(&e)
 	}
@@ -61,8 +62,8 @@ func Of(p *plan.Plan, world string, events []trace.Event) []Cell {
 	return slices.Compact(cells)
 }
 
-// met lists what a fault meets.
-func met(p *plan.Plan, world string, s *check.State, f *trace.Fault, opened map[string]int) []Cell {
+// covered returns the cells that a fault covers when it begins.
+func covered(p *plan.Plan, world string, s *check.State, f *trace.Fault, opened map[string]int) []Cell {
 	var cells []Cell
 	for _, phase := range running(p, world, opened) {
 		for _, host := range f.Hosts {
@@ -79,7 +80,7 @@ func met(p *plan.Plan, world string, s *check.State, f *trace.Fault, opened map[
 	return cells
 }
 
-// role is what a machine is when the fault begins.
+// role returns the role of a machine when the fault begins.
 func role(s *check.State, host string) string {
 	n := s.Nodes[host]
 	switch {
@@ -92,8 +93,8 @@ func role(s *check.State, host string) string {
 	return n.Role
 }
 
-// running lists the phases that the traffic with connections is in, by what it has opened so far.
-// Traffic runs before the first fault.
+// running returns the phases of the TCP and SCTP traffic. opened has the number of sessions that
+// each line has opened so far. Traffic starts before the first fault.
 func running(p *plan.Plan, world string, opened map[string]int) []string {
 	var now []string
 	for _, t := range p.Traffic {
@@ -120,13 +121,13 @@ func running(p *plan.Plan, world string, opened map[string]int) []string {
 	return slices.Compact(now)
 }
 
-// Possible lists the cells that a suite in a world should meet: every verb of the table,
-// with each role in which it can be met, in each phase.
+// Possible returns the cells that a suite in a world should cover: every verb with every role
+// that it can affect, in each phase.
 func Possible(world string) []Cell {
 	var cells []Cell
 	for _, v := range fault.Verbs() {
 		if v.As != "" {
-			continue // a trace has the other verb
+			continue // traces have the verb that it repeats
 		}
 		for _, what := range forms(v) {
 			for _, r := range roles(v) {
@@ -140,7 +141,7 @@ func Possible(world string) []Cell {
 	return cells
 }
 
-// forms are the ways in which a verb appears in a cell.
+// forms returns the values of Cell.Fault for a verb.
 func forms(v fault.Verb) []string {
 	if v.On == fault.Machines {
 		return []string{v.Word}
@@ -152,14 +153,14 @@ func forms(v fault.Verb) []string {
 	return all
 }
 
-// roles lists in which a verb can be met.
+// roles returns the roles that a verb can affect.
 func roles(v fault.Verb) []string {
 	if v.On != fault.Machines {
-		return serving
+		return stable
 	}
 	var all []string
 	if slices.Contains(v.From, fault.Running) || slices.Contains(v.From, fault.Frozen) {
-		all = append(all, serving...)
+		all = append(all, stable...)
 	} else {
 		all = append(all, Down)
 	}

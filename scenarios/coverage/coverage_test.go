@@ -14,8 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWhatARunHasMet: the role before the fault, the phase of what has been opened so far.
-func TestWhatARunHasMet(t *testing.T) {
+// TestCellsThatARunCovers: the role is the one before the fault, and the phase follows from the
+// sessions opened so far.
+func TestCellsThatARunCovers(t *testing.T) {
 	p, err := plan.Parse("t.scn", []byte(`scenario t
 service  web tcp 198.18.0.100:80
 traffic  web sessions count=2
@@ -66,25 +67,25 @@ always   masters <= 1
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if inSim := Of(p, plan.Sim, events); !slices.Contains(inSim, Cell{"crash", "Master", Opening, plan.Sim}) {
-		t.Errorf("the connects of the other world: %v", inSim)
+		t.Errorf("the line of traffic that only the simulator runs is missing: %v", inSim)
 	}
 	for _, cell := range got {
 		if !slices.Contains(Possible(plan.Netns), cell) {
-			t.Errorf("%v was met, and is not possible", cell)
+			t.Errorf("%v is covered, but Possible does not list it", cell)
 		}
 	}
 }
 
-// TestEveryVerbIsPossible: a verb that is added to the table is a hole until a scenario has it.
+// TestEveryVerbIsPossible: a new verb is a hole in the suite until a scenario uses it.
 func TestEveryVerbIsPossible(t *testing.T) {
 	cells := Possible(plan.Sim)
 	for _, v := range fault.Verbs() {
 		possible := slices.ContainsFunc(cells, func(c Cell) bool { return c.Fault == v.Word || strings.HasPrefix(c.Fault, v.Word+" via ") })
 		if possible != (v.As == "") {
-			t.Errorf("nothing of %s", v.Word)
+			t.Errorf("%s: listed %v, alias of %q", v.Word, possible, v.As)
 		}
 	}
 	if len(slices.Compact(slices.Clone(cells))) != len(cells) {
-		t.Error("a cell is there twice")
+		t.Error("Possible lists a cell twice")
 	}
 }

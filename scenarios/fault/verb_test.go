@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// TestTheTableIsWhole: what undoes a verb is a verb that can follow it, and each says
-// what it does and what proves it.
-func TestTheTableIsWhole(t *testing.T) {
+// TestTheTableIsComplete: every verb has its texts for the reference, and can be followed by the verb
+// that undoes it.
+func TestTheTableIsComplete(t *testing.T) {
 	for _, v := range Verbs() {
 		if v.Doc == "" || v.Receipt == "" {
-			t.Errorf("%s: no words for the reference", v.Word)
+			t.Errorf("%s: no Doc or no Receipt", v.Word)
 		}
 		if v.On == Machines && (len(v.From) == 0 || len(v.Kinds) == 0 || v.Refuse == "") {
-			t.Errorf("%s: from which states, and why not from others?", v.Word)
+			t.Errorf("%s: From, Kinds or Refuse is missing", v.Word)
 		}
 		if v.Undo == "" {
 			continue

@@ -1,5 +1,5 @@
-// Package metric is the table of what a run is measured by: a row a metric, with what
-// the language, lint, the checks, the reports and the comparison of runs must know of it.
+// Package metric is the table of the metrics of a run. A row has what the language, lint, the
+// checks, the reports and the comparison of runs need to know about a metric.
 //
 // The package measures nothing. Package check has a measure for every row.
 package metric
@@ -11,20 +11,20 @@ import (
 	"baton/scenarios/fault"
 )
 
-// Unit is what a metric counts.
+// Unit is the unit of a metric.
 type Unit uint8
 
 const (
-	Count        Unit = iota // things
-	Milliseconds             // compares with a duration; a plain number is milliseconds
+	Count        Unit = iota // a number without a unit
+	Milliseconds             // compares with a duration, or with a number of milliseconds
 	Duration                 // compares with a duration only
 )
 
-// Kinds of traffic, which yield metrics.
+// Kinds of traffic.
 const (
 	Sessions = "sessions" // long-lived connections that echo numbered, checksummed messages
-	Connects = "connects" // short connections at a rate: connect, one echo, close; of UDP: one query, one answer
-	Probe    = "probe"    // one UDP flow that is echoed at a rate
+	Connects = "connects" // short connections at a rate: connect, one echo, close; for UDP one query, one answer
+	Probe    = "probe"    // one UDP flow that sends echo requests at a rate
 	Flows    = "flows"    // many idle flows, to fill the table
 	Bulk     = "bulk"     // TCP transfers of many bytes, one after the other, each with a checksum
 )
@@ -37,12 +37,12 @@ type Metric struct {
 	Name  string
 	Unit  Unit
 	Check string // the name under which package check judges it, for control lines
-	// PerLine says that it can be limited to one line of traffic: lost(web).
+	// PerLine says that a condition can limit it to one line of traffic: lost(web).
 	PerLine bool
-	// PerProgram says that it can be limited to one program of the scenario: exit(fetch).
+	// PerProgram says that a condition can limit it to one program: exit(fetch).
 	PerProgram bool
-	// Of lists the kinds of traffic that yield it; empty if it needs no traffic. A scenario
-	// without such traffic cannot claim it.
+	// Of lists the kinds of traffic that it is measured for, empty if it needs no traffic. A
+	// scenario without such traffic cannot claim it.
 	Of []string
 	// Grows says that the value never falls within a window.
 	Grows bool
@@ -50,39 +50,40 @@ type Metric struct {
 	Now bool
 	// Whole says that it is measured only over the whole time of a line of traffic.
 	Whole bool
-	// After lists the faults without which it has no value.
+	// After lists the faults after which it can be measured, empty if it needs none.
 	After []string
 	Doc   string
 
 	// Title is its name in tables, "" for Name with spaces.
 	Title string
-	// Rank is its place among the columns of a table of runs, 0 for none; Summary says
-	// that the short table of a pull request has it too.
+	// Rank is the number of its column in a table of runs, 0 for none. Summary says that the
+	// short table of a pull request has it too.
 	Rank    int
 	Summary bool
 	// Least is the smallest change that a comparison of runs reports, in the metric's
-	// unit. Smaller changes come from the clock and the interval of the probes. 0: the
-	// metric is not compared, since it does not say how well a failover went.
+	// unit. Smaller changes come from the clock and the interval of the probes. A metric
+	// with 0 is not compared, because it does not say how well a failover went.
 	Least float64
 }
 
-// The smallest changes that are reported: a millisecond, or one event in two runs.
+// The smallest changes that a comparison reports: a millisecond, or one event in two runs.
 const (
 	leastTime  = 1
 	leastCount = 0.5
 )
 
 var (
-	// losses are the faults that take a MASTER away without a handover.
+	// losses are the faults by which a MASTER loses its role without a handover.
 	losses = fault.Meant(func(v fault.Verb) bool { return v.Takes })
 	// resyncs are the faults after which connection sync starts again.
 	resyncs = fault.Meant(func(v fault.Verb) bool { return v.Resyncs })
-	// takers are the faults that may drop packets on links.
-	takers = fault.Meant(func(v fault.Verb) bool { return v.On == fault.Wires && v.Undo == fault.Heal })
-	echoes = []string{Sessions, Connects, Probe}
+	// droppers are the faults that may drop packets on links.
+	droppers = fault.Meant(func(v fault.Verb) bool { return v.On == fault.Wires && v.Undo == fault.Heal })
+	// echoing are the kinds of traffic that get an echo for each message.
+	echoing = []string{Sessions, Connects, Probe}
 )
 
-// metrics are in the order of the reference.
+// metrics is in the order of the reference manual.
 var metrics = []Metric{
 	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
 	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that forward at one time: their lease allows it, or frames on the wire show it"},
@@ -105,7 +106,7 @@ var metrics = []Metric{
 	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
 	{Name: "verified", Now: true, Check: "verified", PerLine: true, Of: []string{Flows},
 		Doc: "idle flows of the sample that answered their last request"},
-	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoes, Grows: true,
+	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoing, Grows: true,
 		Doc: "the longest time in which one flow got no answer to the messages that were due"},
 	{Name: "gap_udp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Probe}, Grows: true,
 		Title: "udp gap", Rank: 4, Summary: true, Least: leastTime, Doc: "the longest gap of a UDP probe"},
@@ -137,7 +138,7 @@ var metrics = []Metric{
 		Doc: "from the sync stream's begin to insync, after a restore or heal"},
 	{Name: "sync_entries", Now: true, Check: "sync", After: resyncs,
 		Doc: "entries of the replica at that moment"},
-	{Name: "dropped", Now: true, Check: "dropped", Grows: true, After: takers,
+	{Name: "dropped", Now: true, Check: "dropped", Grows: true, After: droppers,
 		Doc: "packets that the scenario's faults dropped on links; counted when a fault is healed, and at the end"},
 	{Name: "strays", Now: true, Check: "strays", Grows: true,
 		Doc: "packets that no fault dropped: the machine that runs the lab was too busy; counted at the end"},
@@ -146,7 +147,7 @@ var metrics = []Metric{
 	{Name: "role_changes", Now: true, Check: "role_changes", Grows: true, Doc: "how often a node became Master"},
 }
 
-// All lists the table.
+// All returns a copy of the table.
 func All() []Metric { return slices.Clone(metrics) }
 
 // Of returns the metric of that name.
@@ -158,7 +159,7 @@ func Of(name string) (Metric, bool) {
 	return metrics[i], true
 }
 
-// Names lists the names of all metrics.
+// Names returns the names of all metrics.
 func Names() []string {
 	names := make([]string, len(metrics))
 	for i, m := range metrics {
@@ -167,19 +168,19 @@ func Names() []string {
 	return names
 }
 
-// Chosen lists the metrics that are meant.
+// Chosen returns the metrics for which is returns true.
 func Chosen(is func(Metric) bool) []Metric {
 	return slices.DeleteFunc(All(), func(m Metric) bool { return !is(m) })
 }
 
-// Columns lists the metrics that a table of runs shows, in its order.
+// Columns returns the metrics of a table of runs, in the order of the columns.
 func Columns() []Metric {
 	columns := Chosen(func(m Metric) bool { return m.Rank > 0 })
 	slices.SortFunc(columns, func(a, b Metric) int { return a.Rank - b.Rank })
 	return columns
 }
 
-// Heading is the metric as tables call it: udp gap.
+// Heading returns the metric's name in tables: udp gap.
 func (m Metric) Heading() string {
 	if m.Title != "" {
 		return m.Title
@@ -187,7 +188,7 @@ func (m Metric) Heading() string {
 	return strings.ReplaceAll(strings.TrimSuffix(m.Name, "_ms"), "_", " ")
 }
 
-// Column is its heading with the unit, where that is not a count.
+// Column returns the heading with the unit, if it has one.
 func (m Metric) Column() string {
 	if m.Unit == Count {
 		return m.Heading()

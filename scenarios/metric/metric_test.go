@@ -5,19 +5,19 @@ import (
 	"testing"
 )
 
-// TestTheTableIsWhole: every row has a name of its own, a check and words, and no two
-// columns share a place.
-func TestTheTableIsWhole(t *testing.T) {
-	seen, places := map[string]bool{}, map[int]string{}
+// TestTheTableIsComplete: every row has a unique name, a check and a description, and every
+// column has one metric.
+func TestTheTableIsComplete(t *testing.T) {
+	seen, columns := map[string]bool{}, map[int]string{}
 	for _, m := range All() {
 		if seen[m.Name] || m.Check == "" || m.Doc == "" {
-			t.Errorf("%s: twice, or without check or words", m.Name)
+			t.Errorf("%s: duplicate, or without check or description", m.Name)
 		}
 		seen[m.Name] = true
-		if other := places[m.Rank]; m.Rank > 0 && other != "" {
+		if other := columns[m.Rank]; m.Rank > 0 && other != "" {
 			t.Errorf("%s and %s share column %d", m.Name, other, m.Rank)
 		}
-		places[m.Rank] = m.Name
+		columns[m.Rank] = m.Name
 		if m.Summary && m.Rank == 0 {
 			t.Errorf("%s is in the short table, but not in the long one", m.Name)
 		}

@@ -1,6 +1,6 @@
-// Package origin finds out on what machine and by which build a run is made, for
-// the trace's Meta: reports tell the figures of different machines apart by it. It
-// reads only what the kernel says of itself; the command line and the suite call it.
+// Package origin describes the machine and the build of a run, for the trace's Meta. Reports
+// use it to keep the figures of different machines apart. The package reads only uname and
+// /proc/cpuinfo. The command line and the suite call it.
 package origin
 
 import (
@@ -15,8 +15,7 @@ import (
 	"baton/impl/trace"
 )
 
-// Here describes this machine and a build of that version. What cannot be found
-// out stays empty.
+// Here describes this machine and a build of the given version. Unknown fields stay empty.
 func Here(version string) trace.Host {
 	host := trace.Host{Arch: runtime.GOARCH, Cores: runtime.NumCPU(), Go: runtime.Version(), Baton: version}
 	var name unix.Utsname
@@ -30,7 +29,8 @@ func Here(version string) trace.Host {
 	return host
 }
 
-// model is the name of the first processor in the form of /proc/cpuinfo.
+// model returns the model name of the first processor in the format of /proc/cpuinfo, "" if
+// there is none.
 func model(cpuinfo io.Reader) string {
 	lines := bufio.NewScanner(cpuinfo)
 	for lines.Scan() {

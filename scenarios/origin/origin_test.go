@@ -13,12 +13,12 @@ func TestHereNamesKernelAndBuild(t *testing.T) {
 	}
 }
 
-func TestModelIsTheFirstProcessors(t *testing.T) {
+func TestModelNamesTheFirstProcessor(t *testing.T) {
 	const cpuinfo = "processor\t: 0\nmodel\t\t: 7\nmodel name\t: Fast Processor: 9\n\nprocessor\t: 1\nmodel name\t: Other\n"
 	if got := model(strings.NewReader(cpuinfo)); got != "Fast Processor: 9" {
 		t.Errorf("model %q", got)
 	}
 	if got := model(strings.NewReader("Features : fp asimd\n")); got != "" {
-		t.Errorf("a machine that names no model has %q", got)
+		t.Errorf("model %q from a file without a model name", got)
 	}
 }

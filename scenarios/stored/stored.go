@@ -1,7 +1,7 @@
-// Package stored opens the files of stored runs, whoever put them there: only regular
-// files, so that a pipe or a device in a folder of results can neither hold up a
-// reader nor feed it without end, and only as much of them as their kind may have.
-// It reads nothing into them and writes none; packages scenarios, reports and evidence call it.
+// Package stored opens the files of stored runs, which may come from anyone. It opens only
+// regular files, because a pipe or a device could block the reader or supply data without
+// end, and it limits how much is read. It does not interpret the contents and writes
+// nothing. Packages scenarios, reports and evidence call it.
 package stored
 
 import (
@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// ErrIrregular says that something is no regular file.
-var ErrIrregular = errors.New("is no regular file")
+// ErrIrregular is the error for anything but a regular file.
+var ErrIrregular = errors.New("is not a regular file")
 
-// Open opens a regular file, or what a link leads to if that is one. The errors are
-// those of os.Open, and ErrIrregular.
+// Open opens a regular file or a symbolic link to one. It returns the errors of os.Open, and
+// ErrIrregular.
 func Open(name string) (*os.File, error) {
-	// Without O_NONBLOCK the open itself waits for whoever writes into a pipe.
+	// Without O_NONBLOCK, opening a pipe blocks until another process opens it for writing.
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func Open(name string) (*os.File, error) {
 	return f, nil
 }
 
-// ReadFile reads a regular file that has most bytes or fewer.
+// ReadFile reads a regular file of at most most bytes. A longer file is an error.
 func ReadFile(name string, most int64) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	}
 }
 
-func TestNoMoreIsReadThanAFileMayHave(t *testing.T) {
+func TestALongerFileIsRefused(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(name, []byte("text"), 0o644); err != nil {
 		t.Fatal(err)

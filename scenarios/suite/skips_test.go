@@ -8,8 +8,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 )
 
-// The cost is the sum over all specs of all processes.
-func TestTheCostIsThatOfAllSpecs(t *testing.T) {
+func TestTheCostIsTheSumOverAllSpecs(t *testing.T) {
 	cost := func(d string) types.SpecReport {
 		return types.SpecReport{ReportEntries: types.ReportEntries{{Name: costEntry, Value: types.WrapEntryValue(d)}, {Name: parityEntry, Value: types.WrapEntryValue("1s")}}}
 	}
@@ -21,7 +20,7 @@ func TestTheCostIsThatOfAllSpecs(t *testing.T) {
 }
 
 // A claim that is true in one run counts as seen. A claim that is true in none is listed once.
-func TestWhatNoRunHasSeen(t *testing.T) {
+func TestSometimesClaimsThatNoRunSaw(t *testing.T) {
 	run := func(said ...string) (spec types.SpecReport) {
 		for _, s := range said {
 			spec.ReportEntries = append(spec.ReportEntries, types.ReportEntry{Name: sometimeEntry, Value: types.WrapEntryValue(s)})
@@ -34,8 +33,8 @@ func TestWhatNoRunHasSeen(t *testing.T) {
 	}
 }
 
-// Every skip is listed with its reason, and nothing else is listed.
-func TestSkipsAreNamed(t *testing.T) {
+// Skips by a filter are only counted.
+func TestSkipsAreListedWithTheirReasons(t *testing.T) {
 	var out bytes.Buffer
 	printSkips(&out, types.SpecReports{
 		{ContainerHierarchyTexts: []string{"crash-master"}, LeafNodeText: "holds in sim", State: types.SpecStateSkipped,

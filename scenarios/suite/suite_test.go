@@ -33,8 +33,8 @@ import (
 
 var (
 	folder  = flag.String("scenarios", "..", "the folder of the scenario files")
-	library = flag.Bool("library", false, "the files in the folder's own folders too")
-	strict  = flag.Bool("fail-on-skip", false, "a run that is skipped is a failure")
+	library = flag.Bool("library", false, "also run the files in subfolders of -scenarios")
+	strict  = flag.Bool("fail-on-skip", false, "a skipped run is a failure")
 	files   []string
 )
 
@@ -78,8 +78,8 @@ func TestScenarios(t *testing.T) {
 	RunSpecs(t, "scenarios")
 }
 
-// specify creates the specs of one scenario file: for each scenario in it a run in each world, and
-// the comparison of the two. It returns the scenarios that could be read.
+// specify creates the specs of one scenario file: for each scenario a run in each world, and the
+// comparison of the two. It returns the scenarios of the file, none if it cannot be read.
 func specify(file string) []*plan.Plan {
 	source, err := os.ReadFile(file)
 	if err != nil {
@@ -127,7 +127,7 @@ func ungated(p *plan.Plan) bool {
 	return slices.ContainsFunc(p.Unsafe(), func(s plan.Setting) bool { return s.Key == "ha.gates" })
 }
 
-// folderOf returns the folder of a run: real runs use the scenario's own name.
+// folderOf returns the folder of a run. It has the name of the scenario, with .sim for the simulator.
 func folderOf(p *plan.Plan, world string) string {
 	if world == plan.Sim {
 		return filepath.Join(out(), p.Name+".sim")
@@ -137,7 +137,7 @@ func folderOf(p *plan.Plan, world string) string {
 
 // attempts is how often a scenario is run at most. Only an inconclusive run is repeated, for
 // example when the machine stalled; a failure is final. Inconclusive runs are reported and stored
-// beside the others, and fail the suite if no attempt proves anything.
+// beside the others. They fail the suite if no attempt gives a verdict.
 const attempts = 3
 
 func settle(ctx context.Context, p *plan.Plan, world string) check.Verdict {
@@ -209,7 +209,7 @@ func judged(v check.Verdict, file string, strict bool) (skip, failure string) {
 // not judge them.
 func compare(p *plan.Plan) {
 	if ungated(p) {
-		Skip("the gates are off: which of two MASTERs gives way first is a race")
+		Skip("the gates are off: which of two MASTERs yields first is a race")
 	}
 	var traces [2][]trace.Event
 	for i, world := range []string{plan.Netns, plan.Sim} {
@@ -220,7 +220,7 @@ func compare(p *plan.Plan) {
 		}
 		Expect(err).NotTo(HaveOccurred())
 		if !slices.ContainsFunc(traces[i], func(e trace.Event) bool { return e.Step != nil }) {
-			Skip(world + " does not run it")
+			Skip(world + " cannot run it")
 		}
 	}
 	verdict := parity.Compare(traces[0], traces[1])
