@@ -101,7 +101,7 @@ type Row struct {
 	// Settings are the overrides of --set, in their order.
 	Settings []string `json:"settings,omitempty"`
 	Doc      string   `json:"doc,omitempty"` // the doc text of the scenario
-	// Plans are the digests of the scenarios that were run under this name: more than one if
+	// Plans are the digests of the scenarios with this name: more than one if
 	// the scenario was changed between runs.
 	Plans []string `json:"plans"`
 	// Verdict is the worst of its runs.

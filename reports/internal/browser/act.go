@@ -7,12 +7,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A page that is drawn again may replace an element between a query for it and its use.
-// chromedp asks twice, and then fails with "Could not find node with given id". These
-// actions find and use an element within one evaluation, which the page cannot interrupt.
+// A page that renders again may replace an element between a query for it and its use. chromedp
+// then fails with "Could not find node with given id". The actions here find and use an element
+// in one evaluation, which the page cannot interrupt.
 
-// Click presses the mouse in the middle of an element, once it is visible. What covers the
-// element there gets the click in a browser, so it is an error here.
+// Click waits until an element is visible and clicks in its middle. If another element covers
+// that point, the browser would click that one, so Click fails.
 func Click(selector string) chromedp.Action {
 	return chromedp.Tasks{
 		chromedp.WaitVisible(selector, chromedp.ByQuery),
@@ -38,7 +38,7 @@ func Click(selector string) chromedp.Action {
 	}
 }
 
-// Focus gives an element the focus, once it is visible.
+// Focus waits until an element is visible and gives it the focus.
 func Focus(selector string) chromedp.Action {
 	return chromedp.Tasks{
 		chromedp.WaitVisible(selector, chromedp.ByQuery),

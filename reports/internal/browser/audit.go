@@ -10,12 +10,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axe is axe-core (MPL-2.0), which holds a page against WCAG.
+// axe is axe-core (MPL-2.0), which checks pages for accessibility.
 //
 //go:embed axe.min.js.gz
 var axe []byte
 
-// Audit returns what axe-core finds against WCAG 2.2 AA in what the browser shows.
+// Audit returns the violations of WCAG 2.2 AA that axe-core finds in the current page.
 func (b *Browser) Audit() []string {
 	b.T.Helper()
 	zip, err := gzip.NewReader(bytes.NewReader(axe))

@@ -1,6 +1,6 @@
-// Package browser drives the chromium of the machine for tests of pages: one tab, without
-// network unless a test serves the page itself, and an eye on what goes wrong in it. Only tests
-// import it.
+// Package browser drives the machine's chromium in tests of pages. All tests share one tab. It
+// has no network unless a test serves the page itself, and its errors are recorded. Only tests
+// import the package.
 package browser
 
 import (
@@ -23,7 +23,7 @@ import (
 
 const chromium = "/usr/bin/chromium"
 
-// started is the chromium of all tests, which starts with the first that needs it.
+// started is the chromium that all tests share. The first test that needs it starts it.
 var started struct {
 	once sync.Once
 	ctx  context.Context
@@ -31,8 +31,7 @@ var started struct {
 	err  error
 }
 
-// Main runs the tests of a package, and ends the browser after them: it must have gone before
-// its folder is removed.
+// Main runs the tests of a package. Then it ends the browser and removes the browser's folder.
 func Main(m *testing.M) {
 	code := m.Run()
 	if started.end != nil {
@@ -64,17 +63,16 @@ func start() {
 	}
 }
 
-// Browser is the tab of all tests, one after the other, without network. It notes
-// what goes wrong in the page.
+// Browser is the tab, which tests use one after the other. It records errors of the page.
 type Browser struct {
 	T      *testing.T
 	ctx    context.Context
 	mu     sync.Mutex
-	origin string   // that may be asked, "" for none
-	bad    []string // console errors, exceptions, requests that left the disk
+	origin string   // that the page may request, "" for none
+	bad    []string // console errors and warnings, exceptions, requests to other origins
 }
 
-// New returns the tab, empty. The test is skipped where there is no chromium.
+// New returns the tab with an empty page. It skips the test if chromium is not installed.
 func New(t *testing.T) *Browser {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
@@ -113,7 +111,7 @@ func (b *Browser) serves(address string) bool {
 	return b.origin != "" && strings.HasPrefix(address, b.origin+"/")
 }
 
-// Serve lets the page ask one origin, http://127.0.0.1:PORT, that the test itself serves.
+// Serve lets the page send requests to one origin that the test serves, http://127.0.0.1:PORT.
 func (b *Browser) Serve(origin string) {
 	b.T.Helper()
 	b.mu.Lock()
@@ -122,7 +120,7 @@ func (b *Browser) Serve(origin string) {
 	b.Do(network.OverrideNetworkState(false, 0, -1, -1))
 }
 
-// Do runs actions; what they wait for must come.
+// Do runs actions. The test fails if one of them fails or waits until the timeout.
 func (b *Browser) Do(actions ...chromedp.Action) {
 	b.T.Helper()
 	if err := chromedp.Run(b.ctx, actions...); err != nil {
@@ -130,7 +128,7 @@ func (b *Browser) Do(actions ...chromedp.Action) {
 	}
 }
 
-// Open opens a page from disk and waits until it can be used.
+// Open opens a page from disk and waits until its scripts are ready.
 func (b *Browser) Open(page []byte, hash string) {
 	b.T.Helper()
 	file := filepath.Join(b.T.TempDir(), "index.html")
@@ -140,13 +138,13 @@ func (b *Browser) Open(page []byte, hash string) {
 	b.Do(chromedp.Navigate("file://"+file+hash), chromedp.WaitReady("html[data-ready]", chromedp.ByQuery))
 }
 
-// Text is what an element says.
+// Text returns the visible text of an element.
 func (b *Browser) Text(selector string) string {
 	b.T.Helper()
 	return Eval[string](b, fmt.Sprintf("document.querySelector(%q).innerText", selector))
 }
 
-// Eval is the value of an expression.
+// Eval returns the value of a JavaScript expression.
 func Eval[T any](b *Browser, expression string) T {
 	b.T.Helper()
 	var value T
@@ -154,7 +152,7 @@ func Eval[T any](b *Browser, expression string) T {
 	return value
 }
 
-// Calm fails if anything went wrong in the page.
+// Calm fails the test if the page had an error.
 func (b *Browser) Calm() {
 	b.T.Helper()
 	b.mu.Lock()
@@ -164,7 +162,7 @@ func (b *Browser) Calm() {
 	}
 }
 
-// Shoot leaves a picture of the page in PAGE_SHOTS, for a person to look at.
+// Shoot saves a screenshot in the folder PAGE_SHOTS, if it is set.
 func (b *Browser) Shoot(name string) {
 	folder := os.Getenv("PAGE_SHOTS")
 	if folder == "" {
@@ -177,7 +175,7 @@ func (b *Browser) Shoot(name string) {
 	}
 }
 
-// Busy is the processor time that the page's thread has taken.
+// Busy returns the processor time of the page's main thread.
 func (b *Browser) Busy() time.Duration {
 	b.T.Helper()
 	var metrics []*performance.Metric
@@ -190,6 +188,6 @@ func (b *Browser) Busy() time.Duration {
 			return time.Duration(m.Value * float64(time.Second))
 		}
 	}
-	b.T.Fatal("the browser tells no TaskDuration")
+	b.T.Fatal("the browser reports no TaskDuration")
 	return 0
 }
