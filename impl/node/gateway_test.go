@@ -40,6 +40,23 @@ func TestAGatewayThatIsDownMovesNothing(t *testing.T) {
 	}
 }
 
+// That is so too if the nodes hear each other on the sync stream alone, where nothing proves to the MASTER
+// that it is heard.
+func TestAGatewayThatIsDownMovesNothingBesideAFilteredHeartbeat(t *testing.T) {
+	l := settledPair(t)
+	for _, id := range []string{"lb1", "lb2"} {
+		for _, p := range l.nodes[id].cfg.Paths {
+			l.dropBFD[id+" "+p.Name] = true
+		}
+	}
+	for range 4 {
+		l.leaseHolds("lb1", 50*time.Millisecond)
+		l.step(l.nodes["lb2"], Probe{Target: "gateway"})
+		l.step(l.nodes["lb1"], Probe{Target: "gateway"})
+	}
+	l.leaseHolds("lb1", 5*time.Second)
+}
+
 // A node that does not reach the gateway does not claim.
 func TestNoClaimWithoutTheGateway(t *testing.T) {
 	l := settledPair(t)
