@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// ErrStale is the error of a mutant that no longer applies: code has moved on, and
-// until the mutant follows, its bug is tested by nothing.
+// ErrStale is the error of a mutant that no longer applies because the code has changed. No
+// test is known to find its bug until the mutant is updated.
 var ErrStale = errors.New("mutant no longer applies")
 
-// Apply returns the changed text of the files that the mutant edits, by their
-// paths from the module's root. Old text that does not occur exactly once, or a file
-// that is gone, is ErrStale.
+// Apply returns the changed text of the files that the mutant edits, by path from the
+// module's root. It returns ErrStale if a file is missing or does not contain the old
+// text exactly once.
 func (m Mutant) Apply(root string) (map[string]string, error) {
 	changed := map[string]string{}
 	for _, e := range m.Edits {
@@ -37,7 +37,7 @@ func (m Mutant) Apply(root string) (map[string]string, error) {
 	return changed, nil
 }
 
-// placesOf returns where whole lines begin in a text.
+// placesOf returns the offsets at which whole lines occur in a text.
 func placesOf(text, lines string) []int {
 	var places []int
 	at := 0

@@ -17,17 +17,17 @@ import (
 	"time"
 )
 
-// binary is a suite that was built with mutants in it, and the mutant that it is to play.
+// binary is a suite that was built with mutants in it, and the mutant that it should run as.
 type binary struct {
 	path     string
 	play     string // the value of playing
 	programs string // the value of swapping
 }
 
-// Build builds the suites of the mutants, each with all mutants in it that change nothing but
-// bodies of functions. Building is most of what a mutant costs, and what suites share is
-// compiled once. Mutants that do not compile are left out: built alone, they tell of it.
-// Close removes what was built.
+// Build builds the suites of the mutants. Each binary contains all mutants that change only
+// bodies of functions and values of variables: building takes most of a mutant's time, and
+// so the packages that suites share are compiled once. Mutants that do not compile are left
+// out, and their own builds report the error. Close removes the binaries.
 func (r *Runner) Build(ctx context.Context, list []Mutant) error {
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
@@ -49,10 +49,10 @@ func (r *Runner) Build(ctx context.Context, list []Mutant) error {
 	}
 }
 
-// Shared is the processor time of Build.
+// Shared returns the processor time of Build.
 func (r *Runner) Shared() time.Duration { return r.building.processor }
 
-// Close removes what Build has built.
+// Close removes the binaries of Build.
 func (r *Runner) Close() error { return os.RemoveAll(r.dir) }
 
 func (r *Runner) buildTogether(ctx context.Context, all *joined, list []Mutant) error {
@@ -79,8 +79,9 @@ func (r *Runner) buildTogether(ctx context.Context, all *joined, list []Mutant) 
 	return nil
 }
 
-// groups divides the suites of mutants into those that one command builds: of packages whose
-// paths end alike, the binaries would have one name.
+// groups divides the suites of mutants into groups that one go command can build. Packages whose
+// paths have the same last element need different commands, because their binaries would have the
+// same name.
 func groups(list []Mutant) (all [][]string) {
 	var suites []string
 	for _, m := range list {
@@ -102,7 +103,7 @@ func groups(list []Mutant) (all [][]string) {
 	return all
 }
 
-// suite returns the binary that the mutants of a suite share, if the mutant is in it.
+// together returns the binary that the mutants of a suite share, if the mutant is in it.
 func (r *Runner) together(m Mutant) (b binary, in bool) {
 	number := r.joined.of(m.Name)
 	if number == 0 && len(m.Edits) > 0 {
@@ -130,10 +131,10 @@ func (r *Runner) alone(ctx context.Context, spent *meter, dir string, m Mutant) 
 // command is the package whose binary runs the simulator's suite.
 const command = "./sim/mutants/cmd/mutants"
 
-// undebugged leaves out what only a debugger reads: linking takes a third of the time.
+// undebugged omits debug information, so that linking takes a third of the time.
 const undebugged = "-ldflags=-s -w"
 
-// binaryOf is where buildSuites leaves the binary of a suite.
+// binaryOf returns the path of the binary that buildSuites builds for a suite.
 func binaryOf(dir, suite string) string {
 	if suite == SimSuite {
 		return filepath.Join(dir, "suite")
@@ -149,8 +150,7 @@ func (r *Runner) buildSuites(ctx context.Context, spent *meter, dir, overlay str
 	return r.goCommand(ctx, spent, append([]string{"test", "-vet=off", undebugged, "-overlay", overlay, "-c", "-o", dir + "/"}, suites...)...)
 }
 
-// goCommand runs the go command. That a mutant compiles is its author's affair: a
-// failure is an error, not a kill.
+// goCommand runs the go command. A mutant that does not compile is an error, not a kill.
 func (r *Runner) goCommand(ctx context.Context, spent *meter, args ...string) error {
 	build := exec.CommandContext(ctx, "go", args...)
 	build.Dir = r.Root
@@ -160,11 +160,12 @@ func (r *Runner) goCommand(ctx context.Context, spent *meter, args ...string) er
 	return nil
 }
 
-// flat is the name of the copy of a file in an overlay's folder: errors of the compiler name it.
+// flat returns the name of a file's copy in the folder of an overlay. blamed reverses it in the
+// errors of the compiler.
 func flat(file string) string { return strings.ReplaceAll(file, "/", "~") }
 
-// writeOverlay writes changed files, and what is compiled of those in C, and the overlay for
-// go build that puts them in place of the real ones into dir. It returns the overlay's path.
+// writeOverlay writes the changed files into dir, compiles those in C, and writes the overlay with
+// which go build uses them instead of the real files. It returns the overlay's path.
 func writeOverlay(ctx context.Context, spent *meter, root, dir string, changed map[string]string) (string, error) {
 	var o struct{ Replace map[string]string }
 	o.Replace = map[string]string{}
@@ -192,7 +193,7 @@ func writeOverlay(ctx context.Context, spent *meter, root, dir string, changed m
 	return path, errors.Join(err, os.WriteFile(path, content, 0o644))
 }
 
-// usesRapid reports whether the tests of a package take the flags of rapid.
+// usesRapid reports whether the tests of a package accept the flags of rapid.
 func (r *Runner) usesRapid(pkg string) bool {
 	files, _ := filepath.Glob(filepath.Join(r.Root, pkg, "*_test.go")) // the only error is a bad pattern
 	return slices.ContainsFunc(files, func(file string) bool {

@@ -16,9 +16,9 @@ var ErrNotRun = errors.New("not run")
 
 const (
 	programs       = "bpf"     // the package that embeds the object of the eBPF programs
-	programSources = "bpf/src" // their C
+	programSources = "bpf/src" // their C sources
 	generate       = "//go:generate "
-	includes       = "-Isrc" // how a command names a folder of theirs
+	includes       = "-Isrc" // begins the flag of an include folder
 	outputStem     = "-output-stem"
 	generator      = "github.com/cilium/ebpf/cmd/bpf2go"
 )
@@ -26,12 +26,12 @@ const (
 // compiler builds the eBPF programs as go generate does.
 type compiler struct {
 	root string
-	tool string                 // bpf2go, if it is built; otherwise go run builds it each time
-	some func(stem string) bool // which programs
+	tool string                 // path of bpf2go; if empty, go run builds it each time
+	some func(stem string) bool // selects the programs
 }
 
-// compile builds the programs with changed C sources, given by their paths from the module's root.
-// It returns what is built by the path of the file whose place it takes.
+// compile builds the programs with changed C sources, which are given by path from the module's
+// root. It returns the paths of the built files by the paths of the files that they replace.
 func (c compiler) compile(ctx context.Context, spent *meter, dir string, changed map[string]string) (map[string]string, error) {
 	for _, tool := range []string{"clang", "llvm-strip"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -70,10 +70,11 @@ func (c compiler) compile(ctx context.Context, spent *meter, dir string, changed
 	return replace, err
 }
 
-// allPrograms wants every one.
+// allPrograms selects every program.
 func allPrograms(string) bool { return true }
 
-// generators are the commands of the package's go:generate lines, for other folders.
+// generators returns the commands of the package's go:generate lines, changed to read the folder
+// source and to write to the folder output.
 func (c compiler) generators(source, output string) (commands [][]string, err error) {
 	text, err := os.ReadFile(filepath.Join(c.root, programs, "doc.go"))
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 	"strings"
 )
 
-// Hints say what killed each mutant the last time: that check is run before the rest of
-// its suite, most of which would pass. A hint that leads to no kill costs its own run, and
-// the whole suite runs all the same.
+// Hints name the check that killed each mutant the last time. That check runs first. Only if it
+// does not kill the mutant does its whole suite run.
 type Hints map[string]Hint
 
 // Hint is a check that has killed a mutant: a test or a subtest, or a case of the simulator's suite.
@@ -24,7 +23,7 @@ var (
 	aCase = regexp.MustCompile(`^[-\w]+ seed \d+$`)
 )
 
-// LoadHints reads a file of hints; without the file there are none.
+// LoadHints reads a file of hints. A missing file has none.
 func LoadHints(file string) (Hints, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +41,7 @@ func LoadHints(file string) (Hints, error) {
 	return h, nil
 }
 
-// Note remembers what killed a mutant, if it can be run by itself.
+// Note stores the check that killed a mutant, if it can run alone.
 func (h Hints) Note(o Outcome) {
 	if o.Kill == nil {
 		return
@@ -55,7 +54,7 @@ func (h Hints) Note(o Outcome) {
 	}
 }
 
-// Store writes the hints, one line each, by name.
+// Store writes the hints, one per line, sorted by name.
 func (h Hints) Store(file string) error {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -67,7 +66,7 @@ func (h Hints) Store(file string) error {
 	return nil
 }
 
-// Narrow returns mutants of which each needs no more tests than the one that has killed it.
+// Narrow returns the mutants with only the test of their hint, if they have one.
 func (h Hints) Narrow(list []Mutant) []Mutant {
 	narrow := slices.Clone(list)
 	for i := range narrow {
@@ -78,20 +77,22 @@ func (h Hints) Narrow(list []Mutant) []Mutant {
 	return narrow
 }
 
-// Known returns the mutants of which is known what will kill them, unless they have changed.
+// Known returns the mutants with a hint. Mutants of the simulator's suite and of specs always count
+// as known.
 func (h Hints) Known(list []Mutant) []Mutant {
 	return slices.DeleteFunc(slices.Clone(list), func(m Mutant) bool { return m.Suite != SimSuite && m.Spec == "" && h.test(m) == "" })
 }
 
-// Surprising returns those of the killed mutants that something else has killed.
+// Surprising returns the killed mutants that h has no hint for, or that another test than h names
+// has killed; by names these tests.
 func (h Hints) Surprising(killed []Mutant, by Hints) []Mutant {
 	return slices.DeleteFunc(slices.Clone(killed), func(m Mutant) bool {
 		return len(h.Known([]Mutant{m})) == 1 && h.test(m) == by.test(m)
 	})
 }
 
-// test returns the test to run first, "" if there is none, or if it has more subtests than the
-// mutant names.
+// test returns the test to run first, "" if there is none or if the mutant itself names a deeper
+// subtest.
 func (h Hints) test(m Mutant) Hint {
 	hint := h[m.Name]
 	if m.Spec != "" || !aTest.MatchString(string(hint)) || strings.Count(m.Test, "/") > strings.Count(string(hint), "/") {
@@ -100,12 +101,13 @@ func (h Hints) test(m Mutant) Hint {
 	return hint
 }
 
-// failed reports whether the test itself has failed: one around it may want all of its subtests.
+// failed reports whether the hint's test or a subtest of it has failed, or a panic named no test.
+// A failure of only a parent does not count: it may need its other subtests.
 func (h Hint) failed(kill *Kill) bool {
 	return kill.Check == panicked || kill.Check == string(h) || strings.HasPrefix(kill.Check, string(h)+"/")
 }
 
-// pattern is what runs the test alone.
+// pattern returns the pattern that runs only this test.
 func (h Hint) pattern() string {
 	parts := strings.Split(string(h), "/")
 	for i, part := range parts {

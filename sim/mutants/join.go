@@ -14,13 +14,13 @@ import (
 	"strings"
 )
 
-// joined is source text that holds several mutants at once. Each function that one of them
-// changes is there in its original form and in each mutant's, and a function of its name
-// calls the one that the process is to play. What a test sees of the call is its cost. Of a
-// variable of the package that one of them changes, the process picks the value when it begins.
+// joined is source text that contains several mutants. It has each changed function in its
+// original form and in the form of each mutant, and a function with the original name that
+// calls the one of the mutant that the process runs as. A test sees no difference but the time
+// of that call. The value of a changed package variable is chosen when the process starts.
 type joined struct {
 	files   map[string]string // by path from the module's root
-	numbers map[string]int    // of the mutants that are in it, by name
+	numbers map[string]int    // of the mutants in it, by name
 }
 
 // of returns the number of a mutant, 0 if it is not in the text.
@@ -32,9 +32,9 @@ func (j *joined) of(name string) int {
 }
 
 var (
-	// compileError is how the compiler begins an error.
+	// compileError matches the position at the start of a compiler error.
 	compileError = regexp.MustCompile(`(?m)^(\S+\.go):(\d+):`)
-	// marked is what mark returns.
+	// marked matches the line that mark returns.
 	marked = regexp.MustCompile(`^//mutant__(\d+)$`)
 )
 
@@ -62,13 +62,13 @@ func (j *joined) blamed(err error) map[string]bool {
 }
 
 const (
-	// playing is the environment variable with the number of the mutant to play.
+	// playing is the environment variable with the number of the mutant that a process runs as.
 	playing = "BATON_MUTANT"
-	// chooser is the file of each changed package that reads it.
+	// chooser is the file that reads it, in each changed package.
 	chooser = "zz_mutant.go"
 )
 
-// chooserText is the text of a chooser, but for the package's name.
+// chooserText is the text of a chooser, with placeholders for the package's name and playing.
 const chooserText = `package %s
 
 import "os"
@@ -85,25 +85,25 @@ func pick__[T any](numbers []string, original T, others ...T) T {
 }
 `
 
-// place is a declaration of a file, and within it a variable.
+// place is the index of a declaration in a file, and of a variable within it.
 type place struct {
 	declaration int
 	variable    int // -1: the declaration is a function
 }
 
-// variants are functions and values of variables as mutants have them, by file, place and number
+// variants are the mutants' texts of functions and values of variables, by file, place and number
 // of the mutant.
 type variants map[string]map[place]map[int]string
 
-// join puts the mutants that change nothing but bodies of functions and values of variables into
-// one text. The others are left out: they are built alone.
+// join puts the mutants that change only bodies of functions and values of variables into one text.
+// The others are left out and built alone.
 func join(root string, list []Mutant) (*joined, error) {
 	j := &joined{files: map[string]string{}, numbers: map[string]int{}}
 	all, originals := variants{}, map[string]string{}
 	for _, m := range list {
 		changed, err := m.Apply(root)
 		if err != nil {
-			continue // its own run tells of it
+			continue // its own run reports the error
 		}
 		own := map[string]map[place]string{}
 		for file, after := range changed {
@@ -158,14 +158,14 @@ func parse(text string) (source, error) {
 	return s, err
 }
 
-// span is the text from one place to another.
+// span returns the text between two positions.
 func (s source) span(from, to token.Pos) string {
 	return s.text[s.set.Position(from).Offset:s.set.Position(to).Offset]
 }
 
 func (s source) of(n ast.Node) string { return s.span(n.Pos(), n.End()) }
 
-// changes returns what differs in bodies of functions and values of variables; nil if anything
+// changes returns the bodies of functions and values of variables that differ, nil if anything
 // else differs too.
 func changes(before, after string) map[place]string {
 	a, errA := parse(before)
@@ -206,8 +206,8 @@ func changes(before, after string) map[place]string {
 	return changed
 }
 
-// withVariants returns a file in which functions and variables are there as mutants have them, too,
-// and the name of its package.
+// withVariants returns a file with the mutants' variants added to its functions and variables, and
+// the name of its package.
 func withVariants(text string, changed map[place]map[int]string) (joined, name string) {
 	s, err := parse(text)
 	if err != nil {
@@ -235,10 +235,10 @@ func withVariants(text string, changed map[place]map[int]string) (joined, name s
 	return out.String(), s.Name.Name
 }
 
-// mark is a line that says to which mutant the text below it belongs.
+// mark returns a line that names the mutant to which the following text belongs.
 func mark(number int) string { return fmt.Sprintf("\n//mutant__%d\n", number) }
 
-// functions are the original, those of the mutants, and the one that calls them.
+// functions returns the function that dispatches, the mutants' variants and the original.
 func (s source) functions(f *ast.FuncDecl, others map[int]string) string {
 	var out strings.Builder
 	numbers := slices.Sorted(maps.Keys(others))
@@ -254,7 +254,7 @@ func (s source) functions(f *ast.FuncDecl, others map[int]string) string {
 	return out.String()
 }
 
-// values is the expression that picks one.
+// values returns the expression that chooses the original value or a mutant's.
 func (s source) values(v *ast.ValueSpec, others map[int]string) string {
 	var numbers, values strings.Builder
 	for _, n := range slices.Sorted(maps.Keys(others)) {
@@ -268,8 +268,8 @@ func (s source) values(v *ast.ValueSpec, others map[int]string) string {
 	return fmt.Sprintf("pick__%s([]string{%s}, %s,%s)", kind, numbers.String(), s.of(v.Values[0]), values.String())
 }
 
-// dispatcher is the function that calls the one of the mutant that is played, or number 0,
-// which is the original.
+// dispatcher returns the function that calls the variant of the mutant that the process runs as,
+// or number 0, the original.
 func (s source) dispatcher(f *ast.FuncDecl, numbers []int) string {
 	var head, call strings.Builder
 	head.WriteString("func ")
@@ -299,8 +299,8 @@ func (s source) dispatcher(f *ast.FuncDecl, numbers []int) string {
 	return head.String()
 }
 
-// parameters returns the list with a name for each parameter, and the arguments that pass
-// them on.
+// parameters returns the parameter list with a name for each parameter, and the arguments of the
+// call that passes them.
 func (s source) parameters(list *ast.FieldList) (parameters, arguments string) {
 	var declared, passed []string
 	for _, field := range list.List {

@@ -50,10 +50,10 @@ func main() {
 }
 `
 
-// TestEachMutantOfAJoinedTextIsPlayed: methods, variadic, unnamed and generic functions,
-// two mutants of one function and one of two functions; without a number, or with that of
-// another package's mutant, the program is unchanged.
-func TestEachMutantOfAJoinedTextIsPlayed(t *testing.T) {
+// TestAJoinedProgramRunsAsEachMutant: methods, variadic functions, unnamed parameters, generic
+// functions and variables can be joined; two mutants may change one function, and one mutant two
+// functions. Without a number the program is unchanged.
+func TestAJoinedProgramRunsAsEachMutant(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{"main.go": joinedProgram, "go.mod": "module m\n\ngo 1.24\n"})
 	edit := func(old, new string) Edit { return Edit{File: "main.go", Old: old, New: new} }
@@ -107,7 +107,7 @@ func TestEachMutantOfAJoinedTextIsPlayed(t *testing.T) {
 	}
 }
 
-// TestAMutantThatDoesNotCompileIsBlamed: and no other one, nor for what is broken without it.
+// TestAMutantThatDoesNotCompileIsBlamed: no other mutant is blamed, and none for errors elsewhere.
 func TestAMutantThatDoesNotCompileIsBlamed(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{"main.go": joinedProgram, "go.mod": "module m\n\ngo 1.24\n"})
@@ -129,15 +129,15 @@ func TestAMutantThatDoesNotCompileIsBlamed(t *testing.T) {
 	r := Runner{Root: root}
 	err = r.goCommand(t.Context(), new(meter), "build", "-overlay", overlay, "-o", os.DevNull, ".")
 	if got := j.blamed(err); len(got) != 3 || !got["broken"] || !got["unused"] || !got["value"] {
-		t.Errorf("blamed are %v for\n%v", got, err)
+		t.Errorf("blamed %v for\n%v", got, err)
 	}
 	if got := j.blamed(errors.New("m\n./main.go:3:1: x\n/elsewhere/other.go:12:1: y\n")); len(got) > 0 {
-		t.Errorf("blamed are %v", got)
+		t.Errorf("blamed %v", got)
 	}
 }
 
-// TestGroups: of packages whose paths end alike, one command cannot build the tests.
-func TestGroups(t *testing.T) {
+// TestPackagesWithEqualLastElementsAreBuiltSeparately: their binaries would have the same name.
+func TestPackagesWithEqualLastElementsAreBuiltSeparately(t *testing.T) {
 	got := groups([]Mutant{{Suite: "./a/x"}, {Suite: SimSuite}, {Suite: "./b"}, {Suite: "./a/x"}, {Suite: "./c/x"}, {Suite: "./d"}})
 	if want := [][]string{{"./a/x", "./b", "./d"}, {SimSuite}, {"./c/x"}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)

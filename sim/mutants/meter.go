@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// meter runs processes and adds up their processor time, with that of all that they have waited for.
+// meter runs processes and adds up their processor time, including that of their children.
 type meter struct {
 	processor time.Duration
-	polite    bool // they leave the processor to the tests that judge times
+	polite    bool // run at low priority, so that tests that judge times come first
 }
 
 func (m *meter) combinedOutput(c *exec.Cmd) ([]byte, error) {

@@ -11,17 +11,15 @@ import (
 
 // Mutant is one planted bug.
 type Mutant struct {
-	Name  string // the file's, without its ending
-	Bug   string // what it is, in one sentence
-	Seen  string // where the field has met it
-	Catch string // what kind of check should see it
+	Name  string // of the file, without its extension
+	Bug   string // description in one sentence
+	Seen  string // where it occurred in practice
+	Catch string // the kind of check that should find it
 	// Suite is SimSuite, or the package (./impl/bfd) whose own tests must fail.
 	Suite string
-	// Test is the pattern of the package's tests that run, as go test -run takes it;
-	// empty for all of them.
+	// Test is the pattern of the tests to run, as for go test -run; empty for all.
 	Test string
-	// Spec is the pattern of the Ginkgo specs that those tests run, as -ginkgo.focus
-	// takes it; empty for all of them.
+	// Spec is the pattern of the Ginkgo specs to run, as for -ginkgo.focus; empty for all.
 	Spec  string
 	Edits []Edit
 }
@@ -35,16 +33,15 @@ type Edit struct {
 	Old, New string
 }
 
-// The lines that divide the text of a file's section: any number of hunks, each
-// the old lines and the new ones, whole and with their indentation. Lines outside
-// of hunks are not allowed.
+// The lines that delimit hunks. A file's section has any number of hunks, each with the old
+// and the new lines, whole and with their indentation. Lines outside of hunks are errors.
 const (
 	hunkOld = "<<<<"
 	hunkNew = "===="
 	hunkEnd = ">>>>"
 )
 
-// Load reads the mutants of a directory, in the order of their names.
+// Load reads the mutants of a directory, sorted by name.
 func Load(dir string) ([]Mutant, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil {
@@ -88,8 +85,8 @@ func Parse(name string, text []byte) (Mutant, error) {
 	return m, nil
 }
 
-// header reads the fields of the comment: each begins a line by its name and goes
-// on in the indented lines below it.
+// header reads the fields of the comment. A field is a line that begins with its name, and
+// the indented lines after it.
 func (m *Mutant) header(comment string) error {
 	fields := map[string]*string{"bug": &m.Bug, "seen": &m.Seen, "catch": &m.Catch, "suite": &m.Suite, "test": &m.Test, "spec": &m.Spec}
 	var last *string
@@ -102,7 +99,7 @@ func (m *Mutant) header(comment string) error {
 		case field == nil:
 			return fmt.Errorf("header %q: fields are bug, seen, catch, suite, test, spec", strings.TrimSpace(line))
 		case *field != "":
-			return fmt.Errorf("header: %s is there twice", name)
+			return fmt.Errorf("header: duplicate %s", name)
 		default:
 			*field, last = strings.TrimSpace(text), field
 		}
@@ -119,7 +116,7 @@ func (m *Mutant) header(comment string) error {
 		return fmt.Errorf("header: test %q: suite %s has no tests to choose from", m.Test, SimSuite)
 	}
 	if m.Spec != "" && m.Test == "" {
-		return fmt.Errorf("header: spec %q: of which test?", m.Spec)
+		return fmt.Errorf("header: spec %q needs a test", m.Spec)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"baton/sim/mutants"
 )
 
-// TestEveryMutantApplies: code moves on, and a mutant must follow it.
+// TestEveryMutantApplies: mutants must be updated with the code.
 func TestEveryMutantApplies(t *testing.T) {
 	list, err := mutants.Load(".")
 	if err != nil {
@@ -28,8 +28,8 @@ func TestEveryMutantApplies(t *testing.T) {
 	}
 }
 
-// TestWithoutClangAProgramsMutantIsNotRun: it is counted as that, never as killed, and
-// the run does not pass.
+// TestWithoutClangAProgramsMutantIsNotRun: the mutant counts as not run, never as killed, and the
+// whole run fails.
 func TestWithoutClangAProgramsMutantIsNotRun(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	root := t.TempDir()
@@ -75,10 +75,10 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a missing field", "bug: b\nseen: s\nsuite: sim\n-- a --\n<<<<\nx\n====\n>>>>\n", "catch is missing"},
 		{"an unknown field", "cause: b\n", "fields are bug"},
-		{"a field twice", header + "bug: again\n", "bug is there twice"},
-		{"a suite that is none", "bug: b\nseen: s\ncatch: c\nsuite: all\n", "neither sim nor a package"},
+		{"a field twice", header + "bug: again\n", "duplicate bug"},
+		{"an unknown suite", "bug: b\nseen: s\ncatch: c\nsuite: all\n", "neither sim nor a package"},
 		{"tests of the simulator", header + "test: TestX\n", "has no tests"},
-		{"specs of no test", "bug: b\nseen: s\ncatch: c\nsuite: ./netns\nspec: x\n", "of which test"},
+		{"specs of no test", "bug: b\nseen: s\ncatch: c\nsuite: ./netns\nspec: x\n", "needs a test"},
 		{"no edits", header, "changes nothing"},
 		{"text outside of a hunk", header + "-- a --\nx\n", "outside of a hunk"},
 		{"an open hunk", header + "-- a --\n<<<<\nx\n====\n", "has no >>>>"},
@@ -90,7 +90,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestBaselinesRunEveryTestThatAMutantNeeds: a kill by a test that fails anyway proves nothing.
+// TestBaselinesRunEveryTestThatAMutantNeeds: a kill by a test that also fails without the mutant
+// proves nothing.
 func TestBaselinesRunEveryTestThatAMutantNeeds(t *testing.T) {
 	got := mutants.Baselines([]mutants.Mutant{
 		{Suite: "./a", Test: "TestX"}, {Suite: "./b", Test: "TestY"}, {Suite: "./a", Test: "TestXY"}, {Suite: mutants.SimSuite},
@@ -109,7 +110,7 @@ func TestBaselinesRunEveryTestThatAMutantNeeds(t *testing.T) {
 	}
 }
 
-// TestApplyNeedsTheOldTextOnce: a mutant whose place is gone, or is not one, tests nothing.
+// TestApplyNeedsTheOldTextOnce: a mutant whose old text is missing or ambiguous tests nothing.
 func TestApplyNeedsTheOldTextOnce(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "a.go"), []byte("one\n\ttwo\n\tthree\n\tthree\n"), 0o644); err != nil {
@@ -130,9 +131,8 @@ func TestApplyNeedsTheOldTextOnce(t *testing.T) {
 	}
 }
 
-// TestAStaleMutantFailsTheRun: a mutant that no longer applies, or whose file is
-// gone, is neither a kill nor a survivor, is stored as what it is, and makes the
-// whole run fail.
+// TestAStaleMutantFailsTheRun: a mutant that no longer applies, or whose file is missing, counts
+// and is stored as stale, and the whole run fails.
 func TestAStaleMutantFailsTheRun(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "a.go"), []byte("package a\n"), 0o644); err != nil {
@@ -169,8 +169,9 @@ func TestAStaleMutantFailsTheRun(t *testing.T) {
 	}
 }
 
-// TestOnlyKillsAreGood: survivors, errors, unclean suites and no mutants at all fail the run.
-func TestOnlyKillsAreGood(t *testing.T) {
+// TestARunPassesOnlyIfAllMutantsAreKilled: a survivor, an error, a suite that fails without a mutant
+// and an empty list fail the run.
+func TestARunPassesOnlyIfAllMutantsAreKilled(t *testing.T) {
 	killed := mutants.Outcome{Name: "k", Kill: &mutants.Kill{}}
 	for what, c := range map[string]struct {
 		clean    bool

@@ -12,7 +12,7 @@ import (
 type Program struct {
 	together binary
 	joined   *joined
-	alone    map[string]binary // of mutants that change more than bodies of functions
+	alone    map[string]binary // of mutants that join leaves out
 }
 
 // BuildProgram builds a package's command with the mutants into a folder.
@@ -54,7 +54,8 @@ func buildCommand(ctx context.Context, root, dir, pkg string, changed map[string
 	return b, r.goCommand(ctx, new(meter), "build", undebugged, "-overlay", overlay, "-o", b.path, pkg)
 }
 
-// Command is the command as a mutant has it, in a folder.
+// Command returns the command with a mutant, to run in dir. A name that is not in the list of
+// BuildProgram runs the original.
 func (p *Program) Command(ctx context.Context, dir, mutant string, args ...string) *exec.Cmd {
 	b, ok := p.alone[mutant]
 	if !ok {

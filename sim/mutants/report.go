@@ -25,10 +25,11 @@ func (o Outcome) Write(w io.Writer) {
 	}
 }
 
-// slowest is how many of the slowest Sum names.
+// slowest is how many of the slowest mutants and suites Sum lists.
 const slowest = 10
 
-// Sum writes the last lines: where the time went, and what came of the mutants.
+// Sum writes the last lines: the slowest mutants, the processor time and the number of mutants by
+// outcome.
 func (r *Results) Sum(w io.Writer) {
 	slow := slices.Concat(r.Mutants, r.Bare)
 	slices.SortStableFunc(slow, func(a, b Result) int { return cmp.Compare(b.Seconds, a.Seconds) })
@@ -40,7 +41,7 @@ func (r *Results) Sum(w io.Writer) {
 	for _, m := range r.Mutants {
 		count[m.Outcome]++
 	}
-	fmt.Fprintf(w, "%.0fs of processor time, %.0fs of it for what all mutants share\n", r.Processor, r.Build)
+	fmt.Fprintf(w, "%.0fs of processor time, %.0fs of it for the shared builds\n", r.Processor, r.Build)
 	fmt.Fprintf(w, "%d mutants: %d killed, %d survived, %d stale, %d not run, %d in error, in %.0fs\n",
 		len(r.Mutants), count[Killed], count[Survived], count[Stale], count[NotRun], count[Failed], r.Seconds)
 }

@@ -13,28 +13,28 @@ import (
 // ResultsVersion is the version of the Results' schema.
 const ResultsVersion = 1
 
-// Results are what make mutants leaves in out/mutants.json, as JSON, for whoever
-// reports on the suite. A field may be added without a new version.
+// Results is the schema of out/mutants.json, which make mutants writes and reports read.
+// A new field does not change the version.
 type Results struct {
 	Version int `json:"version"` // ResultsVersion
-	// Clean says that all that killed a mutant passed without one; without that a kill
+	// Clean says that every check that killed a mutant passes without one. Otherwise a kill
 	// proves nothing.
 	Clean   bool    `json:"clean"`
-	Seconds float64 `json:"seconds"` // wall time of all, builds included
-	// Processor is the processor time, in seconds, and Build that of what all mutants share.
+	Seconds float64 `json:"seconds"` // wall time of the whole run, builds included
+	// Processor is the processor time in seconds. Build is the part of the shared builds.
 	Processor float64 `json:"processor"`
 	Build     float64 `json:"build"`
-	// Bare are the suites without a mutant: what has killed one, in one process for each package.
+	// Bare are the runs without a mutant, one for each suite, of the checks that killed one.
 	Bare    []Result `json:"bare,omitempty"`
 	Mutants []Result `json:"mutants"` // by name
 }
 
-// Result is what became of one mutant.
+// Result is the result of one mutant.
 type Result struct {
 	Name    string  `json:"name"`
 	Bug     string  `json:"bug"`               // in one sentence
-	Outcome string  `json:"outcome"`           // one of those below
-	Check   string  `json:"check,omitempty"`   // that killed it first: a check of the traces, or a test
+	Outcome string  `json:"outcome"`           // one of the outcomes below
+	Check   string  `json:"check,omitempty"`   // that killed it: a check of the traces, or a test
 	Where   string  `json:"where,omitempty"`   // scenario and seed, or the test's package
 	Why     string  `json:"why,omitempty"`     // what the check said, or the error
 	Seconds float64 `json:"seconds,omitempty"` // wall time, the build included
@@ -45,11 +45,11 @@ type Result struct {
 // Outcomes of a Result. All but Killed and Clean make the suite fail.
 const (
 	Killed   = "killed"
-	Survived = "survived" // a bug of the suite
-	Stale    = "stale"    // it no longer applies; see ErrStale
-	NotRun   = "not run"  // this machine lacks what it is built with; see ErrNotRun
-	Failed   = "error"    // it could not be built or run, or did not end
-	Clean    = "clean"    // of a suite without a mutant: it passed
+	Survived = "survived" // the suite has a gap
+	Stale    = "stale"    // the mutant no longer applies; see ErrStale
+	NotRun   = "not run"  // this machine lacks a tool to build it; see ErrNotRun
+	Failed   = "error"    // it could not be built or run, or its suite did not end
+	Clean    = "clean"    // a suite without a mutant passed
 )
 
 // Result returns the outcome as it is stored.
@@ -81,12 +81,12 @@ func (r *Results) Add(o Outcome) {
 	slices.SortFunc(r.Mutants, func(a, b Result) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// OK reports whether the suites are clean and every mutant was killed.
+// OK reports whether the suites are clean, and all mutants, at least one, were killed.
 func (r *Results) OK() bool {
 	return r.Clean && len(r.Mutants) > 0 && !slices.ContainsFunc(r.Mutants, func(m Result) bool { return m.Outcome != Killed })
 }
 
-// Store writes the results to a file, whose folder it makes.
+// Store writes the results to a file. It creates the folder.
 func (r *Results) Store(path string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err == nil {

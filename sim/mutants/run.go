@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// Outcome is what became of a mutant.
+// Outcome is the outcome of one mutant, or of a suite without a mutant.
 type Outcome struct {
 	Name string
 	Bug  string
-	Kill *Kill // nil: it survived
-	Err  error // it could not be applied, built or run
+	Kill *Kill // nil if it survived
+	Err  error // why it could not be applied, built or run
 	Took time.Duration
-	// Processor is the time that its processes have computed, builds included.
+	// Processor is the processor time, builds included.
 	Processor time.Duration
 }
 
-// Bare reports whether it is that of a suite without a mutant.
+// Bare reports whether the outcome is of a suite without a mutant.
 func (o Outcome) Bare() bool { return strings.HasPrefix(o.Name, noMutant) }
 
 // Runner builds mutants and runs their suites.
@@ -34,22 +34,22 @@ type Runner struct {
 	Root    string // of the module
 	Extent  Extent
 	Timeout time.Duration // of one suite
-	Hints   Hints         // what to run first
-	Workers int           // suites that run beside those that judge times
+	Hints   Hints         // checks to run first
+	Workers int           // number of suites that run beside those that judge times
 
-	// What Build has built.
+	// Set by Build.
 	dir      string
 	joined   *joined
-	suites   map[string]string // binaries by suite
-	tool     string            // of a compiler
+	suites   map[string]string // paths of binaries by suite
+	tool     string            // path of bpf2go
 	building meter
 
 	timed  timed
 	stalls stalls
 }
 
-// ErrHang is the error of a suite that did not end. A test that sees a bug ends by itself; one
-// that the host does not let run may be the suite of any mutant.
+// ErrHang is the error of a suite that did not end in time. It is not a kill: a test that finds a
+// bug ends by itself, and any suite may be late on a busy host.
 var ErrHang = errors.New("the suite did not end")
 
 // Run runs the suite of one mutant, until its first failure.
@@ -61,7 +61,7 @@ func (r *Runner) Run(ctx context.Context, m Mutant) Outcome {
 	return j.Outcome()
 }
 
-// build sets the job's binary.
+// build sets the job's binary. It builds one if the mutant is not in the shared one.
 func (r *Runner) build(ctx context.Context, j *job) {
 	defer j.clock()()
 	var in bool
@@ -80,8 +80,8 @@ func (r *Runner) build(ctx context.Context, j *job) {
 	j.binary, j.err = r.alone(ctx, &j.spent, j.dir, j.Mutant)
 }
 
-// judge runs the suite that was built. That a test which judges times fails while the host stands
-// still proves nothing: the suite runs again, and it is a kill if it fails each time.
+// judge runs the suite. If a test that judges times fails while the host stalls, that proves
+// nothing, and the suite runs again. It is a kill if it fails each time.
 func (r *Runner) judge(ctx context.Context, j *job) {
 	defer j.clock()()
 	for attempt := 0; j.err == nil && attempt < attempts; attempt++ {
@@ -93,7 +93,7 @@ func (r *Runner) judge(ctx context.Context, j *job) {
 	}
 }
 
-// attempts is how often such a suite runs at most.
+// attempts is how often a suite runs at most.
 const attempts = 2
 
 func (r *Runner) once(ctx context.Context, j *job) (*Kill, error) {
@@ -115,11 +115,11 @@ func (r *Runner) once(ctx context.Context, j *job) (*Kill, error) {
 	return r.test(ctx, j, j.Test)
 }
 
-// noMutant begins the name of a suite's run without a mutant.
+// noMutant is the prefix of the name of a run without a mutant.
 const noMutant = "none: "
 
-// Baselines returns the suites that the mutants name, each as a mutant that changes
-// nothing and with every test that one of them needs.
+// Baselines returns the suites that the mutants name, each as a mutant without edits and with
+// all tests that its mutants need.
 func Baselines(list []Mutant) []Mutant {
 	var suites []Mutant
 	for _, m := range list {
@@ -134,7 +134,7 @@ func Baselines(list []Mutant) []Mutant {
 	return suites
 }
 
-// either is the pattern of what one of two patterns matches; an empty one matches all.
+// either returns a pattern that matches what one of two patterns matches. An empty one matches all.
 func either(a, b string) string {
 	switch {
 	case a == "" || b == "":
@@ -145,12 +145,12 @@ func either(a, b string) string {
 	return a + "|" + b
 }
 
-// worldsLimit is how long the simulator's suite may take, whose cases take milliseconds: a
-// world that does not come to rest fills the memory.
+// worldsLimit is how long the simulator's suite may take. Its cases take milliseconds each. A
+// mutant whose simulation never ends would use up the memory.
 const worldsLimit = time.Minute
 
-// simulate runs this project's suite, one case of it before the others. It says at every
-// case what it begins, and at the end what failed.
+// simulate runs the simulator's suite, the case named first before the others. The process prints
+// the name of each case when it begins, and at the end which check failed.
 func (r *Runner) simulate(ctx context.Context, j *job, first string) (*Kill, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(r.Timeout, worldsLimit))
 	defer cancel()
@@ -180,8 +180,8 @@ func (r *Runner) simulate(ctx context.Context, j *job, first string) (*Kill, err
 	return nil, fmt.Errorf("mutants: suite: %w: %s", err, stderr.String())
 }
 
-// test runs the tests of a package that the mutant names. Its table names the first
-// that failed. No test at all is an error: it would kill nothing.
+// test runs the tests of the mutant's package that match a pattern. It returns the innermost test
+// of the first failure. A pattern that matches no test is an error, because it kills nothing.
 func (r *Runner) test(ctx context.Context, j *job, pattern string) (*Kill, error) {
 	pkg := j.Suite
 	args := []string{"-test.failfast", "-test.short", "-test.run", pattern}
@@ -189,7 +189,7 @@ func (r *Runner) test(ctx context.Context, j *job, pattern string) (*Kill, error
 		args = append(args, "-ginkgo.focus", j.Spec, "-ginkgo.no-color", "-ginkgo.fail-fast")
 	}
 	if r.usesRapid(pkg) {
-		// A planted bug's counterexample is not worth keeping, nor half a minute of making it smaller.
+		// The counterexample of a planted bug is not needed, and shrinking takes up to 30 s.
 		args = append(args, "-rapid.nofailfile", "-rapid.shrinktime=0s")
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
@@ -216,7 +216,8 @@ func (r *Runner) test(ctx context.Context, j *job, pattern string) (*Kill, error
 	return nil, fmt.Errorf("mutants: tests of %s: %w\n%s", pkg, err, out)
 }
 
-// failed returns what is said of the innermost test that failed first, from its name on.
+// failed returns the FAIL line of the first test that failed, or of its innermost failed subtest,
+// from the name on.
 func failed(out string) (said string) {
 	sign := "--- FAIL: "
 	for line := range strings.Lines(out) {
@@ -227,17 +228,17 @@ func failed(out string) (said string) {
 	return said
 }
 
-// cases is the environment variable of the cases that random tests draw: the same in each run, unless
-// the caller wants others. Those that no mutant has seen might fail by themselves.
+// cases is the environment variable with the seed of random tests. Unless the caller sets it, each
+// run draws the same cases: other cases might fail without the mutant.
 const cases = "RAPID_SEED"
 
-// panicked is the Check of a Kill by a panic of which no test is named.
+// panicked is the Check of a Kill by a panic that names no test.
 const panicked = "panic"
 
-// command runs the binary as the mutant that it is to play.
+// command returns the command that runs the binary as its mutant.
 func (b binary) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, b.path, args...)
-	c.WaitDelay = time.Second // for what it has started, and which outlives it
+	c.WaitDelay = time.Second // child processes may outlive it and hold its output open
 	c.Dir, c.Env = dir, append(os.Environ(), playing+"="+b.play, swapping+"="+b.programs)
 	if os.Getenv(cases) == "" {
 		c.Env = append(c.Env, cases+"=1")
@@ -245,7 +246,7 @@ func (b binary) command(ctx context.Context, dir string, args ...string) *exec.C
 	return c
 }
 
-// lastLine returns what follows a prefix on the last line that begins with it.
+// lastLine returns the rest of the last line that begins with a prefix.
 func lastLine(text []byte, prefix string) string {
 	last := ""
 	lines := bufio.NewScanner(bytes.NewReader(text))

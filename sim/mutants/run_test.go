@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestTheInnermostTestThatFailedFirst(t *testing.T) {
+func TestFailedReturnsTheInnermostTestOfTheFirstFailure(t *testing.T) {
 	out := "=== x\n--- FAIL: TestA (0.01s)\n    a_test.go:1: said\n    --- PASS: TestA/first (0.00s)\n    --- FAIL: TestA/second (0.01s)\n" +
 		"        --- FAIL: TestA/second/part (0.01s)\n            a_test.go:2: that\n    --- FAIL: TestA/third (0.00s)\n--- FAIL: TestB (0.00s)\nFAIL\n"
 	if got := failed(out); got != "TestA/second/part (0.01s)" {
@@ -21,7 +21,7 @@ func TestTheInnermostTestThatFailedFirst(t *testing.T) {
 	}
 }
 
-// TestWhichTestsJudgeTimes: as make test has it.
+// TestWhichTestsJudgeTimes: the list is that of make test.
 func TestWhichTestsJudgeTimes(t *testing.T) {
 	times, err := loadTimed("../..")
 	if err != nil {
@@ -47,24 +47,24 @@ func TestWhichTestsJudgeTimes(t *testing.T) {
 		}
 	}
 	if _, err := loadTimed(t.TempDir()); err == nil {
-		t.Error("no Makefile is no error")
+		t.Error("a missing Makefile is not an error")
 	}
 }
 
-func TestStalls(t *testing.T) {
+func TestAStallCountsForRunsThatBeganBeforeIt(t *testing.T) {
 	var s stalls
 	began := time.Now()
-	s.note(began, began.Add(stallNoted-1))
+	s.note(began, began.Add(stallMin-1))
 	if s.since(began) {
-		t.Error("a late look is a stall")
+		t.Error("a delay below the limit counts as a stall")
 	}
-	s.note(began, began.Add(stallNoted))
-	if !s.since(began) || s.since(began.Add(stallNoted)) {
-		t.Error("a stall counts for what it interrupted, and for nothing else")
+	s.note(began, began.Add(stallMin))
+	if !s.since(began) || s.since(began.Add(stallMin)) {
+		t.Error("a stall must count for runs that began before it, and for no other")
 	}
 }
 
-// TestASuiteThatDoesNotEndKillsNothing, nor does one that fails only while the host stands still.
+// TestASuiteThatDoesNotEndKillsNothing: it is an error.
 func TestASuiteThatDoesNotEndKillsNothing(t *testing.T) {
 	r, j := scripted(t, "sleep 60")
 	r.Timeout = 50 * time.Millisecond
@@ -112,7 +112,7 @@ func scripted(t *testing.T, script string) (*Runner, *job) {
 	return &Runner{Root: root, Timeout: time.Minute}, &job{Mutant: Mutant{Name: "m", Suite: "./pkg", Edits: []Edit{{}}}, binary: binary{path: filepath.Join(root, "suite")}}
 }
 
-// timedAll says that every package judges times.
+// timedAll returns a timed by which every package judges times.
 func timedAll(t *testing.T) timed {
 	t.Helper()
 	root := t.TempDir()
@@ -124,8 +124,8 @@ func timedAll(t *testing.T) timed {
 	return all
 }
 
-// TestEachOfAllIsRunOnce: beside each other and one after the other.
-func TestEachOfAllIsRunOnce(t *testing.T) {
+// TestRunAllRunsEachMutantOnce: those that judge times one after the other, and the others beside them.
+func TestRunAllRunsEachMutantOnce(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{
 		"go.mod": "module m\n", "Makefile": "ALONE := timed\nBESIDE := ^$$\nPAIRS := .\n", "suite": "#!/bin/sh\n[ $BATON_MUTANT = 0 ] || { echo '--- FAIL: TestA (0.00s)'; exit 1; }\n",

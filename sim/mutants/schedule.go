@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// job is a mutant under way, or a suite without one.
+// job is the run of a mutant, or of a suite without one.
 type job struct {
 	Mutant
 	binary
-	dir   string // of a binary of its own
-	some  bool   // it has the mutant only in the programs that the test of the hint loads
+	dir   string // of the job's own binary, "" if it uses the shared one
+	some  bool   // only the eBPF programs that the hint's test loads contain the mutant
 	kill  *Kill
 	err   error
 	took  time.Duration
 	spent meter
 }
 
-// clock begins to count time that the job takes, and returns what ends it.
+// clock starts to measure wall time of the job. The returned function adds it to took.
 func (j *job) clock() func() {
 	began := time.Now()
 	return func() { j.took += time.Since(began) }
@@ -33,7 +33,7 @@ func (j *job) close() {
 	}
 }
 
-// Outcome returns what has become of it. A suite that fails without a mutant is an error.
+// Outcome returns the outcome of the job. A suite that fails without a mutant is an error.
 func (j *job) Outcome() Outcome {
 	o := Outcome{Name: j.Name, Bug: j.Bug, Kill: j.kill, Err: j.err, Took: j.took, Processor: j.spent.processor}
 	if len(j.Edits) == 0 && j.kill != nil {
@@ -42,9 +42,9 @@ func (j *job) Outcome() Outcome {
 	return o
 }
 
-// RunAll runs mutants, and suites without one, and hands each outcome over once it is known, one
-// at a time. Tests that judge times run one after the other, as make test runs them. They wait
-// more than they compute; all others run beside them and get the processor time that they leave.
+// RunAll runs mutants, and suites without one. It calls done with each outcome as soon as it is
+// known, one at a time. Tests that judge times run one after the other, as in make test. They mostly
+// wait, so the others run beside them at low priority.
 func (r *Runner) RunAll(ctx context.Context, list []Mutant, done func(Outcome)) (err error) {
 	if r.timed, err = loadTimed(r.Root); err != nil {
 		return err
@@ -88,8 +88,9 @@ func (r *Runner) RunAll(ctx context.Context, list []Mutant, done func(Outcome)) 
 	return nil
 }
 
-// divide fills the two queues. What must be built first goes beside, and so early that it does not
-// keep the others waiting; then comes what takes longest.
+// divide fills the two queues. Mutants that judge times but must be built go first to beside, so that
+// alone does not have to wait for them at the end. Then come the slowest: suites without a mutant, and
+// mutants with a build of their own.
 func (r *Runner) divide(list []Mutant, alone, beside chan<- *job) {
 	var first, second, rest []*job
 	for _, m := range list {
@@ -113,7 +114,7 @@ func (r *Runner) divide(list []Mutant, alone, beside chan<- *job) {
 	close(beside)
 }
 
-// judgesTime reports whether the test that kills a mutant, or may, judges times.
+// judgesTime reports whether the test that should kill a mutant judges times.
 func (r *Runner) judgesTime(m Mutant) bool {
 	test := m.Test
 	if hint := r.Hints.test(m); hint != "" {

@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// stalls notes when the host stood still: a test that fails meanwhile need not have seen the bug.
+// stalls records when the host last stalled. A test that fails during a stall may not have found
+// the bug.
 type stalls struct {
 	mu   sync.Mutex
-	last time.Time
+	last time.Time // end of the last stall
 }
 
 const (
-	// stallNoted is how long nothing ran: two of the intervals at which the nodes of tests send heartbeats.
-	stallNoted = 100 * time.Millisecond
-	// stallLooks is how often that is looked at.
-	stallLooks = 10 * time.Millisecond
+	// stallMin is the shortest stall: two heartbeat intervals of the nodes in tests.
+	stallMin = 100 * time.Millisecond
+	// stallPoll is the interval at which watch reads the clock.
+	stallPoll = 10 * time.Millisecond
 )
 
-// watch notes stalls until the context ends.
+// watch records stalls until the context ends.
 func (s *stalls) watch(ctx context.Context) {
-	looks := time.NewTicker(stallLooks)
-	defer looks.Stop()
+	poll := time.NewTicker(stallPoll)
+	defer poll.Stop()
 	for last := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-looks.C:
+		case <-poll.C:
 		}
 		now := time.Now()
 		s.note(last, now)
@@ -35,9 +36,9 @@ func (s *stalls) watch(ctx context.Context) {
 	}
 }
 
-// note takes the times of two looks.
+// note records a stall if the time between two readings of the clock is too long.
 func (s *stalls) note(last, now time.Time) {
-	if now.Sub(last) < stallNoted {
+	if now.Sub(last) < stallMin {
 		return
 	}
 	s.mu.Lock()
@@ -45,7 +46,7 @@ func (s *stalls) note(last, now time.Time) {
 	s.mu.Unlock()
 }
 
-// since reports whether the host stood still after a time.
+// since reports whether a stall ended after a time.
 func (s *stalls) since(began time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

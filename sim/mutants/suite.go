@@ -18,22 +18,22 @@ type Extent struct {
 	Campaign int // seeds of the campaign
 }
 
-// DefaultExtent kills every mutant there is.
+// DefaultExtent is enough to kill every mutant of the simulator's suite.
 var DefaultExtent = Extent{Seeds: 2, Campaign: 60}
 
-// Kill is the first check that failed, and what it failed on.
+// Kill is the first check that failed.
 type Kill struct {
 	Check string `json:"check"`
-	Where string `json:"where"` // scenario and seed
-	Why   string `json:"why"`
+	Where string `json:"where"` // scenario and seed, or the test's package
+	Why   string `json:"why"`   // its message
 }
 
-// folders hold the suite's scenarios, from the module's root.
+// folders are the folders of the suite's scenarios, from the module's root.
 var folders = []string{"scenarios", "sim/mutants/scenarios"}
 
-// RunSuite runs the simulator's suite and returns its first failure, nil if there
-// is none. The case named first is run before the others. What is cheap and kills much
-// comes next: each scenario under one seed, then the campaign, then the other seeds.
+// RunSuite runs the simulator's suite and returns its first failure, nil if there is none.
+// It runs the case named first, then each scenario under one seed, because that is cheap
+// and kills many mutants, then the campaign and then the other seeds.
 func RunSuite(ctx context.Context, root string, extent Extent, first string, began func(what string)) (*Kill, error) {
 	plans, err := scenarios(root)
 	if err != nil {
@@ -59,7 +59,7 @@ func RunSuite(ctx context.Context, root string, extent Extent, first string, beg
 	return nil, nil
 }
 
-// caseNamed finds a case by what a Kill calls it.
+// caseNamed returns the case with the name that Kill.Where has.
 func caseNamed(plans []*plan.Plan, name string) (c campaign.Case, ok bool) {
 	scenario := ""
 	if _, err := fmt.Sscanf(name, "%s seed %d", &scenario, &c.Seed); err != nil {
@@ -77,7 +77,7 @@ func caseNamed(plans []*plan.Plan, name string) (c campaign.Case, ok bool) {
 	return c, c.Plan != nil
 }
 
-// drawnPrefix begins the name of a world that a campaign draws.
+// drawnPrefix is the prefix of the names of worlds that a campaign draws.
 const drawnPrefix = "campaign-"
 
 // scenarios reads the scenario files.
@@ -103,8 +103,8 @@ func scenarios(root string) ([]*plan.Plan, error) {
 	return plans, nil
 }
 
-// drawn runs the first seeds of a campaign, one after the other so that the first
-// to fail is always the same.
+// drawn runs the first seeds of a campaign. It runs one after the other, so that the first
+// failure is always the same.
 func drawn(ctx context.Context, seeds int, began func(string)) (*Kill, error) {
 	for seed := uint64(1); seed <= uint64(seeds); seed++ {
 		c, err := campaign.Draw(seed, false)
@@ -118,8 +118,8 @@ func drawn(ctx context.Context, seeds int, began func(string)) (*Kill, error) {
 	return nil, nil
 }
 
-// try runs one case. A control fails by passing its checks. Anything but a pass
-// turns a scenario red; of a drawn world an inconclusive run proves nothing.
+// try runs one case. Any verdict but a pass is a kill, except an inconclusive run of a drawn
+// world. A control fails if its checks pass.
 func try(ctx context.Context, c campaign.Case, began func(string)) (*Kill, error) {
 	where := fmt.Sprintf("%s seed %d", c.Plan.Name, c.Seed)
 	began(where)

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// A mutant of the eBPF programs changes nothing in Go but the objects that package bpf
-// embeds. Compiling them takes a second, building the suite anew several: the binary that
-// the other mutants of the suite share reads them from files instead.
+// A mutant of the eBPF programs changes only the objects that package bpf embeds. Compiling
+// them takes a second, but building the suite again takes several. So the shared binary of
+// the suite reads the objects from files instead.
 
 const (
 	programSuite = "./" + programs
@@ -24,8 +24,8 @@ const (
 	swapper = programs + "/zz_programs.go"
 )
 
-// swapperText fails where an object is missing, or is one that it does not know: the original
-// programs would pass for a mutant.
+// swapperText panics if an object is missing or unknown: the original program would run in place of
+// the mutant.
 const swapperText = `package bpf
 
 import (
@@ -54,8 +54,8 @@ func init() {
 }
 `
 
-// loadedBy returns which programs show a mutant to a test, as their names have it: those of a family,
-// and in front of them the fast ones.
+// loadedBy returns a filter for the programs that a test loads, judged by the names of the test and
+// the mutant: those of one IP version, with the XDP ones only for a test of XDP.
 func loadedBy(test, mutant string) func(stem string) bool {
 	family := strings.Contains(test, "IPv6") || strings.Contains(mutant, "ipv6")
 	return func(stem string) bool {
@@ -63,8 +63,8 @@ func loadedBy(test, mutant string) func(stem string) bool {
 	}
 }
 
-// swapped compiles some programs of a mutant for the binary that its suite shares. It is not
-// ok where the mutant changes more than their objects.
+// swapped compiles some programs of a mutant for the shared binary of its suite. ok is false if
+// the mutant changes more than their objects.
 func (r *Runner) swapped(ctx context.Context, spent *meter, dir string, m Mutant, some func(stem string) bool) (b binary, ok bool, err error) {
 	if m.Suite != programSuite || r.suites[m.Suite] == "" ||
 		slices.ContainsFunc(m.Edits, func(e Edit) bool { return !strings.HasPrefix(e.File, programSources+"/") }) {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// timed says which tests judge times, or make so many namespaces that they delay each other's:
-// make test runs them one after the other, and all others beside them.
+// timed says which tests judge times, or create so many namespaces that they delay each other. make
+// test runs them one after the other, and all others beside them.
 type timed struct {
 	module               string
 	alone, beside, pairs *regexp.Regexp // as the Makefile names them
 }
 
-// commands is the package of which the Makefile names single tests.
+// commands is the package whose timed tests the Makefile names one by one.
 const commands = "./cmd/baton"
 
 // loadTimed reads the module's Makefile.
@@ -44,7 +44,8 @@ func loadTimed(root string) (t timed, err error) {
 	return t, nil
 }
 
-// has reports whether a test of a suite is among them, or without a test whether one of the suite can be.
+// has reports whether a test of a suite judges times. Without a test it reports whether the suite may
+// have one that does.
 func (t timed) has(suite, test string) bool {
 	pkg := t.module + strings.TrimPrefix(suite, ".")
 	switch {

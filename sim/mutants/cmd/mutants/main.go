@@ -1,12 +1,12 @@
 // Command mutants plants the bugs of sim/mutants one at a time, runs the suite
-// that must see each, and prints which check killed which mutant. It exits 1 if
-// one survives, does not apply, or a suite fails without a mutant.
+// that must find each, and prints which check killed which mutant. It exits 1 if
+// a mutant survives or no longer applies, or if a suite fails without a mutant.
 //
 //	go run ./sim/mutants/cmd/mutants              all of them (make mutants)
-//	go run ./sim/mutants/cmd/mutants -v NAME...    some, with what the checks said
+//	go run ./sim/mutants/cmd/mutants -v NAME...    some, with the messages of the checks
 //
-// With -suite it is the suite: built with a mutant in it, it runs the simulator
-// and prints the first failure.
+// With -suite, built with a mutant in it, it runs the simulator's suite and prints
+// the first failure.
 package main
 
 import (
@@ -37,13 +37,13 @@ func main() {
 	flag.IntVar(&c.extent.Seeds, "seeds", mutants.DefaultExtent.Seeds, "seeds for each scenario")
 	flag.IntVar(&c.extent.Campaign, "campaign", mutants.DefaultExtent.Campaign, "seeds of the campaign")
 	flag.IntVar(&c.workers, "workers", runtime.NumCPU()+1, "suites that run at once beside those that judge times")
-	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "after which a suite that has not ended is an error")
-	flag.BoolVar(&c.baseline, "baseline", true, "run what has killed a mutant without a mutant too")
-	flag.BoolVar(&c.verbose, "v", false, "print what the checks said")
-	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; none is written if left out")
+	flag.DurationVar(&c.timeout, "timeout", 3*time.Minute, "time limit of a suite; a suite that takes longer is an error")
+	flag.BoolVar(&c.baseline, "baseline", true, "also run the checks that kill mutants without a mutant")
+	flag.BoolVar(&c.verbose, "v", false, "print the messages of the checks")
+	flag.StringVar(&c.json, "json", "", "file for the results, as mutants.Results describes them; empty writes none")
 	flag.StringVar(&c.first, "first", "", "with -suite: the case to run before the others")
-	flag.StringVar(&c.hints, "hints", "sim/mutants/hints.txt", "file of what killed each mutant the last time, from the module's root; it is run first")
-	flag.BoolVar(&c.remember, "remember", false, "write what kills each mutant now to the file of hints")
+	flag.StringVar(&c.hints, "hints", "sim/mutants/hints.txt", "file with the check that killed each mutant the last time, from the module's root; that check runs first")
+	flag.BoolVar(&c.remember, "remember", false, "write the check that kills each mutant now to the file of hints")
 	flag.Parse()
 	ok, err := c.run(ctx, flag.Args())
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 		results.Add(o)
 		hints.Note(o)
 		kills.Note(o)
-		// A test that fails without a mutant has killed nothing.
+		// A test that fails without a mutant kills nothing.
 		if i := slices.IndexFunc(list, func(m mutants.Mutant) bool { return m.Name == o.Name }); o.Kill != nil && i >= 0 {
 			killed = append(killed, list[i])
 		}
@@ -114,7 +114,7 @@ func (c *command) run(ctx context.Context, names []string) (ok bool, err error) 
 	}
 	results.Seconds, results.Processor, results.Build = time.Since(began).Seconds(), processorTime().Seconds(), r.Shared().Seconds()
 	if len(surprising) > 0 && !c.remember {
-		fmt.Printf("%d were killed by what %s does not name, which takes longer; -remember names it\n", len(surprising), c.hints)
+		fmt.Printf("%d mutants were killed by a check that %s does not name, which takes longer; -remember writes it there\n", len(surprising), c.hints)
 	}
 	results.Sum(os.Stdout)
 	if c.json != "" {
@@ -144,7 +144,7 @@ func suite(ctx context.Context, extent mutants.Extent, first string) (bool, erro
 	return false, err
 }
 
-// choose loads the mutants, all or those that are named.
+// choose loads the named mutants, or all if none is named.
 func choose(root string, names []string) ([]mutants.Mutant, error) {
 	list, err := mutants.Load(filepath.Join(root, "sim", "mutants"))
 	if err != nil || len(names) == 0 {
@@ -154,14 +154,14 @@ func choose(root string, names []string) ([]mutants.Mutant, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(list, func(m mutants.Mutant) bool { return m.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("mutants: there is no %s", name)
+			return nil, fmt.Errorf("mutants: no mutant %s", name)
 		}
 		chosen = append(chosen, list[i])
 	}
 	return chosen, nil
 }
 
-// processorTime is that of this process and of all that it has run.
+// processorTime returns the processor time of this process and its children.
 func processorTime() (sum time.Duration) {
 	for _, whose := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
 		var used syscall.Rusage
@@ -172,7 +172,7 @@ func processorTime() (sum time.Duration) {
 	return sum
 }
 
-// moduleRoot is where the mutated files are.
+// moduleRoot returns the folder of the module.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
