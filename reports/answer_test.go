@@ -93,7 +93,7 @@ func TestTheReplayOfARunWithItsGatesOffAllowsIt(t *testing.T) {
 	}
 }
 
-func TestNothingIsAnsweredOfAControlThatWasCaught(t *testing.T) {
+func TestACaughtControlHasNoAnswer(t *testing.T) {
 	if run := answered(t, func(source string) string { return source }); run.Verdict != "PASS" || len(run.Answer) > 0 {
 		t.Errorf("%s: %q", run.Verdict, run.Answer)
 	}

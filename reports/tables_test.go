@@ -74,7 +74,7 @@ func TestTablesShowTheirDifferencesFirst(t *testing.T) {
 }
 
 // A table that was cut or is incomplete does not prove that a flow is absent.
-func TestACutTableLacksNothing(t *testing.T) {
+func TestAnIncompleteTableDoesNotShowThatAFlowIsMissing(t *testing.T) {
 	flows := map[string][]evidence.Flow{"lb1": {known(1, "established")}, "lb2": {known(1, "established"), known(2, "established")}}
 	run := keep(t, t.TempDir(), evidence.Ask{Limit: 1 << 20}, flows, 5)
 	if got, _ := tables(run); len(got.Says) != 1 || !strings.Contains(got.Says[0], "1 flow alike") || !strings.Contains(got.Nodes[0].What, "5 of 6 entries") {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestWhatIsTimedRunsAlone: the other tasks run at the same time, up to width, and nothing runs
+// TestATaskThatMustBeAloneRunsAlone: the other tasks run at the same time, up to width, and nothing runs
 // beside a task that must be alone.
-func TestWhatIsTimedRunsAlone(t *testing.T) {
+func TestATaskThatMustBeAloneRunsAlone(t *testing.T) {
 	const width = 3
 	var running, most, done atomic.Int64
 	shared := func(ctx context.Context) error {

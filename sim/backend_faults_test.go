@@ -10,9 +10,9 @@ import (
 	"baton/sim"
 )
 
-// TestWhatBefallsABackend: with both ends of ten sessions on one backend and one fault,
+// TestFaultsOfABackend: with both ends of ten sessions on one backend and one fault,
 // how many are lost, and who resets them.
-func TestWhatBefallsABackend(t *testing.T) {
+func TestFaultsOfABackend(t *testing.T) {
 	for _, c := range []struct {
 		name, steps string
 		lost, rsts  int

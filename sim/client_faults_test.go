@@ -11,10 +11,10 @@ import (
 	"baton/sim"
 )
 
-// TestWhatBefallsAClient: when a client ends, its own sessions count neither as lost, failed nor as
+// TestFaultsOfAClient: when a client ends, its own sessions count neither as lost, failed nor as
 // gaps, and what it opens afterwards is served. The other client, with half of the load, is not
 // affected.
-func TestWhatBefallsAClient(t *testing.T) {
+func TestFaultsOfAClient(t *testing.T) {
 	for _, c := range []struct {
 		name, steps string
 		broken      int // sessions that end with their client

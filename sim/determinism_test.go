@@ -73,9 +73,9 @@ func TestAnotherSeedAnotherTrace(t *testing.T) {
 	}
 }
 
-// TestExchangesAreComputedAsTheyHappen: what express.go computes at once has the
+// TestComputedExchangesEqualThosePacketByPacket: express.go computes exchanges at once, with the
 // outcome of packets that travel one by one.
-func TestExchangesAreComputedAsTheyHappen(t *testing.T) {
+func TestComputedExchangesEqualThosePacketByPacket(t *testing.T) {
 	for _, p := range sample(t) {
 		for seed := uint64(1); seed <= 3; seed++ {
 			for _, p := range []*plan.Plan{p, worse(t, p)} {

@@ -10,9 +10,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestWhatAnImpairedDirectionDoes: each verb impairs packets of its direction as stated, no packets
+// TestImpairmentsAffectOnlyTheirDirection: each verb impairs packets of its direction as stated, no packets
 // of the other, and none after a heal.
-func TestWhatAnImpairedDirectionDoes(t *testing.T) {
+func TestImpairmentsAffectOnlyTheirDirection(t *testing.T) {
 	o := settled(t)
 	const packets = 10_000
 	type outcome struct{ copies, late, overtaken int }

@@ -9,8 +9,7 @@ import (
 	"baton/impl/trace"
 )
 
-// TestADaemonDiesOfItsCore: of a panic, or if the core never rests at one instant.
-func TestADaemonDiesOfItsCore(t *testing.T) {
+func TestAPanicOrAnEndlessLoopOfTheCoreEndsTheDaemon(t *testing.T) {
 	died := func(o *outing) (found []trace.Event) {
 		for _, e := range o.events {
 			if e.Died != nil {

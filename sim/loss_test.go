@@ -8,9 +8,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// TestWhatARuleDrops: a cut drops all packets, a cut of the heartbeat only heartbeats, a loss its
+// TestWhichPacketsCutsAndLossesDrop: a cut drops all packets, a cut of the heartbeat only heartbeats, a loss its
 // share. A heal of everything removes each of them.
-func TestWhatARuleDrops(t *testing.T) {
+func TestWhichPacketsCutsAndLossesDrop(t *testing.T) {
 	o := settled(t)
 	const packets = 100_000
 	dropped := func(p lab.Packet) (n int) {

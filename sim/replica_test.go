@@ -116,8 +116,7 @@ func TestDamageOfADataplaneIsHealed(t *testing.T) {
 	}
 }
 
-// TestHealingWhatNobodyDamagedIsAFalseAlarm: a repair without damage is recorded.
-func TestHealingWhatNobodyDamagedIsAFalseAlarm(t *testing.T) {
+func TestARepairWithoutDamageIsRecorded(t *testing.T) {
 	o := settled(t)
 	backup := o.processOf(lab.Peer(o.master()))
 	for tuple := range backup.flows() {

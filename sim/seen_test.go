@@ -119,9 +119,9 @@ func TestACutStopsAnnouncements(t *testing.T) {
 	}
 }
 
-// TestWhoEndsForgetsItsTable: the dataplane is removed with the process, and a node that returns
+// TestAProcessThatEndsLosesItsTable: the dataplane is removed with the process, and a node that returns
 // starts with an empty one.
-func TestWhoEndsForgetsItsTable(t *testing.T) {
+func TestAProcessThatEndsLosesItsTable(t *testing.T) {
 	for _, verb := range []string{fault.Crash, fault.Kill} {
 		o := settled(t)
 		p := o.processOf(o.master())

@@ -22,8 +22,8 @@ func (o *outing) frozenFor(t *testing.T, p *process, d time.Duration) time.Durat
 	return frozen
 }
 
-// TestARationIsAShareOfEachPeriod: a freeze takes precedence over it, and it ends with the daemon.
-func TestARationIsAShareOfEachPeriod(t *testing.T) {
+// TestAStarvedProcessRunsForItsShareOfEachPeriod: a freeze takes precedence over it, and it ends with the daemon.
+func TestAStarvedProcessRunsForItsShareOfEachPeriod(t *testing.T) {
 	o := settled(t)
 	p := o.processes[1]
 	do := func(verb string, args ...plan.Arg) {

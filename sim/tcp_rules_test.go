@@ -29,9 +29,9 @@ func (w *wire) sentNothing(t *testing.T, what string) {
 	}
 }
 
-// TestWhoClosesFirstKeepsItsPort (RFC 9293 section 3.6.1): the active closer is in TIME_WAIT for a
+// TestTheActiveCloserIsInTimeWait (RFC 9293 section 3.6.1): the active closer is in TIME_WAIT for a
 // minute, the other end is not. A RST ends TIME_WAIT.
-func TestWhoClosesFirstKeepsItsPort(t *testing.T) {
+func TestTheActiveCloserIsInTimeWait(t *testing.T) {
 	closed := func(first bool) (*endpoint, *wire) {
 		e, w := connectedEndpoint()
 		theirs := packet{flags: ack | fin, seq: 5001, ack: 1001}
@@ -133,9 +133,9 @@ func TestARSTRefusesOnlyItsOwnSYN(t *testing.T) {
 	}
 }
 
-// TestAHoleIsFilledAtOnce: the first duplicate acknowledgement triggers a retransmission, and so does
-// each partial one (RFC 6582 section 3.2). No new data is sent until then.
-func TestAHoleIsFilledAtOnce(t *testing.T) {
+// TestADuplicateAcknowledgementTriggersARetransmission: the first one does, and so does each partial
+// acknowledgement (RFC 6582 section 3.2). No new data is sent until then.
+func TestADuplicateAcknowledgementTriggersARetransmission(t *testing.T) {
 	const n = requestLen
 	e, w := connectedEndpoint()
 	for range 3 {
@@ -169,8 +169,8 @@ func TestAHoleIsFilledAtOnce(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrittenFitsItsSegments: a segment holds as many whole messages as fit the family's MSS.
-func TestWhatIsWrittenFitsItsSegments(t *testing.T) {
+// TestSegmentsHoldWholeMessagesUpToTheMSS of their IP version.
+func TestSegmentsHoldWholeMessagesUpToTheMSS(t *testing.T) {
 	for _, c := range []struct {
 		to   flow.Addr
 		most uint16
@@ -191,9 +191,9 @@ func TestWhatIsWrittenFitsItsSegments(t *testing.T) {
 	}
 }
 
-// TestAnEndWithoutItsProcessReadsNothing: without a process, data resets the connection, an
+// TestDataForAnEndedProcessIsReset: without a process, data resets the connection, an
 // acknowledgement does not.
-func TestAnEndWithoutItsProcessReadsNothing(t *testing.T) {
+func TestDataForAnEndedProcessIsReset(t *testing.T) {
 	e, _ := connectedEndpoint()
 	if e.disowns(&packet{flags: ack, length: answerLen}) {
 		t.Error("data of an open connection finds none")
@@ -232,8 +232,8 @@ func TestAFINIsRepeatedBehindItsData(t *testing.T) {
 	}
 }
 
-// TestPartOfASegmentIsNew: only the bytes not yet received are read, and the FIN.
-func TestPartOfASegmentIsNew(t *testing.T) {
+// TestOnlyTheNewPartOfASegmentIsRead: only the bytes not yet received are read, and the FIN.
+func TestOnlyTheNewPartOfASegmentIsRead(t *testing.T) {
 	e, w := connectedEndpoint()
 	e.receive(epoch, w, &packet{flags: ack, seq: 5001, ack: 1001, length: 100})
 	e.receive(epoch, w, &packet{flags: ack | fin, seq: 5001, ack: 1001, length: 150})

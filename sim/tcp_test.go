@@ -100,9 +100,9 @@ func TestAcknowledgementEndsTheBackoff(t *testing.T) {
 	}
 }
 
-// TestNothingIsTakenTwice: a repeated segment is acknowledged again and not read
-// again; one behind a gap is not read before the gap is filled.
-func TestNothingIsTakenTwice(t *testing.T) {
+// TestARepeatedSegmentIsNotReadAgain, but it is acknowledged again. A segment behind a gap is not read
+// before the gap is filled.
+func TestARepeatedSegmentIsNotReadAgain(t *testing.T) {
 	e, w := connectedEndpoint()
 	first, second := &packet{flags: ack, seq: 5001, ack: 1001, length: answerLen}, &packet{flags: ack, seq: 5001 + answerLen, ack: 1001, length: answerLen}
 	for _, c := range []struct {

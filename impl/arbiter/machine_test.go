@@ -99,7 +99,7 @@ func (b *bench) deliver() {
 func (b *bench) want(i int, wants bool) { b.machines[i].Want(b.now, wants) }
 func (b *bench) holds(i int) bool       { return b.machines[i].Until() > b.now }
 
-func TestTheFirstIsTheOnlyOne(t *testing.T) {
+func TestOnlyTheFirstNodeGetsTheRight(t *testing.T) {
 	b := newBench(t, 1)
 	b.want(0, true)
 	b.run(10 * time.Millisecond)
@@ -133,7 +133,7 @@ func TestARightThatIsGivenBackIsFree(t *testing.T) {
 
 // A live node answers a challenge. A dead one is replaced after the validity, and not much
 // later.
-func TestTheDeadAreReplaced(t *testing.T) {
+func TestADeadHolderIsReplacedAfterTheValidity(t *testing.T) {
 	b := newBench(t, 1)
 	b.want(0, true)
 	b.run(10 * time.Millisecond)
@@ -308,8 +308,8 @@ func TestNeverBoth(t *testing.T) {
 	}
 }
 
-// TestARightThatIsWantedAgainComesAtOnce, whatever its return has come to.
-func TestARightThatIsWantedAgainComesAtOnce(t *testing.T) {
+// TestAReturnedRightCanBeRegainedAtOnce, before and after the answer to its return.
+func TestAReturnedRightCanBeRegainedAtOnce(t *testing.T) {
 	for after := time.Millisecond; after < 20*time.Millisecond; after += time.Millisecond {
 		b := newBench(t, 1)
 		b.want(0, true)

@@ -74,7 +74,7 @@ func TestAFinalAcknowledgesItsSequenceAlone(t *testing.T) {
 
 // A session that is not Up, or is in Demand mode, does not ask. One that stops asking
 // completes the current sequence.
-func TestWhoDoesNotAsk(t *testing.T) {
+func TestOnlyAnUpSessionWithoutDemandModeAsks(t *testing.T) {
 	r, _ := asking(t)
 	r.s.SetAsking(false)
 	r.final()

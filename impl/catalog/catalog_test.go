@@ -51,7 +51,7 @@ func TestADifferenceNamesServiceAndPart(t *testing.T) {
 	}
 }
 
-func TestWhatAnEncodedCatalogMustBe(t *testing.T) {
+func TestInvalidEncodedCatalogsAreRefused(t *testing.T) {
 	good := New([]Service{service("a"), service("b")}).Append(nil)
 	edit := func(f func([]byte) []byte) []byte { return f(append([]byte(nil), good...)) }
 	for _, tt := range []struct {

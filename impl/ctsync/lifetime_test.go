@@ -63,7 +63,7 @@ func (h *host) goneAt(t *rapid.T, e flow.Entry, got clock.Instant, since clock.I
 // An entry that is sent from node to node keeps its remaining lifetime, whatever the nodes'
 // clocks show. It expires no earlier than its timeout, except for clock drift, and no later,
 // except for drift, transit time and the rounding to milliseconds. A takeover restarts the lifetime.
-func TestRemainingTimeSurvivesTheWay(t *testing.T) {
+func TestAnEntryKeepsItsRemainingLifetimeInTransit(t *testing.T) {
 	for _, kind := range []struct {
 		proto flow.Proto
 		state flow.State

@@ -189,7 +189,7 @@ func TestRepeatedEvent(t *testing.T) {
 }
 
 // Invalid changes are not sent to the peer, which would refuse them.
-func TestLocalNonsense(t *testing.T) {
+func TestInvalidLocalChangesAreNotSent(t *testing.T) {
 	p := inSyncPair(t, small, 3)
 	bad := []flow.Entry{entryOf(9, 0, 11), entryOf(9, 99, 11), entryOf(9, flow.Established, 11), entryOf(9, flow.Established, 11)}
 	bad[2].Original.Proto, bad[3].Reply.Proto = 1, flow.UDP

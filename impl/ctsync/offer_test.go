@@ -248,7 +248,7 @@ func TestAnOfferFindsAFlowWhoseEventWasLost(t *testing.T) {
 
 // An offer out of order or beyond the window, or a Worked message about an offer that was not
 // made, resets the stream and changes nothing.
-func TestOffersOutOfPlace(t *testing.T) {
+func TestInvalidOffersResetTheStream(t *testing.T) {
 	p := inSyncPair(t, small, 10)
 	row := changeOf(entryOf(50, flow.Established, 11))
 	for want, m := range map[string]offer{

@@ -89,7 +89,7 @@ func TestBatchesAreReduced(t *testing.T) {
 }
 
 // A repeated batch undoes nothing that was applied since.
-func TestRetryUndoesNothing(t *testing.T) {
+func TestARepeatedBatchDoesNotUndoLaterChanges(t *testing.T) {
 	p := inSyncPair(t, Config{}, 10)
 	p.b.fail = 2
 	p.a.change(entryOf(0, flow.FinWait, 11), false)

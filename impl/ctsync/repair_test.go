@@ -86,7 +86,7 @@ func TestRepairThatFails(t *testing.T) {
 }
 
 // A mark that crosses the sink's request for the buckets' digests is not its answer.
-func TestMarkCrossesNeed(t *testing.T) {
+func TestAMarkThatCrossesARequestIsNotItsAnswer(t *testing.T) {
 	p := inSyncPair(t, Config{}, 40)
 	p.now = p.a.Deadline()
 	p.a.Advance(p.now) // the mark is due

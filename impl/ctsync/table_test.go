@@ -9,7 +9,7 @@ import (
 )
 
 // A table is a map with versions, whose digests equal those of a table built from scratch.
-func TestTableIsAMap(t *testing.T) {
+func TestTheTableBehavesAsAMapWithDigests(t *testing.T) {
 	type held struct {
 		change
 		version

@@ -29,9 +29,9 @@ func TestRFC5880_6_8_1_DiscriminatorsOfANode(t *testing.T) {
 	}
 }
 
-// TestTheSeedsOfADataplane: a node can compute the SNAT ports that its peer tries. Its other
+// TestNodesShareOnlyTheSeedOfSNATPorts: a node can compute the SNAT ports that its peer tries. Its other
 // random numbers differ from the peer's and are new at each start.
-func TestTheSeedsOfADataplane(t *testing.T) {
+func TestNodesShareOnlyTheSeedOfSNATPorts(t *testing.T) {
 	dir := t.TempDir()
 	if err := pki.Init(dir, "lb1", "lb2"); err != nil {
 		t.Fatal(err)

@@ -144,11 +144,11 @@ func (n *testNode) keepsServing(t *testing.T, since control.Status) {
 	t.Errorf("%s: %s of epoch %d, was MASTER of epoch %d\n%s", n.Node, s.Role, s.Epoch, since.Epoch, n.log.String())
 }
 
-// TestWhatMayBeThePeersIsNotAnswered: the peer's hardware address on the backends' link is
+// TestAClaimThatMayBeThePeersIsNotAnswered: the peer's hardware address on the backends' link is
 // unknown. A claim there comes from another host while the peer is known not to serve. Once the
 // peer is not heard, the claim may be the peer's and is reported without an answer. On the
 // clients' link the peer's address is remembered.
-func TestWhatMayBeThePeersIsNotAnswered(t *testing.T) {
+func TestAClaimThatMayBeThePeersIsNotAnswered(t *testing.T) {
 	lb1, lb2 := startedPair(t)
 	vip, snat := lb1.Services[0].VIP, lb1.Services[0].SNAT
 	clients, backends := onNetworkOf(t, lb2, "client0"), onNetworkOf(t, lb2, "backend0")

@@ -132,9 +132,9 @@ func TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise(t *testing.T) {
 	lb1.mustEdit(t, "service web: backend 198.18.1.11:80 has weight 1, was 2", config.Edit{Verb: config.SetBackend, Service: "web", Backend: backendOne, Weight: 1})
 }
 
-// TestWhatABackupRefusesIsFollowedLater: once its own file no longer conflicts with it. The other
+// TestAChangeThatABackupRefusesIsAppliedLater, once its own file no longer conflicts with it. The other
 // changes of the MASTER are followed meanwhile, and a takeover keeps them all.
-func TestWhatABackupRefusesIsFollowedLater(t *testing.T) {
+func TestAChangeThatABackupRefusesIsAppliedLater(t *testing.T) {
 	p := newPair(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]
 	other := lb2.Services[0]

@@ -10,7 +10,7 @@ import (
 
 // The transport is called when the peer's heartbeat begins on a path, and at no other change of a
 // session.
-func TestTheBeginningOfAHeartbeatIsTold(t *testing.T) {
+func TestTheTransportLearnsWhenThePeersHeartbeatBegins(t *testing.T) {
 	b := newBench(t, bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Second, DetectMult: 3})
 	heard := 0
 	b.out.heard = func() { heard++ }

@@ -275,9 +275,9 @@ func TestATableIsReadBetweenScansAndUpToItsLimit(t *testing.T) {
 	}
 }
 
-// TestTheHeartbeatComesBetweenInputs fills the inbox with work that each takes until after
+// TestHeartbeatsAreSentBetweenInputs fills the inbox with work that each takes until after
 // the core's deadline.
-func TestTheHeartbeatComesBetweenInputs(t *testing.T) {
+func TestHeartbeatsAreSentBetweenInputs(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	const n = 2
 	for range n {

@@ -87,7 +87,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 }
 
 // A node whose loop does not answer is neither ready nor alive.
-func TestAStuckLoopIsNotVouchedFor(t *testing.T) {
+func TestAStuckLoopIsNotReportedAsAlive(t *testing.T) {
 	m := newManager(t)
 	t.Setenv("NOTIFY_SOCKET", m.path)
 	t.Setenv("WATCHDOG_USEC", "20000")

@@ -123,9 +123,9 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatCameInTimeIsNoSilence: when the loop is late at the end of the Detection Time, a
+// TestAPacketThatArrivedBeforeTheDetectionTimeEndedCounts: when the loop is late at the end of the Detection Time, a
 // packet that arrived before it counts, whatever the loop handles first.
-func TestWhatCameInTimeIsNoSilence(t *testing.T) {
+func TestAPacketThatArrivedBeforeTheDetectionTimeEndedCounts(t *testing.T) {
 	const before = 50 * time.Microsecond // the packet came this long before the end
 	for _, c := range []struct {
 		name string

@@ -34,7 +34,7 @@ func TestHoldDownLengthensWhileFlapping(t *testing.T) {
 	}
 }
 
-func TestHoldKnowsThatItIsThatOfTheBoot(t *testing.T) {
+func TestBootsIsTrueUntilTheFirstRestart(t *testing.T) {
 	h := NewHold(0, time.Second)
 	if !h.Boots() {
 		t.Error("a new delay is not that of the boot")

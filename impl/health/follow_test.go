@@ -122,7 +122,7 @@ func TestDrainsAreFollowed(t *testing.T) {
 }
 
 // A decision to drain says how long the drain still lasts.
-func TestADrainIsToldWithItsRest(t *testing.T) {
+func TestADrainDecisionHasItsRemainingTime(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.step(health.Drain{Backend: a, For: time.Minute})
 	l.run(20 * time.Second)
@@ -173,7 +173,7 @@ func TestASlowStartIsFollowed(t *testing.T) {
 }
 
 // A following pool has the shares and the decisions of the other pool.
-func TestAFollowerSharesAsTheOtherDoes(t *testing.T) {
+func TestAFollowingPoolHasTheSharesOfTheLeader(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		c := check()
 		c.SlowStart = time.Duration(rapid.IntRange(0, 1).Draw(r, "slow")) * time.Second

@@ -233,7 +233,7 @@ func TestAnAdoptedTableIsToldOf(t *testing.T) {
 }
 
 // The stored pedigree gives the worth of the table at each moment of a node's life.
-func TestWhatIsKept(t *testing.T) {
+func TestTheStoredPedigreeFollowsTheRole(t *testing.T) {
 	l := newPair(t)
 	l.flows("lb1", 0, 10)
 	l.run(time.Second)

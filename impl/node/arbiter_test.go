@@ -45,7 +45,7 @@ func (l *lab) alwaysOne(d, limit time.Duration) {
 }
 
 // While the nodes hear each other, neither needs the arbiter.
-func TestAPairThatHearsItselfDoesWithoutTheArbiter(t *testing.T) {
+func TestAPairThatHearsEachOtherDoesNotNeedTheArbiter(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second) // the node that booted first returns the right
 	l.remote["lb1"], l.remote["lb2"] = true, true
@@ -99,7 +99,7 @@ func TestNobodyServesAloneWithoutTheArbiter(t *testing.T) {
 }
 
 // A takeover after a crash takes the detection time and two round trips to the arbiter.
-func TestACrashIsTakenOverByTheArbitersWord(t *testing.T) {
+func TestATakeoverWithAnArbiterTakesTwoRoundTripsMore(t *testing.T) {
 	l := newPair(t, arbitrated)
 	l.run(2 * time.Second)
 	l.crash("lb1")
@@ -189,7 +189,7 @@ func TestARightThatIsGivenBackJustifiesNothing(t *testing.T) {
 
 // A grant may arrive after the peer has fallen silent: the new MASTER's last packet justifies
 // no lease.
-func TestAGrantIsNoProof(t *testing.T) {
+func TestAGrantDoesNotMakeOldPacketsJustifyALease(t *testing.T) {
 	claimed := false
 	for phase := time.Duration(0); phase < labTx; phase += 5 * time.Millisecond {
 		for late := labTx * 4 / 5; late < labTx*3/2; late += 5 * time.Millisecond {

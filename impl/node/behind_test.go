@@ -7,9 +7,9 @@ import (
 	. "baton/impl/node"
 )
 
-// TestAWordOfServiceCountsWhileTheStreamIsBehind: the peer has lost the stream and says by BFD that
+// TestServingByBFDOverridesAnOlderStateOfTheStream: the peer has lost the stream and says by BFD that
 // it serves. This node has not noticed the loss; the last state on the stream says standby.
-func TestAWordOfServiceCountsWhileTheStreamIsBehind(t *testing.T) {
+func TestServingByBFDOverridesAnOlderStateOfTheStream(t *testing.T) {
 	l := newLab(t, tracking, func(c *Config) { c.Priority = 250 - c.Priority }) // lb2 ranks above
 	l.boot("lb1")
 	l.boot("lb2")

@@ -40,7 +40,7 @@ func TestAConditionCountsUntilThePeerShouldHaveRepeatedIt(t *testing.T) {
 // If the peer says different things on two paths, the later counts. But a packet on a session
 // that is not Up may be from before this node's pause, so it does not override "serving" from a
 // session that is Up.
-func TestWhatIsSaidOnAPathThatIsNotUpEndsNoService(t *testing.T) {
+func TestAPathThatIsNotUpCannotOverrideServing(t *testing.T) {
 	said := func(c condition, up bool, at clock.Instant) path {
 		session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond, DetectMult: 255}, 0)
 		if err != nil {

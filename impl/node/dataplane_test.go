@@ -109,7 +109,7 @@ func TestFlappingDoesNotLengthenTheWaitAfterARefusal(t *testing.T) {
 
 // A node whose claim was refused a lease has forwarded nothing, so its table keeps its old
 // worth. The node that serves instead sends it its table and keeps the role.
-func TestAClaimThatCameToNothingIsWorthNothing(t *testing.T) {
+func TestARefusedClaimDoesNotRaiseTheTablesPedigree(t *testing.T) {
 	l := newLab(t)
 	l.nodes["lb1"].fails[driver.Lease] = driver.Fails
 	l.boot("lb1")

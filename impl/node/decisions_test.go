@@ -138,7 +138,7 @@ func TestNobodyFollowsABackup(t *testing.T) {
 	l.quiet("lb1")
 }
 
-func TestWhatADecisionMustBe(t *testing.T) {
+func TestInvalidDecisionsAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		data []byte

@@ -42,7 +42,7 @@ func TestSinceWhichVersionAPollIsNoDoubt(t *testing.T) {
 }
 
 // A path that is not Up can show that the peer doubts, but not that it hears this node.
-func TestWhichPathsTellOfADoubt(t *testing.T) {
+func TestAPathThatIsNotUpShowsOnlyDoubt(t *testing.T) {
 	s := stream{up: true, version: versionDoubts}
 	up := func(came clock.Instant, diag bfd.Diag) path {
 		return heardPath(t, came, &s, bfd.Packet{State: bfd.Down}, bfd.Packet{State: bfd.Up, Diag: diag})

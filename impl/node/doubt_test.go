@@ -9,7 +9,7 @@ import (
 
 // A Poll on a path that is Up is a doubt, unless the stream's version shows that the peer doubts by
 // diagnostic; that holds while the session is Up. A peer that cannot serve doubts by Polls only.
-func TestWhosePollIsADoubt(t *testing.T) {
+func TestWhenAPollMeansADoubt(t *testing.T) {
 	session, err := bfd.New(bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Millisecond, RequiredMinRxInterval: time.Millisecond, DetectMult: 255}, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func TestNothingIsGivenToAPeerThatHasServedSince(t *testing.T) {
 
 // A node waits for a peer that can give its table but does not do so at once, even if the
 // node could claim without it.
-func TestATableThatIsToBeGivenIsWaitedFor(t *testing.T) {
+func TestANodeWaitsForThePeerToGiveItsTable(t *testing.T) {
 	l := newPair(t, tracking, func(c *Config) { c.Hold = 10 * time.Millisecond })
 	l.openMany("lb1", 50)
 	loseTargets(l)

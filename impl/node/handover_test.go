@@ -155,7 +155,7 @@ func TestStopOfALonelyMasterEnds(t *testing.T) {
 	l.until(time.Second, "lb1 exits", func() bool { return l.nodes["lb1"].exited })
 }
 
-func TestAGrantFromBeforeASilenceIsNotTaken(t *testing.T) {
+func TestAGrantFromBeforeASilenceIsIgnored(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
 	lb2 := l.nodes["lb2"]

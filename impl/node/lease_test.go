@@ -8,7 +8,7 @@ import (
 
 // A node whose lease was long because of its peer's slow receiver does not spin when the peer
 // is gone and its lease becomes shorter: the lab fails on a timer without effect.
-func TestALonelyLeaseIsNotRenewedInVain(t *testing.T) {
+func TestAShorterLeaseAfterThePeersEndCausesNoIdleTimers(t *testing.T) {
 	l := newPair(t, func(c *Config) {
 		if c.ID == "lb2" {
 			for i := range c.Paths {

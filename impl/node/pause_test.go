@@ -113,7 +113,7 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 // A node that is paused between the read of its sockets and its timer learns the time before it reads the
 // waiting packets, which say nothing about the peer's present state. If the peer serves and is not heard,
 // the node signals its claim before it forwards, like every node that hears nothing.
-func TestAPacketThatWaitedBehindTheTimerIsNoNews(t *testing.T) {
+func TestAPacketFromBeforeAPauseSaysNothingAboutThePeersState(t *testing.T) {
 	for _, pause := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second} {
 		l := newPair(t)
 		l.run(time.Second)

@@ -150,7 +150,7 @@ func TestHostileMessagesChangeNoRole(t *testing.T) {
 }
 
 // Messages in flight on a closed stream do not count on the next one.
-func TestAFormerStreamIsNotHeard(t *testing.T) {
+func TestMessagesOfAClosedStreamAreIgnored(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
 	lb1 := l.nodes["lb1"]

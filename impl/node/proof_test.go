@@ -47,7 +47,7 @@ func TestADoubtComesBeforeTheDecision(t *testing.T) {
 }
 
 // The peer also says so on a path whose session is Down, on which it is heard but deaf.
-func TestADoubtComesByAPathThatIsDown(t *testing.T) {
+func TestADoubtIsReceivedOnAPathThatIsDown(t *testing.T) {
 	for phase := time.Duration(0); phase < labTx; phase += 7 * time.Millisecond {
 		for offset := time.Duration(0); offset < labDetect+10*time.Millisecond; offset += 3 * time.Millisecond {
 			l := newPair(t)
@@ -109,7 +109,7 @@ func TestTheEndOfTheFormerMasterCostsNothing(t *testing.T) {
 }
 
 // Its last Poll on a path may still wait for its answer when it dies.
-func TestAPollThatWaitsForItsAnswerIsNoDoubt(t *testing.T) {
+func TestAnUnansweredPollOfADeadPeerIsNotADoubt(t *testing.T) {
 	for offset := time.Duration(0); offset < 2*labTx; offset += 2 * time.Millisecond {
 		for phase := range 5 {
 			l := newPair(t)
@@ -208,7 +208,7 @@ func TestTheEndOfTheBackupCostsNothing(t *testing.T) {
 
 // The same for a frozen peer, whose answers come late and all at once, and for a partition that
 // ends within a detection time of the last packet.
-func TestABackupThatIsAwayForAMomentCostsNothing(t *testing.T) {
+func TestABriefFreezeOfTheBackupDoesNotInterruptTheLease(t *testing.T) {
 	for _, away := range []time.Duration{labTx, 2 * labTx, labDetect - 5*time.Millisecond} {
 		for offset := time.Duration(0); offset < labTx; offset += 7 * time.Millisecond {
 			l := newPair(t)
@@ -228,7 +228,7 @@ func TestABackupThatIsAwayForAMomentCostsNothing(t *testing.T) {
 }
 
 // One path that the peer hears is enough, whichever it is.
-func TestOnePathProves(t *testing.T) {
+func TestOnePathOnWhichThePeerHearsIsEnough(t *testing.T) {
 	for _, path := range []string{"clients", "sync"} {
 		l := newPair(t)
 		l.run(time.Second)
@@ -239,7 +239,7 @@ func TestOnePathProves(t *testing.T) {
 
 // While the peer does not doubt, sent packets justify the lease: a peer whose Finals are lost
 // acknowledges nothing, but it hears this node.
-func TestWithoutDoubtWhatWasSentCounts(t *testing.T) {
+func TestWithoutDoubtSentPacketsJustifyTheLease(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
 	l.lose = func(n *labNode, packet []byte) bool {
@@ -250,7 +250,7 @@ func TestWithoutDoubtWhatWasSentCounts(t *testing.T) {
 }
 
 // If only BFD is filtered, the stream shows that the MASTER is alive, and the peer does not doubt.
-func TestAFilterOnBFDIsNoDoubt(t *testing.T) {
+func TestAFilterOnBFDRaisesNoDoubtWhileTheStreamLives(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
 	l.dropBFD["lb1 clients"], l.dropBFD["lb1 sync"] = true, true

@@ -22,7 +22,7 @@ func (l *lab) uncounted(id string, i int) flow.Tuple {
 }
 
 // The node's term ends before it has read its dataplane: nobody else has the flows.
-func TestAFollowerOffersFlowsThatNobodyCounted(t *testing.T) {
+func TestAFormerMasterOffersFlowsThatItHadNotRead(t *testing.T) {
 	for what, lose := range map[string]func(*lab){
 		"told before the handover": func(l *lab) { l.step(l.nodes["lb1"], Lost{}); l.step(l.nodes["lb1"], Handover{}) },
 		"told after the handover": func(l *lab) {
@@ -275,7 +275,7 @@ func TestAFollowerKeepsItsFlowsWhenAReadFails(t *testing.T) {
 }
 
 // A drain that succeeded on retry counts: a node whose targets return then waits for the peer.
-func TestARepeatedDrainIsNoFailedOne(t *testing.T) {
+func TestADrainThatSucceedsOnRetryCounts(t *testing.T) {
 	l := newPair(t, tracking)
 	l.run(time.Second)
 	lb1 := l.nodes["lb1"]

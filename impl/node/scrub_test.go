@@ -226,8 +226,8 @@ func TestFailedScrubsAreCounted(t *testing.T) {
 	}
 }
 
-// TestAnEntryThatIsOnItsWayIsNotMissing: at a BACKUP with pending writes.
-func TestAnEntryThatIsOnItsWayIsNotMissing(t *testing.T) {
+// TestAnEntryWithAPendingWriteIsNotMissing: scrubs of a BACKUP with pending writes find no difference.
+func TestAnEntryWithAPendingWriteIsNotMissing(t *testing.T) {
 	l, _ := newScrubbed(t, 10)
 	lb2 := l.nodes["lb2"]
 	lb2.holdDone = true

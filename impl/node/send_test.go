@@ -16,8 +16,8 @@ func (l *lab) refuse(id string, refused bool, paths ...int) {
 	}
 }
 
-// TestWhatDidNotLeaveJustifiesNoLease: the lab itself fails a test in which both forward.
-func TestWhatDidNotLeaveJustifiesNoLease(t *testing.T) {
+// TestUnsentPacketsJustifyNoLease: the lab itself fails a test in which both forward.
+func TestUnsentPacketsJustifyNoLease(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
 	l.refuse("lb1", true, 0, 1)

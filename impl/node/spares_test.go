@@ -66,8 +66,7 @@ func TestAHeartbeatAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotGivenBackStays: effects that were not released are never overwritten.
-func TestWhatIsNotGivenBackStays(t *testing.T) {
+func TestUnreleasedEffectsAreNeverOverwritten(t *testing.T) {
 	b := newBeating(t, "lb1")
 	type shown struct {
 		state string

@@ -78,7 +78,7 @@ func TestAMasterIsPausedWhileItHandsOver(t *testing.T) {
 
 // A state that the peer sent before this node's pause may have waited in a buffer. Here it says
 // Backup; the peer has claimed since, but that state was lost.
-func TestWordsFromBeforeAPauseAllowNoClaim(t *testing.T) {
+func TestAStateFromBeforeAPauseAllowsNoClaim(t *testing.T) {
 	l := newPair(t)
 	l.run(10 * time.Second) // the recovery delay is not lengthened by what follows
 	lb1 := l.nodes["lb1"]

@@ -101,8 +101,8 @@ func (t *tape) end() []trace.Event {
 	return *t
 }
 
-// TestMisdeeds has each misdeed, and beside it similar behaviour that is correct.
-func TestMisdeeds(t *testing.T) {
+// TestMisdeedsAreToldFromCorrectBehaviour: each misdeed stands next to similar behaviour that is correct.
+func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 	const (
 		knew      = "lb2 claimed the role while lb1 was MASTER, its gate NoMaster open (peer is Master)"
 		woke      = "lb2 claimed the role as soon as it was thawed while lb1 was MASTER, its gate NoMaster open ()"
@@ -296,8 +296,8 @@ func TestMisdeeds(t *testing.T) {
 	}
 }
 
-// TestTheFirstMisdeedIsNamed: of several misdeeds, the first rule's is named if it can have caused the harm.
-func TestTheFirstMisdeedIsNamed(t *testing.T) {
+// TestTheFirstMisdeedThatFitsTheHarmIsNamed: of several misdeeds, the first rule's is named if it can have caused the harm.
+func TestTheFirstMisdeedThatFitsTheHarmIsNamed(t *testing.T) {
 	misses := func(t *tape, at float64) { // lb2 becomes MASTER at an instant and announces itself once
 		t.gives(at-200, "handed over")
 		t.claims(at-100, "lb2")

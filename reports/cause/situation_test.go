@@ -31,7 +31,7 @@ func TestANodeThatStaysBackupIsToldWithItsLastReason(t *testing.T) {
 }
 
 // A subject that does not report its gates is not blamed for claims without them.
-func TestOnlyWhoTellsItsGatesClaimsWithoutThem(t *testing.T) {
+func TestOnlyASubjectThatReportsGatesIsBlamedForMissingGates(t *testing.T) {
 	events := []trace.Event{
 		{Kind: trace.KindMeta, Meta: &trace.Meta{SUT: "keepalived"}},
 		{At: 1, Node: "lb2", Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming"}},
@@ -83,7 +83,7 @@ func severing(at int, verb, phase string) trace.Event {
 
 // The description names what is unusual: a role given up, a role taken back, a missing stream, a
 // peer that is not heard although nothing is cut.
-func TestWhatIsOddOfThePairIsTold(t *testing.T) {
+func TestTheAnswerNamesWhatIsUnusualAboutThePair(t *testing.T) {
 	pair := []trace.Event{role(1, "lb1", "Init", "Backup", ""), role(1, "lb2", "Init", "Backup", ""), role(2, "lb1", "Claiming", "Master", "")}
 	apart := []trace.Event{severing(3, "cut", "begin"), session(4, "lb1", "clients", "Down"), session(4, "lb2", "clients", "Init")}
 	lost := trace.Event{At: clock.Instant(5 * time.Second), Node: "lb2", Kind: trace.KindSync, Sync: &trace.Sync{Phase: "lost"}}
@@ -154,7 +154,7 @@ func TestAFlowThatGotThePortOfAnotherIsTold(t *testing.T) {
 
 // A foreign echo names the generator if the flow itself sent the other flow's data, and else the
 // balancer that was MASTER.
-func TestWhoMixedUpFlowsIsTold(t *testing.T) {
+func TestAForeignEchoIsBlamedOnTheGeneratorOrTheBalancer(t *testing.T) {
 	for why, says := range map[string]string{
 		trace.EchoMixed + ": flow 3 of run 7":   "the traffic generator of client1 mixed up its flows",
 		trace.EchoForeign + ": flow 3 of run 7": "lb1 sent the answer to one flow to another",

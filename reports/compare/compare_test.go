@@ -30,9 +30,8 @@ func suite(r *rand.Rand, repeats int, takeover float64) *model.Suite {
 	return s
 }
 
-// TestTwentyPairsOfTheSameAreTheSame also runs 2000 pairs, of which a share of about alpha may
-// differ.
-func TestTwentyPairsOfTheSameAreTheSame(t *testing.T) {
+// TestEqualDistributionsAreSeldomReportedAsDifferent: at most in a share Alpha of 2000 pairs.
+func TestEqualDistributionsAreSeldomReportedAsDifferent(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	const pairs = 2000
 	other := 0
@@ -42,7 +41,7 @@ func TestTwentyPairsOfTheSameAreTheSame(t *testing.T) {
 		}
 	}
 	if other > pairs*Alpha {
-		t.Errorf("%d of %d pairs of the same were told apart", other, pairs)
+		t.Errorf("%d of %d equal pairs were reported as different", other, pairs)
 	}
 }
 
@@ -83,7 +82,7 @@ func TestASmallChangeDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestFewRunsTellNothing(t *testing.T) {
+func TestTooFewRunsGiveNoVerdict(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	c := Compare("a", "b", suite(r, 3, 130), suite(r, 3, 260))
 	if c.Verdict != model.TooFew || !strings.Contains(c.Rows[0].Why, "3 and 3 runs") {
@@ -91,7 +90,7 @@ func TestFewRunsTellNothing(t *testing.T) {
 	}
 }
 
-func TestWhatWeakensAComparisonIsSaid(t *testing.T) {
+func TestRemarksNameWhatWeakensAComparison(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	was, now := suite(r, 10, 130), suite(r, 10, 130)
 	now.Environments[0].CPU = "y"

@@ -9,9 +9,9 @@ import (
 	"baton/reports/model"
 )
 
-// TestBenchstatsReaderReadsWhatIsWritten: it reads every run and figure, even of runs with
+// TestBenchstatReadsWhatBenchfmtWrites: it reads every run and figure, even of runs with
 // hostile names.
-func TestBenchstatsReaderReadsWhatIsWritten(t *testing.T) {
+func TestBenchstatReadsWhatBenchfmtWrites(t *testing.T) {
 	for _, name := range []string{"crash-master", hostile} {
 		s := suite()
 		s.Rows[0].Scenario = name

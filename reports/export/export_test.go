@@ -64,9 +64,9 @@ func TestJUnitCountsEachVerdictAndIsXML(t *testing.T) {
 	}
 }
 
-// TestJUnitSaysOfEachRunWhatItCameTo: some readers use the elements of a case, others the
+// TestJUnitHasTheVerdictOfEachRun: some readers use the elements of a case, others the
 // numbers of a suite; both give the same result.
-func TestJUnitSaysOfEachRunWhatItCameTo(t *testing.T) {
+func TestJUnitHasTheVerdictOfEachRun(t *testing.T) {
 	for verdict, want := range map[string]struct {
 		element string
 		numbers [4]int

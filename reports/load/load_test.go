@@ -155,7 +155,7 @@ func TestRunsAreFoundAtAnyDepthAndOnce(t *testing.T) {
 }
 
 // A pipe or a device in place of a file is reported, and reading it never blocks.
-func TestWhatIsNoFileIsNamed(t *testing.T) {
+func TestAFileThatIsNotRegularIsReported(t *testing.T) {
 	dir := storedRun(t, map[string]string{ResultFile: passed})
 	if err := errors.Join(syscall.Mkfifo(filepath.Join(dir, TraceFile), 0o644), os.Symlink("/dev/zero", filepath.Join(dir, ScenarioFile))); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // A reader who opens a failed run sees without scrolling what failed, the command that repeats the
 // run, and under the faults the position of the damage on the axis.
-func TestWhatBrokeIsSeenWithoutScrolling(t *testing.T) {
+func TestTheFailureIsVisibleWithoutScrolling(t *testing.T) {
 	b := browser.New(t)
 	b.Do(emulation.SetDeviceMetricsOverride(1280, 900, 1, false))
 	b.Open(written(t, report(t, 20, 300)), "#run-0")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestHolmIsThatOfThePaper(t *testing.T) {
+func TestHolmMatchesAKnownExample(t *testing.T) {
 	got := Holm([]float64{0.01, 0.04, 0.03, 0.005})
 	for i, want := range []float64{0.03, 0.06, 0.06, 0.02} {
 		if math.Abs(got[i]-want) > 1e-12 {
@@ -73,8 +73,8 @@ func TestTwoChangesAreFound(t *testing.T) {
 	}
 }
 
-// TestNoiseHasNoChange: in at most as many series as alpha says, with one outlier too.
-func TestNoiseHasNoChange(t *testing.T) {
+// TestNoiseHasFewChangePoints: at most a share alpha of the series has one, even with an outlier.
+func TestNoiseHasFewChangePoints(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	const rounds = 2000
 	wrong := 0

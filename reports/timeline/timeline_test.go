@@ -82,7 +82,7 @@ func lane(t *testing.T, r Run, kind, of, name string) Lane {
 	return r.Lanes[i]
 }
 
-func TestATakeoverIsAWaterfall(t *testing.T) {
+func TestATakeoverHasAStepForEachPhase(t *testing.T) {
 	r := Build(*crash())
 	if len(r.Failovers) != 1 {
 		t.Fatalf("%d failovers, want 1: %+v", len(r.Failovers), r.Failovers)
@@ -110,9 +110,9 @@ func TestATakeoverIsAWaterfall(t *testing.T) {
 	}
 }
 
-// TestATakeoverDoesNotCountWhatTellsNothingOfIt: a session waits for its own timer, and a lease that has
+// TestATakeoverIgnoresRetransmissionTimersAndExpiredLeases: a session waits for its own timer, and a lease that has
 // ended is not the new MASTER's.
-func TestATakeoverDoesNotCountWhatTellsNothingOfIt(t *testing.T) {
+func TestATakeoverIgnoresRetransmissionTimersAndExpiredLeases(t *testing.T) {
 	want := Build(*crash()).Failovers[0]
 	s := crash()
 	s.lease(242, "lb2", 200)
@@ -124,7 +124,7 @@ func TestATakeoverDoesNotCountWhatTellsNothingOfIt(t *testing.T) {
 	}
 }
 
-func TestAHandoverBeginsWithTheWish(t *testing.T) {
+func TestAHandoverBeginsWithTheRequest(t *testing.T) {
 	s := begin()
 	s.fault(100, "handover", "lb1")
 	s.role(101, "lb1", "Master", "Yielding", "asked")
@@ -138,9 +138,9 @@ func TestAHandoverBeginsWithTheWish(t *testing.T) {
 	}
 }
 
-// TestAMasterBesideAMasterIsASeizure: the seed bug must not look like a failover
+// TestAClaimBesideALivingMasterIsASeizure: the seed bug must not look like a failover
 // that somebody wanted.
-func TestAMasterBesideAMasterIsASeizure(t *testing.T) {
+func TestAClaimBesideALivingMasterIsASeizure(t *testing.T) {
 	s := crash()
 	s.fault(500, "restore", "lb1")
 	s.role(540, "lb1", "Init", "Backup", "ready")

@@ -50,7 +50,7 @@ func TestDatagramsWithoutEchoAreCounted(t *testing.T) {
 }
 
 // A window in which a line did not run has no gap measurement: a PASS would claim that it had no gap.
-func TestAGapIsOfTrafficThatRuns(t *testing.T) {
+func TestAGapIsMeasuredOnlyWhileTheLineRuns(t *testing.T) {
 	p := scenario(t, "traffic late sessions from=3s until=3500ms", "expect gap(late) < 300ms", "")
 	for name, c := range map[string]struct {
 		ended float64 // ms; the crash is at 2 s
@@ -65,9 +65,9 @@ func TestAGapIsOfTrafficThatRuns(t *testing.T) {
 	}
 }
 
-// TestWhatEveryScenarioClaimsIsJudged: the implicit claims are judged unless the scenario states them
+// TestImplicitClaimsAreJudgedUnlessStated: the implicit claims are judged unless the scenario states them
 // itself in this world.
-func TestWhatEveryScenarioClaimsIsJudged(t *testing.T) {
+func TestImplicitClaimsAreJudgedUnlessStated(t *testing.T) {
 	for _, test := range []struct{ lines, metric string }{
 		{"", "corrupt"}, {"[sim] always corrupt == 0", "corrupt"}, {"always corrupt == 0", "corrupt"},
 		{"", "unanswered"}, {"[sim] always unanswered == 0", "unanswered"}, {"always unanswered == 0", "unanswered"},

@@ -46,8 +46,8 @@ func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 }
 
 // everything has every claim that a scenario can make about a whole run.
-// TestWhatFailedFirstIsTheFirstReason: the order of the claims in the file does not matter.
-func TestWhatFailedFirstIsTheFirstReason(t *testing.T) {
+// TestTheClaimThatFailedFirstIsTheFirstReason: the order of the claims in the file does not matter.
+func TestTheClaimThatFailedFirstIsTheFirstReason(t *testing.T) {
 	tape := crash()
 	tape.add(1200, "lb2", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Master"}})
 	tape.add(1500, "lb2", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Master", To: "Backup"}})

@@ -28,9 +28,9 @@ func silent(whole *tape) *tape {
 	return kept
 }
 
-// TestWhatASubjectDoesNotTellIsNotJudged: claims about the inside of a node that reports nothing
+// TestClaimsAboutUnreportedStateAreNotJudged: claims about the inside of a node that reports nothing
 // neither pass nor fail. Claims about the wire and clients are judged as usual.
-func TestWhatASubjectDoesNotTellIsNotJudged(t *testing.T) {
+func TestClaimsAboutUnreportedStateAreNotJudged(t *testing.T) {
 	v := judged(scenario(t, everything, afterCrash, afterRestore), silent(crash()))
 	if v.Verdict != Pass {
 		t.Fatal(show(v))
@@ -46,8 +46,8 @@ func TestWhatASubjectDoesNotTellIsNotJudged(t *testing.T) {
 	}
 }
 
-// TestDamageIsSeenOfASilentSubject: damage seen by clients or on the wire fails the run.
-func TestDamageIsSeenOfASilentSubject(t *testing.T) {
+// TestDamageFailsASubjectThatReportsNothing: damage seen by clients or on the wire fails the run.
+func TestDamageFailsASubjectThatReportsNothing(t *testing.T) {
 	damaged := silent(crash())
 	damaged.add(2100, "lb2", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "clients"}})
 	trace.Sort(*damaged)
@@ -163,9 +163,9 @@ func TestRolesThatContradictTheWire(t *testing.T) {
 	}
 }
 
-// TestWhatASubjectOnlyClaimsProvesNothing: if a subject claims a capability but never reports it, no
+// TestAClaimedCapabilityWithoutReportsProvesNothing: if a subject claims a capability but never reports it, no
 // check that needs it passes.
-func TestWhatASubjectOnlyClaimsProvesNothing(t *testing.T) {
+func TestAClaimedCapabilityWithoutReportsProvesNothing(t *testing.T) {
 	p := scenario(t, everything+" ; exclusive ; kept ; served", afterCrash, afterRestore)
 	judgedOf := map[string]int{}
 	for claimed, shows := range shownBy {

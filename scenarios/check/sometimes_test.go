@@ -8,9 +8,9 @@ import (
 	"baton/impl/trace"
 )
 
-// TestWhatIsSeenAtSomeTime: sometimes conditions about states, counts and metrics measured at the end.
+// TestSometimesConditionsAreSeen: sometimes conditions about states, counts and metrics measured at the end.
 // The verdict does not depend on them.
-func TestWhatIsSeenAtSomeTime(t *testing.T) {
+func TestSometimesConditionsAreSeen(t *testing.T) {
 	for _, test := range []struct {
 		claim  string
 		edit   func(*tape)

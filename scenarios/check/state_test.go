@@ -75,7 +75,7 @@ func TestStateHolds(t *testing.T) {
 // A node is in sync if the sync has proved the table equal and the gate InSync is open. The gate can
 // close later although the sync phase stays insync. An open gate alone proves nothing: it is also
 // open without a peer to sync with.
-func TestInSyncIsTheGateAndTheProof(t *testing.T) {
+func TestInSyncNeedsTheGateAndEqualTables(t *testing.T) {
 	gate := func(name string, open bool) trace.Event {
 		return trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: name, Open: open, Why: "peer was lost"}}
 	}
@@ -192,7 +192,7 @@ func TestHealWithoutATargetHealsAll(t *testing.T) {
 	}
 }
 
-func TestAFrozenNodeCountsOnceItSpeaks(t *testing.T) {
+func TestAThawedNodeCountsOnceItReportsItsRole(t *testing.T) {
 	tape := frozen()
 	tape.role(4100, "lb1", "Master", "Backup")
 	for _, test := range []struct {

@@ -54,7 +54,7 @@ func TestDamageIsClusteredByPausesAndFaults(t *testing.T) {
 }
 
 // Only the first clusters have evidence if the damage never ends.
-func TestOnsetsEnd(t *testing.T) {
+func TestOnsetsAreLimited(t *testing.T) {
 	var onsets Onsets
 	begun := 0
 	for i := range 100 {

@@ -94,7 +94,7 @@ func TestCommentsTellFaultsRolesAndTheEdgesResets(t *testing.T) {
 	}
 }
 
-func TestLimitsAreSizes(t *testing.T) {
+func TestLimitsAreParsedAsSizes(t *testing.T) {
 	for text, want := range map[string]int64{"16MiB": 16 << 20, "512 KiB": 512 << 10, "1GB": 1e9, "1000000": 1e6, Size(DefaultLimit): DefaultLimit} {
 		if got, err := ParseLimit(text); err != nil || got != want {
 			t.Errorf("%s: %d, %v; want %d", text, got, err, want)

@@ -98,7 +98,7 @@ func TestFramesOfADamagedCapture(t *testing.T) {
 }
 
 // The kept frames are those that a selection from all frames would pick, each once and in order.
-func TestTheSieveKeepsWhatIsNext(t *testing.T) {
+func TestTheSieveKeepsTheFramesNearestToTheInstants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		instant := rapid.Map(rapid.Int64Range(0, 60), func(n int64) clock.Instant { return clock.Instant(n) })
 		all := slices.Sorted(slices.Values(rapid.SliceOfN(instant, 0, 60).Draw(t, "frames")))

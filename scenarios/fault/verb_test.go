@@ -39,8 +39,8 @@ func TestWordsOfOtherToolsLeadToOneVerb(t *testing.T) {
 	}
 }
 
-// TestWhatAVerbLeaves pins the conclusions that checks draw from the table.
-func TestWhatAVerbLeaves(t *testing.T) {
+// TestConclusionsFromVerbs pins the conclusions that checks draw from the table.
+func TestConclusionsFromVerbs(t *testing.T) {
 	for _, c := range []struct {
 		verb                       string
 		ends, stops, takes, asks   bool
@@ -70,7 +70,7 @@ func TestWhatAVerbLeaves(t *testing.T) {
 	}
 }
 
-func TestWhatSevers(t *testing.T) {
+func TestWhichVerbsSeverAndJoin(t *testing.T) {
 	for word, want := range map[string][2]bool{Cut: {true, false}, Down: {true, false}, Heal: {false, true}, Up: {false, true},
 		Lose: {}, Crash: {}, Restore: {}, "vanish": {}} {
 		if got := [2]bool{Severs(word), Joins(word)}; got != want {

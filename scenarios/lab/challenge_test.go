@@ -10,7 +10,7 @@ import (
 
 // Only the RST that RFC 9293 3.10.7.3 asks for answers a challenge. Every other one is evidence of a
 // reset connection.
-func TestWhatAnswersAChallenge(t *testing.T) {
+func TestOnlyTheRSTOfRFC9293AnswersAChallenge(t *testing.T) {
 	client := flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: 40123, DstPort: 80, Proto: flow.TCP}
 	other := client
 	other.SrcPort++

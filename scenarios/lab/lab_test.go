@@ -67,7 +67,7 @@ func TestNamesThatNoMachineHas(t *testing.T) {
 	}
 }
 
-func TestWhereNoVIPMayBe(t *testing.T) {
+func TestInvalidVIPsAreExplained(t *testing.T) {
 	for addr, want := range map[string]string{
 		"198.18.0.100": "",
 		"198.18.0.12":  "", // no client2 in this lab

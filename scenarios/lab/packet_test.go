@@ -6,9 +6,9 @@ import (
 	"baton/impl/flow"
 )
 
-// TestWhichPacketsAKindHas pins each kind by packets that it has and the nearest that it
+// TestWhichPacketsBelongToAKind pins each kind by packets that it has and the nearest that it
 // does not have.
-func TestWhichPacketsAKindHas(t *testing.T) {
+func TestWhichPacketsBelongToAKind(t *testing.T) {
 	client, vip, peer := flow.IPv4(198, 18, 0, 11), flow.IPv4(198, 18, 0, 100), flow.IPv4(198, 18, 0, 2)
 	udp := func(port uint16) Packet {
 		return Packet{Class: ClassIPv4, Proto: ProtoUDP, Src: client, Dst: peer, SrcPort: 50000, DstPort: port}

@@ -7,9 +7,9 @@ import (
 	"baton/impl/clock"
 )
 
-// TestAChainAddsUp: what two models do to a packet comes one after the other, and a
+// TestTheModelsOfAChainApplyInTurn: what two models do to a packet comes one after the other, and a
 // packet that one loses reaches no other.
-func TestAChainAddsUp(t *testing.T) {
+func TestTheModelsOfAChainApplyInTurn(t *testing.T) {
 	late, slow := mustNew(t, Params{Delay: 10 * time.Millisecond}, 1), mustNew(t, Params{Rate: 8_000_000}, 1)
 	if d := (Chain{late, slow}).Fate(0, 1000); len(d) != 1 || d[0].At != clock.Instant(11*time.Millisecond) {
 		t.Errorf("10 ms late and 1 ms to be sent: %v", d)
@@ -31,7 +31,7 @@ func TestAChainAddsUp(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooLong(t *testing.T) {
+func TestPacketsAboveTheMTUAreTooLong(t *testing.T) {
 	m := mustNew(t, Params{MTU: 1300}, 1)
 	by, refused := Chain{mustNew(t, Params{}, 1), m}.TooLong(1301)
 	if _, passes := (Chain{m}).TooLong(1300); passes || !refused || by != m {

@@ -163,7 +163,7 @@ func run(t *rapid.T, p Params, seed uint64, traffic []packet) [][]Delivery {
 
 // A seed replays the link; nothing arrives before it could, and a flipped bit is
 // one of the packet's.
-func TestEveryFateIsPossible(t *testing.T) {
+func TestLinksAreDeterministicAndDeliverNothingEarly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, seed, traffic := anyParams().Draw(t, "params"), rapid.Uint64().Draw(t, "seed"), someTraffic().Draw(t, "traffic")
 		fates := run(t, p, seed, traffic)

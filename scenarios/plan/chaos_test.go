@@ -124,7 +124,7 @@ func TestChaosIsCalmed(t *testing.T) {
 }
 
 // However it is taken, calming ends.
-func TestCalmingEnds(t *testing.T) {
+func TestCalmingChaosTerminates(t *testing.T) {
 	p := chaotic(t, "chaos sync loss=0.9 burst.begin=0.5 burst.end=0.01 delay=1s\nchaos slow=1 slow.for=1s stall=1ms stall.for=1m clock.drift=100000000")
 	for n := 0; ; n++ {
 		var next *Plan

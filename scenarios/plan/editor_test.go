@@ -43,7 +43,7 @@ func TestEditorsKnowTheTables(t *testing.T) {
 }
 
 // Every word of the language has one look, and its pattern takes the whole word.
-func TestEveryWordHasALook(t *testing.T) {
+func TestEveryWordIsHighlighted(t *testing.T) {
 	text, err := TextMate()
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWhatAFaultIsDoneTo: a target that does not fit the verb is refused, and the message points at it.
-func TestWhatAFaultIsDoneTo(t *testing.T) {
+// TestInvalidTargetsOfFaultsAreRefused: a target that does not fit the verb is refused, and the message points at it.
+func TestInvalidTargetsOfFaultsAreRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"crash backend1\n@2s restore backend1":     "",
 		"freeze backend1 lb2\n@2s thaw backend1":   "",
@@ -87,8 +87,7 @@ func TestStepsThatAreWrittenOut(t *testing.T) {
 	}
 }
 
-// TestWhatIsDoneEverySoOften: a fault and its undoing alternate.
-func TestWhatIsDoneEverySoOften(t *testing.T) {
+func TestPeriodicFaultsAlternateWithTheirUndoing(t *testing.T) {
 	for line, want := range map[string][]string{
 		"flap lb1 via clients every 200ms for 500ms": {"1s down lb1 via clients", "1100ms up lb1 via clients", "1200ms down lb1 via clients", "1300ms up lb1 via clients"},
 		"down clients every 400ms for 400ms":         {"1s down clients", "1200ms up clients"},
@@ -102,7 +101,7 @@ func TestWhatIsDoneEverySoOften(t *testing.T) {
 	}
 }
 
-func TestBlocksThatAreNone(t *testing.T) {
+func TestInvalidRepeatsAndFaultsAreRefused(t *testing.T) {
 	for lines, want := range map[string]string{
 		"@1s repeat 2 every 1s {\n@2s end":                                       "the repeat has no end: a line with }",
 		"}\n@2s end":                                                             "this } ends no repeat",
@@ -127,9 +126,8 @@ func TestBlocksThatAreNone(t *testing.T) {
 	}
 }
 
-// TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime: a fault that ends when a wait starts ends
-// first, because a wait stops the scenario's clock.
-func TestWhatEndsByItselfDoesSoBeforeAWaitOfItsTime(t *testing.T) {
+// TestAFaultThatEndsWhenAWaitStartsEndsFirst, because a wait stops the scenario's clock.
+func TestAFaultThatEndsWhenAWaitStartsEndsFirst(t *testing.T) {
 	p := mustParse(t, preamble+`@1s  cut sync for 1s
 @2s  crash backend1
      expect masters == 1

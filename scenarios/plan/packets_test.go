@@ -56,9 +56,9 @@ func TestSelectorsOfPackets(t *testing.T) {
 	}
 }
 
-// TestWhatAServiceIsToldBy: on the clients' side packets match by VIP and port; behind the node by
+// TestHowPacketsMatchAService: on the clients' side packets match by VIP and port; behind the node by
 // port, and by VIP too if packets keep it.
-func TestWhatAServiceIsToldBy(t *testing.T) {
+func TestHowPacketsMatchAService(t *testing.T) {
 	p := mustParse(t, preamble+"service direct tcp 198.18.0.102:80 mode=dsr-ipip\n@3s end\n")
 	vip := flow.IPv4(198, 18, 0, 100)
 	front := lab.Packet{Class: lab.ClassIPv4, Proto: lab.ProtoTCP, Dst: vip, SrcPort: 50000, DstPort: 80}
@@ -79,8 +79,8 @@ func TestWhatAServiceIsToldBy(t *testing.T) {
 	}
 }
 
-// TestWhatFaultsMakeOfAWire: the parameters that the keys set, and the defaults of omitted keys.
-func TestWhatFaultsMakeOfAWire(t *testing.T) {
+// TestLinkParametersOfFaults: the parameters that the keys set, and the defaults of omitted keys.
+func TestLinkParametersOfFaults(t *testing.T) {
 	for line, want := range map[string]link.Params{
 		"limit sync rate=10mbit":             {Rate: 10_000_000, Queue: 100 * time.Millisecond},
 		"limit sync rate=1.5mbit queue=20ms": {Rate: 1_500_000, Queue: 20 * time.Millisecond},

@@ -36,7 +36,7 @@ func mustParse(t *testing.T, src string) *Plan {
 	return p
 }
 
-func TestTheExampleOfTheDesign(t *testing.T) {
+func TestTheDesignExampleIsParsed(t *testing.T) {
 	src, err := os.ReadFile("testdata/good/design-example.scn")
 	if err != nil {
 		t.Fatal(err)
@@ -257,8 +257,8 @@ func TestParseRefusesWithEveryProblem(t *testing.T) {
 	}
 }
 
-// TestAGuardStandsFirst: the message for a guard after the time says where it belongs.
-func TestAGuardStandsFirst(t *testing.T) {
+// TestAGuardMustPrecedeTheTime: the message for a guard after the time says where it belongs.
+func TestAGuardMustPrecedeTheTime(t *testing.T) {
 	_, err := Parse("x.scn", []byte(preamble+"@1s [netns] crash lb1\n@2s end\n"))
 	if err == nil || !strings.Contains(err.Error(), ":5: [netns] belongs in front of the time: [netns] @2s …") {
 		t.Errorf("error is\n%v", err)

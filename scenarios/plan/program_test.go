@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestWhatARunSays: an unknown program, one without an end, a machine or a unique name, and a
+// TestInvalidRunStepsAreRefused: an unknown program, one without an end, a machine or a unique name, and a
 // claim about a program that does not run are refused; the message points at the word.
-func TestWhatARunSays(t *testing.T) {
+func TestInvalidRunStepsAreRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		`run client1 "curl -s http://198.18.0.100/" for 2s`: "",
 		`run client1 for 2s`:                                           "run what? The form is: run HOST \"COMMAND\" [as NAME] for DURATION",

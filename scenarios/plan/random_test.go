@@ -15,9 +15,9 @@ storm 4 between 6s and 10s cut sync for 300ms or down lb2 via clients for 200ms
 @11s end
 `
 
-// TestWhatASeedDraws: a seed always draws the same steps, and different seeds draw different
-// times and faults. All are within their bounds, in order of time, each with its undoing.
-func TestWhatASeedDraws(t *testing.T) {
+// TestASeedAlwaysDrawsTheSameSteps, and different seeds draw different times and faults. All are within
+// their bounds, in order of time, each with its undoing.
+func TestASeedAlwaysDrawsTheSameSteps(t *testing.T) {
 	p := mustParse(t, stormy)
 	if again := mustParse(t, Print(p)); Print(again) != Print(p) {
 		t.Errorf("reads back otherwise:\n%s\n%s", Print(p), Print(again))
@@ -63,7 +63,7 @@ func TestWhatASeedDraws(t *testing.T) {
 	}
 }
 
-func TestDrawsThatAreNone(t *testing.T) {
+func TestInvalidRandomStepsAreRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"@1s randomly between 1s and 2s crash lb1":                 `7:1: a random step takes no @TIME`,
 		"randomly between 2s and 2s crash lb1":                     `7:25: 2s is not after 2s`,

@@ -33,7 +33,7 @@ func expanded(t *testing.T, src string, read Reader) (names []string, texts map[
 	return names, texts
 }
 
-func TestAFileStandsForEveryCase(t *testing.T) {
+func TestAFileWithForLinesExpandsToEveryCase(t *testing.T) {
 	names, texts := expanded(t, `scenario race
 doc      A cut $gap before the $how.
 for      gap in 0ms 50ms 500ms
@@ -63,7 +63,7 @@ always   rst == 0
 	}
 }
 
-func TestANameMayHaveItsValues(t *testing.T) {
+func TestScenarioNamesMayContainVariables(t *testing.T) {
 	names, _ := expanded(t, "scenario $how-of-lb1-then\nfor how in crash, kill\nfor where in lb1->lb2 lb2->lb1 lb1<->lb2\nservice web tcp 198.18.0.100:80\nalways masters <= 1\n@1s $how lb1\n@2s cut $where via sync\n@3s end\n", nil)
 	if want := "crash-of-lb1-then-lb1-to-lb2 crash-of-lb1-then-lb2-to-lb1 crash-of-lb1-then-lb1-and-lb2 " +
 		"kill-of-lb1-then-lb1-to-lb2 kill-of-lb1-then-lb2-to-lb1 kill-of-lb1-then-lb1-and-lb2"; strings.Join(names, " ") != want {
@@ -110,7 +110,7 @@ func TestIncludedLinesStandInTheirPlace(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithVariables(t *testing.T) {
+func TestInvalidVariablesAreRefused(t *testing.T) {
 	for src, want := range map[string]string{
 		"let gap = 1s\n@1s+$gpa crash lb1\n":            `t.scn:3:5: unknown variable "$gpa"; define it above: let NAME = VALUE; did you mean "$gap"?`,
 		"let gap = 1s\nlet gap = 2s\n@$gap crash lb1\n": "t.scn:3:5: a second $gap; the first is line 2",

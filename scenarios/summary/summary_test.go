@@ -36,7 +36,7 @@ func TestShardsMerge(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithShardsIsNamed(t *testing.T) {
+func TestProblemsOfShardsAreNamed(t *testing.T) {
 	other := shard(1, 33)
 	other.Program = "v2"
 	for _, test := range []struct {
@@ -57,7 +57,7 @@ func TestWhatIsWrongWithShardsIsNamed(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotBelongTogetherIsRefused(t *testing.T) {
+func TestSummariesOfDifferentSearchesAreNotMerged(t *testing.T) {
 	elsewhere, unsafe := shard(1, 33), shard(1, 33)
 	elsewhere.Campaign.Start = 5
 	unsafe.Campaign.Unsafe = true
@@ -84,7 +84,7 @@ func TestWrittenIsRead(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSummaryIsRefused(t *testing.T) {
+func TestInvalidSummariesAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`: "unexpected EOF",
 		`{"kind":"campaign","version":2,"campaign":{}}`:                     "version 2",

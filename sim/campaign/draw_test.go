@@ -17,9 +17,9 @@ func TestEverySeedIsAScenario(t *testing.T) {
 	}
 }
 
-// TestWhatStaysForEverIsJudged: some cases have chaos that never ends, and for each of them it is
+// TestChaosThatNeverEndsIsJudged: some cases have chaos that never ends, and for each of them it is
 // defined from when the pair must serve.
-func TestWhatStaysForEverIsJudged(t *testing.T) {
+func TestChaosThatNeverEndsIsJudged(t *testing.T) {
 	stays := 0
 	for seed := range uint64(100) {
 		c, err := campaign.Draw(seed, false)

@@ -55,8 +55,7 @@ func rendered(t *testing.T, events []trace.Event) string {
 	return string(text)
 }
 
-// TestChaosMatters: without its chaos lines a case runs differently.
-func TestChaosMatters(t *testing.T) {
+func TestChaosLinesChangeTheRun(t *testing.T) {
 	for seed := uint64(1); seed < 100; seed++ {
 		c, err := campaign.Draw(seed, false)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // A stall excuses a difference if it is longer than the scenario tolerates or than half a detection
 // time. A fault of only one world excuses every difference. Nothing else does.
-func TestWhatExcusesADifference(t *testing.T) {
+func TestStallsAndFaultsOfOneWorldExcuseDifferences(t *testing.T) {
 	const lines = "service web tcp 198.18.0.100:80\nconfig bfd.tx=50ms bfd.mult=3\n"
 	for _, c := range []struct {
 		name, lines string

@@ -170,7 +170,7 @@ func TestAClaimBetweenSimultaneousFaults(t *testing.T) {
 
 // If both nodes stop at the same time, a MASTER may hand over or find no peer. A MASTER that stops
 // alone hands over.
-func TestWhetherAStoppingNodeHasAPeerIsChance(t *testing.T) {
+func TestNodesThatStopTogetherMayHandOverOrNot(t *testing.T) {
 	stop := func(nodes ...string) []trace.Event {
 		events := []trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER"), step(2000, "stop")}
 		for _, node := range nodes {

@@ -73,9 +73,9 @@ always   corrupt == 0
 `
 )
 
-// TestWhatIsLeftMatters: of a minimal failure no line can be deleted. What shrinks it
+// TestNoLineOfAShrunkScenarioCanBeDeleted: of a minimal failure no line can be deleted. What shrinks it
 // does not say so itself: each line of the text is taken out here, one at a time.
-func TestWhatIsLeftMatters(t *testing.T) {
+func TestNoLineOfAShrunkScenarioCanBeDeleted(t *testing.T) {
 	control, err := os.ReadFile("../../scenarios/control-restored-master-preempts.scn")
 	if err != nil {
 		t.Fatal(err)

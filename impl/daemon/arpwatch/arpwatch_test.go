@@ -130,8 +130,8 @@ func ownMAC(t *testing.T, l *lab) (mac net.HardwareAddr) {
 	return mac
 }
 
-// TestOnlyOthersAreReported: not this node, not the peer, and only VIPs.
-func TestOnlyOthersAreReported(t *testing.T) {
+// TestOnlyForeignClaimsOfVIPsAreReported: not this node, not the peer, and only VIPs.
+func TestOnlyForeignClaimsOfVIPsAreReported(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)
 	for _, reply := range []bool{false, true} {

@@ -11,9 +11,8 @@ import (
 	"baton/impl/clock/boottime"
 )
 
-// TestAPacketCameWhenItCame: a waiting packet has the kernel's timestamp, not the time of
-// reading.
-func TestAPacketCameWhenItCame(t *testing.T) {
+// TestAPacketHasTheKernelsReceiveTimestamp: the time at which the packet is read does not count.
+func TestAPacketHasTheKernelsReceiveTimestamp(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, nil), sender(t, other)
 		sent := func() (before, after clock.Instant) {
@@ -44,9 +43,9 @@ func TestAPacketCameWhenItCame(t *testing.T) {
 	})
 }
 
-// TestAStampThatCannotBeBelieved: a packet that waited while the machine was suspended, or
+// TestAnImplausibleReceiveTimestampIsReplaced: a packet that waited while the machine was suspended, or
 // from before the clock was set, says nothing about now.
-func TestAStampThatCannotBeBelieved(t *testing.T) {
+func TestAnImplausibleReceiveTimestampIsReplaced(t *testing.T) {
 	const now, realtime = clock.Instant(time.Hour), int64(1_700_000_000e9)
 	for _, c := range []struct {
 		name  string

@@ -102,9 +102,9 @@ func senderPort(t *testing.T, l *Listener, all *Broadcaster) int {
 	return 0
 }
 
-// TestABroadcastGoesFirst: it has the priority of the session's other packets and needs no
+// TestABroadcastHasTheControlPriority: it has the priority of the session's other packets and needs no
 // allocation.
-func TestABroadcastGoesFirst(t *testing.T) {
+func TestABroadcastHasTheControlPriority(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one := sender(t, other)
 		var all *Broadcaster

@@ -4,11 +4,11 @@ import (
 	"testing"
 )
 
-// TestADiscriminatorIsNobodyElses: it is never 0, never one in use, and every bit of it is
+// TestADiscriminatorIsUniqueAndRandom: it is never 0, never one in use, and every bit of it is
 // random.
 //
 // Conformance: RFC 5880 6.8.1/5
-func TestADiscriminatorIsNobodyElses(t *testing.T) {
+func TestADiscriminatorIsUniqueAndRandom(t *testing.T) {
 	var set, clear uint32
 	taken := map[uint32]bool{}
 	for range 1000 {

@@ -44,9 +44,9 @@ func TestEchoPacketsReadAsTheyWereMade(t *testing.T) {
 	}
 }
 
-// TestDamagedEchoPacketsAreNone: truncated anywhere, or with any flipped bit except those
+// TestDamagedEchoPacketsAreRejected: truncated anywhere, or with any flipped bit except those
 // that forwarders may change (class, flow label, TTL with its checksum).
-func TestDamagedEchoPacketsAreNone(t *testing.T) {
+func TestDamagedEchoPacketsAreRejected(t *testing.T) {
 	free := map[string]map[int]bool{"IPv4": {}, "IPv6": {0: true, 1: true, 2: true, 3: true, 7: true}}
 	for protocol, ends := range echoEnds {
 		whole := appendEcho(nil, ends[0], ends[1], []byte("payload"))

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestADatagramSaysHowItCame: source, destination, interface and TTL or hop limit, for both
+// TestADatagramHasItsAddressesInterfaceAndTTL: source, destination, interface and TTL or hop limit, for both
 // IP versions.
-func TestADatagramSaysHowItCame(t *testing.T) {
+func TestADatagramHasItsAddressesInterfaceAndTTL(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		for _, c := range []struct{ any, here, there string }{
 			{"0.0.0.0", "198.18.2.1", "198.18.2.2"}, {"::", "2001:2:0:2::1", "2001:2:0:2::2"},
@@ -58,9 +58,8 @@ func TestALowTTLIsReported(t *testing.T) {
 	})
 }
 
-// TestABatchIsReadWhole: waiting packets come in order, one batch at a time, each with its
-// control messages.
-func TestABatchIsReadWhole(t *testing.T) {
+// TestWaitingPacketsAreReadInOrderAndInBatches, each with its control messages.
+func TestWaitingPacketsAreReadInOrderAndInBatches(t *testing.T) {
 	inNetNS(t, func(other ns.NetNS) {
 		one, two := listen(t, nil), sender(t, other)
 		next := byte(0)

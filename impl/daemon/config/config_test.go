@@ -161,8 +161,8 @@ func TestMarshalWritesWhatLoadReads(t *testing.T) {
 	}
 }
 
-// TestMistakes replaces one part of the good file and pins the whole message.
-func TestMistakes(t *testing.T) {
+// TestInvalidConfigurationsAreRefused replaces one part of the good file and pins the whole message.
+func TestInvalidConfigurationsAreRefused(t *testing.T) {
 	dir := folder(t)
 	if err := os.WriteFile(filepath.Join(dir, "garbage.crt"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)

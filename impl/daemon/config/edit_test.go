@@ -107,7 +107,7 @@ func checkOnlyServices(t *testing.T, name string, c, next *Config) {
 }
 
 // A change at one node makes the other's service equal: as changed, added or deleted.
-func TestAServiceIsPutAsTheOtherNodeHasIt(t *testing.T) {
+func TestAnEditedServiceIsCopiedToTheOtherNode(t *testing.T) {
 	c := loaded(t)
 	web := c.Services[0]
 	edited, _, err := c.Edit(Edit{Verb: SetService, Service: web.Name, Text: "{balance: maglev}"})

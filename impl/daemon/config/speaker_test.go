@@ -21,9 +21,9 @@ func loadSpeaker(t *testing.T, text string) *Speaker {
 	return s
 }
 
-// TestWhatASpeakersFileLeavesOut: the documented defaults, without multihop's for a single
+// TestDefaultsOfASpeakersFile: the documented defaults, without multihop's for a single
 // hop.
-func TestWhatASpeakersFileLeavesOut(t *testing.T) {
+func TestDefaultsOfASpeakersFile(t *testing.T) {
 	s := loadSpeaker(t, `
 control: /run/bfd.sock
 sessions:

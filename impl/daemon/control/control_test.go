@@ -206,7 +206,7 @@ func TestASocketLeftBehindIsReplacedAndALiveOneIsNot(t *testing.T) {
 	dial(t, path)
 }
 
-func TestOthersMayNotConnect(t *testing.T) {
+func TestTheSocketIsOnlyForItsOwner(t *testing.T) {
 	info, err := os.Stat(serve(t, t.TempDir(), &fake{}))
 	if err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func do(t *testing.T, s *Store, q arbiter.Question) arbiter.Answer {
 }
 
 // The store behaves as arbiter.Register, with which the rules of the nodes are tested.
-func TestTheStoreIsTheRegister(t *testing.T) {
+func TestTheStoreBehavesAsTheRegisterOfTheModel(t *testing.T) {
 	s := open(t, serve(t), "/pair", patient)
 	var model arbiter.Register
 	revisions := map[uint64]uint64{0: 0} // the store's revision, by the model's
@@ -102,7 +102,7 @@ func TestTheStoreIsTheRegister(t *testing.T) {
 }
 
 // A deleted record reads as one that was never written, and its revision does not come back.
-func TestADeletedRecordIsNone(t *testing.T) {
+func TestADeletedRecordReadsAsEmpty(t *testing.T) {
 	s := open(t, serve(t), "/pair", patient)
 	first := do(t, s, arbiter.Question{Swap: true, Record: arbiter.Record{Alone: "lb1"}})
 	if _, err := s.client.Delete(context.Background(), "/pair"); err != nil {
@@ -155,7 +155,7 @@ func TestErrors(t *testing.T) {
 
 // The answers of a cluster that was restored from an old snapshot, or of another cluster, are
 // refused.
-func TestAClusterThatIsNotTheSameDoesNotDecide(t *testing.T) {
+func TestAnswersOfAnotherOrRestoredClusterAreRefused(t *testing.T) {
 	s := open(t, serve(t), "/pair", patient)
 	do(t, s, arbiter.Question{Swap: true, Record: arbiter.Record{Alone: "lb1"}})
 	latest := s.latest

@@ -20,9 +20,9 @@ const suspended = 1000 * time.Second
 // asleepEnv makes the test binary the process that runs there.
 const asleepEnv = "BATON_TEST_ASLEEP"
 
-// TestASuspendCounts: in a time namespace whose CLOCK_BOOTTIME is ahead of its
+// TestClocksAndTimersCountASuspend: in a time namespace whose CLOCK_BOOTTIME is ahead of its
 // CLOCK_MONOTONIC, as after a suspend, instants are of the former, and so are deadlines.
-func TestASuspendCounts(t *testing.T) {
+func TestClocksAndTimersCountASuspend(t *testing.T) {
 	if os.Getenv(asleepEnv) != "" {
 		if err := wakeInTime(); err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestASuspendCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	there := exec.Command("unshare", "--time", "--boottime", fmt.Sprint(suspended.Seconds()), "--fork",
-		self, "-test.run", "^TestASuspendCounts$", "-test.timeout", "10s")
+		self, "-test.run", "^TestClocksAndTimersCountASuspend$", "-test.timeout", "10s")
 	there.Env = append(os.Environ(), asleepEnv+"=1")
 	if out, err := there.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -54,7 +54,7 @@ func complaints(all []Finding) string {
 	return strings.Join(s, "\n")
 }
 
-func TestWhatAHostLacksIsNamed(t *testing.T) {
+func TestPreflightNamesWhatAHostLacks(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*config.Config, *Facts)
@@ -166,7 +166,7 @@ func ofGateway(change func(one, other *config.Arbiter)) func(one, other *config.
 	}
 }
 
-func TestWhereAPairDoesNotFitIsNamed(t *testing.T) {
+func TestPreflightNamesDifferencesOfAPair(t *testing.T) {
 	secret := func(text string) string {
 		file := filepath.Join(t.TempDir(), "pair.secret")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -71,9 +71,9 @@ func TestASpeakerAllocatesNothingForAPacket(t *testing.T) {
 	}
 }
 
-// TestASpeakerTakesNothingThatCameInTimeForSilence: when its loop is late at the end of the
+// TestASpeakerCountsAPacketThatArrivedBeforeTheDetectionTimeEnded: when its loop is late at the end of the
 // Detection Time, a packet already in the socket counts.
-func TestASpeakerTakesNothingThatCameInTimeForSilence(t *testing.T) {
+func TestASpeakerCountsAPacketThatArrivedBeforeTheDetectionTimeEnded(t *testing.T) {
 	d := drive(t, time.Millisecond, 200)
 	x := d.one.sessions[0].peered
 	d.one.look()

@@ -153,9 +153,9 @@ func TestTheFirstFramesArrive(t *testing.T) {
 	}
 }
 
-// TestAStreamThatIsGoneTakesNothing pins that a frame for one stream never reaches the
+// TestAFrameForAClosedStreamIsDropped pins that a frame for one stream never reaches the
 // next.
-func TestAStreamThatIsGoneTakesNothing(t *testing.T) {
+func TestAFrameForAClosedStreamIsDropped(t *testing.T) {
 	d, l := configs(t)
 	listener, dialler := start(t, l), start(t, d)
 	dialler.wait(t, "up 1")
@@ -234,8 +234,7 @@ func TestATooLongFrameEndsTheStream(t *testing.T) {
 	dialler.wait(t, "down 1")
 }
 
-// TestWhoIsRefused pins that a stream comes up only with the peer itself.
-func TestWhoIsRefused(t *testing.T) {
+func TestOnlyThePeerItselfIsAccepted(t *testing.T) {
 	dir, other := certificates(t, "lb1", "lb2", "lb3"), certificates(t, "lb1", "lb2")
 	as := func(dir, id, peer string) *tls.Config { return identity(t, dir, id).Peer(peer) }
 	for _, tt := range []struct {

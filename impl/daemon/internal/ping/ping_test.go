@@ -49,7 +49,7 @@ func TestHostsReply(t *testing.T) {
 	})
 }
 
-func TestOtherPacketsAreNoReplies(t *testing.T) {
+func TestOtherPacketsDoNotCountAsReplies(t *testing.T) {
 	c := &Conn{family: families[true], id: 77}
 	for _, tt := range []struct {
 		what string

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestARepetitionIsNewsOnceInAWhile(t *testing.T) {
+func TestARepeatedMessageIsLoggedOncePerPeriod(t *testing.T) {
 	var f Filter
 	now := time.Unix(0, 0)
 	lines := 0
