@@ -158,7 +158,7 @@ func toBackendAddr[A addr](a flow.Addr, ends *tunnelEnds) (out A, err error) {
 	return toAddr[A](a), nil
 }
 
-// toReply converts a reply tuple, which is of the family but for its backend.
+// toReply converts a reply tuple. Only its backend may be of the other family.
 func (f *family[A]) toReply(t flow.Tuple) (raw rawTuple[A], err error) {
 	raw = toTuple[A](t)
 	raw.Src, err = toBackendAddr[A](t.Src, f.ends)

@@ -25,7 +25,7 @@ import (
 
 // TestDetectionFollowsTheLastPacket: over random timers, drift, loss, bursts,
 // duplicates, reordering and damage, with timers that change meanwhile, a session
-// goes down for want of packets exactly when one Detection Time has passed since the
+// goes down without packets exactly when one Detection Time has passed since the
 // last one that it accepted (see silence).
 func TestDetectionFollowsTheLastPacket(t *testing.T) {
 	expiries := 0

@@ -85,8 +85,8 @@ func TestUnknownSegmentsAreReset(t *testing.T) {
 	}
 }
 
-// TestCachesLatchOnTheLastAnnouncement: a host that has an entry for a VIP sends to whoever announced
-// it last, separately for each VIP, even if the announcement is false.
+// TestCachesLatchOnTheLastAnnouncement: a host that has an entry for a VIP sends to the node that
+// announced it last, separately for each VIP, even if the announcement is false.
 func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	o := settled(t)
 	client, backend := &o.hosts[2], &o.hosts[o.firstBack]
@@ -127,7 +127,7 @@ func TestCachesLatchOnTheLastAnnouncement(t *testing.T) {
 	}
 }
 
-// relayed counts the packets that a node has sent on to its peer.
+// relayed returns how many packets a node has relayed to its peer.
 func (p *process) relayed(t *testing.T) uint64 {
 	t.Helper()
 	c, err := p.dataplane.Counters()

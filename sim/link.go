@@ -77,7 +77,7 @@ func (l *lane) wander(knot clock.Instant) int64 {
 	return 1 + int64(mix(l.seed^uint64(knot))>>11)%(int64(l.jitter)+1)
 }
 
-// fate is what becomes of a packet on a lane.
+// fate says whether a packet on a lane arrives, is lost or is duplicated.
 type fate uint8
 
 const (
@@ -86,8 +86,8 @@ const (
 	isDoubled
 )
 
-// fate decides what becomes of a packet that leaves at an instant. salt distinguishes packets of
-// the same instant.
+// fate decides the fate of a packet that leaves at an instant. salt distinguishes packets of the
+// same instant.
 func (l *lane) fate(at clock.Instant, salt uint64) fate {
 	if l.loss|l.duplicate == 0 {
 		return arrives

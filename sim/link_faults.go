@@ -91,7 +91,7 @@ func (p port) carries() bool { return !p.down && !p.unplugged }
 func (w *World) carries(link, host uint8) bool { return w.ports[link][host].carries() }
 
 // setPort returns the verb that sets the carrier of one port or of all ports of a link. It acts on
-// the host's interface, but for clients and for a whole switch on the switch ports. The sync
+// the host's interface, or on the switch ports for clients and for a whole switch. The sync
 // link is a cable, so only its first end is set.
 func setPort(up bool) func(*World, context.Context, plan.Fault) error {
 	return func(w *World, _ context.Context, f plan.Fault) error {

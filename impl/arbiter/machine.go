@@ -40,7 +40,7 @@ const (
 	look      purpose = iota // read the record
 	take                     // write this node's name
 	answer                   // remove the peer's challenge
-	challenge                // ask whether the peer, or whoever the lost record named, lives
+	challenge                // ask whether the peer, or the node that the lost record named, lives
 	leave                    // remove this node's name
 )
 

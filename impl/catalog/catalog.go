@@ -13,7 +13,7 @@ import (
 // Part is a part of a service's configuration that has a digest of its own.
 type Part uint8
 
-// The parts, in the order in which they are told. A new one is added at the end: nodes
+// The parts, in the order in which nodes exchange them. A new part is added at the end: nodes
 // compare the parts that both know.
 const (
 	Address Part = iota // protocol, VIP and port

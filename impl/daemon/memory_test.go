@@ -50,7 +50,7 @@ func (m *memory) Release([]uint64) error { return nil }
 func (m *memory) Discard([]uint64)       {}
 func (m *memory) Doorbell() int          { return -1 }
 
-// Rung tells of replies that a test deferred.
+// Rung reports whether a test has deferred replies since the last call.
 func (m *memory) Rung() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

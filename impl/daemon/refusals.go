@@ -22,7 +22,7 @@ type refusals struct {
 // refused counts the refused flows of one service.
 type refused struct {
 	dataplane.Refusals
-	port, table time.Time // last refusal for want of a SNAT port, and of room in the table
+	port, table time.Time // last refusal because no SNAT port was free, and because the table was full
 	limit       time.Time // last refusal by a limit
 	challenge   time.Time // last challenge
 	named       time.Time // when the source with the most flows was last looked for

@@ -61,7 +61,7 @@ type Action uint8
 const (
 	// Release forbids forwarding, at once.
 	Release Action = iota
-	// Relay has packets that arrive without a lease sent on to the peer.
+	// Relay makes the dataplane forward packets that arrive without a lease to the peer.
 	Relay
 	// Install waits until every delta received has taken hold, then raises Installed.
 	Install

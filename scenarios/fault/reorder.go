@@ -1,6 +1,6 @@
 package fault
 
-// Reorder is what scenarios/link makes of a direction.
+// Reorder delays some packets of a direction, so that later ones overtake them.
 const Reorder = "reorder"
 
 // KeyAfter is the key of Reorder.

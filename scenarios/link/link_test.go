@@ -183,7 +183,7 @@ func TestLinksAreDeterministicAndDeliverNothingEarly(t *testing.T) {
 	})
 }
 
-// Order is kept but for the packets that are held back.
+// Only packets that are held back arrive out of order.
 func TestOnlyReorderReorders(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, seed, traffic := anyParams().Draw(t, "params"), rapid.Uint64().Draw(t, "seed"), someTraffic().Draw(t, "traffic")

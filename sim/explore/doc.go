@@ -16,7 +16,7 @@
 //     and a new MASTER has every flow of a live peer.
 //   - announce: no announcement before the table is installed and the lease is held.
 //   - epoch: a new MASTER's epoch is larger than all epochs of its own earlier terms and
-//     of every table it was told of. (A pair that restarts as a whole forgets its epochs.)
+//     of every table that it has heard of. (A pair that restarts as a whole forgets its epochs.)
 //   - stranded: from every state, once all faults are healed and everything in flight has
 //     completed, the pair reaches one MASTER and one BACKUP in sync. If all faults but
 //     one are healed, a node that can serve forwards alone.

@@ -65,7 +65,7 @@ type side struct {
 	stream    uint64        // open on this side, 0 if none
 	lease     clock.Instant // until when its dataplane forwards
 	table     uint8         // flows in its dataplane, as bits
-	knows     uint32        // the largest epoch of its own terms and of the tables it was told of
+	knows     uint32        // the largest epoch of its own terms and of the tables that it has heard of
 	fate      driver.Fate   // of the pending call
 	inbox     []node.Input  // arrived while frozen or busy
 	shown     shown

@@ -12,7 +12,7 @@ import (
 	"baton/sim/shrink"
 )
 
-// failing parses a plan of which a check fails under seed 1.
+// failing parses a plan whose check of that name fails under seed 1.
 func failing(t *testing.T, text, name string) shrink.Failure {
 	t.Helper()
 	p, found := plan.Check("x.scn", []byte(text))
@@ -108,7 +108,7 @@ func TestNoLineOfAShrunkScenarioCanBeDeleted(t *testing.T) {
 	}
 }
 
-// everyLineMatters takes out one line after the other, but for those that every plan has.
+// everyLineMatters deletes the lines one by one, except those that every plan needs.
 func everyLineMatters(t *testing.T, text, name string, verdict check.Outcome) {
 	t.Helper()
 	lines := strings.SplitAfter(text, "\n")

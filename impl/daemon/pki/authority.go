@@ -1,7 +1,6 @@
 // Package pki makes and reads the certificates by which the two nodes of a pair
 // authenticate each other: an authority of their own and one certificate per node, whose
-// DNS name is the node's id. It only does file IO; package transport uses the result, and
-// whoever sets up a pair calls Init.
+// DNS name is the node's ID. It only does file IO. Package transport uses the certificates.
 package pki
 
 import (

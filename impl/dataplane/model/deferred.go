@@ -17,7 +17,7 @@ type deferred struct {
 }
 
 // tellsClient reports whether a reply tells the client that its flow is established: a SYN-ACK,
-// an INIT ACK, or a datagram of a UDP flow of which no reply has been sent yet.
+// an INIT ACK, or the first reply of a UDP flow.
 func (c *conn) tellsClient(p *packet) bool {
 	if p.tuple.Proto == flow.UDP {
 		return c.state == flow.Unreplied
