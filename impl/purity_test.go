@@ -192,8 +192,8 @@ func lastName(e ast.Expr) string {
 	return ""
 }
 
-// TestTheDetectorsDetect plants each impurity once.
-func TestTheDetectorsDetect(t *testing.T) {
+// TestEveryImpurityIsDetected plants each impurity once.
+func TestEveryImpurityIsDetected(t *testing.T) {
 	planted := map[string]string{
 		"clock":       `package p; import "time"; var t = time.Now()`,
 		"sleep":       `package p; import "time"; func f() { time.Sleep(1) }`,

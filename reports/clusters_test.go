@@ -11,7 +11,7 @@ import (
 )
 
 // Damage is listed in clusters, the largest first, each with its kind and the fault before it.
-func TestDamageIsToldByClusters(t *testing.T) {
+func TestDamageIsListedInClusters(t *testing.T) {
 	at := func(ms int, e trace.Event) trace.Event {
 		e.At = clock.Instant(time.Duration(ms) * time.Millisecond)
 		return e

@@ -98,7 +98,7 @@ func TestAnIncompleteTableDoesNotShowThatAFlowIsMissing(t *testing.T) {
 }
 
 // If one node has no table, the report shows the other's, and the reason.
-func TestOneTableStandsAlone(t *testing.T) {
+func TestOneTableIsShownIfTheOtherIsMissing(t *testing.T) {
 	run := keep(t, t.TempDir(), evidence.Ask{Limit: 1 << 20}, map[string][]evidence.Flow{"lb2": {known(1, "established")}}, 0)
 	got, problems := tables(run)
 	if len(problems) > 0 || got.Nodes[0].What != "no table: lb1 was not running (crash lb1)" || got.Nodes[1].File != "table-lb2.txt" || len(got.Rows) != 1 {

@@ -31,9 +31,9 @@ func TestAPeerThatHasRestartedIsHeardAtOnce(t *testing.T) {
 	}
 }
 
-// TestTheNumbersOfARestartedSessionBeginAboveItsLast: a session sends fewer packets than
+// TestARestartedSessionUsesHigherSequenceNumbers: a session sends fewer packets than
 // ResumedSeq counts, even if both ends poll all the time, with any intervals.
-func TestTheNumbersOfARestartedSessionBeginAboveItsLast(t *testing.T) {
+func TestARestartedSessionUsesHigherSequenceNumbers(t *testing.T) {
 	const lives, pause = 5 * time.Second, 100 * time.Millisecond
 	for _, c := range []struct{ tx, rx, peerTX, peerRX time.Duration }{
 		{50 * ms, 50 * ms, 50 * ms, 50 * ms}, {10 * ms, 10 * ms, 10 * ms, 10 * ms},

@@ -46,7 +46,7 @@ func TestTheCopySharesNothing(t *testing.T) {
 }
 
 // A copy continues as the original would, and does not affect the original.
-func TestTheCopyGoesOnAsTheOriginal(t *testing.T) {
+func TestACopyBehavesAsTheOriginal(t *testing.T) {
 	p := inSyncPair(t, small, 30)
 	p.b.fail = 2
 	p.fill(p.a, 30, 60)

@@ -10,7 +10,7 @@ import (
 // Late events of a former MASTER's dataplane are part of the comparison with the new MASTER,
 // and never override its table. A flow that the new MASTER lacks is offered to it, if the peer
 // supports offers and the node makes them.
-func TestStrays(t *testing.T) {
+func TestLateEventsOfAFormerMasterNeverOverrideTheNewMasters(t *testing.T) {
 	for _, c := range []struct {
 		version  uint8
 		withhold bool

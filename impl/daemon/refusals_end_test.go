@@ -9,9 +9,9 @@ import (
 	"baton/impl/node"
 )
 
-// TestANodeThatLeavesTellsWhatItHasRefusedLast: the last tick may be a second ago, and no later
+// TestANodeThatLeavesReportsItsLastRefusals: the last tick may be a second ago, and no later
 // process reads the counts.
-func TestANodeThatLeavesTellsWhatItHasRefusedLast(t *testing.T) {
+func TestANodeThatLeavesReportsItsLastRefusals(t *testing.T) {
 	b := newBench(t, every(2*time.Millisecond, 3))
 	var told []uint64
 	b.loop.refusals.tell = func(_ flow.Service, why dataplane.Drop, count uint64) {

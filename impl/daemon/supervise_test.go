@@ -61,7 +61,7 @@ func (m *manager) want(prefix string) {
 
 // The service manager learns when the node is ready, that it is alive, when it reloads and
 // when it ends.
-func TestTheServiceManagerIsTold(t *testing.T) {
+func TestTheServiceManagerLearnsTheStateOfTheNode(t *testing.T) {
 	m := newManager(t)
 	n := newPair(t).nodes[0]
 	n.env = []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=100000", flowsEnv + "=0"}

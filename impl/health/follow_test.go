@@ -39,7 +39,7 @@ func TestAPoolThatFollowsTakesWhatWasDecided(t *testing.T) {
 
 // A takeover alone changes nothing. The next probe of each backend does if those before it
 // agree: a backend that died together with the other node is not kept for longer.
-func TestAPoolThatLeadsAgainGoesOnFromThere(t *testing.T) {
+func TestAPoolThatLeadsAgainStartsFromTheFollowedDecisions(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.step(aIsDown())
 	l.answers[b] = "refused"

@@ -162,7 +162,7 @@ func TestInvalidDecisionsAreRefused(t *testing.T) {
 	}
 }
 
-func TestADecisionThatBreaksALimitIsNotTold(t *testing.T) {
+func TestADecisionThatExceedsALimitIsNotSent(t *testing.T) {
 	l := newPair(t)
 	l.decides("lb1", "web="+strings.Repeat("x", MaxDecision), "web="+strings.Repeat("x", MaxDecision+1), strings.Repeat("t", 81)+"=a")
 	for i := range 512 {

@@ -24,7 +24,7 @@ func TestAShorterLeaseAfterThePeersEndCausesNoIdleTimers(t *testing.T) {
 }
 
 // Frequent inputs do not make a lonely node write its lease each time.
-func TestALonelyLeaseIsWrittenInItsOwnTime(t *testing.T) {
+func TestFrequentInputsDoNotRewriteTheLeaseOfALonelyNode(t *testing.T) {
 	l := newPair(t, tracking)
 	l.crash("lb2")
 	l.run(2 * time.Second)

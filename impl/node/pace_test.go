@@ -122,9 +122,9 @@ func TestAnnouncementsKeepTheirPace(t *testing.T) {
 	}
 }
 
-// TestARoundBeginsTogether: up to atOnce VIPs are announced at one instant in every round. With more VIPs, atOnce of
+// TestSmallRoundsAreAnnouncedAtOnce: up to atOnce VIPs are announced at one instant in every round. With more VIPs, atOnce of
 // them begin each round of the burst, and later frames are spaced.
-func TestARoundBeginsTogether(t *testing.T) {
+func TestSmallRoundsAreAnnouncedAtOnce(t *testing.T) {
 	for _, c := range []struct{ vips, burst, later int }{{1, 1, 1}, {atOnce, atOnce, atOnce}, {atOnce + 1, atOnce, 1}, {150, atOnce, 1}} {
 		together := map[int]int{} // by round: the VIPs announced at its first instant
 		began := map[int]clock.Instant{}

@@ -84,7 +84,7 @@ func TestOneWayLossTowardsTheBackup(t *testing.T) {
 
 // It also stops if it has not noticed yet that the last two-way path is dead: the peer noticed
 // first, and says so on a path with one direction left.
-func TestTheLastPathDiesAndTheBackupNoticesFirst(t *testing.T) {
+func TestAMasterStopsIfTheBackupNoticesTheLastDeadPathFirst(t *testing.T) {
 	for offset := range 50 {
 		l := newPair(t)
 		l.dropBFD["lb1 sync"], l.dropSync["lb1"], l.dropSync["lb2"] = true, true, true
@@ -97,7 +97,7 @@ func TestTheLastPathDiesAndTheBackupNoticesFirst(t *testing.T) {
 
 // Two nodes without a stream stand by. One ends the standoff in its turn, but is not heard. The
 // other does not rely on what it heard seconds ago.
-func TestAStandoffEndsUnheard(t *testing.T) {
+func TestAStandoffThatEndsUnheardLeavesOneForwarder(t *testing.T) {
 	l := newLab(t)
 	l.boot("lb1")
 	l.boot("lb2")

@@ -27,7 +27,7 @@ func TestAnUnheardMasterFreezes(t *testing.T) {
 
 // The same with one path left, and with changes of the table heard on the stream later than
 // the last heartbeat: the peer says that it hears nothing before the MASTER must decide.
-func TestADoubtComesBeforeTheDecision(t *testing.T) {
+func TestAPeersDoubtArrivesBeforeTheMasterMustDecide(t *testing.T) {
 	for phase := time.Duration(0); phase < 2*time.Second; phase += 53 * time.Millisecond {
 		for offset := 75 * time.Millisecond; offset < 105*time.Millisecond; offset += 5 * time.Millisecond {
 			l := newPair(t)

@@ -412,10 +412,10 @@ func TestAnUnreadMasterRefusesAHandover(t *testing.T) {
 	l.wantRoles("Backup", "Master")
 }
 
-// TestAReadingBelievesNoDamagedEntry: a MASTER that reads its dataplane follows the entry of a flow
+// TestAReadingIgnoresInconsistentEntries: a MASTER that reads its dataplane follows the entry of a flow
 // that was opened anew, and keeps its own for an inconsistent one. The scrub heals that; nothing is
 // sent to the peer.
-func TestAReadingBelievesNoDamagedEntry(t *testing.T) {
+func TestAReadingIgnoresInconsistentEntries(t *testing.T) {
 	l, flows := newScrubbed(t, 40)
 	lb1 := l.nodes["lb1"]
 	anew, damaged := flows[3], flows[7]

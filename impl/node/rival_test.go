@@ -6,9 +6,9 @@ import (
 	"baton/impl/clock"
 )
 
-// TestAPeerThatServesUnhearing: each clause of deaf. In a lab few of them occur, since the lease of a
+// TestWhenAServingPeerCountsAsDeaf: each clause of deaf. In a lab few of them occur, since the lease of a
 // MASTER that is not heard ends before its peer notices.
-func TestAPeerThatServesUnhearing(t *testing.T) {
+func TestWhenAServingPeerCountsAsDeaf(t *testing.T) {
 	const now = clock.Instant(100 * hearLimit)
 	for _, c := range []struct {
 		what  string

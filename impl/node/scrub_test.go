@@ -84,9 +84,9 @@ func (l *lab) wantDataplanes(what string, flows []flow.Entry) {
 	}
 }
 
-// TestASoundEntryOfTheMasterIsRight: packets are forwarded by it, and the mirrors of both nodes
+// TestTheMastersConsistentEntryReplacesTheMirrors: packets are forwarded by it, and the mirrors of both nodes
 // and the peer's dataplane follow. On the BACKUP the mirror is right.
-func TestASoundEntryOfTheMasterIsRight(t *testing.T) {
+func TestTheMastersConsistentEntryReplacesTheMirrors(t *testing.T) {
 	change := func(n *labNode, e flow.Entry) flow.Entry {
 		e.State, e.Reply.Src = flow.FinWait, flow.IPv4(198, 18, 1, 99)
 		n.table[e.Original] = e

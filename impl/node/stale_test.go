@@ -33,7 +33,7 @@ func TestAGrantEndsWithItsStream(t *testing.T) {
 
 // The giving node may be the first to notice the loss of the stream. While the grant is valid,
 // BFD tells it so, and it does not take the role back.
-func TestTheGiverLosesTheStreamFirst(t *testing.T) {
+func TestAGrantIsNotTakenBackIfTheGiverLosesTheStreamFirst(t *testing.T) {
 	for able := range 2 {
 		l := newPair(t, tracking)
 		l.run(time.Second)

@@ -8,8 +8,8 @@ import (
 	"baton/sim/campaign"
 )
 
-// TestEverySeedIsAScenario: every drawn scenario passes lint.
-func TestEverySeedIsAScenario(t *testing.T) {
+// TestEverySeedDrawsAValidScenario: every drawn scenario passes lint.
+func TestEverySeedDrawsAValidScenario(t *testing.T) {
 	for seed := uint64(20_000); seed < 20_000+uint64(seeds(t, 600)); seed++ {
 		if _, err := campaign.Draw(seed, false); err != nil {
 			t.Fatal(err)

@@ -35,9 +35,9 @@ func cable(t *testing.T) (*wire, net.Conn) {
 	return w, other
 }
 
-// TestWhatTheKernelDoesNotTakeIsKeptInOrder: no write blocks while the other end does not
+// TestWritesThatTheKernelDoesNotTakeAreQueuedInOrder: no write blocks while the other end does not
 // read. Once it reads, everything arrives, including what is written during the flush.
-func TestWhatTheKernelDoesNotTakeIsKeptInOrder(t *testing.T) {
+func TestWritesThatTheKernelDoesNotTakeAreQueuedInOrder(t *testing.T) {
 	w, other := cable(t)
 	w.detach()
 	var number uint64
