@@ -184,6 +184,10 @@ func (b *bound) valuesOf(line []lexer.Token) (values [][]lexer.Token, name lexer
 		return nil, lexer.Token{}
 	}
 	rest := line[3 : len(line)-1]
+	if last := rest[len(rest)-1]; last.Value == "{" {
+		b.errorf(last.Pos, "", "for opens no block: the whole file is a scenario for each value; remove { and its }")
+		rest = rest[:len(rest)-1]
+	}
 	comma := func(t lexer.Token) bool { return t.Value == "," }
 	if !slices.ContainsFunc(rest, comma) {
 		for first, i := 0, 1; i <= len(rest); i++ {

@@ -118,6 +118,8 @@ func TestInvalidVariablesAreRefused(t *testing.T) {
 		"for gap = 1s\n":              "the form is: for NAME in VALUE...",
 		"let gap = 1s\n":              "t.scn:2:5: warning: $gap is not used",
 		"for n in a b\n":              "t.scn:2:5: warning: $n is not used",
+		"for n in a b {\n":            "t.scn:2:14: for opens no block",
+		"for n in {\n":                "t.scn:2:10: for opens no block",
 		"let n = 99\n@$n crash lb1\n": "t.scn:3:2: duration \"99\" has no unit; did you mean \"99s\"?",
 		"let h = lb9\n@1s crash $h\n": "t.scn:3:11: unknown host \"lb9\"",
 		"@1s-2s crash lb1\n":          "t.scn:2:2: -1s is outside of 0s to 86400s",
