@@ -25,6 +25,10 @@ type silence struct {
 	minRx, wanted time.Duration
 	polled        bool // a Poll that said wanted went out
 
+	// asked: a Poll went out since the last Final. finals: a Final may still be in flight; a packet
+	// without one that arrives after it shows that none is.
+	asked, finals bool
+
 	expiries int // how many times the session went down by it
 }
 
@@ -67,10 +71,22 @@ func (s *silence) accept(now clock.Instant, p *bfd.Packet) {
 	if p.Final && s.polled {
 		s.minRx, s.polled = s.wanted, false
 	}
+	if p.Final {
+		s.asked = false
+	} else if !s.asked {
+		s.finals = false
+	}
 }
+
+// settled reports whether no Poll Sequence runs and no Final of one is in flight. The Final of an
+// earlier sequence says nothing about a change after its Poll.
+func (s *silence) settled() bool { return !s.asked && !s.finals }
 
 // sent notes a sent Poll, which announces the interval that was set.
 func (s *silence) sent(p *bfd.Packet) {
+	if p.Poll {
+		s.asked, s.finals = true, true
+	}
 	if p.Poll && p.RequiredMinRxInterval == s.wanted && s.minRx != s.wanted {
 		s.polled = true
 	}

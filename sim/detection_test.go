@@ -82,10 +82,13 @@ func (p *bfdPair) replaceLink(t *rapid.T, e *bfdEnd, params link.Params) {
 	}
 }
 
-// change sets other timers at one end. The link must have been healed long enough for earlier Poll
-// Sequences to end; their Final could be mistaken for this one's.
+// change sets other timers at one end, once its earlier Poll Sequences have ended: their Final could be
+// mistaken for this one's. A session that never settles keeps its timers.
 func (p *bfdPair) change(t *rapid.T, end int) {
 	e := &p.ends[end]
+	if p.run(p.now.Add(10*time.Second), e.silence.settled); !e.silence.settled() {
+		return
+	}
 	tx := time.Duration(rapid.IntRange(3_000, 500_000).Draw(t, "new tx")) * time.Microsecond
 	rx := time.Duration(rapid.IntRange(3_000, 500_000).Draw(t, "new rx")) * time.Microsecond
 	e.silence.set(rx)
