@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,6 +65,48 @@ func want(t *testing.T, c *Checker, s config.Service, at netip.AddrPort, failure
 	err := c.Probe(ctx, s, at)
 	if failure == "" && err != nil || failure != "" && (err == nil || !strings.Contains(err.Error(), failure)) {
 		t.Errorf("probe %s of %s %v: %v, want %q", s.Check.Type, s.Proto, at, err, failure)
+	}
+}
+
+// TestAScriptsOutputIsNotKept: neither its length nor its number of lines costs the node memory.
+func TestAScriptsOutputIsNotKept(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const most = 4 << 20
+	script := config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", "yes | head -c 50000000; exit 3"}}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := (&Checker{}).Probe(ctx, service(config.TCP, script), netip.MustParseAddrPort("127.0.0.1:80"))
+	runtime.ReadMemStats(&after)
+	if err == nil || err.Error() != "exit status 3: y" {
+		t.Errorf("the script failed with %v, want its exit status and first line", err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > most {
+		t.Errorf("50 MB of output took %d bytes of memory, more than %d", took, most)
+	}
+}
+
+// TestAScriptHasNoRealTimePriority: nor have the programs that it runs, although the node has one.
+func TestAScriptHasNoRealTimePriority(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: real-time scheduling")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	was, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.SchedSetAttr(0, was, 0) }()
+	// The 41st field of stat is the policy of the program cut: 0 is the ordinary one, 1 is SCHED_FIFO.
+	script := config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", "sleep 0.05; cut -d' ' -f41 /proc/self/stat; exit 3"}}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := (&Checker{}).Probe(ctx, service(config.TCP, script), netip.MustParseAddrPort("127.0.0.1:80")); err == nil || err.Error() != "exit status 3: 0" {
+		t.Errorf("the script says %v, want the policy 0", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/daemon/config"
+	"baton/impl/daemon/realtime"
 )
 
 // Limits of a script: the kept length of its output, and how long its pipe is read after it
@@ -22,7 +22,8 @@ const (
 	pipeLimit = 50 * time.Millisecond
 )
 
-// script runs a program for a backend. At the deadline its process group is killed.
+// script runs a program for a backend, without the real-time priority of the node: one that computes
+// would keep everything else on the machine from running. At the deadline its process group is killed.
 func script(ctx context.Context, s config.Service, backend netip.AddrPort) error {
 	var output head
 	cmd := exec.CommandContext(ctx, s.Check.Command[0], s.Check.Command[1:]...)
@@ -36,10 +37,17 @@ func script(ctx context.Context, s config.Service, backend netip.AddrPort) error
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	lowered := realtime.Ordinary(cmd.Process.Pid)
+	if errors.Is(lowered, unix.ESRCH) {
+		lowered = nil // it has ended
+	}
 	err := cmd.Wait()
 	_ = killGroup(cmd) // children that are still running
+	if lowered != nil {
+		return lowered
+	}
 	var ended *exec.ExitError
-	if text := strings.TrimSpace(output.String()); errors.As(err, &ended) && text != "" {
+	if text := strings.TrimSpace(string(output.kept)); errors.As(err, &ended) && text != "" {
 		line, _, _ := strings.Cut(text, "\n")
 		return fmt.Errorf("%w: %s", err, line)
 	}
@@ -51,10 +59,11 @@ func script(ctx context.Context, s config.Service, backend netip.AddrPort) error
 
 func killGroup(cmd *exec.Cmd) error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 
-// head keeps the first bytes written to it.
-type head struct{ bytes.Buffer }
+// head keeps the first bytes written to it. It embeds no buffer: a ReadFrom of the buffer would
+// bypass Write and keep all.
+type head struct{ kept []byte }
 
 func (h *head) Write(b []byte) (int, error) {
-	h.Buffer.Write(b[:min(len(b), max(maxOutput-h.Len(), 0))])
+	h.kept = append(h.kept, b[:min(len(b), maxOutput-len(h.kept))]...)
 	return len(b), nil
 }
