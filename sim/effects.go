@@ -271,6 +271,7 @@ func (p *ports) Record(e trace.Event) {
 	case e.Role != nil && e.Role.Refused != "":
 		p.refused = e.Role.Reason
 	case e.Role != nil:
+		(*process)(p).countRole()
 		p.role = e.Role.To
 	}
 	p.w.record(e)

@@ -17,20 +17,32 @@ type loop struct {
 	idle    int    // timers for which the core produced nothing
 	late    int    // idle timers after which the core's deadline was still in the past
 	replies uint64 // total of deferred replies that had ended at since
-	burst   burst
+	steps   tally  // within burstFor
+	roles   tally  // changes of the role within loopEvery
 }
 
-// burst counts the steps of a daemon's core within burstFor.
-type burst struct {
+// tally counts what happens within some time.
+type tally struct {
 	since clock.Instant
-	steps int
+	count int
+}
+
+// add counts one more, and returns how many there were within the time.
+func (t *tally) add(now clock.Instant, within time.Duration) int {
+	if now.Sub(t.since) >= within {
+		*t = tally{since: now}
+	}
+	t.count++
+	return t.count
 }
 
 // A core that steps more often than burstMax within burstFor answers its own or its peer's answers: time
-// would stand still, and memory would run out.
+// would stand still, and memory would run out. One that changes its role more often than rolesMax within
+// loopEvery would fill the trace.
 const (
 	burstFor = time.Millisecond
 	burstMax = 100_000
+	rolesMax = 1000
 )
 
 // loopEvery is how often the counts are recorded.
@@ -65,7 +77,7 @@ func (p *process) tellLoop() {
 	p.w.record(trace.Event{At: p.w.now, Node: p.id, Kind: trace.KindLoop,
 		Loop: &trace.Loop{For: trace.Dur(p.w.now.Sub(l.since)), Timers: l.timers, Idle: l.idle, Late: l.late, Replies: int(ended - l.replies)}})
 	p.tellRefused()
-	p.loop = loop{since: p.w.now, replies: ended, burst: l.burst}
+	p.loop = loop{since: p.w.now, replies: ended, steps: l.steps, roles: l.roles}
 }
 
 // tellRefused records how many new flows the dataplane has refused since the last call, by service
@@ -87,6 +99,13 @@ func (p *process) tellRefused() {
 	p.refusals = counts
 }
 
+// countRole counts a change of the role.
+func (p *process) countRole() {
+	if n := p.loop.roles.add(p.w.now, loopEvery); n > rolesMax {
+		panic(fmt.Sprintf("the role does not settle: %d changes within %v", n, loopEvery))
+	}
+}
+
 // guarded runs the core. If the core panics, or never rests, its daemon dies.
 func (p *process) guarded(run func()) {
 	defer func() {
@@ -96,10 +115,8 @@ func (p *process) guarded(run func()) {
 			p.end()
 		}
 	}()
-	if b := &p.loop.burst; p.w.now.Sub(b.since) >= burstFor {
-		*b = burst{since: p.w.now, steps: 1}
-	} else if b.steps++; b.steps > burstMax {
-		panic(fmt.Sprintf("the core does not rest: %d steps within %v", b.steps, burstFor))
+	if n := p.loop.steps.add(p.w.now, burstFor); n > burstMax {
+		panic(fmt.Sprintf("the core does not rest: %d steps within %v", n, burstFor))
 	}
 	run()
 }

@@ -30,6 +30,13 @@ func TestAPanicOrAnEndlessLoopOfTheCoreEndsTheDaemon(t *testing.T) {
 				}
 			}
 		}},
+		{"no role for long", "the role does not settle: 1001 changes within 1s", func(_ *outing, p *process) {
+			for range 2 * rolesMax {
+				if p.life != 0 {
+					p.guarded(func() { (*ports)(p).Record(trace.Event{Kind: trace.KindRole, Role: &trace.Role{To: "Master"}}) })
+				}
+			}
+		}},
 		{"a busy second", "", func(o *outing, p *process) {
 			for range 3 {
 				for range burstMax / 2 {

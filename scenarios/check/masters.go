@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -87,11 +88,22 @@ func (r *run) findMastership() []tenure {
 
 type instants map[string]clock.Instant
 
+// turn is a tenure of a node that begins or ends: one more or one less.
+type turn struct {
+	node string
+	more int
+}
+
 // overlap samples how many tenures cover each stretch of the window. Tenures that only touch do
 // not overlap.
 func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 	edges := []clock.Instant{w.from, w.to}
+	turns := map[clock.Instant][]turn{}
 	for _, t := range tenures {
+		if from, to := max(t.from, w.from), min(t.to, w.to); from < to {
+			turns[from] = append(turns[from], turn{t.node, 1})
+			turns[to] = append(turns[to], turn{t.node, -1})
+		}
 		for _, at := range []clock.Instant{t.from, t.to} {
 			if at > w.from && at < w.to {
 				edges = append(edges, at)
@@ -101,15 +113,15 @@ func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 	slices.Sort(edges)
 	edges = slices.Compact(edges)
 	var samples []sample
+	covering := map[string]int{} // by node: its tenures that cover the stretch
 	for i := range len(edges) - 1 {
 		stretch := window{edges[i], edges[i+1]}
-		var who []string
-		for _, t := range tenures {
-			if t.from <= stretch.from && t.to >= stretch.to && !slices.Contains(who, t.node) {
-				who = append(who, t.node)
+		for _, t := range turns[stretch.from] {
+			if covering[t.node] += t.more; covering[t.node] == 0 {
+				delete(covering, t.node)
 			}
 		}
-		slices.Sort(who)
+		who := slices.Sorted(maps.Keys(covering))
 		s := sample{window: stretch, value: float64(len(who))}
 		if len(who) > 0 {
 			s.what = strings.Join(who, " and ")
