@@ -108,8 +108,29 @@ func (a answering) led() (cause.Cause, bool) {
 		harm.Kind, harm.Node = cause.Unsynced, nodeIn(c.Detail)
 	case "masters", "forwarders", plan.Exclusive:
 		harm.Kind = cause.Apart
+	case plan.Converged:
+		harm.Kind = cause.Apart
+		if found, ok := cause.Of(a.events, harm); ok {
+			return found, true
+		}
+		harm.Kind, harm.Node = missing(c.Detail)
+	case plan.CheckWait:
+		harm.Kind, harm.Node = missing(c.Detail)
 	}
 	return cause.Of(a.events, harm)
+}
+
+// missing returns what a failed wait says last that the pair lacked: a node in sync, or in a role.
+func missing(detail string) (cause.Kind, string) {
+	if i := strings.Index(detail, "not true after"); i >= 0 {
+		detail = detail[i:]
+	} else if i := strings.Index(detail, "not within"); i >= 0 {
+		detail = detail[i:]
+	}
+	if strings.Contains(detail, "insync") {
+		return cause.Unsynced, nodeIn(detail)
+	}
+	return cause.Waiting, nodeIn(detail)
 }
 
 // many says how many new flows were refused, if that is the cause.

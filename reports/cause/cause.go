@@ -84,7 +84,7 @@ type misdeed struct {
 // misdeeds returns all misdeeds of a run.
 func misdeeds(events []trace.Event) []misdeed {
 	var list []misdeed
-	for rank, detect := range []func([]trace.Event) []misdeed{died, ungated, seized, beside, keptLease, adopted, sharedPort, sameEpoch, unannounced, detectedLate} {
+	for rank, detect := range []func([]trace.Event) []misdeed{died, ungated, seized, beside, outlived, keptLease, adopted, sharedPort, sameEpoch, unannounced, detectedLate} {
 		for _, m := range detect(events) {
 			m.rank = rank
 			list = append(list, m)

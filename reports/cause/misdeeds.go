@@ -109,6 +109,29 @@ func claims(e trace.Event) bool {
 	return e.Role != nil && e.Role.From == "Backup" && e.Role.To == "Claiming"
 }
 
+// outlived finds nodes that were still MASTER after their lease had ended, although they ran: they renewed it,
+// or they gave up the role later.
+func outlived(events []trace.Event) (list []misdeed) {
+	p := newPair()
+	thawed := map[string]clock.Instant{}
+	for _, e := range events {
+		if e.Fault != nil && e.Fault.Verb == "thaw" && e.Fault.Phase == "begin" {
+			for _, host := range e.Fault.Hosts {
+				thawed[host] = e.At
+			}
+		}
+		switch n := p.node(e.Node); {
+		case e.Node == "" || n.role != "Master" || n.lease == 0 || n.lease > e.At:
+		case e.Lease != nil && e.Lease.Until > e.At:
+			list = append(list, at(e, "%s renewed its lease after it had ended, and stayed MASTER", n.name))
+		case e.Role != nil && e.Role.From == "Master" && e.Role.To != "Master" && e.At.Sub(max(n.lease, thawed[n.name])) > grace:
+			list = append(list, at(e, "%s stayed MASTER after its lease had ended", n.name))
+		}
+		p.apply(e)
+	}
+	return list
+}
+
 // keptLease finds nodes that gave up the role but still hold a lease when their peer becomes MASTER.
 func keptLease(events []trace.Event) (list []misdeed) {
 	p := newPair()

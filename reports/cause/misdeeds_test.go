@@ -196,6 +196,29 @@ func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 		{"nothing happens", func(*tape) {}, ""},
 		{"a node ends", func(t *tape) { t.died(5000, "lb2", "panic: index at main.go:7") }, "lb2 ended by itself (panic: index)"},
 
+		{"a lease that is renewed after its end", func(t *tape) { t.lease(1000, "lb1", 2000); t.lease(2030, "lb1", 9000) }, "lb1 renewed its lease after it had ended, and stayed MASTER"},
+		{"a lease that is renewed in time", func(t *tape) { t.lease(1000, "lb1", 2000); t.lease(1990, "lb1", 9000) }, ""},
+		{"a lease that is released late", func(t *tape) { t.lease(1000, "lb1", 2000); t.lease(2030, "lb1", 2030) }, ""},
+		{"a MASTER that outlives its lease", func(t *tape) {
+			t.lease(1000, "lb1", 2000)
+			t.role(2030, "lb1", "Master", "Backup", "peer is MASTER", 1)
+		}, "lb1 stayed MASTER after its lease had ended"},
+		{"a MASTER that ends with its lease", func(t *tape) {
+			t.lease(1000, "lb1", 2000)
+			t.role(2001, "lb1", "Master", "Backup", "lease expired", 1)
+		}, ""},
+		{"a frozen MASTER that gives up once it is thawed", func(t *tape) {
+			t.lease(1000, "lb1", 2000)
+			t.strikes(1500, "freeze", "lb1")
+			t.strikes(4000, "thaw", "lb1")
+			t.role(4002, "lb1", "Master", "Backup", "lease expired", 1)
+		}, ""},
+		{"a frozen MASTER that does not give up once it is thawed", func(t *tape) {
+			t.lease(1000, "lb1", 2000)
+			t.strikes(1500, "freeze", "lb1")
+			t.strikes(4000, "thaw", "lb1")
+			t.role(4030, "lb1", "Master", "Backup", "peer is MASTER", 1)
+		}, "lb1 stayed MASTER after its lease had ended"},
 		{"a claim beside a MASTER that is known", knows(true, "peer is Master"), knew},
 		{"a claim beside a MASTER that is not heard", knows(true, "peer is silent"), ""},
 		{"a claim with the gate closed", knows(false, "peer is Master"), ""},

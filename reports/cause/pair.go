@@ -30,6 +30,7 @@ type node struct {
 	// role back during a handover.
 	left, back       clock.Instant
 	leftWhy, backWhy string
+	claimWhy         string            // reason of its last claim
 	paths            map[string]string // states of its BFD sessions by path
 	phase            string            // phase of its connection sync
 }
@@ -75,7 +76,7 @@ func (p *pair) apply(e trace.Event) {
 		n.role, n.since, n.reason, n.alive = e.Role.To, e.At, e.Role.Reason, true
 		n.served = n.served && e.Role.From != "Init" || e.Role.To == "Master"
 		if e.Role.To == "Claiming" {
-			n.synced = slices.Contains(e.Role.Gates, "InSync")
+			n.synced, n.claimWhy = slices.Contains(e.Role.Gates, "InSync"), e.Role.Reason
 		}
 	case e.Gate != nil:
 		p.node(e.Node).gates[e.Gate.Name] = *e.Gate

@@ -47,6 +47,9 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	if found, ok := withoutBackend(events, harm, m); ok {
 		return found, true
 	}
+	if before, _ := stateAt(events, harm.From); before.master() != nil && before.master().name == m.name && m.left > harm.From && m.left < m.since {
+		return Cause{m.left, m.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", m.name, m.leftWhy)}, true
+	}
 	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
 		return found, true
 	}
@@ -124,6 +127,9 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	case n.left > 0 && n.left >= harm.From:
 		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)%s", n.name, n.leftWhy, following(events, n.left))}, true
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
+		if fault, _ := lastFault(events, harm.To); fault == nil {
+			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s) before %s, which stayed Backup%s", peer.name, peer.claimWhy, n.name, n.closed())}, true
+		}
 		return stayed(p, events, harm)
 	}
 	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s%s", n.name, n.role, following(events, harm.To), n.closed())}, n.role != ""
@@ -171,7 +177,8 @@ const up = "Up"
 // rejoined is how long a session may take to come Up after a heal, at BFD's slow interval.
 const rejoined = time.Second
 
-// apart finds a node that does not hear its peer although nothing is cut.
+// apart finds a node that does not hear its peer, or that ignores that its peer does not hear it, although
+// nothing is cut.
 func apart(events []trace.Event, harm Harm) (Cause, bool) {
 	p, _ := stateAt(events, harm.To)
 	if len(p.nodes) != 2 || len(p.cuts) > 0 || harm.To < p.last.Add(rejoined) || slices.ContainsFunc(p.nodes, func(n *node) bool { return !n.alive }) {
@@ -179,14 +186,20 @@ func apart(events []trace.Event, harm Harm) (Cause, bool) {
 	}
 	for i, n := range p.nodes {
 		peer := p.nodes[1-i]
-		var deaf []string
+		var deaf, ignored []string
 		for _, path := range slices.Sorted(maps.Keys(n.paths)) {
-			if n.paths[path] == "Down" && peer.paths[path] == "Init" {
+			switch {
+			case n.paths[path] == "Down" && peer.paths[path] == "Init":
 				deaf = append(deaf, path)
+			case n.paths[path] == "Down" && peer.paths[path] == up:
+				ignored = append(ignored, path)
 			}
 		}
 		if len(deaf) > 0 {
 			return Cause{p.last, n.name, fmt.Sprintf("%s does not hear %s on %s, although nothing is cut", n.name, peer.name, strings.Join(deaf, " and "))}, true
+		}
+		if len(ignored) > 0 {
+			return Cause{p.last, peer.name, fmt.Sprintf("the BFD sessions of %s on %s stayed Up although those of %s are Down, and nothing is cut", peer.name, strings.Join(ignored, " and "), n.name)}, true
 		}
 	}
 	return Cause{}, false
