@@ -136,7 +136,7 @@ test-library: told-test-library bin/scenarios.test ## every scenario of the libr
 	$(call suite,scenarios/library,$(OUT)/library,-library)
 	$(DONE)
 
-test-stalled: told-test-stalled bin/baton ## every scenario for real while the host stands still for 80 to 200 ms every few seconds: none may fail (nightly; five minutes)
+test-stalled: told-test-stalled bin/baton ## every scenario for real while the host stands still for 80 to 200 ms every few seconds: none may fail (nightly; four minutes)
 	@$(GO) build -o bin/stalls ./netns/stalls
 	@code=0; $(SUDO) bin/stalls -seed $(or $(SEED),1) bin/baton run --out $(OUT)/stalled scenarios/*.scn || code=$$?; \
 	$(SUDO) bin/baton report $(OUT)/stalled; [ $$code = 0 ] || [ $$code = 3 ] # 3: some run proved nothing
