@@ -14,6 +14,8 @@ import (
 // maxHandshakes limits the number of connections in authentication.
 const maxHandshakes = 8
 
+var errCrowded = fmt.Errorf("%d other connections from the peer's address are in authentication", maxHandshakes)
+
 // dialLoop keeps one stream established.
 func (t *Transport) dialLoop(ctx context.Context) {
 	tries := backoff{first: t.cfg.Retry, limit: t.cfg.RetryMax}
@@ -120,6 +122,7 @@ func (t *Transport) acceptLoop(ctx context.Context) {
 		select {
 		case slots <- struct{}{}:
 		default:
+			t.note(failed(Unauthenticated, "accept", errCrowded))
 			raw.Close()
 			continue
 		}

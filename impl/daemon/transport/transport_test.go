@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -282,6 +283,25 @@ func TestOnlyThePeerItselfIsAccepted(t *testing.T) {
 				t.Errorf("a stream came up: listener %s; dialler %s", listener, dialler)
 			}
 		})
+	}
+}
+
+// TestConnectionsThatSayNothingAreCounted: once all places are taken, a further connection is refused, and the
+// listener says why.
+func TestConnectionsThatSayNothingAreCounted(t *testing.T) {
+	_, cfg := configs(t)
+	listener := start(t, cfg)
+	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: cfg.Remote.Addr().AsSlice()}}
+	for range maxHandshakes + 1 {
+		silent, err := from.DialContext(t.Context(), "tcp", cfg.Local.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+	}
+	listener.refuses(t, "8 other connections from the peer's address are in authentication")
+	if n := listener.Status().Ends[Unauthenticated]; n == 0 { // those that time out count as well
+		t.Error("nothing is counted as not authenticated")
 	}
 }
 
