@@ -42,6 +42,24 @@ func TestOperatorHandover(t *testing.T) {
 	}
 }
 
+// The nodes hear each other on the sync stream alone. The MASTER that grants is heard as serving until its
+// next word, which does not stop the node that it has granted the role.
+func TestHandoversWhileBFDIsFiltered(t *testing.T) {
+	l := newPair(t)
+	for _, sender := range []string{"lb1", "lb2"} {
+		for _, p := range l.nodes[sender].cfg.Paths {
+			l.dropBFD[sender+" "+p.Name] = true
+		}
+	}
+	l.run(HearLimit + time.Second)
+	l.wantRoles("Master", "Backup")
+	l.step(l.nodes["lb1"], Handover{})
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	l.run(time.Second)
+	l.step(l.nodes["lb2"], Handover{})
+	masterWithin(l, "lb1", 20*time.Millisecond)
+}
+
 // The last drain of a handover finds that events were lost: the dataplane is read before the role is
 // granted.
 func TestAHandoverLosesNoFlowWhoseEventIsLost(t *testing.T) {
