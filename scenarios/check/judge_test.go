@@ -11,6 +11,24 @@ import (
 	"baton/scenarios/plan"
 )
 
+// TestAClaimThatNeverCameTrueFailsAtItsEnd: what failed within its window is an earlier reason.
+func TestAClaimThatNeverCameTrueFailsAtItsEnd(t *testing.T) {
+	tape := crash()
+	tape.rst(4500)
+	v := judged(scenario(t, "always rst == 0", "", "  expect lb1 is Master within 1s"), tape)
+	if v.Verdict != Fail || len(v.Reasons) != 2 || !strings.HasPrefix(v.Reasons[0], "rst: ") || !strings.HasPrefix(v.Reasons[1], "role: ") {
+		t.Error(show(v))
+	}
+}
+
+// TestStallsThatOverlapCountOnce, in whatever order the threads reported them.
+func TestStallsThatOverlapCountOnce(t *testing.T) {
+	r := run{stalls: []stall{{window: window{ms(50), ms(80)}}, {window: window{ms(40), ms(60)}}, {window: window{ms(200), ms(210)}}}}
+	if took := r.stoodStill([]window{{ms(0), ms(100)}, {ms(205), ms(300)}}); took != 45*time.Millisecond {
+		t.Errorf("the host stood still for %v, want 40 ms of the first window and 5 ms of the second", took)
+	}
+}
+
 // TestEveryFaultNeedsItsReceipt: faults on wires and on machines, and each host of several.
 func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 	p, found := plan.Check("f.scn", []byte("scenario f\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+
@@ -151,6 +169,10 @@ func TestJudge(t *testing.T) {
 		{name: "a gap that was over before the anchor does not count", restored: "  expect gap(web) < 20ms", want: Pass},
 		{name: "a gap that ends with the anchor does not count", restored: "  expect gap(web) < 20ms", edit: func(t *tape) { t.gap("web", "client1#0", 3900, 4000) }, want: Pass},
 		{name: "a reset at the instant of the next fault is not of this window", crashed: "  expect rst == 0", edit: func(t *tape) { t.rst(4000) }, want: Pass},
+		{name: "what failed before the run's end failed, wherever the window ends", restored: "  expect lb1 is Backup throughout 5s", want: Fail, check: "role",
+			edit: func(t *tape) { t.role(5000, "lb1", "Backup", "Master") }, detail: "lb1 is Master at +5.000s"},
+		{name: "an announcement after the window", crashed: "  expect announce", edit: func(t *tape) { t.announce(5000, "lb1") }, want: Pass},
+		{name: "an announcement in the window", restored: "  expect announce", edit: func(t *tape) { t.announce(5000, "lb1") }, want: Fail, check: "announce", detail: "lb1 announced at +5.000s"},
 		{name: "a window that the run did not reach the end of", restored: "  expect lb1 is Backup throughout 5s", want: Inconclusive, check: "role",
 			detail: "the run ended at +6.010s, before the window +4.000s..+9.000s"},
 		{name: "a within counts from its anchor", restored: "  expect role_changes >= 1 within 1s", want: Fail, check: "role_changes",

@@ -62,6 +62,13 @@ func TestLatencies(t *testing.T) {
 			t.bfd(6500, "lb1", "sync", "Up", "Down", 0)
 			t.bfd(6500, "lb1", "clients", "Up", "Down", 0)
 		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": 4}},
+		{"a role that returns by itself after a handover", func(t *tape) {
+			t.fault(5000, fault.Handover, "lb2", "begin")
+			t.role(5001, "lb2", "Master", "Yielding")
+			t.promote(5004, "lb1", 9000)
+			t.role(5500, "lb1", "Master", "Backup")
+			t.promote(5600, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 4}},
 		{"the loss of a Backup detects nothing", func(t *tape) {
 			t.fault(5000, fault.Crash, "lb1", "begin")
 			t.bfd(5500, "lb2", "sync", "Up", "Down", 0)
