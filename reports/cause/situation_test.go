@@ -112,6 +112,7 @@ func TestTheAnswerNamesWhatIsUnusualAboutThePair(t *testing.T) {
 		{"healed", Apart, "", append(slices.Clip(apart), severing(5, "heal", "receipt")), "lb1 does not hear lb2 on clients, although nothing is cut"},
 		{"healed, and the peer did not notice the cut", Apart, "", []trace.Event{apart[0], apart[1], session(4, "lb2", "clients", "Up"), severing(5, "heal", "receipt")},
 			"the BFD sessions of lb2 on clients stayed Up although those of lb1 are Down, and nothing is cut"},
+		{"healed, and neither hears the other", Apart, "", []trace.Event{apart[0], apart[1], session(4, "lb2", "clients", "Down"), severing(5, "heal", "receipt")}, ""},
 		{"cut", Apart, "", apart, ""},
 		{"healed just now", Apart, "", append(slices.Clip(apart), severing(7, "heal", "receipt")), ""},
 	} {
