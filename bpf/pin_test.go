@@ -136,6 +136,7 @@ func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
 	if err := l.dp.Close(); err != nil {
 		t.Fatal(err)
 	}
+	defer l.reopen(t, cfg) // for the lab to close, also if the test is skipped
 	gone, last, replies, missed := boottime.Now(), clock.Instant(0), 0, 0
 	for number := 0; boottime.Now() < expiry.Add(past); number++ {
 		switch sent := boottime.Now(); {
@@ -155,7 +156,6 @@ func TestForwardingEndsWithTheLeaseOfAProcessThatIsGone(t *testing.T) {
 	if last > expiry {
 		t.Errorf("a datagram was forwarded %v after the end of the lease", last.Sub(expiry))
 	}
-	l.reopen(t, cfg) // for the lab to close
 }
 
 // answered sends a numbered datagram, and reports whether its echo came soon.

@@ -42,7 +42,9 @@ func TestASubjectIsTried(t *testing.T) {
 			exitPass, "ok    roles    lb1 is Master"},
 		{"quiet", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitPass, "note  garp     nobody announced 198.18.0.100 to the clients"},
-		{"moves", translates + "  " + carries + "run: exec sleep 60\nroles: poll\nrole: '[ $(( ($(date +%s) / 2 + BATON_NUMBER) % 2 )) = 0 ] && echo MASTER || echo BACKUP'\n",
+		// lb1 carries the packets and is Master for two seconds; lb2 is from the fourth second on.
+		{"moves", translates + "  date +%s > /run/started\n  [ $BATON_NUMBER = 2 ] || " + carries + "run: exec sleep 60\nroles: poll\n" +
+			"role: 'ran=$(( $(date +%s) - $(cat /run/started) )); case $BATON_NUMBER$((ran < 2))$((ran >= 4)) in 11?|2?1) echo MASTER;; *) echo BACKUP;; esac'\n",
 			exitFail, " became Master without a fault"},
 		{"babbles", translates + "run: exec sleep 60\nroles: poll\nrole: echo unsure\n",
 			exitFail, "FAIL  roles    nobody was Master within 10s: lb"},
