@@ -165,7 +165,7 @@ regression: told-regression bin/baton ## ten simulated runs of each scenario, he
 	@bin/baton compare reports/baseline $(OUT)/regression
 	$(DONE)
 
-mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs); five minutes
+mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs); ten minutes
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
 	$(DONE)
 

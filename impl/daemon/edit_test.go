@@ -107,14 +107,21 @@ func TestServicesAreChangedAtRunTime(t *testing.T) {
 	}
 }
 
-// TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise: until the files are equal.
-func TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise(t *testing.T) {
+// differingPair starts a pair in which the file of lb2 has one backend more, and waits until lb1 knows.
+func differingPair(t *testing.T) (lb1, lb2 *testNode) {
+	t.Helper()
 	p := newPair(t)
-	lb1, lb2 := p.nodes[0], p.nodes[1]
+	lb1, lb2 = p.nodes[0], p.nodes[1]
 	lb2.Services[0].Backends = []netip.AddrPort{backendOne, backendTwo}
 	lb2.writeConfig(t)
 	p.start(t)
 	lb1.waitStatus(t, "comparing", func(s control.Status) bool { return len(s.Peer.Differences) > 0 })
+	return lb1, lb2
+}
+
+// TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise: until the files are equal.
+func TestAnEditIsRefusedWhereThePeerIsConfiguredOtherwise(t *testing.T) {
+	lb1, lb2 := differingPair(t)
 	weight := config.Edit{Verb: config.SetBackend, Service: "web", Backend: backendOne, Weight: 2}
 	if _, err := lb1.edit(t, weight); err == nil || !strings.Contains(err.Error(), "peer lb2 has a different configuration: web: backends; make the two files equal") {
 		t.Errorf("%v", err)
@@ -195,12 +202,7 @@ func TestTwoEditsOfOneServiceAtOnceAreBothMade(t *testing.T) {
 
 // TestAnEditWaitsForAReloadOfThePeer that makes the two files equal.
 func TestAnEditWaitsForAReloadOfThePeer(t *testing.T) {
-	p := newPair(t)
-	lb1, lb2 := p.nodes[0], p.nodes[1]
-	lb2.Services[0].Backends = []netip.AddrPort{backendOne, backendTwo}
-	lb2.writeConfig(t)
-	p.start(t)
-	lb1.waitStatus(t, "comparing", func(s control.Status) bool { return len(s.Peer.Differences) > 0 })
+	lb1, lb2 := differingPair(t)
 	lb2.Services[0].Backends = lb1.Services[0].Backends
 	lb2.writeConfig(t)
 	answered := make(chan error, 1)

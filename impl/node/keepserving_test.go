@@ -188,18 +188,24 @@ func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
 		l.undecided = true
 		l.probe("lb1", true)
 		l.probe("lb2", true)
-		l.run(2 * time.Second)
-		l.remote["lb1"] = true
-		l.run(2 * labValidity)
-		l.part(true)
-		l.run(2 * time.Second)
-		if l.forwarders() != 2 {
-			t.Fatalf("%d forwarders, want the two that the policy allows\n%s", l.forwarders(), l.transcript())
-		}
+		l.divideByPolicy()
 		tell(l)
 		l.until(labValidity/2+1100*time.Millisecond, name+": one stops", func() bool { return l.forwarders() == 1 })
 		l.undecided, l.divided = false, false
 		l.leaseHolds("lb2", 3*time.Second)
+	}
+}
+
+// divideByPolicy cuts lb1 off from the arbiter and then from its peer. Both forward, as the policy allows.
+func (l *lab) divideByPolicy() {
+	l.t.Helper()
+	l.run(2 * time.Second)
+	l.remote["lb1"] = true
+	l.run(2 * labValidity)
+	l.part(true)
+	l.run(2 * time.Second)
+	if l.forwarders() != 2 {
+		l.t.Fatalf("%d forwarders, want the two that the policy allows\n%s", l.forwarders(), l.transcript())
 	}
 }
 
@@ -208,14 +214,7 @@ func TestKeepServingMayLeaveTwoForwarders(t *testing.T) {
 func TestAMasterThatGoesOnStopsAsItHearsItsPeerServe(t *testing.T) {
 	l := newPair(t, keepServing)
 	l.undecided = true
-	l.run(2 * time.Second)
-	l.remote["lb1"] = true
-	l.run(2 * labValidity)
-	l.part(true)
-	l.run(2 * time.Second)
-	if l.forwarders() != 2 {
-		t.Fatalf("%d forwarders, want the two that the policy allows\n%s", l.forwarders(), l.transcript())
-	}
+	l.divideByPolicy()
 	l.drop("lb2", false)
 	l.until(2*time.Second, "lb1 hears lb2", func() bool { return l.nodes["lb1"].node.Status().Peer.Heard })
 	l.run(time.Millisecond)

@@ -76,12 +76,12 @@ func (p *peer) hear(s state) (wasMaster bool) {
 	return wasMaster
 }
 
-// maxEpoch is more than a pair reaches with a claim a second for sixty years. A larger epoch is an
-// error of the peer. It must not be taken for seen: the next claim would go above it, and at last
-// around to zero, below every epoch before.
+// maxEpoch is the largest epoch that a node believes. With a claim each second a pair reaches it in 68
+// years. A node claims with an epoch above all that it has heard: after the largest possible one it
+// would claim with epoch 0, below all others.
 const maxEpoch = 1 << 31
 
-// admit refuses what the peer cannot have meant to say.
+// admit returns an error for a state that a peer without a defect never sends.
 func (n *Node) admit(s *state) error {
 	last := n.peer.state.Seq // 0 at the beginning of a stream
 	switch {

@@ -51,20 +51,14 @@ const woken = 50 * time.Millisecond
 // had just been thawed and had not heard it yet.
 func seized(events []trace.Event) (list []misdeed) {
 	p := newPair()
-	thawed := map[string]clock.Instant{}
 	for _, e := range events {
-		if e.Fault != nil && e.Fault.Verb == "thaw" && e.Fault.Phase == "begin" {
-			for _, host := range e.Fault.Hosts {
-				thawed[host] = e.At
-			}
-		}
 		if peer := p.peerOf(e.Node); claims(e) && peer != nil && peer.role == "Master" && peer.alive {
-			gate := p.node(e.Node).gates["NoMaster"]
-			since, ok := thawed[e.Node]
+			n := p.node(e.Node)
+			gate := n.gates["NoMaster"]
 			switch {
 			case gate.Open && gate.Why == "peer is Master":
 				list = append(list, at(e, "%s claimed the role while %s was MASTER, its gate NoMaster open (%s)", e.Node, peer.name, gate.Why))
-			case ok && e.At.Sub(since) < woken:
+			case n.thawed > 0 && e.At.Sub(n.thawed) < woken:
 				list = append(list, at(e, "%s claimed the role as soon as it was thawed while %s was MASTER, its gate NoMaster open (%s)", e.Node, peer.name, gate.Why))
 			}
 		}
@@ -113,18 +107,12 @@ func claims(e trace.Event) bool {
 // or they gave up the role later.
 func outlived(events []trace.Event) (list []misdeed) {
 	p := newPair()
-	thawed := map[string]clock.Instant{}
 	for _, e := range events {
-		if e.Fault != nil && e.Fault.Verb == "thaw" && e.Fault.Phase == "begin" {
-			for _, host := range e.Fault.Hosts {
-				thawed[host] = e.At
-			}
-		}
 		switch n := p.node(e.Node); {
-		case e.Node == "" || n.role != "Master" || n.lease == 0 || n.lease > e.At:
+		case n.role != "Master" || n.lease == 0 || n.lease > e.At: // also an event of no node
 		case e.Lease != nil && e.Lease.Until > e.At:
 			list = append(list, at(e, "%s renewed its lease after it had ended, and stayed MASTER", n.name))
-		case e.Role != nil && e.Role.From == "Master" && e.Role.To != "Master" && e.At.Sub(max(n.lease, thawed[n.name])) > grace:
+		case e.Role != nil && e.Role.From == "Master" && e.Role.To != "Master" && e.At.Sub(max(n.lease, n.thawed)) > grace:
 			list = append(list, at(e, "%s stayed MASTER after its lease had ended", n.name))
 		}
 		p.apply(e)

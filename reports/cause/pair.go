@@ -29,6 +29,7 @@ type node struct {
 	// left is when it last gave up the role, leftWhy the reason. back is when it last took the
 	// role back during a handover.
 	left, back       clock.Instant
+	thawed           clock.Instant // when it was last thawed, 0 if never
 	leftWhy, backWhy string
 	claimWhy         string            // reason of its last claim
 	paths            map[string]string // states of its BFD sessions by path
@@ -91,7 +92,7 @@ func (p *pair) apply(e trace.Event) {
 	case e.Sync != nil:
 		p.node(e.Node).phase = e.Sync.Phase
 	case e.Fault != nil:
-		p.done(e.Fault)
+		p.done(e)
 		p.severed(e)
 	}
 }
@@ -119,7 +120,8 @@ func (p *pair) severed(e trace.Event) {
 }
 
 // done records the effect of a fault on nodes.
-func (p *pair) done(f *trace.Fault) {
+func (p *pair) done(e trace.Event) {
+	f := e.Fault
 	for _, name := range f.Hosts {
 		for _, n := range p.nodes {
 			if n.name != name {
@@ -135,6 +137,9 @@ func (p *pair) done(f *trace.Fault) {
 				n.alive = false
 			case "thaw", "restore":
 				n.alive = true
+				if f.Verb == "thaw" && f.Phase == "begin" {
+					n.thawed = e.At
+				}
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 		return found, true
 	}
 	if before, _ := stateAt(events, harm.From); before.master() != nil && before.master().name == m.name && m.left > harm.From && m.left < m.since {
-		return Cause{m.left, m.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", m.name, m.leftWhy)}, true
+		return m.retook(), true
 	}
 	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
 		return found, true
@@ -97,13 +97,18 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	case m.back > 0 && m.back >= harm.From:
 		return Cause{m.back, m.name, fmt.Sprintf("%s began to hand over after %s and took the role back (%s)", m.name, fault.What(), m.backWhy)}, true
 	case m.left > 0 && m.left >= harm.From:
-		return Cause{m.left, m.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", m.name, m.leftWhy)}, true
+		return m.retook(), true
 	}
 	gate := "Reachable"
 	if fault.Verb == verbs.Down {
 		gate = "LinksUp"
 	}
 	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), m.gate(gate))}, true
+}
+
+// retook describes a MASTER that lost the role for a time in which no other node took it.
+func (n *node) retook() Cause {
+	return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", n.name, n.leftWhy)}
 }
 
 // gate says why a gate of the node is open; "" if it is closed.

@@ -37,7 +37,7 @@ func script(ctx context.Context, s config.Service, backend netip.AddrPort) error
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	lowered := realtime.Ordinary(cmd.Process.Pid)
+	lowered := realtime.LowerProcess(cmd.Process.Pid)
 	if errors.Is(lowered, unix.ESRCH) {
 		lowered = nil // it has ended
 	}

@@ -87,10 +87,10 @@ func Ordinarily(f func() error) error {
 	return errors.Join(f(), unix.SchedSetAttr(0, was, 0))
 }
 
-// Ordinary gives a process the ordinary priority once it runs. Lowering the calling thread before the
-// start, as Ordinarily does, would be no choice for a node: until the new process has executed its
-// program, the thread waits for it and holds up the runtime, on a busy machine for long.
-func Ordinary(pid int) error { return schedule(pid, unix.SCHED_NORMAL, 0) }
+// LowerProcess gives a running process the ordinary priority. A node starts processes this way, not under
+// Ordinarily: the thread that starts a process waits until it has executed its program, which takes long at the
+// ordinary priority of a busy machine, and the Go runtime waits for the thread.
+func LowerProcess(pid int) error { return schedule(pid, unix.SCHED_NORMAL, 0) }
 
 // LoopThread raises the calling thread above the process's others. The goroutine must be
 // locked to it.

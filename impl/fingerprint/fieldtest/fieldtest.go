@@ -18,9 +18,9 @@ import (
 // Now is the instant at which states are hashed. The zero Instant is in its past.
 const Now = clock.Instant(time.Hour)
 
-// Fingerprint changes the fields of the struct one by one, down to numbers and strings, and
-// fails if a change leaves the fingerprint as it was. It skips the fields named in immaterial
-// ("field" or "field.inner" below the struct). In state, each other slice and map must have an
+// Fingerprint changes the fields of the struct one by one, down to numbers and strings. It fails
+// if the fingerprint does not change with each. It skips the fields that immaterial lists
+// ("field", or "field.inner" in a struct). In state, each other slice and map must have an
 // element and no other pointer may be nil.
 func Fingerprint[T any](t *testing.T, state *T, hash func(*T, *fingerprint.Hash), immaterial ...string) {
 	t.Helper()
