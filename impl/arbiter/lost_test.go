@@ -87,3 +87,38 @@ func TestTheRightDuringAChallengeOfAMissingRecord(t *testing.T) {
 		}
 	}
 }
+
+// A node whose right has run out finds the record of its successor deleted: it does not act on the right
+// that it had before.
+func TestADeletedRecordRestoresNoRightOfBefore(t *testing.T) {
+	b := holding(t)
+	b.want(1, true)
+	before := b.machines[0]
+	before.next = b.now.Add(10 * validity) // it does not get to ask
+	if b.run(2 * validity); b.holds(0) || !b.holds(1) {
+		t.Fatalf("lb1 holds the right: %v, lb2: %v, want only lb2", b.holds(0), b.holds(1))
+	}
+	b.register.Delete()
+	before.next = b.now
+	for range 40 {
+		b.run(validity / 10) // fails if both hold the right
+		if !b.holds(1) {
+			t.Fatalf("lb2 has lost the right at %v", time.Duration(b.now))
+		}
+	}
+}
+
+// A node that waits for the end of its challenge does not ask the store meanwhile.
+func TestAChallengeOfAMissingRecordIsAwaited(t *testing.T) {
+	b := newBench(t, 1)
+	b.register = Register{}
+	b.run(validity / 4)
+	b.want(0, true)
+	was := b.asked
+	if b.run(validity / 2); b.asked-was > 2 {
+		t.Errorf("%d questions in half a validity, want one of lb1, which needs the right now, and at most one of lb2", b.asked-was)
+	}
+	if b.run(validity); !b.holds(0) {
+		t.Error("lb1 does not get the right after its challenge")
+	}
+}

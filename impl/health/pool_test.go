@@ -169,6 +169,41 @@ func TestAnUndecidedProbeChangesNothing(t *testing.T) {
 	}
 }
 
+// TestAnUndecidedProbeHastensNoOther: only a first failure does.
+func TestAnUndecidedProbeHastensNoOther(t *testing.T) {
+	l := newLab(t, check(), a)
+	l.answers[a] = "undecided"
+	l.run(1000 * ms)
+	for i := 1; i < len(l.probes[a]); i++ {
+		if d := l.probes[a][i].Sub(l.probes[a][i-1]); d != check().Interval {
+			t.Errorf("%v between two probes, want %v", d, check().Interval)
+		}
+	}
+	if s := l.pool.Status(l.now)[0]; int(s.Probed) < len(l.probes[a])-1 || s.Failed != 0 {
+		t.Errorf("%d of %d probes counted, %d as failed", s.Probed, len(l.probes[a]), s.Failed)
+	}
+}
+
+// TestACloneChangesNothingOfItsOriginal, also without a Configure, which replaces the backends.
+func TestACloneChangesNothingOfItsOriginal(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.run(150 * ms)
+	l.step(health.Drain{Backend: b, For: time.Minute})
+	was, shares := l.pool.Status(l.now), l.shares()
+	clone := l.pool.Clone()
+	if !slices.Equal(clone.Status(l.now), was) || clone.Deadline() != l.pool.Deadline() {
+		t.Errorf("the clone is %+v, its original %+v", clone.Status(l.now), was)
+	}
+	clone.Step(l.now, health.Drain{Backend: a, For: 0})
+	clone.Step(l.now, health.Ready{Backend: b})
+	if now := clone.Status(l.now); now[0].State != health.Drained || now[1].State != health.Up {
+		t.Fatalf("the clone has not changed: %+v", now)
+	}
+	if now := l.pool.Status(l.now); !slices.Equal(now, was) || l.shares() != shares || len(l.pool.Ready()) != 0 {
+		t.Errorf("the original became %+v by a change of its clone, was %+v", now, was)
+	}
+}
+
 func TestRiseAnswersBringABackendUp(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.answers[a] = "silence"
