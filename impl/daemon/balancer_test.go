@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"baton/impl/clock/boottime"
+	"baton/impl/daemon/checker"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/flow"
@@ -63,6 +64,43 @@ func TestTheBalancerTakesADeadBackendOut(t *testing.T) {
 	awaitCondition(t, "it is back", serving(2))
 	if b.step("nobody", health.Timer{}) {
 		t.Error("an unknown service took an input")
+	}
+}
+
+// TestAProbeThatShowsNothingChangesNoBackend: it neither takes one out nor brings one back.
+func TestAProbeThatShowsNothingChangesNoBackend(t *testing.T) {
+	refused, nothing := errors.New("refused"), checker.ErrUndecided
+	s := checkedService(config.UDP)
+	s.Check.Timeout = config.Duration(patience)
+	var b *balancer
+	served := make(chan int) // the backends with new flows when a probe of backendOne begins
+	answers := []error{nothing, nothing, nothing, refused, refused, nothing, nothing, nothing, nil, nil}
+	left := answers
+	probe := func(ctx context.Context, _ config.Service, backend netip.AddrPort) error {
+		if backend != backendOne {
+			return nil
+		}
+		select {
+		case served <- len(b.services([]config.Service{s})[0].Backends):
+		case <-ctx.Done():
+		}
+		if len(left) == 0 {
+			return nothing
+		}
+		answer := left[0]
+		left = left[1:]
+		return answer
+	}
+	b = newBalancer([]config.Service{s}, boottime.Now, probe, func(string) {}, func(node.Decided) {})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); b.run(ctx) }()
+	defer func() { cancel(); <-ended }()
+
+	for i, want := range []int{2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 2} {
+		if got := <-served; got != want {
+			t.Errorf("%d backends get new flows after the answers %v, want %d", got, answers[:i], want)
+		}
 	}
 }
 

@@ -67,6 +67,12 @@ func (n *Node) Now() clock.Instant { return n.now }
 // PeerSaid returns the peer's last state, if it is known.
 func (n *Node) PeerSaid() (State, bool) { return n.peer.state, n.peer.known }
 
+// StatesSent is the number of the last state that the node has sent.
+func (n *Node) StatesSent() uint64 { return n.stream.seq }
+
+// MaxEpoch is the largest epoch that a peer may report.
+const MaxEpoch = maxEpoch
+
 // StreamID returns the id of the node's sync stream, 0 if none is up.
 func (n *Node) StreamID() uint64 {
 	if n.stream.up {

@@ -149,6 +149,34 @@ func TestHostileMessagesChangeNoRole(t *testing.T) {
 	}
 }
 
+// A peer numbers its states, and answers numbers that were sent: a state that repeats the last number is
+// refused, and one that answers the next.
+func TestAStateIsTakenOnceAndAnswersWhatWasSent(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(s *State, sent uint64)
+		taken  bool
+	}{
+		"the last number again":         {func(s *State, _ uint64) {}, false},
+		"the next number":               {func(s *State, _ uint64) { s.Seq++ }, true},
+		"it answers the last state":     {func(s *State, sent uint64) { s.Seq++; s.Seen = sent }, true},
+		"it answers a state not sent":   {func(s *State, sent uint64) { s.Seq++; s.Seen = sent + 1 }, false},
+		"the largest epoch of a pair":   {func(s *State, _ uint64) { s.Seq++; s.Rank.Witnessed = MaxEpoch }, true},
+		"more than the largest of them": {func(s *State, _ uint64) { s.Seq++; s.Rank.Witnessed = MaxEpoch + 1 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newPair(t)
+			l.run(time.Second)
+			lb1 := l.nodes["lb1"]
+			said, _ := lb1.node.PeerSaid()
+			c.change(&said, lb1.node.StatesSent())
+			l.step(lb1, Message{Stream: lb1.stream, Data: EncodeState(said, Version)})
+			if taken := lb1.node.StreamID() != 0; taken != c.taken {
+				t.Errorf("taken: %v, want %v", taken, c.taken)
+			}
+		})
+	}
+}
+
 // Messages in flight on a closed stream do not count on the next one.
 func TestMessagesOfAClosedStreamAreIgnored(t *testing.T) {
 	l := newPair(t)
