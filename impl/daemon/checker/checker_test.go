@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -212,6 +214,31 @@ func TestAnAnswerWithoutAnEnd(t *testing.T) {
 	})
 }
 
+// TestATextIsFoundWhereverAnAnswerIsSplit: a read ends at any byte, also within the text.
+func TestATextIsFoundWhereverAnAnswerIsSplit(t *testing.T) {
+	const answer, text = "the shop is is ready, and so on", "is ready"
+	for _, split := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader} {
+		if err := search(split(strings.NewReader(answer)), text); err != nil {
+			t.Error(err)
+		}
+	}
+	for at := range len(answer) {
+		if err := search(io.MultiReader(strings.NewReader(answer[:at]), strings.NewReader(answer[at:])), text); err != nil {
+			t.Errorf("split after %q: %v", answer[:at], err)
+		}
+	}
+	whole := strings.Repeat("x", maxBody-len(text)) + text
+	if err := search(strings.NewReader(whole), text); err != nil {
+		t.Errorf("at the end of what is searched: %v", err)
+	}
+	if err := search(strings.NewReader("x"+whole), text); err == nil || !strings.Contains(err.Error(), "the first 65536 bytes") {
+		t.Errorf("one byte beyond: %v", err)
+	}
+	if err := search(io.MultiReader(strings.NewReader("the shop is"), iotest.ErrReader(unix.ECONNRESET)), text); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("an answer that breaks off: %v", err)
+	}
+}
+
 func TestScripts(t *testing.T) {
 	inSpace(t, func(c *Checker) {
 		at := netip.MustParseAddrPort("198.18.1.11:80")
@@ -223,6 +250,24 @@ func TestScripts(t *testing.T) {
 			want(t, c, service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", tt.script}}), at, tt.failure)
 		}
 		want(t, c, service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/no/such/program"}}), at, "no such file")
+	})
+}
+
+// TestAScriptsChildrenEndWithIt: also one that would run on for long, and holds none of its output open.
+func TestAScriptsChildrenEndWithIt(t *testing.T) {
+	inSpace(t, func(c *Checker) {
+		file := filepath.Join(t.TempDir(), "child")
+		script := "sleep 1000 > /dev/null 2>&1 & echo $! > " + file
+		want(t, c, service(config.TCP, config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", script}}), netip.MustParseAddrPort("198.18.1.11:80"), "")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		child, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the child is gone", func() bool { return gone(child) })
 	})
 }
 
@@ -247,11 +292,14 @@ func TestAScriptThatHangsIsKilledWithItsChildren(t *testing.T) {
 		if err := <-ended; err == nil || !strings.Contains(err.Error(), "no answer within") {
 			t.Errorf("a hanging script: %v", err)
 		}
-		await(t, "its child is gone", func() bool {
-			state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
-			return err != nil && errors.Is(unix.Kill(child, 0), unix.ESRCH) || strings.Contains(string(state), ") Z ")
-		})
+		await(t, "its child is gone", func() bool { return gone(child) })
 	})
+}
+
+// gone reports whether a process has ended. A zombie has.
+func gone(pid int) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH) || strings.Contains(string(state), ") Z ")
 }
 
 func await(t *testing.T, what string, holds func() bool) {
