@@ -167,13 +167,22 @@ func TestAChangeThatABackupRefusesIsAppliedLater(t *testing.T) {
 	lb2.reload(t)
 	lb2.waitStatus(t, "following what it refused", serves("web*=1112 api+=11"))
 	lb1.mustEdit(t, "service own: is gone", config.Edit{Verb: config.DelService, Service: "own"})
+	if got, err = lb1.edit(t, config.Edit{Verb: config.AddService, Text: own}); err != nil || !strings.Contains(got, "peer lb2 does not have the change: own: only here") {
+		t.Errorf("%q, %v", got, err)
+	}
 	if err := lb1.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	lb1.wait(t)
 	lb2.waitStatus(t, "MASTER after the other's crash", is("Master"))
+	lb2.waitStatus(t, "without what it refused", serves("web*=1112 api+=11"))
+	fits := strings.NewReplacer("api", "own", "81", "82").Replace(apiText)
+	if got, err = lb2.edit(t, config.Edit{Verb: config.AddService, Text: fits}); err != nil || !strings.Contains(got, "service own: is new") {
+		t.Errorf("%q, %v", got, err)
+	}
+	lb2.waitStatus(t, "with its own change of what it refused", serves("web*=1112 api+=11 own+=11"))
 	lb1.start(t)
-	lb1.waitStatus(t, "following what was changed", serves("web*=1112 api+=11"))
+	lb1.waitStatus(t, "following what was changed", serves("web*=1112 api+=11 own+=11"))
 }
 
 // TestTwoEditsOfOneServiceAtOnceAreBothMade: the second does not take the first, which the peer
