@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -163,11 +164,11 @@ func (c *Client) exchange(ctx context.Context, command string, request, answer a
 		return fmt.Errorf("control: %s: %w", command, err)
 	}
 	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("control: %s: send: %w", command, errors.Join(ctx.Err(), err))
+		return fmt.Errorf("control: %s: send: %w", command, cmp.Or(ctx.Err(), err))
 	}
 	reply, err := c.in.ReadBytes('\n')
 	if err != nil {
-		return fmt.Errorf("control: %s: receive: %w", command, errors.Join(ctx.Err(), err))
+		return fmt.Errorf("control: %s: receive: %w", command, cmp.Or(ctx.Err(), err))
 	}
 	if err := json.Unmarshal(reply, answer); err != nil {
 		return fmt.Errorf("control: %s: decode the answer: %w", command, err)
