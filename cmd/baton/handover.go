@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -18,7 +19,8 @@ func handoverCommand() *cobra.Command {
 		Short: "Hand the MASTER role over to the peer",
 		Long: "Handover asks the node behind the control socket to give the MASTER role to its peer, and waits until the\n" +
 			"peer serves. It is refused, and the gate is named, if the node is not MASTER or the peer is not ready. It fails\n" +
-			"if the role comes back, for instance because the peer has died meanwhile, or if nobody serves after 5 s.",
+			"if the role comes back, for instance because the peer has died meanwhile, or if nobody serves after 5 s.\n" +
+			"A preferred node with preempt: after-sync asks its peer for the role again at once: the role comes back.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeSocket,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -45,6 +47,8 @@ func handOver(ctx context.Context, out io.Writer, client *control.Client) error 
 	for {
 		asked, err := client.Status(ctx)
 		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			return fmt.Errorf("the node took the request, and its end is unknown: %w", ctx.Err())
 		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("nobody is known to serve %v after the request: %s is %s, and of %s it knows that it is %s",
 				controlLimit, now.Node, now.Role, now.Peer.Node, peerRole(now))
@@ -71,6 +75,8 @@ func handOver(ctx context.Context, out io.Writer, client *control.Client) error 
 func handedOver(before, now control.Status) (bool, error) {
 	master := ha.Master.String()
 	switch {
+	case now.Role == master && now.Epoch > before.Epoch && now.Peer.Epoch > before.Epoch:
+		return false, fmt.Errorf("%s took the role, epoch %d, and gave it back: %s is Master again, epoch %d", now.Peer.Node, now.Peer.Epoch, now.Node, now.Epoch)
 	case now.Role == master && now.Epoch > before.Epoch:
 		return false, fmt.Errorf("%s has not taken the role: %s is Master again, epoch %d", now.Peer.Node, now.Node, now.Epoch)
 	case now.Role == master:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,7 +51,8 @@ func TestHandoverTellsWhoServes(t *testing.T) {
 	}{
 		"the peer serves":    {&stagedNode{stages: []control.Status{before, yields, granted, pairStatus("Backup", 4, "Master", 5)}}, "lb2 is MASTER, epoch 5\n", ""},
 		"refused":            {&stagedNode{stages: []control.Status{before}, refuses: errors.New("the peer is not ready")}, "", "the peer is not ready"},
-		"taken back":         {&stagedNode{stages: []control.Status{before, yields, pairStatus("Claiming", 4, "Backup", 4), pairStatus("Master", 5, "Backup", 4)}}, "", "lb1 is Master again, epoch 5"},
+		"taken back":         {&stagedNode{stages: []control.Status{before, yields, pairStatus("Claiming", 4, "Backup", 4), pairStatus("Master", 5, "Backup", 4)}}, "", "lb2 has not taken the role: lb1 is Master again, epoch 5"},
+		"given back":         {&stagedNode{stages: []control.Status{before, pairStatus("Master", 6, "Backup", 5)}}, "", "lb2 took the role, epoch 5, and gave it back: lb1 is Master again, epoch 6"},
 		"the peer dies":      {&stagedNode{stages: []control.Status{before, yields, granted, pairStatus("Backup", 4, "", 4), pairStatus("Master", 5, "", 4)}}, "", "lb1 is Master again"},
 		"the node dies":      {&stagedNode{stages: []control.Status{before, yields}, dies: true}, "", "its end is unknown"},
 		"nobody serves":      {&stagedNode{stages: []control.Status{before, yields, granted}}, "", "lb1 is Backup, and of lb2 it knows that it is Claiming"},
@@ -77,4 +79,35 @@ func TestHandoverTellsWhoServes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An interrupt is no verdict on the pair.
+func TestAnInterruptedHandoverIsInterrupted(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "lb1.sock")
+	ctx, interrupt := context.WithCancel(t.Context())
+	yields := pairStatus("Yielding", 4, "Backup", 4)
+	server, err := control.Listen(socket, &interruptingNode{stagedNode{stages: []control.Status{pairStatus("Master", 4, "Backup", 4), yields}}, interrupt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(t.Context())
+	client, err := control.Dial(t.Context(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := handOver(ctx, io.Discard, client); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "nobody") {
+		t.Errorf("the command ended with %v", err)
+	}
+}
+
+// interruptingNode takes the request, and interrupts who sent it.
+type interruptingNode struct {
+	stagedNode
+	interrupt func()
+}
+
+func (n *interruptingNode) Handover(ctx context.Context) error {
+	time.AfterFunc(3*handoverEvery, n.interrupt)
+	return n.stagedNode.Handover(ctx)
 }
