@@ -203,6 +203,10 @@ func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 			t.lease(1000, "lb1", 2000)
 			t.role(2030, "lb1", "Master", "Backup", "peer is MASTER", 1)
 		}, "lb1 stayed MASTER after its lease had ended"},
+		{"a MASTER of a subject without leases", func(t *tape) {
+			*t = slices.DeleteFunc(*t, func(e trace.Event) bool { return e.Lease != nil })
+			t.role(2030, "lb1", "Master", "Backup", "peer is MASTER", 1)
+		}, ""},
 		{"a MASTER that ends with its lease", func(t *tape) {
 			t.lease(1000, "lb1", 2000)
 			t.role(2001, "lb1", "Master", "Backup", "lease expired", 1)
