@@ -136,6 +136,25 @@ func TestRFC5880_6_6_LeavingDemand(t *testing.T) {
 	r.wantState(Down, DiagDetectionTimeExpired)
 }
 
+// TestRFC5880_6_8_4_SilenceCountsOnceTheSessionHasLeftUp: Demand mode ends with Up, so the peer's multiplier and
+// interval decide again, and a peer that sends is heard whether or not it answers the Poll that clears the bit.
+func TestRFC5880_6_8_4_SilenceCountsOnceTheSessionHasLeftUp(t *testing.T) {
+	r := demandRig(t)
+	r.run(time.Minute)
+	p := peerPacket(Down)
+	p.DetectMult = 7
+	r.receive(p)
+	r.wantState(Down, DiagNeighborDown)
+	r.run(7*time.Second - 1)
+	if !r.s.Heard() {
+		t.Fatal("forgot the peer within its Detection Time")
+	}
+	r.run(1)
+	if r.s.Heard() {
+		t.Error("the peer is still heard after its Detection Time")
+	}
+}
+
 // TestRFC5880_6_8_7_RemoteDemand: a peer in Demand mode gets no periodic packets,
 // unless there is a Poll Sequence; when it leaves Demand mode they resume at once.
 //

@@ -216,6 +216,20 @@ func TestRFC5880_6_8_8_ReceiveEcho(t *testing.T) {
 	}
 }
 
+// TestTheEchoPortTellsTheTwoKindsOfPacketsApart: the echo packets of a Session and those of an Unaffiliated
+// session come back to the same port.
+func TestTheEchoPortTellsTheTwoKindsOfPacketsApart(t *testing.T) {
+	r, _ := echoRig(t)
+	affiliated := r.s.echo.packet(localDiscr, 1<<32-1)
+	if discr, ok := UnaffiliatedDiscr(affiliated[:]); ok {
+		t.Errorf("an echo packet of a Session is taken for one of the Unaffiliated session %#x", discr)
+	}
+	control := peerPacket(Up)
+	if discr, ok := UnaffiliatedDiscr(control.AppendTo(nil)); !ok || discr != peerDiscr {
+		t.Errorf("a control packet is one of the Unaffiliated session %#x, %v; want %#x", discr, ok, peerDiscr)
+	}
+}
+
 // TestEchoIntervalChange: when the peer accepts a shorter interval, packets that were
 // never sent do not count as lost.
 func TestEchoIntervalChange(t *testing.T) {

@@ -149,3 +149,25 @@ func TestRFC5880_6_8_16_AdminDown(t *testing.T) {
 	r.receive(peerPacket(Init))
 	r.wantState(Up, DiagAdminDown)
 }
+
+// TestTheCountersOfUpAndDownFollowUpAlone: a session that reaches only Init has neither come up nor gone down.
+func TestTheCountersOfUpAndDownFollowUpAlone(t *testing.T) {
+	r := newRig(t)
+	count := func(ups, downs uint64) {
+		t.Helper()
+		if s := r.s.Stats(); s.Ups != ups || s.Downs != downs {
+			t.Errorf("%d times up and %d times down, want %d and %d", s.Ups, s.Downs, ups, downs)
+		}
+	}
+	r.run(0)
+	r.receive(peerPacket(Down))
+	r.run(time.Minute)
+	r.wantState(Down, DiagDetectionTimeExpired)
+	count(0, 0)
+	r.up()
+	count(1, 0)
+	r.receive(peerPacket(Down))
+	count(1, 1)
+	r.up()
+	count(2, 1)
+}

@@ -64,6 +64,28 @@ func TestRFC5880_6_8_6_SelectSession(t *testing.T) {
 	}
 }
 
+// TestARemovedSessionLeavesItsDiscriminatorAndItsPathToTheNextOne: the next session takes both. A late second
+// removal of the former one, by then of a path that another session has, takes nothing from it.
+func TestARemovedSessionLeavesItsDiscriminatorAndItsPathToTheNextOne(t *testing.T) {
+	var table Table[string]
+	path := Path{Interface: "eth0", Remote: addr("198.18.0.2")}
+	for _, session := range []struct {
+		discr uint32
+		name  string
+	}{{1, "first"}, {1, "same discriminator"}, {2, "other discriminator"}} {
+		if err := table.Add(session.discr, path, session.name); err != nil {
+			t.Fatal(err)
+		}
+		table.Remove(session.discr+10, path)
+		p := peerPacket(Down)
+		p.YourDiscr = 0
+		if got, ok := table.Find(p.AppendTo(nil), path); got != session.name || !ok {
+			t.Errorf("Find = %q, %v; want %q", got, ok, session.name)
+		}
+		table.Remove(session.discr, path)
+	}
+}
+
 // TestRFC5880_6_8_1_Collisions: two sessions that would collide are refused by name
 // and section.
 //
