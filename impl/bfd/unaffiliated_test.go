@@ -2,6 +2,7 @@ package bfd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"strings"
@@ -255,6 +256,37 @@ func TestRFC9747_5_Authentication(t *testing.T) {
 		p := Packet{State: Down, DetectMult: 3, MyDiscr: localDiscr, YourDiscr: localDiscr}
 		if err := r.u.Receive(r.now, p.AppendTo(nil), echoTTL); err == nil || r.u.State() != Up {
 			t.Errorf("%v: a packet without authentication: %v, state %v", typ, err, r.u.State())
+		}
+	}
+}
+
+// TestTheFirstSequenceNumberIsDrawn: by both kinds of session, so that a packet of an earlier one is rarely in the
+// window of its successor.
+func TestTheFirstSequenceNumberIsDrawn(t *testing.T) {
+	for name, first := range map[string]func(seed uint64) []byte{
+		"Session": func(seed uint64) []byte {
+			r := newRig(t, func(c *Config) { c.Auth, c.Seed = testAuth(AuthKeyedSHA1), seed })
+			r.run(0)
+			return r.sent[0].Auth
+		},
+		"Unaffiliated": func(seed uint64) []byte {
+			cfg := testUnaffiliated()
+			cfg.Auth, cfg.Seed = testAuth(AuthKeyedSHA1), seed
+			r := newReflector(t, cfg)
+			r.run(t, 0)
+			return r.sent[0].Auth
+		},
+	} {
+		seen := map[uint32]bool{}
+		for seed := range uint64(8) {
+			seq := binary.BigEndian.Uint32(first(seed)[offsetSeq:])
+			if seq < 1<<16 {
+				t.Errorf("%s: first sequence number %d with seed %d", name, seq, seed)
+			}
+			seen[seq] = true
+		}
+		if len(seen) != 8 {
+			t.Errorf("%s: %d first sequence numbers with 8 seeds", name, len(seen))
 		}
 	}
 }

@@ -34,6 +34,24 @@ func TestHoldDownLengthensWhileFlapping(t *testing.T) {
 	}
 }
 
+// A flap is a restart within flapWindow of the delays, as long as they are by then.
+func TestARestartIsAFlapWithinTheWindowOfTheDelayThatRan(t *testing.T) {
+	const delay = time.Second
+	for _, factor := range []time.Duration{1, 2, HoldFactorMax} {
+		window := flapWindow * factor * delay
+		for after, want := range map[time.Duration]time.Duration{window - 1: min(2*factor, HoldFactorMax) * delay, window: delay} {
+			h := Hold{delay: delay, factor: int(factor)}
+			h.Restart(clock.Instant(after))
+			if got := h.Ends().Sub(clock.Instant(after)); got != want {
+				t.Errorf("delay of %v restarted after %v: %v, want %v", factor*delay, after, got, want)
+			}
+			if got := h.EndsUndamped().Sub(clock.Instant(after)); got != delay {
+				t.Errorf("delay of %v restarted after %v: undamped %v, want the configured %v", factor*delay, after, got, delay)
+			}
+		}
+	}
+}
+
 func TestBootsIsTrueUntilTheFirstRestart(t *testing.T) {
 	h := NewHold(0, time.Second)
 	if !h.Boots() {
