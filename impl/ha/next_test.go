@@ -76,6 +76,42 @@ func TestBackupClaimsExactlyThroughTheGates(t *testing.T) {
 	})
 }
 
+// A refusal is traced, and an operator reads it as the answer to a claim or to a handover.
+func TestOnlyAClaimAndAHandoverAreRefused(t *testing.T) {
+	everyTransition(func(from Role, event Event, gates Gates, to Role, actions []Action, why Reason) {
+		asks := from == Backup && event == GatesChanged || from == Master && event == HandoverAsked
+		if refused := why.Refused != 0; refused != (asks && to == from) {
+			t.Errorf("%s → %s on %s with %s: refused %v (%s)", from, to, event, gates, refused, why)
+		}
+	})
+}
+
+// Numbers that are no role and no event, as the last of each plus one, change nothing.
+func TestWhatIsNoRoleAndNoEventChangesNothing(t *testing.T) {
+	for _, in := range []struct {
+		role  Role
+		event Event
+	}{{roles, GatesChanged}, {Backup, events}, {roles, events}} {
+		if to, actions, why := Next(in.role, in.event, AllGates); to != in.role || actions != nil || why.Refused != 0 {
+			t.Errorf("%v on %v becomes %v, does %v, because %v", in.role, in.event, to, actions, why)
+		}
+	}
+	for text, want := range map[string]string{roles.String(): "Role(6)", events.String(): "Event(13)", actions.String(): "Action(12)"} {
+		if text != want {
+			t.Errorf("%q, want %q", text, want)
+		}
+	}
+}
+
+// While a node holds the role, its peer may not claim: from the beginning of the claim to the grant.
+func TestTheRoleIsHeldFromTheClaimToTheGrant(t *testing.T) {
+	for _, role := range Roles() {
+		if want := role == Claiming || role == Master || role == Yielding; role.Holds() != want {
+			t.Errorf("%s holds the role: %v, want %v", role, role.Holds(), want)
+		}
+	}
+}
+
 func TestOnlyAHeldLeaseMakesAMaster(t *testing.T) {
 	everyTransition(func(from Role, event Event, gates Gates, to Role, _ []Action, _ Reason) {
 		if to == Master && from != Master && (from != Claiming || event != LeaseHeld) {

@@ -42,6 +42,12 @@ func TestRankOrder(t *testing.T) {
 	if later := with(func(r *Rank) { r.Epoch, r.Damped, r.Priority, r.ID = 4, true, 1, "z" }); later.Compare(base) <= 0 {
 		t.Error("of two tables of equal worth the one that served later does not rank above")
 	}
+	for _, witnessed := range []uint32{0, 1} {
+		whole := with(func(r *Rank) { r.Witnessed, r.Flows = witnessed, 0 })
+		if part := with(func(r *Rank) { r.Complete, r.Flows, r.Priority = false, 999, 255 }); whole.Compare(part) <= 0 || part.Compare(whole) >= 0 {
+			t.Errorf("a part of a table ranks above a complete one that was witnessed in epoch %d", witnessed)
+		}
+	}
 	if base.Compare(base) != 0 {
 		t.Error("a rank differs from itself")
 	}
@@ -86,6 +92,7 @@ func TestSupersedes(t *testing.T) {
 		{"a part over complete", part, whole, false},
 		{"a larger part", with(func(r *Rank) { r.Complete, r.Flows = false, 11 }), part, true},
 		{"an equal part", part, part, false},
+		{"a larger part over complete", with(func(r *Rank) { r.Complete, r.Flows = false, 11 }), whole, false},
 		{"a smaller part", with(func(r *Rank) { r.Complete, r.Flows = false, 9 }), part, false},
 		{"a longer history, and the other has served since", with(func(r *Rank) { r.Witnessed, r.Epoch = 5, 4 }), whole, false},
 		{"a longer history, and this one has served since", with(func(r *Rank) { r.Witnessed, r.Epoch = 5, 6 }), whole, true},
