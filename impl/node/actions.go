@@ -24,7 +24,6 @@ func (n *Node) act(action ha.Action) {
 		n.epoch = n.seen
 		n.grant.drop()
 	case ha.Lead:
-		n.stopGiving()
 		if !n.sync.Settled() && n.sync.Len() > 0 { // a snapshot was interrupted: what it wrote may have displaced flows of this node
 			n.reading.ask(n.now)
 		}

@@ -57,13 +57,8 @@ func (n *Node) offerRest(leads bool, term followedTerm, theirs ha.Rank) {
 	}
 }
 
-// mergeWait returns when merging needs a Timer.
-func (n *Node) mergeWait() clock.Instant {
-	if n.merging.stage != mergeResting || n.merging.idle() {
-		return clock.Never
-	}
-	return n.future(n.merging.at)
-}
+// mergeWait returns when merging needs a Timer: for the next attempt after a failed one.
+func (n *Node) mergeWait() clock.Instant { return n.future(n.merging.at) }
 
 // advanceMerging writes the next offer. A node that is no longer a source has no offer; its peer
 // still holds the entries. Entries written but not yet read back are only in the dataplane, so
