@@ -48,6 +48,37 @@ func masterWithin(l *lab, id string, d time.Duration) {
 	l.until(d, id+" is Master", func() bool { return l.role(id) == "Master" })
 }
 
+// A node may learn of the next stream before it learns that the last one has ended. What was lost with
+// the last one is sent again, without waiting for a gap to show.
+func TestAStreamThatReplacesAnotherBeginsAnew(t *testing.T) {
+	l := newPair(t)
+	l.openMany("lb1", 10)
+	l.dropSync["lb1"] = true
+	l.open("lb1", 11)
+	l.run(10 * time.Millisecond)
+	l.dropSync["lb1"] = false
+	streams := l.streams
+	l.join()
+	l.run(50 * time.Millisecond)
+	l.wantFlows("lb2", 11)
+	if !l.inSync("lb2") || l.streams != streams+1 {
+		t.Errorf("lb2 in sync: %v, after %d more streams\n%s", l.inSync("lb2"), l.streams-streams, l.transcript())
+	}
+}
+
+// An operator reads how long the node still forwards.
+func TestTheStatusSaysHowLongTheLeaseLasts(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+	if got, want := lb1.node.Status().Lease, lb1.lease.Sub(l.now); got <= 0 || got < want-labTx || got > want+labTx {
+		t.Errorf("the MASTER forwards for another %v, and says %v", want, got)
+	}
+	if got := lb2.node.Status().Lease; got != 0 {
+		t.Errorf("the BACKUP says that it forwards for another %v", got)
+	}
+}
+
 func TestColdStartMakesOneMaster(t *testing.T) {
 	l := newPair(t)
 	l.run(2 * time.Second)

@@ -48,6 +48,16 @@ var damages = []struct {
 	}, true},
 }
 
+// TestANodeThatIsToldNotToScrubNeverWalks: damage stays, and a walk costs nothing.
+func TestANodeThatIsToldNotToScrubNeverWalks(t *testing.T) {
+	l := newPair(t)
+	for _, n := range l.nodes {
+		n.onWalk = func() { t.Errorf("%s walks its dataplane", n.id) }
+	}
+	l.run(2 * scrubLimit)
+	l.wantRoles("Master", "Backup")
+}
+
 // TestDamageOfADataplaneIsHealed: on either node, without any message to the peer.
 func TestDamageOfADataplaneIsHealed(t *testing.T) {
 	for _, id := range []string{"lb1", "lb2"} {
