@@ -54,6 +54,28 @@ func TestAPairThatHearsEachOtherDoesNotNeedTheArbiter(t *testing.T) {
 	l.leaseHolds("lb2", 3*time.Second)
 }
 
+// A MASTER asks the arbiter as soon as its proof is stale: what it waits longer is missing from the time that the
+// answer has before the lease ends.
+func TestAMasterWakesAsItsProofBecomesStale(t *testing.T) {
+	l := newPair(t, arbitrated)
+	l.run(2 * time.Second)
+	lb1 := l.nodes["lb1"].node
+	check := func() {
+		t.Helper()
+		if at, stale := lb1.Deadline(), lb1.ProofStaleAt(); l.now < stale && at > stale {
+			t.Fatalf("at %v lb1 wants its next timer at %v, and its proof is stale at %v", l.now, at, stale)
+		}
+	}
+	l.part(true)
+	for l.now < lb1.ProofStaleAt() {
+		check()
+		l.run(time.Millisecond)
+	}
+	if l.role("lb1") != "Master" {
+		t.Fatalf("lb1 is %s as its proof becomes stale", l.role("lb1"))
+	}
+}
+
 // A partition of all paths leaves exactly one forwarder, and the other stays Backup until it
 // heals. Then no role flaps.
 func TestAPartitionLeavesOneForwarder(t *testing.T) {

@@ -101,3 +101,6 @@ func (n *Node) PathConfig(path int) Path { return n.paths[path].Path }
 
 // MergeAt returns when a failed merge is retried.
 func (n *Node) MergeAt() clock.Instant { return n.merging.at }
+
+// ProofStaleAt returns when the last proof that the peer hears this node becomes stale.
+func (n *Node) ProofStaleAt() clock.Instant { return n.footing().staleAt }

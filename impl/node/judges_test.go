@@ -198,6 +198,45 @@ func TestTheViewSaysHowLongATargetIsLost(t *testing.T) {
 	}
 }
 
+// A peer of version 1 neither tells what its table is worth nor gives it. A node that waited for that would wait in vain.
+func TestTablesAreNotWeighedWithAPeerThatCannotTellTheirWorth(t *testing.T) {
+	for _, c := range []struct {
+		version uint8
+		want    bool
+	}{{1, false}, {Version, true}} {
+		for _, theirs := range []ha.Rank{{Complete: true, Epoch: 2, Witnessed: 2}, {Flows: 1}} {
+			n := fullNode(t)
+			n.stream.version = c.version
+			n.peer.state.Rank = theirs
+			heard := n.hear()
+			if v := n.look(&heard); v.lacks != c.want || v.peerLacks {
+				t.Errorf("version %d, the peer's rank %+v: this node lacks its table %v, want %v; the peer lacks this one's %v", c.version, theirs, v.lacks, c.want, v.peerLacks)
+			}
+			n.peer.state.Rank, n.complete, n.epoch, n.flows = ha.Rank{}, theirs.Complete, theirs.Epoch, theirs.Flows
+			n.witnessed = theirs.Witnessed
+			if v := n.look(&heard); v.peerLacks != c.want || v.lacks {
+				t.Errorf("version %d, this node's rank %+v: the peer lacks its table %v, want %v; this node lacks the peer's %v", c.version, theirs, v.peerLacks, c.want, v.lacks)
+			}
+		}
+	}
+}
+
+// A node follows no MASTER whose table is worth less than its own. One of version 1 does not tell, so it is followed.
+func TestAMasterThatCannotTellTheWorthOfItsTableIsFollowed(t *testing.T) {
+	for _, c := range []struct {
+		version uint8
+		follows bool
+	}{{1, true}, {Version, false}} {
+		n := fullNode(t)
+		n.complete, n.witnessed, n.epoch = true, 2, 2
+		n.stream.up, n.stream.version, n.peer.known = true, c.version, true
+		n.peer.state = state{Role: ha.Master, Rank: ha.Rank{Able: true, Complete: true, Epoch: 3}, Incarnation: 7}
+		if n.connectSync(); n.following != c.follows {
+			t.Errorf("version %d: follows %v, want %v", c.version, n.following, c.follows)
+		}
+	}
+}
+
 // Each gate is a function of the view alone. For each of its answers there is a row with the
 // smallest view that leads to it.
 func TestEveryAnswerOfEveryGate(t *testing.T) {

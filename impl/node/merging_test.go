@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/bfd"
 	"baton/impl/driver"
 	"baton/impl/flow"
 )
@@ -54,6 +55,37 @@ func TestBothTablesOutliveAPartition(t *testing.T) {
 		if l.role(id) != "Master" && !strings.Contains(l.transcript(), fmt.Sprintf("took %d flows of the peer that this node lacked", own)) {
 			t.Errorf("nobody says that it took the %d flows of %s:\n%s", own, id, l.transcript())
 		}
+	}
+}
+
+// TestTwoThatServedThroughAPartitionCompareTheirRanks: both have stood by before. Each served before it heard the other
+// again, so neither counts as deaf, and the one that ranks above keeps the role.
+func TestTwoThatServedThroughAPartitionCompareTheirRanks(t *testing.T) {
+	l := newPair(t)
+	l.handOver("lb1", "lb2")
+	l.run(time.Second)
+	l.handOver("lb2", "lb1")
+	l.run(time.Second)
+	l.divided = true
+	l.part(true)
+	l.until(5*time.Second, "two MASTERs", func() bool { return l.role("lb1") == "Master" && l.role("lb2") == "Master" })
+	l.run(time.Second)
+	changes := map[string]func() []string{"lb1": l.mark("lb1"), "lb2": l.mark("lb2")}
+	l.drop("lb1", false)
+	l.drop("lb2", false)
+	l.dropSync["lb1"] = true // the stream comes later
+	l.until(2*time.Second, "both hear each other", func() bool {
+		return l.nodes["lb1"].node.Session(0).State() == bfd.Up && l.nodes["lb2"].node.Session(0).State() == bfd.Up
+	})
+	l.wantRoles("Master", "Master")
+	l.dropSync["lb1"] = false
+	l.run(time.Second)
+	l.wantRoles("Backup", "Master") // lb2 claimed last
+	if got := changes["lb2"](); len(got) != 0 {
+		t.Errorf("the node that ranks above goes %v", got)
+	}
+	if got := l.lastRole("lb1").Reason; len(changes["lb1"]()) != 1 || got != "peer is MASTER and ranks above" {
+		t.Errorf("the other goes %v, because %s", changes["lb1"](), got)
 	}
 }
 

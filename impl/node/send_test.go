@@ -105,3 +105,17 @@ func TestAFailedSendOfAnUnknownPath(t *testing.T) {
 	l.run(time.Second)
 	l.wantRoles("Master", "Backup")
 }
+
+// TestAPathThatIsNotConfiguredChangesNothing: the driver numbers the paths, and a number beyond them is no reason to end.
+func TestAPathThatIsNotConfiguredChangesNothing(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	for _, path := range []int{-1, len(lb1.cfg.Paths)} {
+		for _, in := range []Input{Packet{Path: path, Data: make([]byte, 24), TTL: 255}, SendFailed{Path: path, Err: "no route"}} {
+			l.step(lb1, in)
+		}
+	}
+	l.run(time.Second)
+	l.wantRoles("Master", "Backup")
+}
