@@ -136,15 +136,18 @@ func (p *process) turnChecks(life uint64) {
 	}
 }
 
-// checkBackend probes a backend and schedules the result, unless the probe times out.
+// checkBackend probes a backend and schedules the result. A node that is frozen when the probe times out learns
+// nothing from it.
 func (p *process) checkBackend(life uint64, pool int, e health.Probe) {
 	took, failure := p.portProbe(e.Backend)
-	if took >= p.checks.cfg.Timeout {
-		return // the pool has its own timeout
+	limit := p.checks.cfg.Timeout
+	silent := took >= limit
+	if silent {
+		took, failure = limit, fmt.Sprintf("no answer within %v", limit)
 	}
 	p.w.at(p.w.now.Add(took), func() {
 		if p.life == life {
-			p.checks.pools[pool].Step(p.w.now, health.Result{ID: e.ID, Err: failure})
+			p.checks.pools[pool].Step(p.w.now, health.Result{ID: e.ID, Err: failure, Undecided: silent && p.frozen})
 			p.turnChecks(life)
 		}
 	})

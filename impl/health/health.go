@@ -117,8 +117,9 @@ func (Lead) input()      {}
 type Effect interface{ effect() }
 
 type (
-	// Probe requests one probe of a backend. Result answers it; without an answer it fails
-	// after Check.Timeout.
+	// Probe requests one probe of a backend. Result answers it, always: that a backend has not
+	// answered within Check.Timeout is for the prober to say, which alone knows whether it was
+	// late itself.
 	Probe struct {
 		ID      uint64
 		Backend netip.AddrPort

@@ -124,7 +124,7 @@ func (p *Pool) Deadline() clock.Instant {
 			at = min(at, b.drain)
 		}
 		if p.check.Interval > 0 {
-			at = min(at, b.probe.deadline(p.check))
+			at = min(at, b.probe.deadline())
 		}
 	}
 	return at

@@ -26,12 +26,14 @@ type lab struct {
 	t       *testing.T
 	pool    *health.Pool
 	now     clock.Instant
-	answers map[netip.AddrPort]string // "": success; "silence": no answer; "undecided"; else the failure
+	timeout time.Duration
+	answers map[netip.AddrPort]string // "": success; "silence": no answer in time; "never": no result; "undecided"; else the failure
 	took    time.Duration             // of an answer
 	pending []pending
 	changes []string
 	writes  int
 	probes  map[netip.AddrPort][]clock.Instant
+	asked   map[netip.AddrPort]uint64 // the last probe
 }
 
 type pending struct {
@@ -45,7 +47,7 @@ func newLab(t *testing.T, check health.Check, backends ...netip.AddrPort) *lab {
 	for _, addr := range backends {
 		cfg.Backends = append(cfg.Backends, health.Backend{Addr: addr, Weight: 1})
 	}
-	l := &lab{t: t, now: 1000, answers: map[netip.AddrPort]string{}, took: ms, probes: map[netip.AddrPort][]clock.Instant{}}
+	l := &lab{t: t, now: 1000, timeout: check.Timeout, answers: map[netip.AddrPort]string{}, took: ms, probes: map[netip.AddrPort][]clock.Instant{}, asked: map[netip.AddrPort]uint64{}}
 	l.pool = health.New(cfg, 1, l.now)
 	return l
 }
@@ -55,11 +57,15 @@ func (l *lab) step(in health.Input) {
 	for _, e := range l.pool.Ready() {
 		switch e := e.(type) {
 		case health.Probe:
-			l.probes[e.Backend] = append(l.probes[e.Backend], l.now)
-			if answer := l.answers[e.Backend]; answer != "silence" {
-				undecided := answer == "undecided"
-				l.pending = append(l.pending, pending{l.now.Add(l.took), e.Backend, health.Result{ID: e.ID, Err: answer, Undecided: undecided}})
+			l.probes[e.Backend], l.asked[e.Backend] = append(l.probes[e.Backend], l.now), e.ID
+			took, answer := l.took, l.answers[e.Backend]
+			switch answer {
+			case "silence":
+				took = l.timeout
+			case "never":
+				continue
 			}
+			l.pending = append(l.pending, pending{l.now.Add(took), e.Backend, health.Result{ID: e.ID, Err: answer, Undecided: answer == "undecided"}})
 		case health.Change:
 			l.changes = append(l.changes, fmt.Sprintf("%v %v>%v", e.Backend, e.From, e.To))
 		case health.Write:
@@ -126,7 +132,11 @@ func TestABackendThatDiesIsDownWithinFallIntervals(t *testing.T) {
 		l := newLab(t, c, a, b)
 		l.run(time.Second + time.Duration(rapid.IntRange(0, 100_000).Draw(r, "died"))*time.Microsecond)
 		l.answers[a] = rapid.SampledFrom([]string{"silence", "refused"}).Draw(r, "how")
-		l.pending = slices.DeleteFunc(l.pending, func(p pending) bool { return p.backend == a && p.at > l.now })
+		for i, p := range l.pending { // the answer to the running probe is lost
+			if p.backend == a && p.at > l.now {
+				l.pending[i].at, l.pending[i].result.Err = p.at.Add(l.timeout-l.took), "silence"
+			}
+		}
 		limit := c.Limit()
 		l.run(limit)
 		if l.state(a) != health.Down || l.shares() != "198.18.1.12×1" {
@@ -421,6 +431,22 @@ func TestADownBackendIsProbedEachInterval(t *testing.T) {
 	l.run(10 * c.Interval)
 	if probes := len(l.probes[a]) - before; probes != 10 {
 		t.Errorf("%d probes in 10 intervals", probes)
+	}
+}
+
+// TestAProbeWithoutAResultDecidesNothing: a prober that is late itself knows nothing of the backend. The probes go on
+// with the result.
+func TestAProbeWithoutAResultDecidesNothing(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.answers[a] = "never"
+	l.run(10 * time.Second)
+	if l.state(a) != health.Up || len(l.probes[a]) != 1 || len(l.probes[b]) < 90 {
+		t.Fatalf("%v after %d probes, and %d of the other backend", l.state(a), len(l.probes[a]), len(l.probes[b]))
+	}
+	l.answers[a] = ""
+	l.step(health.Result{ID: l.asked[a], Undecided: true})
+	if l.run(time.Second); l.state(a) != health.Up || len(l.probes[a]) < 9 {
+		t.Errorf("%v after %d probes", l.state(a), len(l.probes[a]))
 	}
 }
 

@@ -13,24 +13,22 @@ type probe struct {
 	due clock.Instant // when the next one begins, or the running one began
 }
 
-func (p *probe) deadline(c Check) clock.Instant {
+// deadline returns when the next probe begins. A running one ends with its result.
+func (p *probe) deadline() clock.Instant {
 	if p.id != 0 {
-		return p.due.Add(c.Timeout)
+		return clock.Never
 	}
 	return p.due
 }
 
-// runProbes fails the probes that have timed out and begins those that are due.
+// runProbes begins the probes that are due.
 func (p *Pool) runProbes() {
 	if p.check.Interval == 0 {
 		return
 	}
 	for i := range p.backends {
 		b := &p.backends[i]
-		if b.probe.id != 0 && p.now >= b.probe.deadline(p.check) {
-			p.count(b, fmt.Sprintf("no answer within %v", p.check.Timeout))
-		}
-		if b.probe.id == 0 && p.now >= b.probe.due {
+		if p.now >= b.probe.deadline() {
 			p.probes++
 			b.probe = probe{id: p.probes, due: p.now}
 			p.effects = append(p.effects, Probe{ID: p.probes, Backend: b.Addr})
@@ -38,7 +36,7 @@ func (p *Pool) runProbes() {
 	}
 }
 
-// result handles the result of a probe. It ignores one that has already timed out.
+// result handles the result of a probe. It ignores one of a probe that no longer counts.
 func (p *Pool) result(r Result) {
 	for i := range p.backends {
 		b := &p.backends[i]
