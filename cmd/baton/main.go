@@ -10,12 +10,17 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"baton/impl/daemon/checkproc"
 )
 
 // version is set by the Makefile.
 var version = "unversioned"
 
 func main() {
+	if checkproc.Called() {
+		os.Exit(checkproc.Main())
+	}
 	root := rootCommand()
 	// An error before a command runs is a mistake in the command line.
 	running := false

@@ -25,11 +25,11 @@ import (
 // heartbeat, and services do not wait for each other.
 type balancer struct {
 	now   func() clock.Instant
-	probe func(context.Context, config.Service, netip.AddrPort) error
-	note  func(string)       // records a backend's change of state
-	tell  func(node.Decided) // tells the core what this node has decided
-	wake  chan struct{}      // holds a token if the pools must be checked
-	dirty chan struct{}      // holds a token if the services must be written
+	probe func(context.Context, config.Service, netip.AddrPort) error // ends with the check's timeout
+	note  func(string)                                                // records a backend's change of state
+	tell  func(node.Decided)                                          // tells the core what this node has decided
+	wake  chan struct{}                                               // holds a token if the pools must be checked
+	dirty chan struct{}                                               // holds a token if the services must be written
 
 	mu      sync.Mutex
 	pools   []*pool
@@ -186,8 +186,6 @@ func (b *balancer) carryOut(ctx context.Context, probes *sync.WaitGroup, p *pool
 	switch e := e.(type) {
 	case health.Probe:
 		probes.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, time.Duration(s.Check.Timeout))
-			defer cancel()
 			result := health.Result{ID: e.ID}
 			if err := b.probe(ctx, s, e.Backend); errors.Is(err, checker.ErrUndecided) {
 				result.Undecided = true
@@ -293,6 +291,14 @@ func serviceAlarms(services []control.Service) []string {
 		alarms = append(alarms, fmt.Sprintf("service %s has no serving backend: new flows are %s", s.Name, fate))
 	}
 	return alarms
+}
+
+// checkAlarms reports health checks that do not run.
+func checkAlarms(services []control.Service, why error) []string {
+	if why == nil || !slices.ContainsFunc(services, func(s control.Service) bool { return s.Checked }) {
+		return nil
+	}
+	return []string{fmt.Sprintf("backends are not checked and keep their state: %v", why)}
 }
 
 // admin passes an operator's input for a backend to its pool.

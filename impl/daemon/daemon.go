@@ -5,7 +5,7 @@
 //
 // Run is the entry point, called by `baton node`. Its parts are packages of their
 // own: config, bfdio (heartbeat), transport (sync stream), garp, arpwatch, neigh, linkmon,
-// probe, control, metrics, record, realtime, pki.
+// probe, checkproc, control, metrics, record, realtime, pki.
 package daemon
 
 import (

@@ -30,6 +30,7 @@ func (d *daemon) describe(s *control.Status) {
 	s.Services = d.balancer.describe()
 	d.describeEdits(s)
 	s.Alarms = append(s.Alarms, serviceAlarms(s.Services)...)
+	s.Alarms = append(s.Alarms, checkAlarms(s.Services, d.checks.Broken())...)
 	d.loop.refusals.describe(s, now)
 	s.Alarms = append(s.Alarms, tableAlarms(s.Flows, cmp.Or(d.cfg.MaxFlows, dataplane.DefaultMaxFlows), s.Dataplane.Evicted)...)
 	d.conflicts.describe(s, now)

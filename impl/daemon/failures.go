@@ -34,5 +34,6 @@ const (
 	callWait       = "wait"       // waiting for flow events
 	callLinks      = "links"      // subscription to links
 	callNeighbours = "neighbours" // requesting and reading neighbour entries
+	callChecks     = "checks"     // the process that runs the health checks
 	callARPWatch   = "arpwatch"   // receiving ARP, and the hardware addresses of the pair
 )

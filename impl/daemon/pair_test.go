@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/bpf"
+	"baton/impl/daemon/checkproc"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/internal/netlab"
@@ -41,6 +42,9 @@ const nodeConfigEnv = "BATON_TEST_NODE"
 const ordinaryEnv = "BATON_TEST_ORDINARY"
 
 func TestMain(m *testing.M) {
+	if checkproc.Called() {
+		os.Exit(checkproc.Main())
+	}
 	if os.Getenv(hogEnv) != "" {
 		hog()
 	}

@@ -54,7 +54,7 @@ func (d *daemon) run() error {
 	var helpers sync.WaitGroup
 	for _, helper := range []func(context.Context){
 		d.transport.Run, d.neigh.Run, d.followPeers, d.arpwatch.Run, d.control.Serve, d.serveMetrics, d.watchLinks, d.watchEvents, d.tick, d.probe,
-		d.checker.Run, d.balancer.run, d.writeBackends, d.followEdits, d.supervise,
+		d.checks.Run, d.balancer.run, d.writeBackends, d.followEdits, d.supervise,
 	} {
 		helpers.Go(func() { helper(ctx) })
 	}

@@ -13,10 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"baton/impl/clock/boottime"
 	"baton/impl/daemon/arpwatch"
 	"baton/impl/daemon/bfdio"
-	"baton/impl/daemon/checker"
+	"baton/impl/daemon/checkproc"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/garp"
@@ -52,7 +54,7 @@ type daemon struct {
 	neigh     *neigh.Keeper
 	peers     peerFollower
 	probers   []prober // of the tracked targets and the gateway
-	checker   *checker.Checker
+	checks    *checkproc.Process
 	balancer  *balancer
 	manager   *notify.Manager
 	asker     *controller
@@ -115,6 +117,7 @@ func (d *daemon) openRecords(handler slog.Handler) {
 		Log: handler.WithAttrs([]slog.Attr{slog.String("node", d.cfg.Node)}),
 	}
 	if d.opts.TraceFD > 0 {
+		unix.CloseOnExec(d.opts.TraceFD) // its reader waits for the end of everybody who holds it
 		records.Trace = os.NewFile(uintptr(d.opts.TraceFD), "trace")
 	}
 	d.loop.recorder = record.New(records)
@@ -255,17 +258,16 @@ func (d *daemon) probed(target netip.Addr, answered bool) {
 	d.loop.inbox.post(node.Probe{Target: target.String(), Answered: answered})
 }
 
-// openBalancer starts the balancer of the services.
-func (d *daemon) openBalancer() (err error) {
-	if d.checker, err = checker.New(d.log); err != nil {
-		return err
-	}
-	d.onClose(d.checker.Close)
+// openBalancer creates the balancer of the services.
+func (d *daemon) openBalancer() error {
+	d.checks = checkproc.New(checkproc.Config{Node: d.cfg.Node, LogFormat: d.opts.LogFormat, Failed: func(err error) {
+		d.loop.fail(callChecks, "backends are not checked until the check process runs again", err)
+	}})
 	d.loop.refusals.tell = func(service flow.Service, why dataplane.Drop, count uint64) {
 		d.loop.recorder.Event(trace.Event{At: d.loop.now(), Node: d.cfg.Node, Kind: trace.KindRefused,
 			Refused: &trace.Refused{Service: d.balancer.nameOf(service), Why: why.String(), Count: count}})
 	}
-	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checker.Probe, d.note, func(in node.Decided) { d.loop.inbox.post(in) })
+	d.balancer = newBalancer(d.cfg.Services, d.loop.now, d.checks.Probe, d.note, func(in node.Decided) { d.loop.inbox.post(in) })
 	d.loop.out.leads, d.loop.out.balancer, d.loop.out.edits = d.balancer.leaveAll, d.balancer, d.edits
 	return nil
 }

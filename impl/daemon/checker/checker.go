@@ -1,7 +1,7 @@
 // Package checker runs single health checks of backends: a TCP connection, an SCTP INIT, an HTTP request,
 // a gRPC health check, a ping, a datagram without a port unreachable in return, a script.
-// Package health counts the results and decides. A check always ends with its context, even
-// if the backend or the script hangs.
+// Package health counts the results and decides. A check always ends with its timeout, even
+// if the backend or the script hangs. Package checkproc runs the checks of a node.
 package checker
 
 import (
@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"baton/impl/daemon/config"
@@ -37,8 +38,23 @@ func (c *Checker) Run(ctx context.Context) { c.pings.run(ctx) }
 // Close closes the checker's sockets, after Run has returned.
 func (c *Checker) Close() { c.pings.close() }
 
+// ErrUndecided is the result of a probe that shows neither that a backend serves nor that it does not.
+var ErrUndecided = errors.New("the probe shows nothing")
+
+// punctuality is the part of its timeout by which a probe may notice late that it is over. One that is later
+// was kept from running, and the answer may have come in time.
+const punctuality = 4
+
 // Probe probes a backend of a service once. The error says why the probe failed.
 func (c *Checker) Probe(ctx context.Context, s config.Service, backend netip.AddrPort) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	timeout, began := time.Duration(s.Check.Timeout), time.Now()
+	var late atomic.Int64
+	defer time.AfterFunc(timeout, func() {
+		late.Store(int64(time.Since(began) - timeout))
+		cancel()
+	}).Stop()
 	at := backend
 	if s.Check.Port != 0 {
 		at = netip.AddrPortFrom(backend.Addr(), s.Check.Port)
@@ -48,10 +64,13 @@ func (c *Checker) Probe(ctx context.Context, s config.Service, backend netip.Add
 		kind = of
 	}
 	err := c.probe(ctx, kind, s, at, backend)
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("no answer within %v", s.Check.Timeout)
+	switch late := time.Duration(late.Load()); {
+	case err == nil || ctx.Err() == nil:
+		return brief(err)
+	case late > timeout/punctuality:
+		return fmt.Errorf("%w: its timeout was noticed %v late", ErrUndecided, late)
 	}
-	return brief(err)
+	return fmt.Errorf("no answer within %v", s.Check.Timeout)
 }
 
 // portChecks are the checks of a service's own port by another type than port.

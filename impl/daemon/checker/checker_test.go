@@ -88,30 +88,6 @@ func TestAScriptsOutputIsNotKept(t *testing.T) {
 	}
 }
 
-// TestAScriptHasNoRealTimePriority: nor have the programs that it runs, although the node has one.
-func TestAScriptHasNoRealTimePriority(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: real-time scheduling")
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	was, err := unix.SchedGetAttr(0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.SchedSetAttr(0, was, 0) }()
-	// The 41st field of stat is the policy of the program cut: 0 is the ordinary one, 1 is SCHED_FIFO.
-	script := config.Check{Type: config.CheckScript, Command: []string{"/bin/sh", "-c", "sleep 0.05; cut -d' ' -f41 /proc/self/stat; exit 3"}}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := (&Checker{}).Probe(ctx, service(config.TCP, script), netip.MustParseAddrPort("127.0.0.1:80")); err == nil || err.Error() != "exit status 3: 0" {
-		t.Errorf("the script says %v, want the policy 0", err)
-	}
-}
-
 func TestPorts(t *testing.T) {
 	inSpace(t, func(c *Checker) {
 		tcp, err := net.Listen("tcp", "127.0.0.1:0")

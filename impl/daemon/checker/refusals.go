@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrUndecided is the result of a probe that shows neither that a backend serves nor that it does not.
-var ErrUndecided = errors.New("no port unreachable, but the host sends few of them")
-
 // Linux sends a host about one port unreachable a second, for all its ports together
 // (net.ipv4.icmp_ratelimit). So the silence of a port says nothing for some seconds after a refusal,
 // more of them if more ports of its host refuse.

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"baton/impl/daemon/config"
-	"baton/impl/daemon/realtime"
 )
 
 // Limits of a script: the kept length of its output, and how long its pipe is read after it
@@ -22,8 +21,8 @@ const (
 	pipeLimit = 50 * time.Millisecond
 )
 
-// script runs a program for a backend, without the real-time priority of the node: one that computes
-// would keep everything else on the machine from running. At the deadline its process group is killed.
+// script runs a program for a backend. At the deadline its process group is killed. If this process is killed, the
+// kernel kills the program.
 func script(ctx context.Context, s config.Service, backend netip.AddrPort) error {
 	var output head
 	cmd := exec.CommandContext(ctx, s.Check.Command[0], s.Check.Command[1:]...)
@@ -31,21 +30,14 @@ func script(ctx context.Context, s config.Service, backend netip.AddrPort) error
 		"BATON_SERVICE="+s.Name, "BATON_PROTO="+string(s.Proto),
 		"BATON_BACKEND="+backend.Addr().String(), fmt.Sprintf("BATON_PORT=%d", backend.Port()))
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	cmd.Cancel = func() error { return killGroup(cmd) }
 	cmd.WaitDelay = pipeLimit
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	lowered := realtime.LowerProcess(cmd.Process.Pid)
-	if errors.Is(lowered, unix.ESRCH) {
-		lowered = nil // it has ended
-	}
 	err := cmd.Wait()
 	_ = killGroup(cmd) // children that are still running
-	if lowered != nil {
-		return lowered
-	}
 	var ended *exec.ExitError
 	if text := strings.TrimSpace(string(output.kept)); errors.As(err, &ended) && text != "" {
 		line, _, _ := strings.Cut(text, "\n")

@@ -90,7 +90,24 @@ func Ordinarily(f func() error) error {
 // LowerProcess gives a running process the ordinary priority. A node starts processes this way, not under
 // Ordinarily: the thread that starts a process waits until it has executed its program, which takes long at the
 // ordinary priority of a busy machine, and the Go runtime waits for the thread.
-func LowerProcess(pid int) error { return schedule(pid, unix.SCHED_NORMAL, 0) }
+func LowerProcess(pid int) error { return lower(pid) }
+
+// Lower gives the calling process the ordinary priority: threads that were started before LowerProcess have inherited
+// the node's.
+func Lower() error { return eachThread(lower) }
+
+// lower keeps the nice value of a thread that is nicer than others, since lowering it needs a privilege.
+func lower(tid int) error {
+	inverse, err := unix.Getpriority(unix.PRIO_PROCESS, tid) // 20 - nice
+	if err != nil {
+		return fmt.Errorf("realtime: nice value of thread %d: %w", tid, err)
+	}
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: int32(max(20-inverse, 0))}
+	if err := unix.SchedSetAttr(tid, &attr, 0); err != nil {
+		return fmt.Errorf("realtime: give thread %d the ordinary priority: %w", tid, err)
+	}
+	return nil
+}
 
 // LoopThread raises the calling thread above the process's others. The goroutine must be
 // locked to it.
@@ -100,9 +117,14 @@ func LoopThread(log *slog.Logger) {
 	}
 }
 
-// allThreads gives every thread of the process a real-time priority. It repeats until no
-// round finds a thread without it, since a thread may start another meanwhile.
+// allThreads schedules every thread of the process.
 func allThreads(policy, priority uint32) error {
+	return eachThread(func(tid int) error { return schedule(tid, policy, priority) })
+}
+
+// eachThread calls f with every thread of the process. It repeats until no round finds a new one, since a thread
+// may start another meanwhile.
+func eachThread(f func(tid int) error) error {
 	for done := map[string]bool{}; ; {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
@@ -119,7 +141,7 @@ func allThreads(policy, priority uint32) error {
 			if err != nil {
 				return fmt.Errorf("realtime: thread %q: %w", task.Name(), err)
 			}
-			if err := schedule(tid, policy, priority); err != nil && !errors.Is(err, unix.ESRCH) {
+			if err := f(tid); err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
 		}
