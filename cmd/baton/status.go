@@ -206,6 +206,9 @@ func backendNote(b control.Backend) string {
 	if b.Probes > 0 {
 		word += fmt.Sprintf(", %d of %d probes failed", b.Failures, b.Probes)
 	}
+	if b.Undecided > 0 {
+		word += fmt.Sprintf(", %d showed nothing", b.Undecided)
+	}
 	if b.Disagrees {
 		word += ", probes from here say otherwise"
 	}

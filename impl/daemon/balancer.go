@@ -256,7 +256,7 @@ func (b *balancer) describe() []control.Service {
 		for _, backend := range p.Status(b.now()) {
 			s.Backends = append(s.Backends, control.Backend{
 				At: backend.Backend.String(), State: backend.State.String(), Weight: backend.Weight, Why: backend.Why,
-				Since: backend.Since, Left: backend.Left, Probes: backend.Probed, Failures: backend.Failed,
+				Since: backend.Since, Left: backend.Left, Probes: backend.Probed, Failures: backend.Failed, Undecided: backend.Undecided,
 				Follows: backend.Follows, Disagrees: backend.Disagrees,
 			})
 		}

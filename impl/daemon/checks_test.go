@@ -157,3 +157,22 @@ func TestANodeWithoutChecksHasNoProcess(t *testing.T) {
 		t.Errorf("the process has %q", threads)
 	}
 }
+
+// TestChecksThatDoNotRunAreAnAlarm: only of a node that has any.
+func TestChecksThatDoNotRunAreAnAlarm(t *testing.T) {
+	why := errors.New("the check process has ended: signal: killed")
+	unchecked := control.Service{Name: "api"}
+	for _, tt := range []struct {
+		services []control.Service
+		why      error
+		alarms   int
+	}{
+		{[]control.Service{unchecked, {Name: "web", Checked: true}}, why, 1},
+		{[]control.Service{unchecked, {Name: "web", Checked: true}}, nil, 0},
+		{[]control.Service{unchecked}, why, 0},
+	} {
+		if alarms := checkAlarms(tt.services, tt.why); len(alarms) != tt.alarms || tt.alarms > 0 && !strings.HasSuffix(alarms[0], why.Error()) {
+			t.Errorf("%v with %+v: alarms %q, want %d", tt.why, tt.services, alarms, tt.alarms)
+		}
+	}
+}

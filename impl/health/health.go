@@ -154,6 +154,8 @@ type Status struct {
 	Left    time.Duration // to the deadline of its drain
 	Failed  uint64        // probes that failed
 	Probed  uint64        // probes that have ended
+	// Undecided are the probes that have ended and shown nothing.
+	Undecided uint64
 	// Follows means that another node decides its state, Disagrees that its last probe here
 	// contradicts that.
 	Follows, Disagrees bool

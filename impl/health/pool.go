@@ -36,8 +36,8 @@ type backend struct {
 	drains bool
 	drain  clock.Instant // the deadline of the drain
 
-	probe          probe
-	probed, failed uint64
+	probe                     probe
+	probed, failed, undecided uint64
 }
 
 // New returns a pool. The seed determines its jitter and the IDs of its probes.
@@ -180,7 +180,7 @@ func (p *Pool) Status(now clock.Instant) []Status {
 	for i := range p.backends {
 		b := &p.backends[i]
 		list[i] = Status{
-			Backend: b.Addr, State: b.shown, Weight: b.Weight, Why: b.why, Since: now.Sub(b.since), Failed: b.failed, Probed: b.probed,
+			Backend: b.Addr, State: b.shown, Weight: b.Weight, Why: b.why, Since: now.Sub(b.since), Failed: b.failed, Probed: b.probed, Undecided: b.undecided,
 			Follows: b.follows, Disagrees: b.follows && b.streak > 0,
 		}
 		if b.drains {

@@ -445,8 +445,9 @@ func TestAProbeWithoutAResultDecidesNothing(t *testing.T) {
 	}
 	l.answers[a] = ""
 	l.step(health.Result{ID: l.asked[a], Undecided: true})
-	if l.run(time.Second); l.state(a) != health.Up || len(l.probes[a]) < 9 {
-		t.Errorf("%v after %d probes", l.state(a), len(l.probes[a]))
+	l.run(time.Second)
+	if s := l.pool.Status(l.now)[0]; s.State != health.Up || s.Probed < 9 || s.Undecided != 1 || s.Failed != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

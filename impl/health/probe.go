@@ -44,6 +44,7 @@ func (p *Pool) result(r Result) {
 		case b.probe.id != r.ID || r.ID == 0:
 		case r.Undecided:
 			p.end(b, 0)
+			b.undecided++
 		default:
 			p.count(b, r.Err)
 		}

@@ -143,6 +143,8 @@ type Backend struct {
 	Left     time.Duration `json:"left,omitempty"` // time until the drain's deadline
 	Probes   uint64        `json:"probes"`
 	Failures uint64        `json:"failures"` // probes that failed
+	// Undecided are the probes that have shown nothing.
+	Undecided uint64 `json:"undecided,omitempty"`
 	// Follows means that the peer, the MASTER, decides its state. Disagrees means that this
 	// node's probes say otherwise.
 	Follows   bool `json:"follows,omitempty"`

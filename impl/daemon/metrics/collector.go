@@ -23,23 +23,23 @@ type collector struct {
 	lateBounds []time.Duration
 	all        []*prometheus.Desc
 
-	answering, role, epoch, complete, incarnation, gate, gateFor, lease                                         *prometheus.Desc
-	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers                                  *prometheus.Desc
-	claims, answers                                                                                             *prometheus.Desc
-	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                                                      *prometheus.Desc
-	bfdDropped, bfdSendErrors, bfdGap                                                                           *prometheus.Desc
-	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity                            *prometheus.Desc
-	syncUnserved                                                                                                *prometheus.Desc
-	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed                                *prometheus.Desc
-	scrubs, damage, unhealed                                                                                    *prometheus.Desc
-	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp                              *prometheus.Desc
-	hook, xdp, xdpLeft                                                                                          *prometheus.Desc
-	pinned, adoptedEntries, resets, relayed, evicted                                                            *prometheus.Desc
-	fragments                                                                                                   *prometheus.Desc
-	backendState, backendWeight, backendDisagrees, probes, probeFailures, serving, refused, snatUsed, snatPorts *prometheus.Desc
-	steps, late, lateMax, recordsDropped, failures                                                              *prometheus.Desc
-	arbiterAnswers, arbiterAlone                                                                                *prometheus.Desc
-	deferred, undeferred, deferEnds, deferWaiting, deferWaited                                                  *prometheus.Desc
+	answering, role, epoch, complete, incarnation, gate, gateFor, lease                                                          *prometheus.Desc
+	peerKnown, peerRole, stream, streamEnds, alarms, peerCompared, peerDiffers                                                   *prometheus.Desc
+	claims, answers                                                                                                              *prometheus.Desc
+	bfdState, bfdDetect, bfdTransmit, bfdSent, bfdReceived                                                                       *prometheus.Desc
+	bfdDropped, bfdSendErrors, bfdGap                                                                                            *prometheus.Desc
+	syncPhase, syncEntries, syncTotal, syncRatio, syncLag, syncRefused, peerCapacity                                             *prometheus.Desc
+	syncUnserved                                                                                                                 *prometheus.Desc
+	syncRate, syncTook, inSync, degraded, pairInSync, flows, readDue, readFailed                                                 *prometheus.Desc
+	scrubs, damage, unhealed                                                                                                     *prometheus.Desc
+	packets, bytes, drops, created, adopted, arp, eventsLost, unproven, echo, icmp                                               *prometheus.Desc
+	hook, xdp, xdpLeft                                                                                                           *prometheus.Desc
+	pinned, adoptedEntries, resets, relayed, evicted                                                                             *prometheus.Desc
+	fragments                                                                                                                    *prometheus.Desc
+	backendState, backendWeight, backendDisagrees, probes, probeFailures, probesUndecided, serving, refused, snatUsed, snatPorts *prometheus.Desc
+	steps, late, lateMax, recordsDropped, failures                                                                               *prometheus.Desc
+	arbiterAnswers, arbiterAlone                                                                                                 *prometheus.Desc
+	deferred, undeferred, deferEnds, deferWaiting, deferWaited                                                                   *prometheus.Desc
 }
 
 func newCollector(source Source, lateBounds []time.Duration) *collector {
@@ -135,6 +135,7 @@ func newCollector(source Source, lateBounds []time.Duration) *collector {
 	desc(&c.backendDisagrees, "backend_disagrees", "Whether this node's probes contradict what the MASTER has decided of a backend.", "service", "backend")
 	desc(&c.probes, "backend_probes_total", "Probes of a backend that have ended.", "service", "backend")
 	desc(&c.probeFailures, "backend_probe_failures_total", "Probes of a backend that failed.", "service", "backend")
+	desc(&c.probesUndecided, "backend_probes_undecided_total", "Probes of a backend that have shown nothing: no port unreachable so soon after another, or a check process that was late or has ended.", "service", "backend")
 
 	desc(&c.steps, "loop_steps_total", "Inputs that the event loop has given to the core.")
 	desc(&c.late, "loop_lateness_seconds", "How long after the core's deadline the event loop came to it.")
@@ -325,6 +326,7 @@ func (c *collector) collectServices(out samples, services []control.Service) {
 			out.gauge(c.backendDisagrees, number(b.Disagrees), s.Name, b.At)
 			out.counter(c.probes, b.Probes, s.Name, b.At)
 			out.counter(c.probeFailures, b.Failures, s.Name, b.At)
+			out.counter(c.probesUndecided, b.Undecided, s.Name, b.At)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func master(context.Context) (control.Status, error) {
 			SendErrors: map[string]uint64{"sync": 6}, Failures: map[string]uint64{"dump": 5}, UnexpectedSource: map[string]uint64{"sync": 8}},
 		Pinned: &control.Pinned{Outcome: control.PinAdopted},
 		Stream: control.Stream{Ends: map[string]uint64{"ended-by-peer": 17}}, Alarms: []string{"one", "two"},
-		Services:  []control.Service{{Name: "web", Serving: 1, Refused: map[string]uint64{"no-port": 6}, Ports: &control.PortUse{Used: 57, Ports: 58}, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20}}}},
+		Services:  []control.Service{{Name: "web", Serving: 1, Refused: map[string]uint64{"no-port": 6}, Ports: &control.PortUse{Used: 57, Ports: 58}, Backends: []control.Backend{{At: "198.18.1.11:80", State: "down", Weight: 3, Probes: 21, Failures: 20, Undecided: 59}}}},
 		Conflicts: []control.Conflict{{VIP: netip.MustParseAddr("198.18.0.100"), Link: "client0", Count: 40, Answered: 3}},
 	}, nil
 }
@@ -114,6 +114,7 @@ func TestSamples(t *testing.T) {
 		`baton_backend_weight{backend="198.18.1.11:80",service="web"} 3`,
 		`baton_backend_probes_total{backend="198.18.1.11:80",service="web"} 21`,
 		`baton_backend_probe_failures_total{backend="198.18.1.11:80",service="web"} 20`,
+		`baton_backend_probes_undecided_total{backend="198.18.1.11:80",service="web"} 59`,
 		`baton_vip_foreign_claims_total{link="client0",vip="198.18.0.100"} 40`,
 		`baton_vip_foreign_claims_answered_total{link="client0",vip="198.18.0.100"} 3`,
 		`baton_dataplane_read_due 1`,
