@@ -1,9 +1,11 @@
 package node
 
 import (
+	"slices"
 	"testing"
 
 	"baton/impl/clock"
+	"baton/impl/ha"
 )
 
 // TestWhenAServingPeerCountsAsDeaf: each clause of deaf. In a lab few of them occur, since the lease of a
@@ -30,6 +32,32 @@ func TestWhenAServingPeerCountsAsDeaf(t *testing.T) {
 		c.heard.now = now
 		if got := c.rival.deaf(&c.heard); got != c.deaf {
 			t.Errorf("%s: deaf %v, want %v", c.what, got, c.deaf)
+		}
+	}
+}
+
+// TestANodeThatClaimsBesideAServingPeerGivesUp: without a stream on which to compare ranks. By the stream the higher rank
+// decides, and a peer that has given the role serves until its BFD packets say otherwise.
+func TestANodeThatClaimsBesideAServingPeerGivesUp(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		role    ha.Role
+		heard   hearing
+		granted bool
+		want    []ha.Event
+	}{
+		{"no stream", ha.Claiming, hearing{up: true, condition: serving}, false, []ha.Event{ha.Outranked}},
+		{"a stream", ha.Claiming, hearing{up: true, condition: serving, live: true}, false, nil},
+		{"a grant", ha.Claiming, hearing{up: true, condition: serving}, true, nil},
+		{"a peer that stands by", ha.Claiming, hearing{up: true, condition: standby}, false, nil},
+		{"a MASTER, which waits for the stream", ha.Master, hearing{up: true, condition: serving}, false, nil},
+		{"a BACKUP", ha.Backup, hearing{up: true, condition: serving}, false, nil},
+	} {
+		n := fullNode(t)
+		n.role, n.grant.pending, n.events = c.role, c.granted, nil
+		c.heard.now = n.now
+		if n.checkRival(&c.heard); !slices.Equal(n.events, c.want) {
+			t.Errorf("%s: %v, want %v", c.what, n.events, c.want)
 		}
 	}
 }
@@ -70,7 +98,8 @@ func TestALostTargetSettlesAnew(t *testing.T) {
 }
 
 // TestTwoThatServeGetTheirTimeFromTheClaimOn: a node that has heard a peer serve for long claims beside it. The
-// sessions and the stream get their time from then on, not from when the peer was first heard to serve.
+// sessions and the stream get their time from then on, not from when the peer was first heard to serve. While there is a
+// stream, the ranks decide.
 func TestTwoThatServeGetTheirTimeFromTheClaimOn(t *testing.T) {
 	h := hearing{now: 1000, up: true, condition: serving}
 	r := rival{since: clock.Never, both: clock.Never}
@@ -78,7 +107,11 @@ func TestTwoThatServeGetTheirTimeFromTheClaimOn(t *testing.T) {
 	if r.both != clock.Never {
 		t.Errorf("both serve since %v, although this node does not", r.both)
 	}
-	h.now = h.now.Add(10 * hearLimit)
+	h.live = true
+	if r.observe(&h, true); r.both != clock.Never {
+		t.Errorf("both serve since %v without a stream, although there is one", r.both)
+	}
+	h.live, h.now = false, h.now.Add(10*hearLimit)
 	r.observe(&h, true)
 	if r.both != h.now || r.stands(h.now) || !r.stands(h.now.Add(hearLimit)) {
 		t.Errorf("both serve since %v, want %v; stands %v", r.both, h.now, r.stands(h.now))

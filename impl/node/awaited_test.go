@@ -1,0 +1,35 @@
+package node
+
+import "testing"
+
+// TestALateAnswerOfAnInterruptedScrubOrMergeChangesNothing: it belongs to another role, or to entries that are no longer
+// in question. The answer that the present one waits for is still to come.
+func TestALateAnswerOfAnInterruptedScrubOrMergeChangesNothing(t *testing.T) {
+	n := fullNode(t)
+	n.Ready()
+	for _, c := range []struct {
+		what   string
+		scrub  scrubStage
+		merge  mergeStage
+		answer uint64
+	}{
+		{"while another is awaited", scrubExamining, mergeWriting, 6},
+		{"after the end", scrubResting, mergeResting, 7},
+	} {
+		for _, failure := range []string{"", "late"} {
+			n.scrub.stage, n.scrub.awaited, n.scrub.suspects = c.scrub, 7, []suspect{{}}
+			n.merging.stage, n.merging.awaited = c.merge, 7
+			n.scrubbed(Done{ID: c.answer, Err: failure})
+			n.mergeAnswered(Done{ID: c.answer, Err: failure})
+			if n.scrub.stage != c.scrub || n.scrub.stats.Streak != 0 || n.scrub.at != 0 {
+				t.Errorf("%s, an answer with error %q: the scrub is in stage %d, %d calls failed", c.what, failure, n.scrub.stage, n.scrub.stats.Streak)
+			}
+			if n.merging.stage != c.merge || n.merging.attempts != 0 {
+				t.Errorf("%s, an answer with error %q: the merge is in stage %d after %d failures", c.what, failure, n.merging.stage, n.merging.attempts)
+			}
+			if len(n.Ready()) != 0 {
+				t.Errorf("%s, an answer with error %q has effects", c.what, failure)
+			}
+		}
+	}
+}
