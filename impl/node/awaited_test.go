@@ -1,6 +1,11 @@
 package node
 
-import "testing"
+import (
+	"testing"
+
+	"baton/impl/flow"
+	"baton/impl/ha"
+)
 
 // TestALateAnswerOfAnInterruptedScrubOrMergeChangesNothing: it belongs to another role, or to entries that are no longer
 // in question. The answer that the present one waits for is still to come.
@@ -30,6 +35,21 @@ func TestALateAnswerOfAnInterruptedScrubOrMergeChangesNothing(t *testing.T) {
 			if len(n.Ready()) != 0 {
 				t.Errorf("%s, an answer with error %q has effects", c.what, failure)
 			}
+		}
+	}
+}
+
+// TestANodeThatLeadsReadsItsDataplaneInsteadOfJudgingStrays: flows that its mirror lacked while it followed. Since then
+// packets may have opened them anew, so it neither counts nor deletes what was found.
+func TestANodeThatLeadsReadsItsDataplaneInsteadOfJudgingStrays(t *testing.T) {
+	for _, sound := range []bool{true, false} {
+		n := fullNode(t)
+		n.Ready()
+		n.role = ha.Master
+		n.sync.SetSource(n.now, 1)
+		n.judgeStrays(Done{Held: []flow.Held{{Entry: flow.Entry{Original: flow.Tuple{SrcPort: 1}}, Found: true, Sound: sound}}})
+		if effects := n.Ready(); len(effects) != 0 || n.sync.Len() != 0 || n.reading.done() {
+			t.Errorf("sound %v: effects %v, %d flows in the mirror, nothing to read: %v", sound, effects, n.sync.Len(), n.reading.done())
 		}
 	}
 }
