@@ -16,6 +16,66 @@ func aIsDown() health.Follow {
 	return health.Follow{Decisions: []health.Decision{{Backend: a, Down: true}, {Backend: b}}}
 }
 
+// TestEachDecisionIsReadAsItWasWritten: of both families, with every combination of its times.
+func TestEachDecisionIsReadAsItWasWritten(t *testing.T) {
+	var told []health.Decision
+	for _, backend := range []netip.AddrPort{a, netip.MustParseAddrPort("[2001:2::11]:443")} {
+		for i := range 8 {
+			d := health.Decision{Backend: backend, Down: i&1 != 0, Drains: i&2 != 0, Starting: i&4 != 0}
+			if d.Drains {
+				d.Drain = time.Minute
+			}
+			if d.Starting {
+				d.Slow = 1500 * ms
+			}
+			told = append(told, d)
+		}
+	}
+	b := health.AppendDecisions(nil, told)
+	if got, err := health.DecodeDecisions(b); err != nil || !reflect.DeepEqual(got, told) {
+		t.Errorf("read %v, %v; want %v", got, err, told)
+	}
+	for n := 1; n < len(b); n++ {
+		if got, err := health.DecodeDecisions(b[:n]); err == nil && len(got) == len(told) {
+			t.Errorf("the first %d of %d bytes are read as all decisions", n, len(b))
+		}
+	}
+}
+
+// TestATimeThatDoesNotFitIsWrittenAsTheNearestThatDoes: a drain of months must not end at once on the node that follows.
+func TestATimeThatDoesNotFitIsWrittenAsTheNearestThatDoes(t *testing.T) {
+	const most = (1<<32 - 1) * ms
+	for d, want := range map[time.Duration]time.Duration{-ms: 0, 0: 0, most: most, most + ms: most, 2 * most: most} {
+		got, err := health.DecodeDecisions(health.AppendDecisions(nil, []health.Decision{{Backend: a, Drains: true, Drain: d}}))
+		if err != nil || len(got) != 1 || got[0].Drain != want {
+			t.Errorf("%v is read as %v, %v; want %v", d, got, err, want)
+		}
+	}
+}
+
+// TestASlowStartIsToldWithTheTimeThatItHasLeft: to the node that follows.
+func TestASlowStartIsToldWithTheTimeThatItHasLeft(t *testing.T) {
+	c := check()
+	c.SlowStart = time.Second
+	l := newLab(t, c, a, b)
+	l.answers[a] = "refused"
+	l.run(time.Second)
+	delete(l.answers, a)
+	for l.state(a) != health.Starting {
+		l.run(ms)
+	}
+	l.run(300 * ms)
+	for _, d := range l.pool.Decisions(l.now) {
+		want := health.Decision{Backend: d.Backend}
+		if d.Backend == a {
+			want.Starting, want.Slow = true, 700*ms
+		}
+		if diff := (d.Slow - want.Slow).Abs(); d.Starting != want.Starting || diff > ms {
+			t.Errorf("tells %+v, want %+v", d, want)
+		}
+	}
+}
+
 // Another pool's decision holds whatever this node's probes say; they count again once this
 // pool leads.
 func TestAPoolThatFollowsTakesWhatWasDecided(t *testing.T) {
@@ -37,6 +97,25 @@ func TestAPoolThatFollowsTakesWhatWasDecided(t *testing.T) {
 	}
 }
 
+// TestOnlyAPoolThatFollowsDisagrees: by its last probes. Where it decides, a failure is one on the way to a decision.
+func TestOnlyAPoolThatFollowsDisagrees(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	l.answers[b] = "refused"
+	l.run(150 * ms) // one failure
+	want := func(a, b bool) {
+		t.Helper()
+		if s := l.pool.Status(l.now); s[0].Disagrees != a || s[1].Disagrees != b {
+			t.Errorf("a disagrees: %v, b: %v, want %v and %v", s[0].Disagrees, s[1].Disagrees, a, b)
+		}
+	}
+	want(false, false)
+	l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b}}})
+	l.run(100 * ms)
+	want(false, true)
+	l.step(health.Lead{})
+	want(false, false)
+}
+
 // A takeover alone changes nothing. The next probe of each backend does if those before it
 // agree: a backend that died together with the other node is not kept for longer.
 func TestAPoolThatLeadsAgainStartsFromTheFollowedDecisions(t *testing.T) {
@@ -52,6 +131,26 @@ func TestAPoolThatLeadsAgainStartsFromTheFollowedDecisions(t *testing.T) {
 	l.run(100*ms + l.took)
 	if l.state(a) != health.Up || l.state(b) != health.Down {
 		t.Errorf("after one more probe a is %v, b %v", l.state(a), l.state(b))
+	}
+}
+
+// Failures before the takeover count as those after it do: as many as there were, and not one more.
+func TestFailuresBeforeTheTakeoverCountOnce(t *testing.T) {
+	for before, more := range map[int]int{1: 2, 2: 1, 3: 1} {
+		l := newLab(t, check(), a, b) // down after three failures
+		l.step(health.Follow{Decisions: []health.Decision{{Backend: a}, {Backend: b}}})
+		failed := func() uint64 { return l.pool.Status(l.now)[1].Failed }
+		l.answers[b] = "refused"
+		for failed() < uint64(before) {
+			l.run(ms)
+		}
+		l.step(health.Lead{})
+		for l.state(b) == health.Up {
+			l.run(ms)
+		}
+		if got := int(failed()) - before; got != more {
+			t.Errorf("%d failures before the takeover and %d after it take a backend down, want %d", before, got, more)
+		}
 	}
 }
 

@@ -278,6 +278,38 @@ func TestSlowStartGrowsBetweenProbes(t *testing.T) {
 	}
 }
 
+// Each timer of a slow start has come as the share grows, also if a tenth is no whole number of nanoseconds: one that
+// came too early would be wanted again at once.
+func TestEachTimerOfASlowStartGrowsTheShare(t *testing.T) {
+	for slow := time.Duration(1); slow < 25; slow++ {
+		c := check()
+		c.SlowStart = slow
+		l := newLab(t, c, a, b)
+		l.step(health.Follow{Decisions: []health.Decision{{Backend: a, Starting: true, Slow: slow}, {Backend: b}}})
+		for l.state(a) == health.Starting {
+			at := l.pool.Deadline()
+			if at <= l.now {
+				t.Fatalf("a slow start of %d ns: a timer for %v at %v", slow, at, l.now)
+			}
+			l.now = at
+			l.step(health.Timer{})
+		}
+	}
+}
+
+func TestStatesHaveNames(t *testing.T) {
+	for _, s := range health.States() {
+		if name := s.String(); name == "" || strings.HasPrefix(name, "state") {
+			t.Errorf("state %d is called %q", s, name)
+		}
+	}
+	for _, s := range []health.State{0, health.Drained + 1} {
+		if want := fmt.Sprintf("state%d", s); s.String() != want {
+			t.Errorf("no state is called %q, want %q", s, want)
+		}
+	}
+}
+
 func TestADrainEndsNewFlowsAndNothingElse(t *testing.T) {
 	l := newLab(t, check(), a, b)
 	l.run(time.Second)
@@ -299,6 +331,22 @@ func TestADrainEndsNewFlowsAndNothingElse(t *testing.T) {
 	l.step(health.Ready{Backend: a})
 	if l.state(a) != health.Down {
 		t.Errorf("%v: a drain hides that it died", l.state(a))
+	}
+}
+
+// TestADrainEndsOnTimeWithoutProbes: nothing else wakes the pool.
+func TestADrainEndsOnTimeWithoutProbes(t *testing.T) {
+	l := newLab(t, health.Check{}, a, b)
+	l.step(health.Drain{Backend: a, For: 2 * time.Second})
+	l.step(health.Drain{Backend: b, For: time.Hour})
+	if at, want := l.pool.Deadline(), l.now.Add(2*time.Second); at != want {
+		t.Fatalf("the pool wants a timer at %v, want %v", at, want)
+	}
+	if l.run(2 * time.Second); l.state(a) != health.Drained || l.state(b) != health.Draining {
+		t.Errorf("a is %v, b %v", l.state(a), l.state(b))
+	}
+	if at, want := l.pool.Deadline(), l.now.Add(time.Hour-2*time.Second); at != want {
+		t.Errorf("the pool wants a timer at %v, want %v", at, want)
 	}
 }
 
