@@ -124,16 +124,34 @@ func TestTheChecksHaveTheOrdinaryPriority(t *testing.T) {
 	n.awaitLog(t, "backends are not checked until the check process runs again")
 }
 
-// TestTheChecksEndWithTheNode: when it is killed, and when it is told to stop.
+// TestTheChecksEndWithTheNode: when it is killed, and when it is told to stop, also if their process is stuck.
 func TestTheChecksEndWithTheNode(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGTERM} {
-		n, process := checkingNode(t, "exit 0")
-		if err := n.cmd.Process.Signal(sig); err != nil {
-			t.Fatal(err)
+		for _, stuck := range []bool{false, true} {
+			n, process := checkingNode(t, "exit 0")
+			if stuck {
+				if err := unix.Kill(process, unix.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := n.cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			_ = n.wait(t)
+			t.Cleanup(func() {
+				if !ended(process) {
+					_ = unix.Kill(process, unix.SIGKILL)
+				}
+			})
+			awaitCondition(t, fmt.Sprintf("the process is gone after %s; stuck: %v", unix.SignalName(sig), stuck), func() bool { return ended(process) })
 		}
-		_ = n.wait(t)
-		awaitCondition(t, "the process is gone after "+unix.SignalName(sig), func() bool { return errors.Is(unix.Kill(process, 0), unix.ESRCH) })
 	}
+}
+
+// ended reports whether a process has ended. A zombie has.
+func ended(pid int) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return errors.Is(err, os.ErrNotExist) || strings.Contains(string(state), ") Z ")
 }
 
 // TestANodeWithoutChecksHasNoProcess: nor does it start one until a reload wants it.

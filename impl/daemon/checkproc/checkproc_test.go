@@ -381,9 +381,15 @@ func TestScriptsEndWithTheProcess(t *testing.T) {
 		if err := unix.Kill(running(p), unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the script is gone", func() bool {
+		ended := func() bool {
 			state, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", script))
 			return gone(script) || strings.Contains(string(state), ") Z ")
+		}
+		t.Cleanup(func() {
+			if !ended() {
+				_ = unix.Kill(script, unix.SIGKILL)
+			}
 		})
+		await(t, "the script is gone", ended)
 	})
 }
