@@ -95,12 +95,12 @@ func values(row *model.Row, name string) []float64 {
 func change(k key, m metric.Metric, a, b []float64) model.Change {
 	c := model.Change{Scenario: k.String(), World: k.world, Metric: m.Name, Unit: unit(m), Base: distribution(a), New: distribution(b)}
 	c.P = stat.MannWhitney(a, b)
-	if diff := c.New.Median - c.Base.Median; diff != 0 {
-		// A median of 0 has no relative change, so any change counts as 100 %.
-		c.Delta = diff / max(c.Base.Median, math.SmallestNonzeroFloat64)
-		if c.Base.Median <= 0 {
-			c.Delta = math.Copysign(1, diff)
-		}
+	switch diff := c.New.Median - c.Base.Median; {
+	case diff == 0:
+	case c.Base.Median <= 0: // no relative change, so any counts as 100 %
+		c.Delta = math.Copysign(1, diff)
+	default:
+		c.Delta = diff / c.Base.Median
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package compare
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -76,6 +77,38 @@ func TestAChangeIsMarkedInItsFigureAtItsBatch(t *testing.T) {
 	}
 	if marked != 4 {
 		t.Errorf("%d trends of takeovers, want 4", marked)
+	}
+}
+
+// TestEachChangeIsBetweenItsNeighbours: from the level since the change before it to the level until the next one.
+func TestEachChangeIsBetweenItsNeighbours(t *testing.T) {
+	h, _, err := History(batches(t, append(append(levels(12, 130), levels(12, 200)...), levels(12, 150)...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		point         int
+		before, after float64
+		verdict       string
+	}{{12, 130, 200, model.Worse}, {24, 200, 150, model.Better}}
+	for _, trend := range h.Trends {
+		if trend.Metric != "takeover_ms" {
+			continue
+		}
+		if len(trend.Changes) != len(want) {
+			t.Fatalf("%s: %+v", trend.Scenario, trend.Changes)
+		}
+		for i, got := range trend.Changes {
+			w := want[i]
+			if got.Point != w.point || got.Verdict != w.verdict || math.Abs(got.Before/w.before-1) > 0.04 || math.Abs(got.After/w.after-1) > 0.04 {
+				t.Errorf("%s: change %d is %+v, want %+v", trend.Scenario, i, got, w)
+			}
+		}
+		for i, p := range trend.Points {
+			if p.Batch != i {
+				t.Fatalf("%s: point %d is of batch %d", trend.Scenario, i, p.Batch)
+			}
+		}
 	}
 }
 
