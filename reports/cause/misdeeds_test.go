@@ -130,6 +130,13 @@ func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 	crosses := func(at float64, node, edge string) func(*tape) {
 		return func(t *tape) { t.add(at, node, trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: edge}}) }
 	}
+	restarts := func(verb string) func(*tape) {
+		return func(t *tape) {
+			t.strikes(5010, verb, "lb2")
+			t.strikes(5020, "restore", "lb2")
+			t.role(5050, "lb2", "Init", "Backup", "", 0)
+		}
+	}
 	follows := func(e uint32) func(*tape) {
 		return func(t *tape) { t.claims(5100, "lb2"); t.takes(5200, "lb2", e) }
 	}
@@ -268,11 +275,9 @@ func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 		{"an epoch that is not raised", both(gives, follows(1)), epoch},
 		{"an epoch that is raised", both(gives, follows(2)), ""},
 		{"the same epoch as of a MASTER that is not heard", follows(1), ""},
-		{"the epoch of a node that was killed", both(gives, func(t *tape) {
-			t.strikes(5010, "kill", "lb2")
-			t.strikes(5020, "restore", "lb2")
-			t.role(5050, "lb2", "Init", "Backup", "", 0)
-		}, follows(1)), ""},
+		{"the epoch of a node that was killed", both(gives, restarts("kill"), follows(1)), ""},
+		{"the epoch of a node that has crashed", both(gives, restarts("crash"), follows(1)), ""},
+		{"the epoch of a node that was stopped", both(gives, restarts("stop"), follows(1)), ""},
 		{"the epoch of a node that was frozen", both(gives, func(t *tape) {
 			t.strikes(5010, "freeze", "lb2")
 			t.strikes(5020, "thaw", "lb2")

@@ -113,6 +113,8 @@ func TestTheAnswerNamesWhatIsUnusualAboutThePair(t *testing.T) {
 		{"healed, and the peer did not notice the cut", Apart, "", []trace.Event{apart[0], apart[1], session(4, "lb2", "clients", "Up"), severing(5, "heal", "receipt")},
 			"the BFD sessions of lb2 on clients stayed Up although those of lb1 are Down, and nothing is cut"},
 		{"healed, and neither hears the other", Apart, "", []trace.Event{apart[0], apart[1], session(4, "lb2", "clients", "Down"), severing(5, "heal", "receipt")}, ""},
+		{"healed, and the peer is frozen", Apart, "", append(slices.Clip(apart), severing(5, "heal", "receipt"), trace.Event{At: clock.Instant(5 * time.Second), Kind: trace.KindFault,
+			Fault: &trace.Fault{Verb: "freeze", Target: "lb2", Hosts: []string{"lb2"}, Phase: "receipt"}}), ""},
 		{"cut", Apart, "", apart, ""},
 		{"healed just now", Apart, "", append(slices.Clip(apart), severing(7, "heal", "receipt")), ""},
 	} {
@@ -137,7 +139,11 @@ func TestATableThatOutlivesACrashIsTold(t *testing.T) {
 	sync := func(node, phase string, entries int) trace.Event {
 		return trace.Event{Node: node, Kind: trace.KindSync, Sync: &trace.Sync{Phase: phase, Entries: entries, Total: entries}}
 	}
-	if found := keptTable([]trace.Event{sync("lb1", "idle", 5), crash, sync("lb1", "idle", 0), sync("lb1", "idle", 5)}); len(found) != 1 || found[0].Node != "lb1" {
+	kill := trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: "kill", Hosts: []string{"lb1"}, Phase: "receipt"}}
+	if found := keptTable([]trace.Event{kill, sync("lb1", "idle", 5)}); len(found) != 0 {
+		t.Errorf("the table of a node that was killed: %+v", found)
+	}
+	if found := keptTable([]trace.Event{sync("lb1", "idle", 5), crash, sync("lb1", "idle", 0), sync("lb1", "idle", 5), sync("lb1", "idle", 6)}); len(found) != 1 || found[0].Node != "lb1" {
 		t.Errorf("a table that was kept: %+v", found)
 	}
 	if found := keptTable([]trace.Event{crash, sync("lb2", "idle", 5), sync("lb1", "hello", 0), sync("lb1", "live", 5), sync("lb1", "idle", 5)}); len(found) != 0 {
@@ -168,6 +174,8 @@ func TestAForeignEchoIsBlamedOnTheGeneratorOrTheBalancer(t *testing.T) {
 		"checksum of the answer is wrong":       "",
 	} {
 		events := []trace.Event{role(1, "lb1", "Claiming", "Master", ""),
+			{At: clock.Instant(3 * time.Second), Node: "client2", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficCorrupt, Why: trace.EchoMixed}}, // another harm
+			{At: clock.Instant(5 * time.Second), Node: "client2", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficOpened}},
 			{At: clock.Instant(5 * time.Second), Node: "client1", Kind: trace.KindTraffic, Traffic: &trace.Traffic{Event: trace.TrafficCorrupt, Why: why}}}
 		found, ok := situation(events, Harm{Kind: Mixed, From: clock.Instant(5 * time.Second), To: clock.Instant(6 * time.Second)})
 		if ok != (says != "") || !strings.HasPrefix(found.What, says) {
