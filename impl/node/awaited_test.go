@@ -2,7 +2,9 @@ package node
 
 import (
 	"testing"
+	"time"
 
+	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/ha"
 )
@@ -50,6 +52,39 @@ func TestANodeThatLeadsReadsItsDataplaneInsteadOfJudgingStrays(t *testing.T) {
 		n.judgeStrays(Done{Held: []flow.Held{{Entry: flow.Entry{Original: flow.Tuple{SrcPort: 1}}, Found: true, Sound: sound}}})
 		if effects := n.Ready(); len(effects) != 0 || n.sync.Len() != 0 || n.reading.done() {
 			t.Errorf("sound %v: effects %v, %d flows in the mirror, nothing to read: %v", sound, effects, n.sync.Len(), n.reading.done())
+		}
+	}
+}
+
+// TestAFailedExaminationIsRepeatedAfterAPause: one that fails for long must not keep the node busy. A read that is due
+// later already stays there.
+func TestAFailedExaminationIsRepeatedAfterAPause(t *testing.T) {
+	for name, take := range map[string]func(*Node, Done){"strays": (*Node).judgeStrays, "doubted entries": (*Node).believe} {
+		for _, c := range []struct{ was, want time.Duration }{{0, rereadPause}, {2 * rereadPause, 2 * rereadPause}} {
+			n := fullNode(t)
+			n.role, n.now = ha.Master, clock.Instant(time.Second)
+			n.reading.at = n.now.Add(c.was)
+			take(n, Done{Err: "no memory"})
+			if got := n.reading.at.Sub(n.now); got != c.want || n.reading.done() {
+				t.Errorf("%s: the dataplane is read %v later, nothing to read: %v; want %v later", name, got, n.reading.done(), c.want)
+			}
+		}
+	}
+}
+
+// TestOnlyDamageOfDoubtedEntriesIsNoted: an entry that was opened anew is no damage, and neither is one that has ended.
+func TestOnlyDamageOfDoubtedEntriesIsNoted(t *testing.T) {
+	for _, c := range []struct {
+		held  flow.Held
+		notes int
+	}{{flow.Held{Found: true, Sound: true}, 0}, {flow.Held{}, 0}, {flow.Held{Found: true}, 1}} {
+		n := fullNode(t)
+		n.role = ha.Master
+		n.sync.SetSource(n.now, 1)
+		n.Ready()
+		n.believe(Done{Held: []flow.Held{c.held}})
+		if got := n.Ready(); len(got) != c.notes {
+			t.Errorf("%+v: effects %v, want %d notes", c.held, got, c.notes)
 		}
 	}
 }
