@@ -41,6 +41,11 @@ func TestTheMasterGoesOnWithoutArbiterAndPeer(t *testing.T) {
 		if a := l.nodes["lb1"].node.Status().Arbiter; a == nil || !a.Alone || a.Answers {
 			t.Fatalf("status %+v of a MASTER without arbiter and peer", a)
 		}
+		was := l.nodes["lb1"].node.Status().Arbiter.For
+		l.run(time.Second)
+		if got := l.nodes["lb1"].node.Status().Arbiter.For - was; was < 9*time.Second || was > 10*time.Second || (got-time.Second).Abs() > labTx {
+			t.Fatalf("it says that it has been alone for %v, and a second later for another %v", was, got)
+		}
 	}
 }
 
