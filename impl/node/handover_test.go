@@ -202,3 +202,17 @@ func TestEachClaimRaisesTheEpoch(t *testing.T) {
 		from, to = to, from
 	}
 }
+
+// TestAPeerThatHasWithdrawnIsNotHeard: its last packets say that it ends. Their detection time, which is long as the
+// session is Down, says nothing about it.
+func TestAPeerThatHasWithdrawnIsNotHeard(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	l.step(l.nodes["lb2"], Stop{})
+	l.until(time.Second, "lb2 exits", func() bool { return l.nodes["lb2"].exited })
+	l.kill("lb2")
+	l.run(2 * labDetect)
+	if s := l.nodes["lb1"].node.Status(); s.Peer.Heard || s.Role != "Master" {
+		t.Errorf("%v after its peer has ended lb1 is %s, and hears it: %v", 2*labDetect, s.Role, s.Peer.Heard)
+	}
+}

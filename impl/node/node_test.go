@@ -79,6 +79,21 @@ func TestTheStatusSaysHowLongTheLeaseLasts(t *testing.T) {
 	}
 }
 
+func TestTheStatusSaysThePeersRoleOnceItIsKnown(t *testing.T) {
+	l := newLab(t)
+	l.boot("lb1")
+	if got := l.nodes["lb1"].node.Status().Peer; got.Role != "unknown" || got.Known {
+		t.Errorf("a peer that has not been heard is %s, known: %v", got.Role, got.Known)
+	}
+	l.boot("lb2")
+	l.run(2 * time.Second)
+	for id, want := range map[string]string{"lb1": "Backup", "lb2": "Master"} {
+		if got := l.nodes[id].node.Status().Peer; got.Role != want || !got.Known {
+			t.Errorf("the peer of %s is %s, known: %v, want %s", id, got.Role, got.Known, want)
+		}
+	}
+}
+
 func TestColdStartMakesOneMaster(t *testing.T) {
 	l := newPair(t)
 	l.run(2 * time.Second)
