@@ -30,6 +30,7 @@ type lab struct {
 	dropBFD  map[string]bool // "lb1 clients"
 	dropSync map[string]bool
 	lose     func(n *labNode, packet []byte) bool // loses one packet of BFD
+	loseSync func(n *labNode, frame []byte) bool  // loses one frame of the stream
 	streams  uint64
 	unsafe   bool          // the nodes have their gates off
 	divided  bool          // neither node heard the other, and they have not agreed since

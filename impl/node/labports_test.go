@@ -46,7 +46,7 @@ func (p labPorts) SendBFD(path int, _ driver.Cast, packet []byte) error {
 
 func (p labPorts) SendSync(data []byte) {
 	l, id := p.l, p.n.stream
-	if id == 0 || l.dropSync[p.n.id] {
+	if id == 0 || l.dropSync[p.n.id] || l.loseSync != nil && l.loseSync(p.n, data) {
 		return
 	}
 	data = append([]byte(nil), data...)

@@ -111,3 +111,26 @@ func TestANodeThatStopsWaitsForItsPeerToServe(t *testing.T) {
 	l.until(time.Second, "lb1 exits", func() bool { return lb1.exited })
 	l.wantRoles("Backup", "Master")
 }
+
+// On a new stream the MASTER tells its role before it opens a round of the sync. Until it has, the table is that of the
+// former stream, and in time it counts as stale, however much the MASTER says.
+func TestATableIsStaleUntilTheNewStreamHasOpenedARound(t *testing.T) {
+	l := newPair(t)
+	l.openMany("lb1", 10)
+	l.loseSync = func(n *labNode, frame []byte) bool { return n.id == "lb1" && frame[0] < TypeState }
+	l.join()
+	l.open("lb1", 10)
+	l.run(StaleAfter + 100*time.Millisecond)
+	lb2 := l.nodes["lb2"].node
+	if _, known := lb2.PeerSaid(); !known {
+		t.Fatal("lb1 says nothing on the new stream")
+	}
+	if lb2.GateOpen(ha.InSync) {
+		t.Errorf("lb2 is in sync although it has 10 of 11 flows: %s", lb2.GateReason(ha.InSync))
+	}
+	l.loseSync = nil
+	l.join()
+	l.until(time.Second, "lb2 in sync", func() bool { return lb2.GateOpen(ha.InSync) })
+	l.run(10 * time.Millisecond)
+	l.wantFlows("lb2", 11)
+}
