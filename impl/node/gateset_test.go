@@ -34,3 +34,29 @@ func TestAGateClosedForAnotherReasonIsTold(t *testing.T) {
 		t.Errorf("LinksUp is open since %v, want since it opened", g.since[gate])
 	}
 }
+
+// Gates change often while one of them refuses a claim. Each handover that is asked for gets its answer.
+func TestARefusedClaimIsTracedOnceForEachGate(t *testing.T) {
+	n := fullNode(t)
+	for i, c := range []struct {
+		event   ha.Event
+		open    ha.Gates
+		refused ha.Gates
+		traced  int
+	}{
+		{ha.GatesChanged, 0, ha.HoldDown, 0}, // a MASTER is there: nobody wants to claim
+		{ha.GatesChanged, ha.NoMaster, ha.HoldDown, 1},
+		{ha.GatesChanged, ha.NoMaster, ha.HoldDown, 0},
+		{ha.GatesChanged, ha.NoMaster, ha.InSync, 1},
+		{ha.GatesChanged, ha.NoMaster, ha.InSync, 0},
+		{ha.HandoverAsked, 0, ha.PeerReady, 1},
+		{ha.HandoverAsked, 0, ha.PeerReady, 1},
+	} {
+		n.Ready()
+		n.gates.open = c.open
+		n.traceRefusal(c.event, ha.Reason{Text: "refused", Refused: c.refused})
+		if got := len(n.Ready()); got != c.traced {
+			t.Errorf("%d: %v is refused by %v: traced %d times, want %d", i, c.event, c.refused, got, c.traced)
+		}
+	}
+}
