@@ -169,8 +169,8 @@ func (n *Node) examineDoubted() {
 	}
 }
 
-// believe makes the mirror follow the consistent entries. The scrub restores the others from the
-// mirror.
+// believe makes the mirror follow the consistent entries, and writes the others back from the mirror. A scrub
+// would find these too, but none ends while flow events are lost again and again.
 func (n *Node) believe(d Done) {
 	if d.Err != "" || !n.leads() {
 		n.reading.ask(n.now)
@@ -178,18 +178,22 @@ func (n *Node) believe(d Done) {
 		return
 	}
 	var sound []flow.Event
-	damaged := 0
+	var damaged []flow.Entry
 	for i := range d.Held {
 		switch h := &d.Held[i]; {
 		case h.Sound:
 			sound = append(sound, flow.Event{Entry: h.Entry})
 		case h.Found:
-			damaged++
+			if e, known := n.sync.Lookup(h.Original); known && n.sync.MirrorSound(n.now, h.Original) {
+				damaged = append(damaged, e)
+			}
 		}
 	}
 	n.sync.Local(n.now, sound)
-	if damaged > 0 {
-		n.traceNote(fmt.Sprintf("dataplane read: %d entries are damaged and not believed", damaged))
+	if len(damaged) > 0 {
+		n.scrub.stats.Found[Altered] += uint64(len(damaged))
+		n.traceNote(fmt.Sprintf("dataplane read: %d entries are damaged", len(damaged)))
+		n.emit(Heal{ID: n.nextID(pending{kind: pendingRestore}), Entries: damaged})
 	}
 }
 
