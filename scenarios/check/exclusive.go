@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/scenarios/lab"
+	"baton/scenarios/plan"
 )
 
 // exclusive judges that no two nodes forward at the same time while any path between them
@@ -57,18 +58,22 @@ func (r *run) underway() (longest time.Duration) {
 	return longest + r.plan.ChaosTime(r.meta.World, "slow.for")
 }
 
-// parting is a time in which the nodes cannot hear each other, and the cuts that cause it.
+// parting is a time in which the nodes cannot hear each other, and the cuts that cause it. Of two that
+// both serve by its end, one yields by settled.
 type parting struct {
 	window
-	cut string
+	settled clock.Instant
+	cut     string
 }
 
-// partings lists them, each extended by the repair time.
+// partings lists them, each extended by the repair time. If the end of a parting is one healed
+// direction, the node that is not heard gives the sessions time to come Up before it yields.
 func (r *run) partings() []parting {
 	var found []parting
 	for _, s := range r.stretches {
 		if s.parted != "" {
-			found = append(found, parting{window{s.from, min(s.to.Add(r.plan.Reunion(r.meta.World)), s.joined)}, s.parted})
+			reunited := s.to.Add(r.plan.Reunion(r.meta.World))
+			found = append(found, parting{window{s.from, min(reunited, s.joined)}, min(reunited, s.joined.Add(plan.HearLimit)), s.parted})
 		}
 	}
 	return found
@@ -80,7 +85,7 @@ func excuse(parts []parting, w window) (why string, rest window, ok bool) {
 	at := w.from
 	for _, p := range parts { // by time
 		if p.from <= at && p.to > at {
-			why, at = p.cut, p.to
+			why, at = p.cut, p.settled
 		}
 	}
 	return why, window{min(at, w.to), w.to}, at >= w.to

@@ -85,18 +85,22 @@ func (r *run) canServe(s *State, name string) bool {
 // nodes. It is "" if at least one direction of one path surely works, or if an arbiter decides. A
 // path counts as silent if its heartbeats are lost, and the sync stream if either of its directions
 // is. A healed direction stays silent until the session's next packet, which is sent at the slow
-// rate: joined is the earliest instant by which one surely works.
+// rate, and a healed stream until a node has tried it again: joined is the earliest instant by which
+// one surely works.
 func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Instant) {
 	joined = clock.Never
 	if r.plan.Validity(r.meta.World) > 0 && !r.plan.KeepsServing(r.meta.World) {
 		return "", joined // the arbiter decides
 	}
 	var whys []string
-	streamLost := false
+	streamLost, redialled := false, clock.Instant(0)
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {
-			streamLost = streamLost || path == lab.Sync && (r.silencedOf(lab.Stream, s, from, lab.Peer(from), path) || r.loses(from, path, at))
-			heard := r.heardFrom(s, from, path)
+			if path == lab.Sync {
+				streamLost = streamLost || r.silencedOf(lab.Stream, s, from, lab.Peer(from), path) || r.loses(from, path, at)
+				redialled = max(redialled, s.afterHeal(lab.Stream, from, path, plan.Patience))
+			}
+			heard := s.afterHeal(lab.BFD, from, path, plan.SlowInterval+r.underway()+r.plan.Detect(r.meta.World))
 			switch {
 			case r.silencedOf(lab.BFD, s, from, lab.Peer(from), path):
 			case r.loses(from, path, at):
@@ -108,7 +112,11 @@ func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Insta
 			}
 		}
 	}
-	if !streamLost {
+	switch {
+	case streamLost:
+	case at < redialled:
+		whys, joined = append(whys, "the stream was cut until just before"), min(joined, redialled)
+	default:
 		return "", clock.Never
 	}
 	var cuts []string
@@ -116,18 +124,6 @@ func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Insta
 		cuts = append(cuts, "cut "+c.String())
 	}
 	return strings.Join(append(cuts, whys...), ", "), joined
-}
-
-// heardFrom is when the peer has surely received a packet of a node, and acted on it, after the last
-// heal of that direction of a path.
-func (r *run) heardFrom(s *State, from, path string) clock.Instant {
-	at := clock.Instant(0)
-	for rule, healed := range s.healed {
-		if rule.Link == path && rule.From == from && rule.To == lab.Peer(from) {
-			at = max(at, healed.Add(plan.SlowInterval+r.underway()+r.plan.Detect(r.meta.World)))
-		}
-	}
-	return at
 }
 
 // loses reports whether the plan loses packets of a node on a link at an instant.

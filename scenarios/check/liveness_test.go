@@ -285,13 +285,32 @@ func TestLiveness(t *testing.T) {
 			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
 			t.promote(10_150, "lb2", 10_900)
 		}, Pass, "was cut until just before"},
-		{"one direction is left that was healed a second before", plan.Exclusive, "", func(t *tape) {
+		{"one direction is left that has just been healed, and the peer that is not heard does not yield", plan.Exclusive, "", func(t *tape) {
 			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
 			t.struck(9_800, fault.Heal, "")
 			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
 			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
-			t.promote(10_150, "lb2", 11_000)
-		}, Fail, "only up to +10.950s"},
+			t.promote(10_150, "lb2", 14_000)
+		}, Fail, "only up to +13.950s"},
+		{"one direction is left that was healed a second before the claim", plan.Exclusive, "", func(t *tape) {
+			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
+			t.struck(9_800, fault.Heal, "")
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
+			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			t.promote(10_960, "lb2", 11_000)
+		}, Fail, ""},
+		{"the heartbeat is filtered while the stream that was cut is not back yet", plan.Exclusive, "", func(t *tape) {
+			t.struck(9_000, fault.Cut, "lb1<->lb2 via sync")
+			t.struck(9_800, fault.Heal, "")
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "the stream was cut until just before"},
+		{"the heartbeat is filtered long after the heal of the stream", plan.Exclusive, "", func(t *tape) {
+			t.struck(4_000, fault.Cut, "lb1<->lb2 via sync")
+			t.struck(5_000, fault.Heal, "")
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Fail, ""},
 		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {
 			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 			t.struck(10_000, fault.Cut, "stream lb1->lb2")

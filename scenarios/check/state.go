@@ -231,6 +231,17 @@ func (s *State) covered(rule lab.Rule) bool {
 	return slices.ContainsFunc(s.Cuts, func(c Cut) bool { return lab.Covers([]lab.Rule{c.Rule}, rule) })
 }
 
+// afterHeal is a time after the last heal of what a node sends of one kind to its peer on a link, 0
+// without a heal.
+func (s *State) afterHeal(kind, from, link string, d time.Duration) (at clock.Instant) {
+	for rule, healed := range s.healed {
+		if rule.Link == link && rule.From == from && rule.To == lab.Peer(from) && (rule.Only == "" || rule.Only == kind) {
+			at = max(at, healed.Add(d))
+		}
+	}
+	return at
+}
+
 func (s *State) tally(e *trace.Event) {
 	switch {
 	case e.RST != nil:
