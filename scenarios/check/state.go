@@ -234,7 +234,7 @@ func (s *State) covered(rule lab.Rule) bool {
 // afterHeal is a time after the last heal of what a node sends of one kind to its peer on a link, 0
 // without a heal.
 func (s *State) afterHeal(kind, from, link string, d time.Duration) (at clock.Instant) {
-	for rule, healed := range s.healed {
+	for rule, healed := range s.healed { // in any order: the latest counts
 		if rule.Link == link && rule.From == from && rule.To == lab.Peer(from) && (rule.Only == "" || rule.Only == kind) {
 			at = max(at, healed.Add(d))
 		}
