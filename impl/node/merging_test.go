@@ -129,6 +129,10 @@ func TestNothingIsScrubbedBeforeAnOfferIsWorkedIn(t *testing.T) {
 		if walks > 0 {
 			t.Errorf("%v after the pair has met: a scrub between two attempts", offset)
 		}
+		l.run(time.Second)
+		if merges := l.nodes["lb1"].merges + l.nodes["lb2"].merges; merges != MergeAttempts {
+			t.Errorf("%v after the pair has met: the offer was written %d times, want %d", offset, merges, MergeAttempts)
+		}
 	}
 }
 
