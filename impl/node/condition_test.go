@@ -118,3 +118,27 @@ func TestAWithdrawalIsLaterThanWhatWasSaidBefore(t *testing.T) {
 		}
 	}
 }
+
+// A packet that a paused node reads too late shows when the peer sent, and nothing else. One that the session would
+// discard shows nothing, and neither does the peer's last, after which it sends no more.
+func TestOnlyAPacketOfThePeerShowsThatItSentDuringAPause(t *testing.T) {
+	const now, came = clock.Instant(10 * time.Second), clock.Instant(9 * time.Second)
+	for _, c := range []struct {
+		what  string
+		state bfd.State
+		ttl   uint8
+		want  clock.Instant
+	}{
+		{"a packet of the peer", bfd.Down, 255, came},
+		{"a packet that a router has forwarded", bfd.Down, 254, 0},
+		{"a withdrawal", bfd.AdminDown, 255, 0},
+	} {
+		p := &fullNode(t).paths[0]
+		p.advance(now)
+		packet := bfd.Packet{State: c.state, DetectMult: 3, MyDiscr: 2, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Second}
+		p.receive(now, Packet{Data: packet.AppendTo(nil), TTL: c.ttl, At: came})
+		if p.waited != c.want || p.came != 0 || p.session.Heard() {
+			t.Errorf("%s: the peer sent at %v, want %v; heard %v", c.what, p.waited, c.want, p.session.Heard())
+		}
+	}
+}
