@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"baton/impl/dataplane"
@@ -90,10 +89,10 @@ func (p *pair) sweep(t *rapid.T) {
 	if len(swept[0]) > 0 {
 		p.reached["swept"]++
 	}
-	if diff := cmp.Diff(swept[0], swept[1]); diff != "" {
+	if diff := difference(swept[0], swept[1]); diff != "" {
 		t.Fatalf("swept (-model +programs):\n%s", diff)
 	}
-	if diff := cmp.Diff(p.model.PortsUsed(), p.programs.PortsUsed()); diff != "" {
+	if diff := difference(p.model.PortsUsed(), p.programs.PortsUsed()); diff != "" {
 		t.Fatalf("SNAT ports in use (-model +programs):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -142,20 +143,28 @@ func (p *pair) send(link string, frame []byte) {
 
 func (p *pair) compare(*rapid.T) {
 	p.reached.entries(p.t, p.model)
-	if diff := cmp.Diff(table(p.t, p.model), table(p.t, p.programs)); diff != "" {
+	if diff := difference(table(p.t, p.model), table(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("tables differ (-model +programs):\n%s", diff)
 	}
-	if diff := cmp.Diff(p.events(0), p.events(1)); diff != "" {
+	if diff := difference(p.events(0), p.events(1)); diff != "" {
 		p.t.Fatalf("events differ (-model +programs):\n%s", diff)
 	}
 	p.compareDeferred()
-	if diff := cmp.Diff(counters(p.t, p.model), counters(p.t, p.programs)); diff != "" {
+	if diff := difference(counters(p.t, p.model), counters(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("counters differ (-model +programs):\n%s", diff)
 	}
 	p.reached.fast(p.programs.(*programSubject).fast)
-	if diff := cmp.Diff(refused(p.t, p.model), refused(p.t, p.programs)); diff != "" {
+	if diff := difference(refused(p.t, p.model), refused(p.t, p.programs)); diff != "" {
 		p.t.Fatalf("refused flows differ (-model +programs):\n%s", diff)
 	}
 	checkClaims(p.t, p.model)
 	checkClaims(p.t, p.programs)
+}
+
+// difference is cmp.Diff, which sorts the keys of maps even if they are equal: a third of the time of these tests.
+func difference[T any](model, programs T) string {
+	if reflect.DeepEqual(model, programs) {
+		return ""
+	}
+	return cmp.Diff(model, programs)
 }

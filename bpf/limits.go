@@ -75,7 +75,8 @@ func (f *family[A]) staleCounts(counts dataplane.FlowCounts) (stale []rawCountKe
 	for of := range counts {
 		known[toCountKey[A](of)] = true
 	}
-	keys, values := make([]rawCountKey[A], dumpBatch), make([]rawCount, dumpBatch)
+	batch := batchOf(f.objs.FlowCounts)
+	keys, values := make([]rawCountKey[A], batch), make([]rawCount, batch)
 	var cursor ebpf.MapBatchCursor
 	for {
 		n, err := f.objs.FlowCounts.BatchLookup(&cursor, keys, values, nil)

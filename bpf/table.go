@@ -14,8 +14,11 @@ import (
 	"baton/impl/flow"
 )
 
-// dumpBatch is how many entries one system call reads.
+// dumpBatch is how many entries one system call reads at most.
 const dumpBatch = 4096
+
+// batchOf is how many entries of a map one system call reads.
+func batchOf(m *ebpf.Map) int { return min(dumpBatch, int(m.MaxEntries())) }
 
 // replicated returns those of the entries that are replicated, in their current state.
 func (f *family[A]) replicated(tuples []flow.Tuple) ([]rawRecord[A], error) {
@@ -223,7 +226,8 @@ func (f *family[A]) removeUnchanged(records []rawRecord[A], now clock.Instant) (
 
 // scan calls f with each entry until it returns false.
 func (f *family[A]) scan(each func(*rawTuple[A], *rawConn[A]) bool) error {
-	keys, conns := make([]rawTuple[A], dumpBatch), make([]rawConn[A], dumpBatch)
+	batch := batchOf(f.objs.Conns)
+	keys, conns := make([]rawTuple[A], batch), make([]rawConn[A], batch)
 	var cursor ebpf.MapBatchCursor
 	for {
 		n, err := f.objs.Conns.BatchLookup(&cursor, keys, conns, nil)
