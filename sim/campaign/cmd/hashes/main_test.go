@@ -37,7 +37,9 @@ func TestProcessesAgree(t *testing.T) {
 		if why := noRace(); why != "" {
 			t.Skip(why)
 		}
-		compare(t, want, lines(t, build(t, "-race"), args, "GOMAXPROCS=2"))
+		// It takes ten times as long: one seed and the last scenario.
+		few := []string{"-start", "1001", "-seeds", "1", args[len(args)-1]}
+		compare(t, append(want[:1:1], want[len(want)-2:]...), lines(t, build(t, "-race"), few, "GOMAXPROCS=2"))
 	})
 }
 
