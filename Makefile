@@ -55,10 +55,12 @@ bin/scenarios.test: bin/baton
 doctor: told-doctor bin/baton ## what this machine can run, and what it lacks
 	@$(SUDO) bin/baton doctor
 
-# Shows each package, what failed with what it said, also beside others, and what was skipped with its reason.
-SUMMARY = awk '/^=== / {now = $$3; next} /^alone: / {took = $$2; next} /^ *--- / {if ($$2 != "PASS:") {printf "%s", said[$$3]; print} delete said[$$3]; next} \
-	/^(ok|FAIL)/ && took {print $$1 "\t" $$2 "\t" took; took = ""; next} /^(ok|FAIL|panic:|signal:)/ {print; next} /^(\?|PASS)/ {next} {said[now] = said[now] $$0 "\n"} \
-	END {if (said[now] ~ /panic|fatal error/) printf "%s", said[now]}'
+# Shows each package, what failed with what it said, also beside others, and what was skipped with its reason. Several
+# write to one terminal: each writes whole lines.
+SUMMARY = awk 'function say(text) {printf "%s", text; fflush()} \
+	/^=== / {now = $$3; next} /^alone: / {took = $$2; next} /^ *--- / {if ($$2 != "PASS:") say(said[$$3] $$0 "\n"); delete said[$$3]; next} \
+	/^(ok|FAIL)/ && took {say($$1 "\t" $$2 "\t" took "\n"); took = ""; next} /^(ok|FAIL|panic:|signal:)/ {say($$0 "\n"); next} /^(\?|PASS)/ {next} \
+	{said[now] = said[now] $$0 "\n"} END {if (said[now] ~ /panic|fatal error/) say(said[now])}'
 
 # Installs the packages of a list of PACKAGE:PROGRAM that are missing, where apt is.
 define install
@@ -81,34 +83,38 @@ setup-subjects: told-setup-subjects ## install the other programs that can be un
 export RAPID_SEED ?= 1
 
 # Packages whose tests judge times of nodes, traffic or captures, or make many namespaces, which keeps the kernel from
-# bringing up the links of others, run one after the other (.ci/alone). They wait more than they compute. All others run
-# beside them and get the processor time that they leave: so do those of BESIDE, which wait for conditions and judge no
-# time.
+# bringing up the links of others, run one after the other (.ci/alone), in two rows: those of WAITING wait for nodes or
+# for other people's programs, and judge few times. Both rows wait more than they compute. All others run beside them and
+# get the processor time that they leave: so do those of BESIDE, which wait for conditions and judge no time.
 ALONE  := ^baton/(cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|suite))$$
 BESIDE := ^baton/(impl/daemon/(arpwatch|bfdio|checker|config|control|etcd|garp|internal/.*|linkmon|metrics|neigh|notify|pki|poller|preflight|probe|record|transport)|netns/(internal/.*|peers))$$
+WAITING := ^baton/(impl/daemon|netns/(interop|subject))$$
 # Tests of commands that run pairs.
 PAIRS  := ^Test(ALab|AFailedRunKeepsItsPair|AnInterrupt|ARunInBothWorlds|ASubjectIsTried|TheExitCodeOfABench|TheReferenceIsTried)
 
 test: told-test setup bin/baton ## unit, property, eBPF and namespace tests; eleven minutes on two cores, and as long again for the first build
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
-	@$(MAKE) -s -k -j4 test-alone test-pairs test-beside test-lint || { echo "the whole output is in $(OUT)/test-alone.log, test-pairs.log and test-beside.log" >&2; exit 1; }
+	@$(MAKE) -s -k -j5 test-alone test-waiting test-pairs test-beside test-lint || { echo "the whole output is in $(OUT)/test-alone.log, test-waiting.log, test-pairs.log and test-beside.log" >&2; exit 1; }
 	$(DONE)
 
 # How all parts run tests. lint vets all packages, and nobody debugs these binaries. A busy host may need longer than
 # the ten minutes that go test allows.
 TEST = nice -n 19 $(GO) test -count=1 -v -vet=off -timeout 60m -ldflags='-s -w'
 
-# One binary at a time, while the next ones are linked.
-ONE_BY_ONE = -p 4 -exec "$(SUDO) $(CURDIR)/.ci/alone $(abspath $(OUT))/alone.lock"
+# One binary of a row at a time, while the next ones are linked: $(call one_by_one,ROW)
+one_by_one = -p 4 -exec "$(SUDO) $(CURDIR)/.ci/alone $(abspath $(OUT))/$(1).lock"
 
-.PHONY: test-alone test-pairs test-beside test-lint
+.PHONY: test-alone test-waiting test-pairs test-beside test-lint
 test-alone:
-	@$(TEST) $(ONE_BY_ONE) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)|/cmd/baton$$') 2>&1 | \
+	@$(TEST) $(call one_by_one,alone) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)|$(WAITING)|/cmd/baton$$') 2>&1 | \
 	  tee $(OUT)/$@.log | $(SUMMARY)
 
+test-waiting:
+	@$(TEST) $(call one_by_one,waiting) $$($(GO) list ./... | grep -E '$(WAITING)') 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+
 test-pairs:
-	@$(TEST) $(ONE_BY_ONE) -parallel 2 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+	@$(TEST) $(call one_by_one,alone) -parallel 2 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
 
 test-beside:
 	@{ code=0; $(TEST) $(AS_ROOT) -skip '$(PAIRS)' ./cmd/baton || code=1; \

@@ -87,7 +87,7 @@ func (r *Runner) judge(ctx context.Context, j *job) {
 	for attempt := 0; j.err == nil && attempt < attempts; attempt++ {
 		began := time.Now()
 		j.kill, j.err = r.once(ctx, j)
-		if j.kill == nil || !r.judgesTime(j.Mutant) || !r.stalls.since(began) {
+		if j.kill == nil || r.row(j.Mutant) == untimed || !r.stalls.since(began) {
 			return
 		}
 	}

@@ -29,21 +29,22 @@ func TestWhichTestsJudgeTimes(t *testing.T) {
 	}
 	for _, c := range []struct {
 		suite, test string
-		judges      bool
+		row         row
 	}{
-		{SimSuite, "", false},
-		{"./impl/node", "TestALease", false},
-		{"./bpf", "", false},
-		{"./impl/daemon", "", true},
-		{"./impl/daemon/config", "", false},
-		{"./netns", "TestNetns", true},
-		{commands, "", true},
-		{commands, "TestALabIsExploredByHand", true},
-		{commands, "^TestALabIsExploredByHand$", true},
-		{commands, "TestARunExitsWithTheCodeOfItsWorst", false},
+		{SimSuite, "", untimed},
+		{"./impl/node", "TestALease", untimed},
+		{"./bpf", "", untimed},
+		{"./impl/daemon", "", waiting},
+		{"./impl/daemon/config", "", untimed},
+		{"./netns", "TestNetns", alone},
+		{"./netns/subject", "TestBadAdapters", waiting},
+		{commands, "", alone},
+		{commands, "TestALabIsExploredByHand", alone},
+		{commands, "^TestALabIsExploredByHand$", alone},
+		{commands, "TestARunExitsWithTheCodeOfItsWorst", untimed},
 	} {
-		if got := times.has(c.suite, c.test); got != c.judges {
-			t.Errorf("%s %s judges times: %v, want %v", c.suite, c.test, got, c.judges)
+		if got := times.of(c.suite, c.test); got != c.row {
+			t.Errorf("%s %s is in row %d, want %d", c.suite, c.test, got, c.row)
 		}
 	}
 	if _, err := loadTimed(t.TempDir()); err == nil {
@@ -116,7 +117,7 @@ func scripted(t *testing.T, script string) (*Runner, *job) {
 func timedAll(t *testing.T) timed {
 	t.Helper()
 	root := t.TempDir()
-	write(t, root, map[string]string{"go.mod": "module m\n", "Makefile": "ALONE := .\nBESIDE := ^$$\nPAIRS := .\n"})
+	write(t, root, map[string]string{"go.mod": "module m\n", "Makefile": "ALONE := .\nBESIDE := ^$$\nWAITING := ^$$\nPAIRS := .\n"})
 	all, err := loadTimed(root)
 	if err != nil {
 		t.Fatal(err)
@@ -124,26 +125,26 @@ func timedAll(t *testing.T) timed {
 	return all
 }
 
-// TestRunAllRunsEachMutantOnce: those that judge times one after the other, and the others beside them.
+// TestRunAllRunsEachMutantOnce: those that judge times one after the other in their row, and the others beside them.
 func TestRunAllRunsEachMutantOnce(t *testing.T) {
 	root := t.TempDir()
 	write(t, root, map[string]string{
-		"go.mod": "module m\n", "Makefile": "ALONE := timed\nBESIDE := ^$$\nPAIRS := .\n", "suite": "#!/bin/sh\n[ $BATON_MUTANT = 0 ] || { echo '--- FAIL: TestA (0.00s)'; exit 1; }\n",
+		"go.mod": "module m\n", "Makefile": "ALONE := timed|waiting\nBESIDE := ^$$\nWAITING := waiting\nPAIRS := .\n", "suite": "#!/bin/sh\n[ $BATON_MUTANT = 0 ] || { echo '--- FAIL: TestA (0.00s)'; exit 1; }\n",
 	})
-	if err := errors.Join(os.Mkdir(filepath.Join(root, "timed"), 0o755), os.Mkdir(filepath.Join(root, "other"), 0o755), os.Chmod(filepath.Join(root, "suite"), 0o755)); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "timed"), 0o755), os.Mkdir(filepath.Join(root, "waiting"), 0o755), os.Mkdir(filepath.Join(root, "other"), 0o755), os.Chmod(filepath.Join(root, "suite"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	binary := filepath.Join(root, "suite")
-	r := &Runner{Root: root, Timeout: time.Minute, Workers: 2, suites: map[string]string{"./timed": binary, "./other": binary}, joined: &joined{numbers: map[string]int{"a": 1, "b": 2, "c": 3}}}
+	r := &Runner{Root: root, Timeout: time.Minute, Workers: 2, suites: map[string]string{"./timed": binary, "./waiting": binary, "./other": binary}, joined: &joined{numbers: map[string]int{"a": 1, "b": 2, "c": 3, "d": 4}}}
 	list := []Mutant{{Name: noMutant + "./timed", Suite: "./timed"}, {Name: noMutant + "./other", Suite: "./other"},
 		{Name: "a", Suite: "./timed", Edits: []Edit{{}}}, {Name: "b", Suite: "./other", Edits: []Edit{{}}}, {Name: "c", Suite: "./other", Edits: []Edit{{}}},
-		{Name: "stale", Suite: "./timed", Edits: []Edit{{File: "gone.go", Old: "x", New: "y"}}}}
+		{Name: "d", Suite: "./waiting", Edits: []Edit{{}}}, {Name: "stale", Suite: "./timed", Edits: []Edit{{File: "gone.go", Old: "x", New: "y"}}}}
 	var names []string
 	err := r.RunAll(t.Context(), list, func(o Outcome) {
 		names = append(names, o.Name+" "+o.Result().Outcome)
 	})
 	slices.Sort(names)
-	if want := []string{"a killed", "b killed", "c killed", "none: ./other clean", "none: ./timed clean", "stale stale"}; err != nil || !slices.Equal(names, want) {
+	if want := []string{"a killed", "b killed", "c killed", "d killed", "none: ./other clean", "none: ./timed clean", "stale stale"}; err != nil || !slices.Equal(names, want) {
 		t.Errorf("%q, %v", names, err)
 	}
 }

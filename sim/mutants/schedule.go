@@ -43,8 +43,8 @@ func (j *job) Outcome() Outcome {
 }
 
 // RunAll runs mutants, and suites without one. It calls done with each outcome as soon as it is
-// known, one at a time. Tests that judge times run one after the other, as in make test. They mostly
-// wait, so the others run beside them at low priority.
+// known, one at a time. Tests that judge times run one after the other in their rows, as in make test.
+// They mostly wait, so the others run beside them at low priority.
 func (r *Runner) RunAll(ctx context.Context, list []Mutant, done func(Outcome)) (err error) {
 	if r.timed, err = loadTimed(r.Root); err != nil {
 		return err
@@ -53,8 +53,11 @@ func (r *Runner) RunAll(ctx context.Context, list []Mutant, done func(Outcome)) 
 	defer end()
 	go r.stalls.watch(watching)
 
-	alone, beside := make(chan *job, len(list)), make(chan *job, len(list))
-	r.divide(list, alone, beside)
+	var queues [rows]chan *job
+	for i := range queues {
+		queues[i] = make(chan *job, len(list))
+	}
+	r.divide(list, queues)
 	var one sync.Mutex
 	finish := func(j *job) {
 		r.judge(ctx, j)
@@ -66,41 +69,46 @@ func (r *Runner) RunAll(ctx context.Context, list []Mutant, done func(Outcome)) 
 	var builders, judges sync.WaitGroup
 	for range max(1, r.Workers) {
 		builders.Go(func() {
-			for j := range beside {
+			for j := range queues[untimed] {
 				j.spent.polite = true
-				if r.build(ctx, j); r.judgesTime(j.Mutant) {
+				r.build(ctx, j)
+				if row := r.row(j.Mutant); row != untimed {
 					j.spent.polite = false
-					alone <- j
+					queues[row] <- j
 					continue
 				}
 				finish(j)
 			}
 		})
 	}
-	judges.Go(func() {
-		for j := range alone {
-			finish(j)
-		}
-	})
+	for row := untimed + 1; row < rows; row++ {
+		judges.Go(func() {
+			for j := range queues[row] {
+				finish(j)
+			}
+		})
+	}
 	builders.Wait()
-	close(alone)
+	for row := untimed + 1; row < rows; row++ {
+		close(queues[row])
+	}
 	judges.Wait()
 	return nil
 }
 
-// divide fills the two queues. Mutants that judge times but must be built go first to beside, so that
-// alone does not have to wait for them at the end. Then come the slowest: suites without a mutant, and
+// divide fills the queues. Mutants that judge times but must be built go to the untimed first, so that
+// their rows do not have to wait for them at the end. Then come the slowest: suites without a mutant, and
 // mutants with a build of their own.
-func (r *Runner) divide(list []Mutant, alone, beside chan<- *job) {
+func (r *Runner) divide(list []Mutant, queues [rows]chan *job) {
 	var first, second, rest []*job
 	for _, m := range list {
 		j := &job{Mutant: m}
 		_, in := r.together(m)
-		switch {
-		case in && r.judgesTime(m):
+		switch row := r.row(m); {
+		case in && row != untimed:
 			r.build(context.Background(), j)
-			alone <- j
-		case r.judgesTime(m):
+			queues[row] <- j
+		case row != untimed:
 			first = append(first, j)
 		case len(m.Edits) == 0 || !in:
 			second = append(second, j)
@@ -109,16 +117,16 @@ func (r *Runner) divide(list []Mutant, alone, beside chan<- *job) {
 		}
 	}
 	for _, j := range slices.Concat(first, second, rest) {
-		beside <- j
+		queues[untimed] <- j
 	}
-	close(beside)
+	close(queues[untimed])
 }
 
-// judgesTime reports whether the test that should kill a mutant judges times.
-func (r *Runner) judgesTime(m Mutant) bool {
+// row returns the row of the test that should kill a mutant.
+func (r *Runner) row(m Mutant) row {
 	test := m.Test
 	if hint := r.Hints.test(m); hint != "" {
 		test = string(hint)
 	}
-	return r.timed.has(m.Suite, test)
+	return r.timed.of(m.Suite, test)
 }

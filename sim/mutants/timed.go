@@ -9,11 +9,21 @@ import (
 )
 
 // timed says which tests judge times, or create so many namespaces that they delay each other. make
-// test runs them one after the other, and all others beside them.
+// test runs them one after the other in two rows, and all others beside them.
 type timed struct {
-	module               string
-	alone, beside, pairs *regexp.Regexp // as the Makefile names them
+	module                        string
+	alone, beside, waiting, pairs *regexp.Regexp // as the Makefile names them
 }
+
+// row is which tests a test must not run beside.
+type row int
+
+const (
+	untimed row = iota // runs beside any test
+	alone
+	waiting
+	rows // how many rows there are
+)
 
 // commands is the package whose timed tests the Makefile names one by one.
 const commands = "./cmd/baton"
@@ -26,7 +36,7 @@ func loadTimed(root string) (t timed, err error) {
 		to           **regexp.Regexp
 	}{
 		{"go.mod", `module +`, &module},
-		{"Makefile", `ALONE *:= *`, &t.alone}, {"Makefile", `BESIDE *:= *`, &t.beside}, {"Makefile", `PAIRS *:= *`, &t.pairs},
+		{"Makefile", `ALONE *:= *`, &t.alone}, {"Makefile", `BESIDE *:= *`, &t.beside}, {"Makefile", `WAITING *:= *`, &t.waiting}, {"Makefile", `PAIRS *:= *`, &t.pairs},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, line.file))
 		if err != nil {
@@ -44,15 +54,17 @@ func loadTimed(root string) (t timed, err error) {
 	return t, nil
 }
 
-// has reports whether a test of a suite judges times. Without a test it reports whether the suite may
-// have one that does.
-func (t timed) has(suite, test string) bool {
+// of returns the row of a test of a suite. Without a test it is untimed only if no test of the suite
+// judges times.
+func (t timed) of(suite, test string) row {
 	pkg := t.module + strings.TrimPrefix(suite, ".")
 	switch {
 	case suite == SimSuite || t.alone == nil || t.beside.MatchString(pkg) || !t.alone.MatchString(pkg):
-		return false
-	case suite == commands && test != "":
-		return t.pairs.MatchString(strings.TrimPrefix(test, "^"))
+		return untimed
+	case suite == commands && test != "" && !t.pairs.MatchString(strings.TrimPrefix(test, "^")):
+		return untimed
+	case t.waiting.MatchString(pkg):
+		return waiting
 	}
-	return true
+	return alone
 }
