@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -36,7 +37,7 @@ func TestTransferOverASmallerLink(t *testing.T) {
 		serve  func(net.Listener)
 		narrow func(*testing.T, *lab)
 	}{
-		{"to the backends", upload, echo, func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("backend0") }) }},
+		{"to the backends", upload, echo, func(t *testing.T, l *lab) { l.narrowBackends(t) }},
 		// A client gets no error about its own packets on a link whose ends have different MTUs.
 		{"to the clients", func(net.Conn) {}, download, func(t *testing.T, l *lab) { inside(t, l.lb, func() error { return setMTU("client0") }) }},
 		{"behind a router of the clients", upload, echo, func(t *testing.T, l *lab) { l.routeClients(t) }},
@@ -60,6 +61,20 @@ func TestTransferOverASmallerLink(t *testing.T) {
 			})
 		})
 	}
+}
+
+// narrowBackends narrows the load balancer's end of the link to the backends. A veth drops larger packets of
+// the other end in silence, so the backend sends smaller ones. The MSS that it announces stays large.
+func (l *lab) narrowBackends(t *testing.T) {
+	inside(t, l.lb, func() error { return setMTU("backend0") })
+	inside(t, l.backend, func() error {
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
+		for _, r := range routes {
+			r.MTU, r.AdvMSS = smallMTU, 1440
+			err = errors.Join(err, netlink.RouteReplace(&r))
+		}
+		return err
+	})
 }
 
 // routeClients puts a router before the clients: the load balancer's link leads to it, and
