@@ -124,6 +124,8 @@ func judgePeerCondition(v *view) (bool, why) {
 		return false, because("peer is heard, but what it says by BFD may be from before this node was paused")
 	case v.condition == unable:
 		return true, because("peer says by BFD that it cannot serve")
+	case v.condition == standby && v.doubted:
+		return false, because("peer stands by, as BFD says, and may not hear this node")
 	case v.condition == standby && v.ourTurn:
 		return true, because("peer stands by, as BFD says, and it is this node's turn")
 	case v.condition == standby:

@@ -104,6 +104,7 @@ func judgements() []judgement {
 		{ha.NoMaster, func(v *view) { v.listened, v.condition = true, unable }, true, "peer says by BFD that it cannot serve"},
 		{ha.NoMaster, func(v *view) { v.listened, v.condition, v.ourTurn = true, standby, true }, true, "peer stands by, as BFD says, and it is this node's turn"},
 		{ha.NoMaster, func(v *view) { v.listened, v.condition = true, standby }, false, "peer stands by, as BFD says, and there is no sync stream to agree on: it is not this node's turn yet"},
+		{ha.NoMaster, func(v *view) { v.listened, v.condition, v.ourTurn, v.doubted = true, standby, true, true }, false, "peer stands by, as BFD says, and may not hear this node"},
 		{ha.NoMaster, func(v *view) { v.listened, v.condition, v.ourTurn = true, serving, true }, false, "peer serves, as BFD says, and there is no sync stream"},
 		{ha.NoMaster, func(v *view) { v.listened, v.ourTurn = true, true }, false, "peer is heard but its role is unknown: no sync stream"},
 

@@ -243,6 +243,13 @@ func (l *lab) kill(id string) {
 	l.dropStream(n)
 }
 
+// filterBFD loses the BFD packets of a node from now on.
+func (l *lab) filterBFD(id string) {
+	for _, p := range l.nodes[id].cfg.Paths {
+		l.dropBFD[id+" "+p.Name] = true
+	}
+}
+
 func (l *lab) freeze(id string) { l.nodes[id].frozen = true }
 
 // thaw resumes a node. Like the daemon, it reads its sockets first.

@@ -114,9 +114,10 @@ func (n *Node) footing() footing {
 	return f
 }
 
-// takeLease allows forwarding. The effect's Done raises LeaseHeld.
+// takeLease allows forwarding. The effect's Done raises LeaseHeld. To a peer that doubts, the last packet
+// does not count as heard.
 func (n *Node) takeLease() {
-	if !n.arbitration.binds() {
+	if !n.doubtTold() && !n.arbitration.binds() {
 		n.paths.presume()
 	}
 	n.lease.take(n.now, n.footing())

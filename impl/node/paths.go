@@ -144,9 +144,6 @@ func (ps paths) silent(now clock.Instant) bool {
 	return true
 }
 
-// withdrawn reports whether the peer has withdrawn from a path.
-func (ps paths) withdrawn() bool { return ps.withdrew() >= 0 }
-
 // outlived reports whether the last packet on path i is older than the peer's last packet on a
 // path that has since gone silent. A session that is not Up counts as heard for three seconds
 // (RFC 5880 section 6.8.4 at the slow rate). If a later packet came on a path whose detection

@@ -61,6 +61,21 @@ func (ps paths) doubted() (doubted bool, came clock.Instant) {
 	return doubted, came
 }
 
+// doubtTold reports whether a peer that is heard by BFD alone says by diagDoubt that it does not hear this node. A Poll
+// says less: each packet of a former MASTER may be one.
+func (n *Node) doubtTold() bool { return !n.live() && !n.silent() && n.paths.doubtTold() }
+
+// doubtTold reports whether the peer's last packet, on any path, carries diagDoubt.
+func (ps paths) doubtTold() (doubts bool) {
+	came := clock.Instant(-1)
+	for i := range ps {
+		if p := &ps[i]; p.came > came {
+			doubts, came = p.session.RemoteDiag() == diagDoubt, p.came
+		}
+	}
+	return doubts
+}
+
 // proof returns the latest proof of all paths that are Up.
 func (ps paths) proof() proof {
 	found, missed := unasked, clock.Instant(0)

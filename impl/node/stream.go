@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"time"
 
 	"baton/impl/clock"
@@ -17,6 +18,9 @@ type stream struct {
 	// arrived, or when the stream was established.
 	spoken bool
 	heard  clock.Instant
+	opened clock.Instant // when the stream was established
+	// lingers is until when the end of a stream does not show that the peer is silent.
+	lingers clock.Instant
 	// keepalive is when the next keepalive is due, sentAt when the last one was sent.
 	keepalive, sentAt clock.Instant
 
@@ -34,6 +38,8 @@ func (s *stream) fingerprint(h *fingerprint.Hash) {
 	h.Number(uint64(s.version))
 	h.Flag(s.spoken)
 	h.Instant(s.heard)
+	h.Instant(s.opened)
+	h.Instant(s.lingers)
 	h.Instant(s.keepalive)
 	h.Instant(s.sentAt)
 	h.Counter(fingerprint.Seq, s.seq)
@@ -45,7 +51,7 @@ func (s *stream) fingerprint(h *fingerprint.Hash) {
 // open records that a stream is established.
 func (s *stream) open(now clock.Instant, id uint64, version uint8) {
 	s.id, s.up, s.version = id, true, version
-	s.spoken, s.heard, s.keepalive = false, now, now
+	s.spoken, s.heard, s.opened, s.keepalive = false, now, now, now
 }
 
 // lose records that nothing more will arrive on the stream.
@@ -117,14 +123,13 @@ func (n *Node) streamLost(why string) {
 	n.comparison.streamLost()
 }
 
-// outlast keeps the end of a stream from counting as the peer's silence if no BFD path is
-// heard. That happens after a restart, until authentication lets the sessions continue. The
-// peer's last keepalive still lets it forward for a while, and the kernel of a killed peer
-// closes its stream before its lease ends. A peer that has withdrawn from a path has
-// stopped.
+// outlast keeps the end of a stream from counting as the peer's silence. The kernel of a killed peer closes
+// its stream before its lease ends, and the peer's last keepalive still lets it forward for a while. BFD paths
+// may be silent by then or soon after: while they are filtered, or after a restart, until authentication lets
+// the sessions continue. A peer that has withdrawn from a path since the stream began has stopped.
 func (n *Node) outlast() {
-	if n.streamLive() && n.paths.silent(n.now) && !n.paths.withdrawn() {
-		n.awake = max(n.awake, n.now.Add(max(n.peer.state.Detect, n.paths.streamDetection())))
+	if n.streamLive() && n.paths.withdrew() < n.stream.opened {
+		n.stream.lingers = n.now.Add(cmp.Or(n.peer.state.Detect, n.paths.streamDetection()))
 	}
 }
 

@@ -33,6 +33,7 @@ type view struct {
 	met       bool // it was heard at some time since this node booted
 	condition condition
 	deaf      bool // it serves and does not hear this node
+	doubted   bool // it says by BFD, without a stream, that it has not heard this node for longer than one interval
 	ourTurn   bool // it is this node's turn to end a standoff
 	serves    bool // it has the role, by its stream or, without one, by BFD
 
@@ -70,7 +71,7 @@ func (n *Node) look(h *hearing) view {
 		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
 		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), gateway: n.gateway.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), booting: n.hold.Boots(), refused: n.refused(),
 		silent: h.silent, listened: n.listened(), up: h.up, allUp: n.paths.allUp(), met: n.peer.met,
-		condition: h.condition, deaf: n.rival.deaf(h), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
+		condition: h.condition, deaf: n.rival.deaf(h), doubted: n.doubtTold(), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
 		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
 		lacks: n.tablesCount() && n.peer.state.Rank.Supersedes(rank), peerLacks: n.tablesCount() && rank.Supersedes(n.peer.state.Rank),
@@ -84,8 +85,10 @@ func (n *Node) look(h *hearing) view {
 	return v
 }
 
-// silent reports whether the peer is not heard on any path or on the stream.
-func (n *Node) silent() bool { return n.paths.silent(n.now) && !n.streamLive() }
+// silent reports whether the peer is not heard on any path or on the stream, and its stream has not just ended.
+func (n *Node) silent() bool {
+	return n.paths.silent(n.now) && !n.streamLive() && n.now >= n.stream.lingers
+}
 
 // live reports whether the peer's role is known from a stream on which it speaks.
 func (n *Node) live() bool { return n.peer.known && n.streamLive() }
