@@ -98,15 +98,19 @@ func (l *lease) deadline(f footing) clock.Instant {
 }
 
 // footing returns what sent packets justify: BFD packets, or keepalives on a stream on
-// which the peer listens if no BFD session is Up.
+// which the peer listens if no BFD session is Up. A stream that was live before a pause of this node may be
+// silent only here, or have ended meanwhile: until the peer answers, what was said since does not count.
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
 	f.arbitrated, f.right = n.arbitration.binds(), n.arbitration.right()
 	if n.cutOff() {
 		f.arbitrated, f.right = true, 0
 	}
-	if n.stream.version >= versionKeepalive && n.streamLive() {
-		f.spoken = n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+	if n.stream.version >= versionKeepalive && n.stream.mayLive(n.now, n.peer.state.Detect) {
+		f.spoken = n.stream.heard
+		if n.streamLive() && n.peer.confirmed() {
+			f.spoken = n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+		}
 		if f.lonely {
 			f.lonely, f.proof, f.until = false, unasked, f.spoken
 		}

@@ -252,3 +252,27 @@ func TestAPausedClaimMeetsAPeerThatIsNotHeard(t *testing.T) {
 		masterWithin(l, "lb2", 5*time.Second) // the lab ends a test in which both forward
 	}
 }
+
+// TestAPausedMasterHeardOnTheStreamAlone: BFD is filtered in both directions since shortly before, and the BACKUP has closed the
+// stream, as the MASTER was silent on it. What the BACKUP said before still waits when the MASTER goes on, so neither the silence
+// of the stream nor these frames let it renew its lease beside the BACKUP's claim.
+func TestAPausedMasterHeardOnTheStreamAlone(t *testing.T) {
+	for filtered := time.Duration(0); filtered < labTx; filtered += 10 * time.Millisecond {
+		for pause := 80 * time.Millisecond; pause < labDetect; pause += 5 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second)
+			l.filterBFD("lb1")
+			l.filterBFD("lb2")
+			l.run(filtered)
+			l.freeze("lb1")
+			l.run(pause)
+			l.thaw("lb1")
+			for range labDetect / 2 / time.Millisecond { // the nodes have a stream again by then
+				l.run(time.Millisecond)
+				if l.forwarders() > 1 {
+					t.Fatalf("filtered %v before a pause of %v: both forward\n%s", filtered, pause, l.transcript())
+				}
+			}
+		}
+	}
+}

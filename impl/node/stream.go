@@ -21,6 +21,8 @@ type stream struct {
 	opened clock.Instant // when the stream was established
 	// lingers is until when the end of a stream does not show that the peer is silent.
 	lingers clock.Instant
+	// waits is until when frames of the peer may wait that came while this node was paused.
+	waits clock.Instant
 	// keepalive is when the next keepalive is due, sentAt when the last one was sent.
 	keepalive, sentAt clock.Instant
 
@@ -40,6 +42,7 @@ func (s *stream) fingerprint(h *fingerprint.Hash) {
 	h.Instant(s.heard)
 	h.Instant(s.opened)
 	h.Instant(s.lingers)
+	h.Instant(s.waits)
 	h.Instant(s.keepalive)
 	h.Instant(s.sentAt)
 	h.Counter(fingerprint.Seq, s.seq)
@@ -61,6 +64,18 @@ func (s *stream) lose() { s.up, s.spoken = false, false }
 // that sends no keepalives counts as speaking for as long as the stream is established.
 func (s *stream) live(now clock.Instant, limit time.Duration) bool {
 	return s.up && s.spoken && (s.version < versionKeepalive || now < s.heard.Add(limit))
+}
+
+// paused records a pause, after which this node listens until awake.
+func (s *stream) paused(began, awake clock.Instant, limit time.Duration) {
+	if s.live(began, limit) {
+		s.waits = awake
+	}
+}
+
+// mayLive reports whether the peer speaks on the stream, or may have while this node was paused.
+func (s *stream) mayLive(now clock.Instant, limit time.Duration) bool {
+	return s.live(now, limit) || s.up && s.spoken && now < s.waits
 }
 
 // mute reports whether the stream has been silent for so long that it is closed.
