@@ -43,8 +43,8 @@ func (j *job) Outcome() Outcome {
 }
 
 // RunAll runs mutants, and suites without one. It calls done with each outcome as soon as it is
-// known, one at a time. Tests that judge times run one after the other in their rows, as in make test.
-// They mostly wait, so the others run beside them at low priority.
+// known, one at a time. Tests that judge times run one after the other in their rows. They mostly
+// wait, so the others run beside them at low priority.
 func (r *Runner) RunAll(ctx context.Context, list []Mutant, done func(Outcome)) (err error) {
 	if r.timed, err = loadTimed(r.Root); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// timed says which tests judge times, or create so many namespaces that they delay each other. make
-// test runs them one after the other in two rows, and all others beside them.
+// timed says which tests judge times, or create so many namespaces that they delay each other. They run one
+// after the other in two rows, and all others beside them.
 type timed struct {
 	module                        string
 	alone, beside, waiting, pairs *regexp.Regexp // as the Makefile names them
