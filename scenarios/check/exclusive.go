@@ -8,7 +8,6 @@ import (
 
 	"baton/impl/clock"
 	"baton/scenarios/lab"
-	"baton/scenarios/plan"
 )
 
 // exclusive judges that no two nodes forward at the same time while any path between them
@@ -59,21 +58,20 @@ func (r *run) underway() (longest time.Duration) {
 }
 
 // parting is a time in which the nodes cannot hear each other, and the cuts that cause it. Of two that
-// both serve by its end, one yields by settled.
+// both serve by its end, one has yielded by settled.
 type parting struct {
 	window
 	settled clock.Instant
 	cut     string
 }
 
-// partings lists them, each extended by the repair time. If the end of a parting is one healed
-// direction, the node that is not heard gives the sessions time to come Up before it yields.
+// partings lists them, each extended by the repair time.
 func (r *run) partings() []parting {
 	var found []parting
 	for _, s := range r.stretches {
-		if s.parted != "" {
+		if p := s.parted; p.why != "" {
 			reunited := s.to.Add(r.plan.Reunion(r.meta.World))
-			found = append(found, parting{window{s.from, min(reunited, s.joined)}, min(reunited, s.joined.Add(plan.HearLimit)), s.parted})
+			found = append(found, parting{window{s.from, min(reunited, p.joined)}, min(reunited, p.settled), p.why})
 		}
 	}
 	return found

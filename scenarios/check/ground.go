@@ -13,9 +13,7 @@ import (
 type stretch struct {
 	window
 	able   []string // the nodes that can serve
-	parted string   // the cuts or losses that may silence both directions of every path between the nodes, or ""
-	// joined is when parted ends without another fault, Never if it does not.
-	joined clock.Instant
+	parted silence
 	// whole: a node that can serve has the complete table.
 	whole bool
 	// deaf are the nodes that receive no packet of their peer on any path.
@@ -50,7 +48,7 @@ func (r *run) findStretches() []stretch {
 // stretch returns the stretch that begins in a state.
 func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
 	t := stretch{window: window{from: from}}
-	t.parted, t.joined = r.parted(s, from)
+	t.parted = r.parted(s, from)
 	for _, name := range lab.Nodes() {
 		if r.canServe(s, name) {
 			t.able = append(t.able, name)
@@ -81,17 +79,30 @@ func (r *run) canServe(s *State, name string) bool {
 	return true
 }
 
-// parted names the cuts or losses that may silence both directions of every path between the
-// nodes. It is "" if at least one direction of one path surely works, or if an arbiter decides. A
-// path counts as silent if its heartbeats are lost, and the sync stream if either of its directions
-// is. A healed direction stays silent until the session's next packet, which is sent at the slow
-// rate, and a healed stream until a node has tried it again: joined is the earliest instant by which
-// one surely works.
-func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Instant) {
-	joined = clock.Never
+// silence is a time in which both directions of every path between the nodes may be silent.
+type silence struct {
+	why string // the cuts or losses that cause it; "" if there is none
+	// joined is when it ends without another fault, Never if it does not. Of two nodes that both serve
+	// by then, one has yielded by settled.
+	joined, settled clock.Instant
+}
+
+// ends says that a healed direction, or the stream, surely works from an instant on.
+func (s *silence) ends(why string, joined, settled clock.Instant) (reason string) {
+	s.joined, s.settled = min(s.joined, joined), min(s.settled, settled)
+	return why + " was cut until just before"
+}
+
+// parted returns the silence at an instant. There is none if at least one direction of one path
+// surely works, or if an arbiter decides. A path counts as silent if its heartbeats are lost, and
+// the sync stream if either of its directions is. A healed direction stays silent until the session's
+// next packet, which is sent at the slow rate; the node that is not heard then gives the sessions time
+// to come Up before it yields. A healed stream stays silent until a node has tried it again.
+func (r *run) parted(s *State, at clock.Instant) silence {
 	if r.plan.Validity(r.meta.World) > 0 && !r.plan.KeepsServing(r.meta.World) {
-		return "", joined // the arbiter decides
+		return silence{} // the arbiter decides
 	}
+	parted := silence{joined: clock.Never, settled: clock.Never}
 	var whys []string
 	streamLost, redialled := false, clock.Instant(0)
 	for _, path := range r.paths() {
@@ -106,24 +117,25 @@ func (r *run) parted(s *State, at clock.Instant) (why string, joined clock.Insta
 			case r.loses(from, path, at):
 				whys = append(whys, "loss of what "+from+" sends on "+path)
 			case at < heard:
-				whys, joined = append(whys, "what "+from+" sends on "+path+" was cut until just before"), min(joined, heard)
+				whys = append(whys, parted.ends("what "+from+" sends on "+path, heard, heard.Add(plan.HearLimit)))
 			default:
-				return "", clock.Never
+				return silence{}
 			}
 		}
 	}
 	switch {
 	case streamLost:
 	case at < redialled:
-		whys, joined = append(whys, "the stream was cut until just before"), min(joined, redialled)
+		whys = append(whys, parted.ends("the stream", redialled, redialled))
 	default:
-		return "", clock.Never
+		return silence{}
 	}
 	var cuts []string
 	for _, c := range s.Cuts {
 		cuts = append(cuts, "cut "+c.String())
 	}
-	return strings.Join(append(cuts, whys...), ", "), joined
+	parted.why = strings.Join(append(cuts, whys...), ", ")
+	return parted
 }
 
 // loses reports whether the plan loses packets of a node on a link at an instant.

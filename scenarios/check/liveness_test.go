@@ -78,6 +78,17 @@ func TestLiveness(t *testing.T) {
 	both := func(t *tape, at float64) {
 		t.struck(at, fault.Cut, "lb1<->lb2")
 	}
+	oneHealed := func(t *tape) { // from 10 s on only one direction is left, healed just before
+		t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
+		t.struck(9_800, fault.Heal, "")
+		t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
+		t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+	}
+	filteredAfterHeal := func(t *tape, healed float64) { // from 10 s on only the stream is left
+		t.struck(healed-800, fault.Cut, "lb1<->lb2 via sync")
+		t.struck(healed, fault.Heal, "")
+		t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+	}
 	for _, test := range []struct {
 		name, check, lines string
 		edit               func(*tape)
@@ -279,36 +290,27 @@ func TestLiveness(t *testing.T) {
 		}, Fail, ""},
 
 		{"one direction is left that has just been healed", plan.Exclusive, "", func(t *tape) {
-			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
-			t.struck(9_800, fault.Heal, "")
-			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
-			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			oneHealed(t)
 			t.promote(10_150, "lb2", 10_900)
 		}, Pass, "was cut until just before"},
 		{"one direction is left that has just been healed, and the peer that is not heard does not yield", plan.Exclusive, "", func(t *tape) {
-			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
-			t.struck(9_800, fault.Heal, "")
-			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
-			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			oneHealed(t)
 			t.promote(10_150, "lb2", 14_000)
 		}, Fail, "only up to +13.950s"},
 		{"one direction is left that was healed a second before the claim", plan.Exclusive, "", func(t *tape) {
-			t.struck(9_000, fault.Cut, "lb1->lb2 via clients")
-			t.struck(9_800, fault.Heal, "")
-			t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
-			t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
+			oneHealed(t)
 			t.promote(10_960, "lb2", 11_000)
 		}, Fail, ""},
 		{"the heartbeat is filtered while the stream that was cut is not back yet", plan.Exclusive, "", func(t *tape) {
-			t.struck(9_000, fault.Cut, "lb1<->lb2 via sync")
-			t.struck(9_800, fault.Heal, "")
-			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			filteredAfterHeal(t, 9_800)
 			t.promote(10_150, "lb2", 10_900)
 		}, Pass, "the stream was cut until just before"},
+		{"the heartbeat is filtered, and the stream that was cut should be back", plan.Exclusive, "", func(t *tape) {
+			filteredAfterHeal(t, 9_800)
+			t.promote(10_150, "lb2", 14_400)
+		}, Fail, "only up to +14.300s"},
 		{"the heartbeat is filtered long after the heal of the stream", plan.Exclusive, "", func(t *tape) {
-			t.struck(4_000, fault.Cut, "lb1<->lb2 via sync")
-			t.struck(5_000, fault.Heal, "")
-			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			filteredAfterHeal(t, 5_000)
 			t.promote(10_150, "lb2", 10_900)
 		}, Fail, ""},
 		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {

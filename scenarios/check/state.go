@@ -231,8 +231,8 @@ func (s *State) covered(rule lab.Rule) bool {
 	return slices.ContainsFunc(s.Cuts, func(c Cut) bool { return lab.Covers([]lab.Rule{c.Rule}, rule) })
 }
 
-// afterHeal is a time after the last heal of what a node sends of one kind to its peer on a link, 0
-// without a heal.
+// afterHeal returns the instant d after the last heal of a link, for one kind of a node's packets to
+// its peer; 0 without a heal.
 func (s *State) afterHeal(kind, from, link string, d time.Duration) (at clock.Instant) {
 	for rule, healed := range s.healed { // in any order: the latest counts
 		if rule.Link == link && rule.From == from && rule.To == lab.Peer(from) && (rule.Only == "" || rule.Only == kind) {
