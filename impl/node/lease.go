@@ -98,24 +98,31 @@ func (l *lease) deadline(f footing) clock.Instant {
 }
 
 // footing returns what sent packets justify: BFD packets, or keepalives on a stream on
-// which the peer listens if no BFD session is Up. A stream that was live before a pause of this node may be
-// silent only here, or have ended meanwhile: until the peer answers, what was said since does not count.
+// which the peer listens if no BFD session is Up.
 func (n *Node) footing() footing {
 	f := n.paths.footing(n.now)
 	f.arbitrated, f.right = n.arbitration.binds(), n.arbitration.right()
 	if n.cutOff() {
 		f.arbitrated, f.right = true, 0
 	}
-	if n.stream.version >= versionKeepalive && n.stream.mayLive(n.now, n.peer.state.Detect) {
-		f.spoken = n.stream.heard
-		if n.streamLive() && n.peer.confirmed() {
-			f.spoken = n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
-		}
-		if f.lonely {
-			f.lonely, f.proof, f.until = false, unasked, f.spoken
-		}
+	f.spoken = n.spokenUntil()
+	if f.spoken > 0 && f.lonely {
+		f.lonely, f.proof, f.until = false, unasked, f.spoken
 	}
 	return f
+}
+
+// spokenUntil returns how long the last keepalive justifies forwarding; 0 without a stream on which the peer
+// speaks. A stream that was live before a pause of this node may be silent only because of the pause, or may
+// have ended in it. Until the peer has answered, what was said since does not count.
+func (n *Node) spokenUntil() clock.Instant {
+	switch {
+	case n.stream.version < versionKeepalive || !n.stream.mayLive(n.now, n.peer.state.Detect):
+		return 0
+	case n.streamLive() && n.peer.confirmed():
+		return n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+	}
+	return n.stream.heard // an instant that has passed
 }
 
 // takeLease allows forwarding. The effect's Done raises LeaseHeld. To a peer that doubts, the last packet

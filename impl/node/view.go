@@ -33,7 +33,7 @@ type view struct {
 	met       bool // it was heard at some time since this node booted
 	condition condition
 	deaf      bool // it serves and does not hear this node
-	doubted   bool // it says by BFD, without a stream, that it has not heard this node for longer than one interval
+	doubted   bool // it says by BFD that it does not hear this node, and has no stream
 	ourTurn   bool // it is this node's turn to end a standoff
 	serves    bool // it has the role, by its stream or, without one, by BFD
 
