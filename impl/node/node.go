@@ -55,7 +55,7 @@ type Node struct {
 	booted    clock.Instant
 	paused    clock.Instant // the end of this node's last pause
 	listening listening
-	silence   clock.Instant // since when the peer is silent; Never while it is heard
+	silence   clock.Instant // since when nothing is heard of the peer; Never while something is
 	doubting  bool          // this node's Polls tell the peer that it is overdue
 	links     links
 	targets   tracker
@@ -368,7 +368,7 @@ func (n *Node) settle() {
 		n.noteSync()
 		n.checkAdopted()
 		heard := n.hear()
-		n.silence = since(n.silence, n.now, heard.silent)
+		n.silence = since(n.silence, n.now, n.nothingHeard())
 		n.checkRival(&heard)
 		n.checkStandoff(&heard)
 		n.updateGates(&heard)
@@ -393,6 +393,7 @@ func (n *Node) settle() {
 	n.tellServices()
 	n.tellDecisions()
 	n.followDecisions()
+	n.reassure()
 	n.sayCondition()
 	n.relayToMaster()
 	n.checkLeaving()

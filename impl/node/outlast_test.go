@@ -112,3 +112,23 @@ func TestAStandoffWaitsForAPeerThatHears(t *testing.T) {
 		t.Errorf("lb1, which is not heard: %v", changes)
 	}
 }
+
+// TestAMasterThatClosedItsStreamFreezes: it hears nothing any more, closes its stream, and serves with a lease that no
+// detection time limits. The BACKUP was told of the end, and waits longer than that lease.
+func TestAMasterThatClosedItsStreamFreezes(t *testing.T) {
+	for later := time.Duration(0); later < labTx; later += 7 * time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second)
+		l.filterBFD("lb1")
+		l.filterBFD("lb2")
+		l.dropSync["lb2"] = true
+		l.until(3*labDetect, "the stream ends", func() bool { return l.nodes["lb1"].stream == 0 })
+		l.run(later)
+		l.freeze("lb1")
+		lease := l.nodes["lb1"].lease
+		l.until(3*labDetect, "lb2 is Master", func() bool { return l.role("lb2") == "Master" })
+		if l.now < lease {
+			t.Errorf("frozen %v after the end of the stream: lb2 forwards %v before lb1's lease has run out", later, lease.Sub(l.now))
+		}
+	}
+}

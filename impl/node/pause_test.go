@@ -276,3 +276,22 @@ func TestAPausedMasterHeardOnTheStreamAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestAShortPauseKeepsTheRoleOnTheStreamAlone: after a pause keepalives count once the peer has answered, and its answer
+// renews the lease at once, before what was said earlier has run out.
+func TestAShortPauseKeepsTheRoleOnTheStreamAlone(t *testing.T) {
+	for phase := time.Duration(0); phase < labTx; phase += 5 * time.Millisecond {
+		l := newPair(t)
+		l.filterBFD("lb1")
+		l.filterBFD("lb2")
+		l.run(10*time.Second + phase)
+		since := l.mark("lb1")
+		l.freeze("lb1")
+		l.run(40 * time.Millisecond)
+		l.thaw("lb1")
+		l.run(2 * time.Second)
+		if changes := since(); len(changes) > 0 {
+			t.Errorf("%v later: %v", phase, changes)
+		}
+	}
+}

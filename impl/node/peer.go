@@ -108,6 +108,7 @@ func (n *Node) receiveState(s state) error {
 	n.seen = max(n.seen, s.Rank.Epoch)
 	n.resolve(wasMaster)
 	n.connectSync()
+	n.renewLease() // the peer may have answered after a pause
 	if s.Ask {
 		n.tell(false)
 	}

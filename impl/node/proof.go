@@ -154,6 +154,14 @@ func (n *Node) ask() {
 	}
 }
 
+// reassure ends a doubt with the packet that ends it, so that the peer learns of it before its lease ends. A doubt
+// begins in advance: a packet that came in time may wait behind the one that is taken.
+func (n *Node) reassure() {
+	if n.doubting && n.now < n.overdueAt() {
+		n.ask()
+	}
+}
+
 // overdueAt is when the peer will have been silent, on every path that is Up and on the stream, for
 // longer than it ever is while it is heard; Never if no path is Up.
 func (n *Node) overdueAt() clock.Instant {

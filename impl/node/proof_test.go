@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"baton/impl/bfd"
+	"baton/impl/clock"
 	. "baton/impl/node"
 )
 
@@ -206,8 +207,7 @@ func TestTheEndOfTheBackupCostsNothing(t *testing.T) {
 	}
 }
 
-// The same for a frozen peer, whose answers come late and all at once, and for a partition that
-// ends within a detection time of the last packet.
+// The same for a frozen peer, whose answers come late and all at once.
 func TestABriefFreezeOfTheBackupDoesNotInterruptTheLease(t *testing.T) {
 	for _, away := range []time.Duration{labTx, 2 * labTx, labDetect - 5*time.Millisecond} {
 		for offset := time.Duration(0); offset < labTx; offset += 7 * time.Millisecond {
@@ -217,13 +217,47 @@ func TestABriefFreezeOfTheBackupDoesNotInterruptTheLease(t *testing.T) {
 			l.leaseHolds("lb1", away)
 			l.thaw("lb2")
 			l.leaseHolds("lb1", time.Second)
-			l.drop("lb1", true)
-			l.drop("lb2", true)
-			l.leaseHolds("lb1", away-labTx)
-			l.drop("lb1", false)
-			l.drop("lb2", false)
-			l.leaseHolds("lb1", time.Second)
 		}
+	}
+}
+
+// TestADoubtEndsWithThePacketThatIsHeard: the peer doubts in the first packet that comes through, and takes that back as soon as
+// it hears the answer, which may be just before the lease ends.
+func TestADoubtEndsWithThePacketThatIsHeard(t *testing.T) {
+	doubts := 0
+	for phase := time.Duration(0); phase < labTx; phase += 3 * time.Millisecond {
+		l := newPair(t)
+		l.run(time.Second + phase)
+		l.drop("lb1", true)
+		l.drop("lb2", true)
+		l.run(2*labTx - 10*time.Millisecond)
+		l.drop("lb1", false)
+		l.drop("lb2", false)
+		heard, doubted, calm := clock.Never, clock.Never, clock.Never
+		l.lose = func(n *labNode, packet []byte) bool {
+			p, err := bfd.Parse(packet)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case n.id == "lb1":
+				heard = min(heard, l.now.Add(labDelay))
+			case p.Diag == bfd.DiagPathDown:
+				doubted = min(doubted, l.now)
+			default:
+				calm = min(calm, l.now)
+			}
+			return false
+		}
+		l.run(labDetect)
+		if calm > heard {
+			t.Errorf("%v later: lb2 doubts at %v, hears lb1 at %v, and says so at %v", phase, doubted, heard, calm)
+		}
+		if doubted < heard {
+			doubts++
+		}
+	}
+	if doubts == 0 {
+		t.Error("lb2 never doubts: the test has lost its subject")
 	}
 }
 

@@ -85,10 +85,11 @@ func (n *Node) look(h *hearing) view {
 	return v
 }
 
-// silent reports whether the peer is not heard on any path or on the stream, and its stream has not just ended.
-func (n *Node) silent() bool {
-	return n.paths.silent(n.now) && !n.streamLive() && n.now >= n.stream.lingers
-}
+// silent reports whether nothing is heard of the peer, and its stream has not just ended.
+func (n *Node) silent() bool { return n.nothingHeard() && n.now >= n.stream.lingers }
+
+// nothingHeard reports whether the peer is heard neither on a path nor on the stream.
+func (n *Node) nothingHeard() bool { return n.paths.silent(n.now) && !n.streamLive() }
 
 // live reports whether the peer's role is known from a stream on which it speaks.
 func (n *Node) live() bool { return n.peer.known && n.streamLive() }
