@@ -37,6 +37,12 @@ type Config struct {
 	// Passive sessions transmit nothing until they have heard the peer (RFC 5880 section 6.1).
 	Passive bool
 
+	// ForgetsWithdrawn forgets bfd.RemoteDiscr as the peer signals AdminDown, instead of a Detection
+	// Time later (RFC 5880 section 6.8.1): three seconds at the slow rate. A system that is started
+	// again meanwhile, with new discriminators, discards packets that name the session before.
+	// If none of its own arrive, only this lets it hear its peer.
+	ForgetsWithdrawn bool
+
 	// ControlPlaneIndependent sets the C bit: BFD survives the control plane's restart.
 	ControlPlaneIndependent bool
 

@@ -77,4 +77,7 @@ func (s *Session) note(now clock.Instant, p *Packet) {
 		detectMult: p.DetectMult,
 		lastRx:     now,
 	}
+	if s.cfg.ForgetsWithdrawn && p.State == AdminDown {
+		s.peer.discr = 0
+	}
 }

@@ -58,3 +58,25 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestAWithdrawnPeerIsForgotten: the answer to AdminDown names no session if ForgetsWithdrawn is set, so that a process that is
+// started next accepts it. Without it bfd.RemoteDiscr lasts for a Detection Time (RFC 5880 section 6.8.1).
+func TestAWithdrawnPeerIsForgotten(t *testing.T) {
+	for forgets, want := range map[bool]uint32{true: 0, false: peerDiscr} {
+		r := newRig(t, func(c *Config) { c.ForgetsWithdrawn = forgets })
+		r.up()
+		r.take()
+		r.receive(peerPacket(AdminDown))
+		r.wantState(Down, DiagNeighborDown)
+		if r.s.RemoteDiscr() != want || r.s.Heard() != (want != 0) || r.s.RemoteState() != AdminDown {
+			t.Errorf("ForgetsWithdrawn %v: bfd.RemoteDiscr %#x, heard %v, state %v", forgets, r.s.RemoteDiscr(), r.s.Heard(), r.s.RemoteState())
+		}
+		for _, p := range r.take() {
+			if p.YourDiscr != want {
+				t.Errorf("ForgetsWithdrawn %v: Your Discriminator %#x in answer to AdminDown", forgets, p.YourDiscr)
+			}
+		}
+		r.receive(peerPacket(Down))
+		r.wantState(Init, DiagNeighborDown)
+	}
+}

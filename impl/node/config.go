@@ -164,6 +164,7 @@ func New(cfg Config, now clock.Instant) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, links: newLinks(cfg.Links), targets: newTracker(cfg.Track), gateway: newGateway(cfg.Arbiter.Gateway)}
 	for _, p := range cfg.Paths {
+		p.BFD.ForgetsWithdrawn = true
 		session, err := bfd.New(p.BFD, now)
 		if err != nil {
 			return nil, fmt.Errorf("node: path %s: %w", p.Name, err)

@@ -1,9 +1,9 @@
 package node_test
 
 import (
-	. "baton/impl/node"
 	"container/heap"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"baton/impl/ctsync"
 	"baton/impl/driver"
 	"baton/impl/flow"
+	. "baton/impl/node"
 	"baton/impl/trace"
 )
 
@@ -171,6 +172,10 @@ func labMAC(id string, link byte) MAC { return MAC{2, 0, 0, 0, id[2], link} }
 func (l *lab) start(id string) {
 	n := l.nodes[id]
 	n.cfg.Incarnation += 16
+	n.cfg.Paths = slices.Clone(n.cfg.Paths)
+	for i := range n.cfg.Paths {
+		n.cfg.Paths[i].BFD.LocalDiscr += 1 << 16 // each process draws its own
+	}
 	node, err := New(n.cfg, l.now)
 	if err != nil {
 		l.t.Fatal(err)
