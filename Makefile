@@ -21,8 +21,8 @@ NFPM        ?= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.41.1
 # A package's version begins with a digit: that of a build without a tag is 0.0.0.
 PACKAGE_VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null | sed -n 's/^v\([0-9]\)/\1/p'),0.0.0~$(VERSION))
 
-# Programs that tests talk to, by Debian package: peers for BFD, a browser for the report.
-PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium
+# Programs that tests run, by Debian package: peers for BFD, a browser for the report, firewalls before clients and nodes.
+PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium nftables:/usr/sbin/nft arping:/usr/sbin/arping
 
 # Programs that are under test beside the reference node, by Debian package.
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping ndisc6:/usr/bin/ndisc6 \
@@ -72,7 +72,7 @@ define install
 	  > $(OUT)/setup.log 2>&1 || { tail -3 $(OUT)/setup.log; echo "not installed: tests that need$$missing will be skipped; see $(OUT)/setup.log"; }
 endef
 
-setup: told-setup ## install the programs that tests talk to (frr, bird2, chromium), where apt is
+setup: told-setup ## install the programs that tests run (frr, bird2, chromium, nftables, arping), where apt is
 	$(call install,$(PEERS))
 
 setup-subjects: told-setup-subjects ## install the other programs that can be under test (keepalived, conntrackd, nftables, ucarp, frr)

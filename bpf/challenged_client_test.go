@@ -15,14 +15,13 @@ import (
 	"baton/impl/clock/boottime"
 	"baton/impl/dataplane"
 	"baton/impl/flow"
+	"baton/impl/needs"
 )
 
 // A client's kernel answers a challenge by itself and connects, also behind a firewall or a NAT
 // that drops packets that netfilter considers invalid.
 func TestAClientAnswersAChallenge(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Fatal("needs nft, to put a firewall before a client")
-	}
+	needs.Programs(t, "nft")
 	bothFamilies(t, func(t *testing.T) {
 		for _, c := range []struct {
 			name string

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"impl/flow":            {},
 	"impl/sctp":            {},
 	"impl/fingerprint/...": {},
+	"impl/needs":           {},
 	"impl/trace":           {},
 	"impl/bfd":             {},
 	"impl/ha":              {},

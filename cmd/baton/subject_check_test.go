@@ -1,12 +1,12 @@
 package main
 
 import (
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"baton/impl/needs"
 	"baton/impl/trace"
 	"baton/netns"
 	"baton/scenarios/check"
@@ -19,11 +19,7 @@ func TestASubjectIsTried(t *testing.T) {
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
 	}
-	for _, program := range []string{"nft", "arping"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
-	}
+	needs.Programs(t, "nft", "arping")
 	translates := "start: |\n  sysctl -qw net.ipv4.ip_forward=1; nft -f $BATON_RULESET\n"
 	carries := "{ ip addr add $BATON_VIPS dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP dev $BATON_BACKEND_DEV; }\n"
 	carries6 := "{ ip addr add $BATON_VIPS6 dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP6 dev $BATON_BACKEND_DEV; }\n"

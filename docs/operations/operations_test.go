@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"baton/impl/needs"
 )
 
 func read(t *testing.T, file string) string {
@@ -48,9 +50,7 @@ func TestDashboardIsJSON(t *testing.T) {
 // program runs a program of the host, or says that it is not there.
 func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("%s is not installed", program)
-	}
+	needs.Programs(t, program)
 	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)

@@ -15,6 +15,7 @@ import (
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/internal/netlab"
+	"baton/impl/needs"
 )
 
 // etcdEnv makes this test binary a one-member etcd cluster; its value is the data folder.
@@ -134,9 +135,7 @@ func (p *pair) settles(t *testing.T, masters int, during string) {
 // again after its return. While the nodes hear each other, they do not need etcd.
 func TestAnArbiterDecides(t *testing.T) {
 	p := newPair(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs nft: apt-get install nftables")
-	}
+	needs.Programs(t, "nft")
 	c := withArbiter(t, p, config.PolicyFailClosed)
 	p.start(t)
 
@@ -175,9 +174,7 @@ func (n *testNode) unreached(t *testing.T, lost bool) {
 // and raises an alarm. The peer does not claim.
 func TestTheMasterServesOnWithoutEtcd(t *testing.T) {
 	p := newPair(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs nft: apt-get install nftables")
-	}
+	needs.Programs(t, "nft")
 	c := withArbiter(t, p, config.PolicyKeepServing)
 	p.start(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]
@@ -202,9 +199,7 @@ func TestTheMasterServesOnWithoutEtcd(t *testing.T) {
 // which etcd grants the role. This is the price of keep-serving. It stops once it reaches etcd.
 func TestAMasterCutOffFromEtcdServesBesideItsPeer(t *testing.T) {
 	p := newPair(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs nft: apt-get install nftables")
-	}
+	needs.Programs(t, "nft")
 	withArbiter(t, p, config.PolicyKeepServing)
 	p.start(t)
 	lb1, lb2 := p.nodes[0], p.nodes[1]
@@ -221,9 +216,7 @@ func TestAMasterCutOffFromEtcdServesBesideItsPeer(t *testing.T) {
 // After etcd and the peer are lost at one instant there is again one MASTER, and never two.
 func TestEtcdAndPeerLostTogether(t *testing.T) {
 	p := newPair(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs nft: apt-get install nftables")
-	}
+	needs.Programs(t, "nft")
 	c := withArbiter(t, p, config.PolicyKeepServing)
 	p.start(t)
 	p.part(t, true)

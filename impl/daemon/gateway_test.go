@@ -10,6 +10,7 @@ import (
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/control"
 	"baton/impl/daemon/internal/netlab"
+	"baton/impl/needs"
 )
 
 // withGateway configures a host in its own namespace, with a cable to each node, as the pair's
@@ -58,9 +59,7 @@ func TestAGatewayStopsTheIsolatedNode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t)
-			if _, err := exec.LookPath("nft"); err != nil {
-				t.Skip("needs nft: apt-get install nftables")
-			}
+			needs.Programs(t, "nft")
 			withGateway(t, p, edit)
 			p.start(t)
 			lb1, lb2 := p.nodes[0], p.nodes[1]

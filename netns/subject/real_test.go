@@ -3,13 +3,13 @@ package subject_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"baton/impl/needs"
 	"baton/impl/trace"
 	"baton/netns"
 	"baton/netns/subject"
@@ -182,11 +182,7 @@ func TestAReasonSaysWhyARoleIsUnknown(t *testing.T) {
 
 // TestTwoThatBothAnnounceAreTwoMasters: the wire shows it for nodes that report no roles.
 func TestTwoThatBothAnnounceAreTwoMasters(t *testing.T) {
-	for _, program := range []string{"nft", "arping"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
-	}
+	needs.Programs(t, "nft", "arping")
 	adapter := `start: |
   sysctl -qw net.ipv4.ip_forward=1; nft -f $BATON_RULESET
   ip addr add $BATON_VIPS dev $BATON_CLIENT_DEV; ip addr add $BATON_BACKEND_VIP dev $BATON_BACKEND_DEV
@@ -228,11 +224,7 @@ func TestNothingOfANodeIsLeft(t *testing.T) {
 // TestACrashClearsTheKernel: a crash clears all that a node has set in the kernel; a kill
 // leaves it.
 func TestACrashClearsTheKernel(t *testing.T) {
-	for _, program := range []string{"ip", "tc", "nft", "sysctl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
-	}
+	needs.Programs(t, "ip", "tc", "nft", "sysctl")
 	t.Parallel()
 	// A node is BACKUP once its start has done all of it.
 	adapter := `start: |
@@ -274,9 +266,7 @@ role: if [ -e done ]; then echo BACKUP; else echo INIT; fi
 // TestRolesThatContradictTheWire: the role that a node reports is compared with who
 // forwards.
 func TestRolesThatContradictTheWire(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip(err)
-	}
+	needs.Programs(t, "nft")
 	adapter := `start: |
   sysctl -qw net.ipv4.ip_forward=1
   nft -f $BATON_RULESET
