@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -80,29 +81,38 @@ func TestOnlyDamageOfDoubtedEntriesIsHealed(t *testing.T) {
 		Reply:    flow.Tuple{Src: flow.IPv4(198, 18, 1, 11), Dst: flow.IPv4(198, 18, 1, 100), SrcPort: 80, DstPort: 1, Proto: flow.TCP},
 		State:    flow.Established, Remaining: time.Hour,
 	}
-	unknown := known
-	unknown.Original.SrcPort++
+	other, unknown := known, known
+	other.Original.SrcPort, other.Reply.DstPort = 2, 2
+	unknown.Original.SrcPort = 3
 	for _, c := range []struct {
-		held  flow.Held
-		heals int
+		held  []flow.Held
+		heals []flow.Tuple // the reply tuples of what is written back
 	}{
-		{flow.Held{Entry: known, Found: true, Sound: true}, 0}, {flow.Held{Entry: known}, 0},
-		{flow.Held{Entry: known, Found: true}, 1}, {flow.Held{Entry: unknown, Found: true}, 0},
+		{[]flow.Held{{Entry: known, Found: true, Sound: true}}, nil},
+		{[]flow.Held{{Entry: known}}, nil},
+		{[]flow.Held{{Entry: known, Found: true}}, []flow.Tuple{known.Reply}},
+		{[]flow.Held{{Entry: unknown, Found: true}}, nil},
+		{[]flow.Held{{Entry: known, Found: true}, {Entry: unknown, Found: true}, {Entry: other, Found: true}}, []flow.Tuple{known.Reply, other.Reply}},
 	} {
 		n := fullNode(t)
 		n.role = ha.Master
 		n.sync.SetSource(n.now, 1)
-		n.sync.Local(n.now, []flow.Event{{Entry: known}})
+		n.sync.Local(n.now, []flow.Event{{Entry: known}, {Entry: other}})
 		n.Ready()
-		n.believe(Done{Held: []flow.Held{c.held}})
-		heals := 0
+		n.believe(Done{Held: c.held})
+		var healed []flow.Tuple
 		for _, e := range n.Ready() {
-			if h, ok := e.(Heal); ok && len(h.Entries) == 1 && h.Entries[0].Reply == known.Reply {
-				heals++
+			if h, ok := e.(Heal); ok {
+				for _, entry := range h.Entries {
+					healed = append(healed, entry.Reply)
+				}
 			}
 		}
-		if heals != c.heals {
-			t.Errorf("%+v: %d times written back, want %d", c.held, heals, c.heals)
+		if !slices.Equal(healed, c.heals) {
+			t.Errorf("%+v: written back %v, want %v", c.held, healed, c.heals)
+		}
+		if found := n.scrub.stats.Found[Altered]; found != uint64(len(c.heals)) {
+			t.Errorf("%+v: %d damaged entries counted, want %d", c.held, found, len(c.heals))
 		}
 	}
 }

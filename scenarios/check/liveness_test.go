@@ -84,8 +84,8 @@ func TestLiveness(t *testing.T) {
 		t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
 		t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
 	}
-	filteredAfterHeal := func(t *tape, healed float64) { // from 10 s on only the stream is left
-		t.struck(healed-800, fault.Cut, "lb1<->lb2 via sync")
+	filteredAfterHeal := func(t *tape, healed float64, cut string) { // from 10 s on only the stream is left
+		t.struck(healed-800, fault.Cut, cut)
 		t.struck(healed, fault.Heal, "")
 		t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 	}
@@ -302,15 +302,23 @@ func TestLiveness(t *testing.T) {
 			t.promote(10_960, "lb2", 11_000)
 		}, Fail, ""},
 		{"the heartbeat is filtered while the stream that was cut is not back yet", plan.Exclusive, "", func(t *tape) {
-			filteredAfterHeal(t, 9_800)
+			filteredAfterHeal(t, 9_800, "lb1<->lb2 via sync")
 			t.promote(10_150, "lb2", 10_900)
 		}, Pass, "the stream was cut until just before"},
 		{"the heartbeat is filtered, and the stream that was cut should be back", plan.Exclusive, "", func(t *tape) {
-			filteredAfterHeal(t, 9_800)
+			filteredAfterHeal(t, 9_800, "lb1<->lb2 via sync")
 			t.promote(10_150, "lb2", 14_400)
 		}, Fail, "only up to +14.300s"},
+		{"the heartbeat is filtered just after one direction of the stream was healed", plan.Exclusive, "", func(t *tape) {
+			filteredAfterHeal(t, 9_800, "stream lb1->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "the stream was cut until just before"},
+		{"the heartbeat is filtered just after the other direction of the stream was healed", plan.Exclusive, "", func(t *tape) {
+			filteredAfterHeal(t, 9_800, "stream lb2->lb1")
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "the stream was cut until just before"},
 		{"the heartbeat is filtered long after the heal of the stream", plan.Exclusive, "", func(t *tape) {
-			filteredAfterHeal(t, 5_000)
+			filteredAfterHeal(t, 5_000, "lb1<->lb2 via sync")
 			t.promote(10_150, "lb2", 10_900)
 		}, Fail, ""},
 		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {

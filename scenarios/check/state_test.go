@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/fault"
 	"baton/scenarios/lab"
@@ -175,6 +176,36 @@ func TestCutsExplainAPathThatIsDown(t *testing.T) {
 		s = after(t, tape, 4800)
 		if ok, _ := s.Holds(condition(t, "converged")); ok || len(s.Cuts) != 0 {
 			t.Errorf("cut %s is healed, but path %s counts as explained; cuts %v", test.cut, test.path, s.Cuts)
+		}
+	}
+}
+
+// TestAHealCountsForWhatItsCutDropped: a heal of one direction or one kind of packets says nothing about the others.
+func TestAHealCountsForWhatItsCutDropped(t *testing.T) {
+	for _, test := range []struct {
+		cut, kind, from, link string
+		counts                bool
+	}{
+		{"lb1->lb2", lab.BFD, "lb1", "sync", true},
+		{"lb1->lb2", lab.BFD, "lb1", "clients", true},
+		{"lb1->lb2", lab.BFD, "lb2", "sync", false},
+		{"lb1->lb2 via sync", lab.BFD, "lb1", "clients", false},
+		{"bfd lb1->lb2", lab.BFD, "lb1", "sync", true},
+		{"bfd lb1->lb2", lab.Stream, "lb1", "sync", false},
+		{"stream lb1->lb2", lab.Stream, "lb1", "sync", true},
+		{"stream lb1->lb2", lab.BFD, "lb1", "sync", false},
+		{"lb1->clients", lab.BFD, "lb1", "clients", false},
+	} {
+		tape := crash()
+		tape.fault(4400, fault.Cut, test.cut, "begin")
+		tape.fault(4400, fault.Cut, test.cut, "receipt")
+		tape.fault(4500, fault.Heal, test.cut, "receipt")
+		want := clock.Instant(0)
+		if test.counts {
+			want = ms(4600)
+		}
+		if got := after(t, tape, 4600).afterHeal(test.kind, test.from, test.link, 100*time.Millisecond); got != want {
+			t.Errorf("cut %s healed: afterHeal of %s from %s on %s is %v, want %v", test.cut, test.kind, test.from, test.link, got, want)
 		}
 	}
 }

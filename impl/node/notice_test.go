@@ -1,0 +1,44 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"baton/impl/bfd"
+	"baton/impl/clock"
+)
+
+// TestHowLongAClaimIsSignalled: none to a peer that speaks on the stream, a moment to one that has just fallen silent, and a whole
+// detection time by the configured intervals to one that may be lonely by now, or may no longer hear this node.
+func TestHowLongAClaimIsSignalled(t *testing.T) {
+	const now, detect = clock.Instant(10 * time.Second), 150 * time.Millisecond
+	hears := func(n *Node) {
+		n.paths[0] = heardPath(t, now, &n.stream, bfd.Packet{State: bfd.Down})
+		n.paths[0].BFD = n.cfg.Paths[0].BFD
+	}
+	for _, test := range []struct {
+		name string
+		edit func(*Node)
+		want time.Duration
+	}{
+		{"silent from this instant on", func(n *Node) { n.silence = now }, noticeTime},
+		{"silent for longer", func(n *Node) { n.silence = now - 1 }, detect},
+		{"silent for longer, gates off", func(n *Node) { n.silence, n.cfg.GatesOff = now-1, true }, noticeTime},
+		{"silent for longer, while the end of its stream lingers", func(n *Node) { n.silence, n.stream.lingers = now-1, now+1 }, noticeTime},
+		{"heard, at the turn of a standoff", func(n *Node) { hears(n); n.standoff.since = 0 }, detect},
+		{"heard, at the turn of a standoff, gates off", func(n *Node) { hears(n); n.standoff.since, n.cfg.GatesOff = 0, true }, noticeTime},
+		{"heard, before the turn", func(n *Node) { hears(n); n.standoff.since = now - 1 }, noticeTime},
+		{"speaks on the stream", func(n *Node) {
+			n.standoff.since, n.peer.known = 0, true
+			n.stream = stream{up: true, spoken: true, version: versionKeepalive, heard: now}
+			n.peer.state.Detect = detect
+		}, 0},
+	} {
+		n := fullNode(t)
+		n.now = now
+		test.edit(n)
+		if got := n.notice(); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
