@@ -24,6 +24,7 @@ type node struct {
 	served bool // it was MASTER since its process started
 	synced bool // its gate InSync was open at its last claim
 	lease  clock.Instant
+	leased clock.Instant // when the lease was last written
 	gates  map[string]trace.Gate
 	held   int // number of entries in its table, -1 if unknown
 	// left is when it last gave up the role, leftWhy the reason. back is when it last took the
@@ -82,7 +83,8 @@ func (p *pair) apply(e trace.Event) {
 	case e.Gate != nil:
 		p.node(e.Node).gates[e.Gate.Name] = *e.Gate
 	case e.Lease != nil:
-		p.node(e.Node).lease = e.Lease.Until
+		n := p.node(e.Node)
+		n.lease, n.leased = e.Lease.Until, e.At
 	case e.Replica != nil:
 		p.node(e.Node).held = e.Replica.Entries
 	case e.Died != nil:

@@ -23,6 +23,9 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 	case Unsynced:
 		return unsynced(events, harm)
 	case Apart:
+		if found, ok := overlap(events, harm); ok {
+			return found, true
+		}
 		return apart(events, harm)
 	case Mixed:
 		return mixed(events, harm)
