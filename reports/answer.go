@@ -100,7 +100,7 @@ func (a answering) led() (cause.Cause, bool) {
 	switch c.Name {
 	case "gap":
 		harm.Kind = cause.Silence
-	case "connects_failed":
+	case "connects_failed", "unanswered":
 		harm.Kind = cause.Unconnected
 	case plan.CheckRole:
 		harm.Kind, harm.Node = cause.Waiting, nodeIn(c.Detail)
@@ -135,7 +135,7 @@ func missing(detail string) (cause.Kind, string) {
 
 // many says how many new flows were refused, if that is the cause.
 func (a answering) many() string {
-	if len(a.failed) == 0 || a.failed[0].Name != "connects_failed" || a.failed[0].Failed == nil {
+	if len(a.failed) == 0 || a.failed[0].Name != "connects_failed" && a.failed[0].Name != "unanswered" || a.failed[0].Failed == nil {
 		return ""
 	}
 	if n := cause.Refused(a.events, cause.Harm{From: a.failed[0].Failed.From, To: a.failed[0].Failed.To}); n > 0 {

@@ -11,6 +11,7 @@ import (
 	"baton/reports"
 	"baton/reports/export"
 	"baton/reports/model"
+	"baton/scenarios/plan"
 )
 
 // answered stores a run of the seed bug without its expectation, and returns the
@@ -96,5 +97,40 @@ func TestTheReplayOfARunWithItsGatesOffAllowsIt(t *testing.T) {
 func TestACaughtControlHasNoAnswer(t *testing.T) {
 	if run := answered(t, func(source string) string { return source }); run.Verdict != "PASS" || len(run.Answer) > 0 {
 		t.Errorf("%s: %q", run.Verdict, run.Answer)
+	}
+}
+
+// What the nodes refused is the cause, not the fault or the open gate before it.
+func TestTheAnswerSaysWhatWasRefused(t *testing.T) {
+	const pair = "topo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=fullnat\n"
+	for _, test := range []struct{ name, source, says string }{
+		{"flows", "config snat_ports=20000-20019\n" + pair + `traffic web sessions tcp count=100
+always unanswered == 0
+@0s wait lb1 is Master and lb2 insync within 3s
+@5s end
+`, "lb1 refused new flows of web, because no SNAT port was free"},
+		{"handover", pair + `service idle udp 198.18.0.100:53 mode=fullnat
+traffic idle flows udp count=2000 rate=5000/s
+@0s wait lb1 is Master and lb2 insync within 3s
+@1s limit sync mtu=1280
+@2s kill lb2
+@3s restore lb2
+@5s handover lb1
+expect lb2 is Master within 1s
+@8s end
+`, "lb1 refused handover lb1: PeerReady (peer is not in sync)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := plan.Parse("x.scn", []byte("scenario refused\n"+test.source))
+			if err != nil {
+				t.Fatal(err)
+			}
+			root := t.TempDir()
+			execute(t, filepath.Join(root, "run"), p, 1)
+			run := reports.Build([]string{root}, nil).Runs[0]
+			if run.Verdict != "FAIL" || !strings.Contains(run.Answer[0], test.says) {
+				t.Errorf("%s: %q", run.Verdict, run.Answer)
+			}
+		})
 	}
 }

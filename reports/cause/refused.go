@@ -27,8 +27,8 @@ const (
 // refusal identifies refused flows by node, service and reason.
 type refusal struct{ node, service, why string }
 
-// refused finds the most frequent refusal around the failure of a connect. Challenged SYNs do not
-// count, because the client repeats them.
+// refused finds the most frequent refusal around a connection that was not established. Challenged SYNs
+// do not count, because the client repeats them.
 func refused(events []trace.Event, harm Harm) (Cause, bool) {
 	most, at, count := refusals(events, harm)
 	return Cause{at, most.node, fmt.Sprintf("%s refused new flows of %s, because %s", most.node, most.service, reasons[most.why])}, count > 0
@@ -42,10 +42,13 @@ func Refused(events []trace.Event, harm Harm) uint64 {
 
 func refusals(events []trace.Event, harm Harm) (most refusal, at clock.Instant, count uint64) {
 	counts, first := map[refusal]uint64{}, map[refusal]clock.Instant{}
+	// Sessions that never opened are counted at the end, but the first refusals have stopped them.
+	until := harm.To.Add(telling)
 	for _, e := range events {
-		if e.Refused == nil || reasons[e.Refused.Why] == "" || e.At < harm.From.Add(-patience) || e.At > harm.To.Add(telling) {
+		if e.Refused == nil || reasons[e.Refused.Why] == "" || e.At < harm.From.Add(-patience) || e.At > until {
 			continue
 		}
+		until = min(until, e.At.Add(patience+telling))
 		r := refusal{e.Node, e.Refused.Service, e.Refused.Why}
 		if counts[r] == 0 {
 			first[r] = e.At

@@ -55,3 +55,22 @@ func TestARefusedConnectIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Sessions that never opened are counted over the whole run. They opened with the first refusals,
+// so a node that refuses more flows later is not the cause.
+func TestTheFirstRefusalsStoppedWhatNeverOpened(t *testing.T) {
+	second := func(n float64) clock.Instant { return clock.Instant(n * float64(time.Second)) }
+	var events []trace.Event
+	for n := 1.0; n < 60; n++ {
+		node := "lb1"
+		if n > 20 {
+			node = "lb2"
+		}
+		events = append(events, trace.Event{At: second(n), Node: node, Kind: trace.KindRefused, Refused: &trace.Refused{Service: "web", Why: "no-port", Count: 5}})
+	}
+	harm := Harm{Kind: Unconnected, From: second(0), To: second(60)}
+	found, _ := Of(events, harm)
+	if found.Node != "lb1" || found.At != second(1) || Refused(events, harm) != 7*5 {
+		t.Errorf("%+v, %d times", found, Refused(events, harm))
+	}
+}

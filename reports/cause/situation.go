@@ -109,6 +109,25 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), m.gate(gate))}, true
 }
 
+// refusedHandover finds the answer of a MASTER that refused the handover that the harm begins with.
+func refusedHandover(events []trace.Event, harm Harm, m *node) (Cause, bool) {
+	fault, _ := lastFault(events, harm.From.Add(grace))
+	if fault == nil || fault.Verb != verbs.Handover {
+		return Cause{}, false
+	}
+	for _, e := range events {
+		if e.At > harm.To {
+			break
+		}
+		if f := e.Fault; f != nil && f.ID == fault.ID && f.Phase == "receipt" {
+			if why, refused := strings.CutPrefix(f.Receipt, m.name+" refused: "); refused {
+				return Cause{e.At, m.name, fmt.Sprintf("%s refused %s: %s", m.name, f.What(), strings.TrimPrefix(why, "handover refused: "))}, true
+			}
+		}
+	}
+	return Cause{}, false
+}
+
 // retook describes a MASTER that lost the role for a time in which no other node took it.
 func (n *node) retook() Cause {
 	return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", n.name, n.leftWhy)}
@@ -135,6 +154,9 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	case n.left > 0 && n.left >= harm.From:
 		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)%s", n.name, n.leftWhy, following(events, n.left))}, true
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
+		if found, ok := refusedHandover(events, harm, peer); ok {
+			return found, true
+		}
 		if fault, _ := lastFault(events, harm.To); fault == nil {
 			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s) before %s, which stayed Backup%s", peer.name, peer.claimWhy, n.name, n.closed())}, true
 		}
