@@ -60,8 +60,8 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"cut off from the other node", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "lb2 stayed MASTER after cut lb1->backend2"},
 		{"announcements cut", []trace.Event{lb1, deaf, took, gap("client1/1", 10.1, 19)}, muted + " (cut garp lb2->clients)"},
 		{"announcements cut with all of ARP", []trace.Event{lb1, did(5, "begin", "cut", "arp lb2->clients", nil, trace.Direction{Link: "clients", From: "lb2", To: "client1", Only: "arp"}), took, gap("client1/1", 10.1, 19)}, muted + " (cut arp lb2->clients)"},
-		{"announcements cut, and healed before", []trace.Event{lb1, deaf, did(6, "receipt", "heal", "", nil, garp), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER out of sync"},
-		{"of another client", []trace.Event{lb1, deaf, took, gap("client2/1", 10.1, 19)}, "lb2 became MASTER out of sync"},
+		{"announcements cut, and healed before", []trace.Event{lb1, deaf, did(6, "receipt", "heal", "", nil, garp), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
+		{"of another client", []trace.Event{lb1, deaf, took, gap("client2/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
 		{"a deaf client", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), took, gap("client1/1", 10.1, 19)}, muted + " (deaf client1)"},
 		{"without a takeover", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), deaf, gap("client1/1", 10.1, 19)}, "lb2 stayed MASTER after cut garp lb2->clients"},
 	} {

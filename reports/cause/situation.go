@@ -61,6 +61,8 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, and the sessions did not continue", m.name)}, true
 	case m.since > harm.From && m.synced:
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER and reported that it was in sync, but not all sessions continued", m.name)}, true
+	case m.since > harm.From && m.phase == "":
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, and not all sessions continued", m.name)}, true
 	case m.since > harm.From:
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync, and not all sessions continued", m.name)}, true
 	}
