@@ -41,8 +41,6 @@ func labCommand() *cobra.Command {
 	up.Flags().BoolVar(&unsafe, "allow-unsafe", false, "allow settings that re-create historical bugs outside of controls")
 	c := &cobra.Command{
 		Use:   "lab",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Keep one pair running and break it by hand",
 		Long: "Lab up builds the topology of a scenario, starts its nodes and traffic, and keeps them running until\n" +
 			"Ctrl-C or lab down. It does not execute the scenario's steps. Lab exec runs a program on one of the hosts. Lab fault\n" +

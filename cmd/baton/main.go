@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 
@@ -25,7 +26,7 @@ func main() {
 	// An error before a command runs is a mistake in the command line.
 	running := false
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
-		err := c.ValidateRequiredFlags()
+		err := errors.Join(c.ValidateRequiredFlags(), c.ValidateFlagGroups())
 		running = err == nil
 		return err
 	}
@@ -52,18 +53,19 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), backendCommand(), serviceCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand(), manCommand())
-	refuseUnknownShell(root)
+	root.InitDefaultCompletionCmd()
+	refuseUnknownWords(root)
 	return root
 }
 
-// refuseUnknownShell makes the completion command fail for a shell that it does not
-// know. Cobra would print its help and exit with 0.
-func refuseUnknownShell(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
-	for _, c := range root.Commands() {
-		if c.Name() == "completion" {
+// refuseUnknownWords makes commands that only hold others fail for a word that is none of
+// them. Cobra would print their help and exit with 0.
+func refuseUnknownWords(parent *cobra.Command) {
+	for _, c := range parent.Commands() {
+		if c.HasSubCommands() && !c.Runnable() {
 			c.Args = cobra.NoArgs
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
+		refuseUnknownWords(c)
 	}
 }

@@ -11,8 +11,6 @@ import (
 func pkiCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pki",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Make the certificates and the secret with which the two nodes authenticate each other",
 		Long: "A node needs ca.crt, pair.secret, and its own certificate and key. Do not copy ca.key to the nodes: its owner can make\n" +
 			"certificates that the pair trusts. Existing files are never overwritten, except by pki renew.",

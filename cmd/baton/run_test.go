@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 	"baton/scenarios/plan"
@@ -228,8 +230,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"run", filepath.Join(t.TempDir(), "none.scn")}, "no such file"},
 		{[]string{"run"}, "requires at least 1 arg"},
 		{[]string{"dance"}, "unknown command"},
-		{[]string{"lab", "dance"}, "unknown command"},
 		{[]string{"completion", "nosh"}, "unknown command"},
+		{[]string{"compare", "--update", "--json", "a", "b"}, "[json update] were all set"},
+		{[]string{"status", "--watch", "--json"}, "[json watch] were all set"},
 		{[]string{"run", "--world", "sim", "--out", "/proc/none", calm}, "--out: mkdir /proc/none"},
 		{[]string{"sim", "--seeds", "1", "--out", "/proc/none"}, "--out: mkdir /proc/none"},
 		{[]string{"sim", "--seeds", "0"}, "the range is empty"},
@@ -258,6 +261,19 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("baton %v: exit code %d\n%s%s", tt.args, r.code, r.out, r.errout)
 		}
 	}
+}
+
+// Every command that holds others refuses a word that is none of them, such as a verb that is misspelt.
+func TestAWordThatIsNoCommandIsRefused(t *testing.T) {
+	everyCommand(rootCommand(), func(c *cobra.Command) {
+		if !c.HasSubCommands() {
+			return
+		}
+		path := strings.Fields(c.CommandPath())[1:]
+		if r := baton(t, append(path, "dance")...); r.code != exitBadInput || !strings.Contains(r.errout, `unknown command "dance"`) || r.out != "" {
+			t.Errorf("%s dance: exit code %d\n%s%s", c.CommandPath(), r.code, r.out, r.errout)
+		}
+	})
 }
 
 // TestRunsSideBySideAreCounted: the output of parallel runs does not mix, and the last line counts

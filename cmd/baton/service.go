@@ -14,7 +14,7 @@ import (
 
 func serviceCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "service", Short: "Add, change or delete a service of a running pair", Args: cobra.NoArgs,
+		Use: "service", Short: "Add, change or delete a service of a running pair",
 		Long: "Service changes a service of the running MASTER, which sends the change to its BACKUP. A change is atomic: each packet meets\n" +
 			"the service before or after it. The node refuses a wrong change, and then nothing changes. A reload of the MASTER undoes all such\n" +
 			"changes, so write them into the configuration files of both nodes.",
