@@ -12,7 +12,7 @@ import (
 )
 
 func backendCommand() *cobra.Command {
-	c := &cobra.Command{Use: "backend", Short: "Add, change, drain or delete a backend of a running pair", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "backend", Short: "Add, change, drain or delete a backend of a running pair"}
 	var limit time.Duration
 	drain := backendVerb("drain", "Send no new flows to a backend; open flows continue", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
 		return client.Drain(ctx, service, backend, limit)
@@ -21,12 +21,13 @@ func backendCommand() *cobra.Command {
 	c.AddCommand(drain, backendVerb("ready", "End a drain: the backend gets new flows again", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
 		return client.Ready(ctx, service, backend)
 	}))
-	weight := 1
+	weight, changed := 1, 0
 	add := backendEdit(config.AddBackend, "add", "Add a backend to a service", &weight)
-	set := backendEdit(config.SetBackend, "set", "Change the weight of a backend", &weight)
-	for _, verb := range []*cobra.Command{add, set} {
-		verb.Flags().IntVar(&weight, "weight", 1, "share of new flows, relative to the other backends")
-	}
+	add.Flags().IntVar(&weight, "weight", 1, "share of new flows, relative to the other backends")
+	set := backendEdit(config.SetBackend, "set", "Change the weight of a backend", &changed)
+	set.Use = "set SERVICE ADDRESS:PORT --weight N [SOCKET]"
+	set.Flags().IntVar(&changed, "weight", 0, "share of new flows, relative to the other backends")
+	must(set.MarkFlagRequired("weight"))
 	c.AddCommand(add, set, backendEdit(config.DelBackend, "del", "Remove a backend from a service; its open flows continue", &weight))
 	return c
 }

@@ -233,6 +233,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"completion", "nosh"}, "unknown command"},
 		{[]string{"compare", "--update", "--json", "a", "b"}, "[json update] were all set"},
 		{[]string{"status", "--watch", "--json"}, "[json watch] were all set"},
+		{[]string{"backend", "set", "web", "198.18.1.11:80"}, `required flag(s) "weight" not set`},
 		{[]string{"run", "--world", "sim", "--out", "/proc/none", calm}, "--out: mkdir /proc/none"},
 		{[]string{"sim", "--seeds", "1", "--out", "/proc/none"}, "--out: mkdir /proc/none"},
 		{[]string{"sim", "--seeds", "0"}, "the range is empty"},
