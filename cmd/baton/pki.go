@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/impl/daemon/config"
 	"baton/impl/daemon/pki"
 )
 
@@ -47,6 +48,11 @@ func pkiFolderCommand(use, short string, args int, do func(dir string, nodes []s
 			return completeFolders(c, args, typed)
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			for _, node := range args[1:] {
+				if err := config.CheckID(node); err != nil {
+					return badInput("pki: %w", err)
+				}
+			}
 			err := do(args[0], args[1:])
 			if errors.Is(err, pki.ErrExists) {
 				return badInput("%w", err)

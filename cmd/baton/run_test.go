@@ -255,6 +255,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"shrink", "--seed", "1", calm}, "seed 1 does not fail"},
 		{[]string{"pki", "init", "/proc/none", "lb1", "lb2"}, "pki: mkdir /proc/none"},
 		{[]string{"pki", "init", t.TempDir(), "lb1", "lb1"}, `pki: both nodes are called "lb1"`},
+		{[]string{"pki", "init", t.TempDir(), "lb1", "../lb2"}, `pki: "../lb2" is not a node id`},
+		{[]string{"pki", "issue", t.TempDir(), "../lb1"}, `pki: "../lb1" is not a node id`},
 		{[]string{"node", "--config", calm, "--log", "xml"}, `--log "xml": use text or json`},
 	} {
 		r := baton(t, tt.args...)

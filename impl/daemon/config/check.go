@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"path/filepath"
@@ -16,10 +17,18 @@ import (
 // idPattern is a DNS label: a node's id is the name in its certificate.
 var idPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
+// CheckID returns an error if a text is not a node's id.
+func CheckID(id string) error {
+	if !idPattern.MatchString(id) {
+		return fmt.Errorf("%q is not a node id; use lower-case letters, digits and dashes, as in lb1", id)
+	}
+	return nil
+}
+
 func checkNode(d *document, c *Config) error {
 	for _, id := range []struct{ path, value string }{{"node", c.Node}, {"peer", c.Peer}} {
-		if !idPattern.MatchString(id.value) {
-			return d.fail(id.path, "%q is not a node id; use lower-case letters, digits and dashes, as in lb1", id.value)
+		if err := CheckID(id.value); err != nil {
+			return d.fail(id.path, "%v", err)
 		}
 	}
 	if c.Node == c.Peer {
