@@ -128,7 +128,7 @@ func (r *run) overlap(tenures []tenure, w window, what string) []sample {
 		} else {
 			s.what = "nobody"
 		}
-		s.what += fmt.Sprintf(" %s from %s to %s, %s", what, r.at(stretch.from), r.at(stretch.to), r.since(stretch.from))
+		s.what += fmt.Sprintf(" %s %s, %s", what, r.lasting(stretch), r.since(stretch.from))
 		samples = append(samples, s)
 	}
 	return samples
@@ -153,4 +153,13 @@ func becameMaster(e *trace.Event) bool {
 
 func byTime(a, b tenure) int {
 	return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.node, b.node))
+}
+
+// lasting says when a stretch of time was, and how long it was if its begin and its end read the same.
+func (r *run) lasting(stretch window) string {
+	from, to := r.at(stretch.from), r.at(stretch.to)
+	if from == to {
+		return fmt.Sprintf("for %s at %s", stretch.to.Sub(stretch.from).Round(time.Microsecond), from)
+	}
+	return fmt.Sprintf("from %s to %s", from, to)
 }

@@ -192,6 +192,11 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 			}},
 		{name: "it carries packets again without a claim", masters: Pass, forwarders: Fail, detail: "lb1 carries the packets of the VIP at the clients edge again at +4.020s; it lost them to lb2 at +2.160s and has not become Master since",
 			edit: func(t *tape) { t.forwarder(4020, "lb1", "lb2", 4019) }},
+		{name: "it goes on as Master for less than the unit of times", masters: Fail, forwarders: Pass, detail: "lb1 and lb2 Master for 300µs at +4.002s, after thaw lb1 at +4.000s",
+			edit: func(t *tape) {
+				t.bfd(4002, "lb1", "clients", "Up", "Down", 0)
+				t.role(4002.3, "lb1", "Master", "Backup")
+			}},
 		{name: "it carries packets again after it has become Backup", masters: Pass, forwarders: Fail, detail: "it lost them to lb2 at +2.160s and has not become Master since",
 			edit: func(t *tape) {
 				t.role(4002, "lb1", "Master", "Backup")
