@@ -45,7 +45,7 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 	}
 	under, err := subject.Named(scenario.Value(plan.Netns, "", plan.KeySubject))
 	if err != nil {
-		return badInput("subject %w", err)
+		return badInput("subject: %w", err)
 	}
 	for i := range scenario.Traffic { // a lab has no timeline
 		scenario.Traffic[i].From, scenario.Traffic[i].Until = 0, 0

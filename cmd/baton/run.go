@@ -104,7 +104,7 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 			return err
 		}
 		if _, err := o.subject(p, o.world); err != nil {
-			return badInput("%s: subject %w", p.File, err)
+			return badInput("%s: subject: %w", p.File, err)
 		}
 	}
 	if slices.Contains(o.worlds(), plan.Netns) {

@@ -228,6 +228,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"run", "--upgrade-to", "/nowhere/baton", calm}, "--upgrade-to exec: \"/nowhere/baton\""},
 		{[]string{"run", "--world", "moon", calm}, "--world \"moon\""},
 		{[]string{"run", filepath.Join(t.TempDir(), "none.scn")}, "no such file"},
+		{[]string{"run", "--sut", "none.yaml", calm}, ": subject: open none.yaml: no such file"},
 		{[]string{"run"}, "requires at least 1 arg"},
 		{[]string{"dance"}, "unknown command"},
 		{[]string{"completion", "nosh"}, "unknown command"},

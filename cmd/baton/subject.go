@@ -24,7 +24,7 @@ func subjectCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := subject.Source(args[0])
 			if err != nil {
-				return badInput("subject %w", err)
+				return badInput("subject: %w", err)
 			}
 			_, err = os.Stdout.Write(text)
 			return err

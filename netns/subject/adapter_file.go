@@ -27,7 +27,7 @@ const timeout = 10 * time.Second
 func ReadAdapter(file string) (*Adapter, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("subject: %w", err)
+		return nil, err
 	}
 	a, err := ParseAdapter(file, text)
 	if err != nil {
@@ -93,6 +93,20 @@ func (m *mistakes) err() error {
 	return errors.Join(all...)
 }
 
+// misfit describes a value that is of another kind than its key's.
+func (m *mistakes) misfit(e *yaml.LoadError) string {
+	for key, line := range m.lines {
+		switch {
+		case line != e.Mark.Line:
+		case key == "timeout":
+			return "timeout: not a duration; write for example 10s"
+		case strings.HasSuffix(e.Message, "into []string"):
+			return key + ": not a list; write the values in brackets, as [a, b]"
+		}
+	}
+	return "invalid value: " + e.Message
+}
+
 // syntax notes the errors of the YAML library.
 func (m *mistakes) syntax(err error) {
 	var many *yaml.LoadErrors
@@ -100,7 +114,7 @@ func (m *mistakes) syntax(err error) {
 	switch {
 	case errors.As(err, &many):
 		for _, each := range many.Errors {
-			m.add(each.Mark.Line, "invalid value: %s", each.Message)
+			m.add(each.Mark.Line, "%s", m.misfit(each))
 		}
 	case errors.As(err, &one):
 		m.add(one.Mark.Line, "not YAML: %s", one.Message)
