@@ -149,6 +149,28 @@ func TestANewVerdictSaysWhatItDiffersIn(t *testing.T) {
 	}
 }
 
+// A trace with a damaged line is no PASS any more, although no check of it changed.
+func TestAVerdictThatNoCheckChangedIsToldWithoutAList(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "crash-master")
+	simulate(t, dir, "crash-master", 1)
+	file := filepath.Join(dir, "trace.jsonl")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(data, "garbage\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	if err := reports.Table(&table, reports.Build([]string{root}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "judged again: INCONCLUSIVE, was PASS\n"; !strings.Contains(table.String(), want) {
+		t.Errorf("%q is missing in\n%s", want, table.String())
+	}
+}
+
 func TestRepeatsAreOneRowWithItsFlakeRate(t *testing.T) {
 	root := t.TempDir()
 	for i, dir := range []string{"a/graceful-stop", "b/graceful-stop", "c/graceful-stop", "d/graceful-stop"} {

@@ -90,7 +90,11 @@ func tell(w io.Writer, row model.Row, run model.Run) {
 		case stored.Only != "":
 			fmt.Fprintf(w, "%s: not judged again: %s\n", name, sanitize.Terminal(stored.Only))
 		default:
-			fmt.Fprintf(w, "%s: judged again: %s, was %s: %s\n", name, run.Verdict, sanitize.Terminal(stored.Verdict), sanitize.Terminal(strings.Join(stored.Changed, "; ")))
+			changed := []string{fmt.Sprintf("judged again: %s, was %s", run.Verdict, stored.Verdict)}
+			if len(stored.Changed) > 0 {
+				changed = append(changed, strings.Join(stored.Changed, "; "))
+			}
+			fmt.Fprintf(w, "%s: %s\n", name, sanitize.Terminal(strings.Join(changed, ": ")))
 		}
 	}
 	if run.Verdict != "PASS" && run.Verdict != "SKIP" {

@@ -71,7 +71,7 @@ func report(dirs []string, out, history, base string) error {
 		return err
 	}
 	if len(suite.Runs)+len(suite.Campaigns) == 0 && suite.Mutants == nil {
-		return badInput("there is no stored run in %v", dirs)
+		return badInput("there is no stored run in %s", strings.Join(dirs, ", "))
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return badInput("--out: %w", err)
