@@ -346,7 +346,7 @@ func TestInvalidConfigurationsAreRefused(t *testing.T) {
 			`services[1].check.port: is missing; the backends keep the port of each packet and have none of their own, so a check of type port needs one to probe`},
 		{"no backends", "backends: [198.18.1.11:80, 198.18.1.12:80]", "backends: []", 32, `services[0].backends: is empty; add at least one backend, such as 198.18.1.11:80`},
 		{"backend twice", "198.18.1.11:80, 198.18.1.12:80", "198.18.1.11:80, 198.18.1.11:80", 32, `services[0].backends[1]: 198.18.1.11:80 is the backend on line 32 already; name each backend once`},
-		{"backend without port", "      - 198.18.1.11:53", "      - 198.18.1.11", 40, `services[1].backends[0]: "198.18.1.11" is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790`},
+		{"backend without port", "      - 198.18.1.11:53", "      - 198.18.1.11", 40, `services[1].backends[0]: "198.18.1.11" is not an IP address and port; write it as 198.18.1.11:80 or [2001:2:0:1::11]:80`},
 		{"backend of port 0", "      - 198.18.1.11:53", "      - 198.18.1.11:0", 40, `services[1].backends[0]: 198.18.1.11:0 has no port; only a service of a range of ports can keep the port of each packet`},
 		{"sync port 0", "local: 198.18.2.1:3790", "local: 198.18.2.1:0", 18, `sync.local: 198.18.2.1:0 has no port; write it as 198.18.2.1:3790 or [2001:2::1]:3790`},
 		{"VIP is this node", "vip: 198.18.0.100\n    port: 53", "vip: 198.18.0.1\n    port: 53", 35, `services[1].vip: 198.18.0.1 is this node's address on path clients (line 9); a VIP must not be a host's address`},

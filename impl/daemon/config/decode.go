@@ -250,7 +250,11 @@ func (d *document) decodeScalar(n *yaml.Node, path string, v reflect.Value) erro
 	case *netip.AddrPort:
 		a, err := netip.ParseAddrPort(s)
 		if err != nil {
-			return d.fail(path, "%q is not an IP address and port; write it as 198.18.2.1:3790 or [2001:2::1]:3790", s)
+			example := "198.18.2.1:3790 or [2001:2::1]:3790"
+			if strings.HasPrefix(path, "services") {
+				example = "198.18.1.11:80 or [2001:2:0:1::11]:80"
+			}
+			return d.fail(path, "%q is not an IP address and port; write it as %s", s, example)
 		}
 		if _, err := d.address(a.Addr().String(), path); err != nil {
 			return err
