@@ -143,7 +143,12 @@ func (b *builder) machine(verb fault.Verb, w *word) bool {
 	kind, _, ok := lab.ParseName(w.Text)
 	switch {
 	case !ok:
-		b.errorf(position(w.Pos), Nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1))), "unknown host %q", w.Text)
+		meant := Nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1)))
+		if meant == "" {
+			b.errorf(position(w.Pos), "", "unknown host %q: use %s, or a host such as %s or %s", w.Text, strings.Join(lab.Nodes(), ", "), lab.Name(lab.Client, 1), lab.Name(lab.Backend, 1))
+			break
+		}
+		b.errorf(position(w.Pos), meant, "unknown host %q", w.Text)
 	case !slices.Contains(verb.Kinds, kind):
 		b.errorf(position(w.Pos), "", "%s %s: that is a %s, but the verb takes a %s; the form is: %s", verb.Word, w.Text, kind.Noun(), oneOf(nouns(verb.Kinds)), verb.Usage())
 		ok = false

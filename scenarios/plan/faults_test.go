@@ -22,6 +22,8 @@ func TestInvalidTargetsOfFaultsAreRefused(t *testing.T) {
 		"handover backend1":                        `:14: handover backend1: that is a backend, but the verb takes a load balancer; the form is: handover NODE...`,
 		"crash backend3":                           `:11: no host "backend3": the topology has backends=2`,
 		"crash bakend1":                            `:11: unknown host "bakend1"; did you mean "backend1"?`,
+		"crash master":                             `:11: unknown host "master": use lb1, lb2, or a host such as client1 or backend1`,
+		"mtu 1280 sync":                            `:5: unknown word "mtu" at the beginning of a line; did you mean "limit"?`,
 		"down lb1 via sync for 1s":                 "",
 		"down lb1":                                 `:5: down on which link? The form is: down HOST via LINK | down LINK`,
 		"down backend1 via sync":                   `:23: down backend1 via sync: it has no such link; use backends`,
