@@ -312,7 +312,11 @@ func parts(s subject.Subject, events []trace.Event, v check.Verdict) []part {
 		case e.Died != nil:
 			ended = append(ended, fmt.Sprintf("%s ended by itself: %s", e.Node, e.Died.Why))
 		case e.Role != nil && e.Role.To == "Master" && e.Role.From != "Master":
-			masters = append(masters, fmt.Sprintf("%s is Master (%s)", e.Node, e.Role.Reason))
+			then := ""
+			if len(masters) > 0 {
+				then = "then " // as after a handover
+			}
+			masters = append(masters, fmt.Sprintf("%s%s is Master (%s)", then, e.Node, e.Role.Reason))
 		case e.Fault != nil && e.Fault.Verb == fault.Stop && e.Fault.Phase != "begin":
 			stopped = append(stopped, fmt.Sprintf("%s: %s", e.Fault.Target, e.Fault.Receipt))
 			leaks += map[string]int{"failed": 1}[e.Fault.Phase]

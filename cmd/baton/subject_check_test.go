@@ -9,6 +9,7 @@ import (
 	"baton/impl/needs"
 	"baton/impl/trace"
 	"baton/netns"
+	"baton/netns/subject"
 	"baton/scenarios/check"
 	"baton/scenarios/lab"
 )
@@ -93,6 +94,23 @@ func TestARoleThatMovesByItself(t *testing.T) {
 		p := roles(check.Verdict{}, c.events, []string{"lb1 is Master"}, "nobody")
 		if state := map[bool]string{true: "?", false: map[bool]string{true: "ok", false: "FAIL"}[p.ok]}[p.unsure]; state != c.state {
 			t.Errorf("%s: %s %s, want %s", c.name, state, p.found, c.state)
+		}
+	}
+}
+
+// TestMastersInTurnAreNotTwoMasters: after a handover the second one reads as the next.
+func TestMastersInTurnAreNotTwoMasters(t *testing.T) {
+	keepalived, err := subject.Named("keepalived")
+	if err != nil {
+		t.Fatal(err)
+	}
+	master := func(node string) trace.Event {
+		return trace.Event{Node: node, Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Master", Reason: "wire"}}
+	}
+	handover := trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: "handover", Phase: "begin"}}
+	for _, p := range parts(keepalived, []trace.Event{master("lb1"), handover, master("lb2")}, check.Verdict{}) {
+		if want := "lb1 is Master (wire); then lb2 is Master (wire)"; p.name == "roles" && p.found != want {
+			t.Errorf("%q, want %q", p.found, want)
 		}
 	}
 }
