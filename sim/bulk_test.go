@@ -72,3 +72,20 @@ func TestAnErrorAboutAnOuterPacketReachesNoClient(t *testing.T) {
 		}
 	}
 }
+
+// TestTheSyncStreamIsSentInSegments: a limit at the links' own MTU drops no frame of a snapshot, however long,
+// and one below it drops every full segment.
+func TestTheSyncStreamIsSentInSegments(t *testing.T) {
+	for mtu, passes := range map[int]bool{1500: true, 1499: false} {
+		text := fmt.Sprintf("scenario segments\ntopo pair clients=1 backends=2\nservice idle udp 198.18.0.100:53\n"+
+			"traffic idle flows udp count=2000 rate=5000/s\n@0s wait lb1 is Master and lb2 insync within 3s\n"+
+			"@1s limit sync mtu=%d\n@2s kill lb2\n@3s restore lb2\nexpect lb2 insync within 2s\n@6s end\n", mtu)
+		p, err := plan.Parse("segments.scn", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, _ := execute(t, p, sim.Config{Seed: 1}); (v.Verdict == check.Pass) != passes {
+			t.Errorf("mtu=%d: %s: %s", mtu, v.Verdict, strings.Join(v.Reasons, "; "))
+		}
+	}
+}

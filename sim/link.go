@@ -198,10 +198,14 @@ func (w *World) exceedsMTU(on, from, to uint8, size int, p lab.Packet) bool {
 	return false
 }
 
+// linkMTU is the MTU of every interface. TCP sends a frame of the sync stream that is longer in segments
+// of that length.
+const linkMTU = 1500
+
 // tooLong reports whether a packet exceeds the rule's MTU. If the rule sends the ICMP error, only
 // the first packet is lost: the sender sends shorter ones from then on.
 func (r *rule) tooLong(size int) bool {
-	if r.told || !r.model.TooLong(size-etherLen) {
+	if r.told || !r.model.TooLong(min(size-etherLen, linkMTU)) {
 		return false
 	}
 	r.told = r.model.Params().Tell

@@ -195,7 +195,7 @@ func (p *process) hostSide() model.Host {
 		TunnelSources: []flow.Addr{p.addressOn(onBackends, lab.IPv4), p.addressOn(onBackends, lab.IPv6)},
 		MaxEvents:     p.w.chaos.maxEvents,
 		Send:          p.release,
-		MTU:           1500 + ip6Len, // hosts here read no ICMP, so a full segment must fit with an outer header
+		MTU:           linkMTU + ip6Len, // hosts here read no ICMP, so a full segment must fit with an outer header
 	}
 }
 
