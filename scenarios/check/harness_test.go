@@ -82,7 +82,9 @@ func (t *tape) fault(at float64, verb, target, phase string) {
 		words := strings.Fields(target)
 		f.Hosts = words[len(words)-1:]
 	default:
-		f.Directions = t.directions(target)
+		selector, _, _ := strings.Cut(target, " mtu=") // a selector is followed by keys
+		selector, _, _ = strings.Cut(selector, " rate=")
+		f.Directions = t.directions(selector)
 	}
 	t.add(at, "", trace.Event{Kind: trace.KindFault, Fault: &f})
 }

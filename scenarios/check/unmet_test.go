@@ -24,6 +24,9 @@ func TestAFaultThatTookNoPacketIsTold(t *testing.T) {
 		{"another took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "lb1>backend1 on backends"}, 4800, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
 		{"an earlier one took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4600, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
 		{"of all packets", "cut", "lb1->backend1", trace.Loss{}, 0, nil},
+		{"no packet was longer", "limit", "lb1->backend1 mtu=1280", trace.Loss{}, 0, []string{"limit lb1->backend1 mtu=1280 at +4.700s: it took no packet"}},
+		{"some were longer", "limit", "lb1->backend1 mtu=1280", trace.Loss{Planned: true, Count: 3, Where: "lb1>backend1 on backends"}, 4800, nil},
+		{"a rate, which delays", "limit", "lb1->backend1 rate=10mbit", trace.Loss{}, 0, nil},
 		{"a delay", "delay", "web lb1->backend1", trace.Loss{}, 0, nil},
 	} {
 		tape := crash()
