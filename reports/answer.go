@@ -21,6 +21,20 @@ import (
 // sentenceMost bounds a sentence of an answer, in characters.
 const sentenceMost = 400
 
+// FirstSentence is the first sentence of the report on a run in a folder: what went wrong, when, by
+// which node. It is empty if nothing did, and if it says no more than a reason of the verdict.
+func FirstSentence(dir string, v check.Verdict) string {
+	sentences, _ := answer(load.NewReader().Read(dir), v)
+	if len(sentences) == 0 {
+		return ""
+	}
+	said := strings.TrimSuffix(sentences[0], ".")
+	if slices.ContainsFunc(v.Reasons, func(reason string) bool { return strings.Contains(reason, said) }) {
+		return ""
+	}
+	return sentences[0]
+}
+
 // answer describes the failure of a run in a few sentences: the damage to clients, its time, the
 // node that caused it and the latest fault; without damage, the check that failed first. alike is
 // the cause without times and counts, equal for runs with the same failure. Both are empty if
@@ -99,7 +113,7 @@ func (a answering) led() (cause.Cause, bool) {
 	harm := cause.Harm{From: c.Failed.From, To: c.Failed.To}
 	switch c.Name {
 	case "gap":
-		harm.Kind = cause.Silence
+		harm.Kind, harm.Ended = cause.Silence, a.goesOn(c.Failed.To)
 	case "connects_failed", "unanswered":
 		harm.Kind = cause.Unconnected
 	case plan.CheckRole:
@@ -118,6 +132,12 @@ func (a answering) led() (cause.Cause, bool) {
 		harm.Kind, harm.Node = missing(c.Detail)
 	}
 	return cause.Of(a.events, harm)
+}
+
+// goesOn reports whether the run goes on for half a second after an instant: a silence that ended then was not that of
+// its end.
+func (a answering) goesOn(at clock.Instant) bool {
+	return a.events[len(a.events)-1].At.Sub(at) >= time.Second/2
 }
 
 // missing returns what a failed wait says last that the pair lacked: a node in sync, or in a role.

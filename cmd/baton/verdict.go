@@ -7,15 +7,19 @@ import (
 	"strings"
 
 	"baton/reports"
+	"baton/reports/sanitize"
 	"baton/scenarios"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
 )
 
 // printVerdict prints the outcome of a run and one line of figures. If it did not pass it
-// also prints the reasons, the evidence, and the replay command.
+// also prints what went wrong first, the reasons, the evidence, and the replay command.
 func printVerdict(w io.Writer, v check.Verdict, dir, replay string) {
 	fmt.Fprintf(w, "%-12s  %s%s\n", v.Verdict, v.Scenario, reports.NotExecuted(v.NotExecuted))
+	if first := reports.FirstSentence(dir, v); first != "" {
+		fmt.Fprintf(w, "  %s\n", sanitize.Terminal(first))
+	}
 	if figures := reports.Figures(v.Metrics); len(figures) > 0 {
 		fmt.Fprintf(w, "  %s\n", strings.Join(figures, "  "))
 	}

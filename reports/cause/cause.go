@@ -28,6 +28,8 @@ type Harm struct {
 	Kind Kind
 	// Node is the node of a failed expectation, "" if none.
 	Node string
+	// Ended: a silence ended by itself, because the flows continued.
+	Ended bool
 }
 
 // Kind of harm.

@@ -57,6 +57,8 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 		return found, true
 	}
 	switch {
+	case harm.Ended && m.since > harm.From && harm.To.Sub(m.since) <= m.since.Sub(harm.From):
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER (%s), and the flows continued", m.name, m.claimWhy)}, true
 	case m.since > harm.From && taken == 0 && m.synced:
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, and the sessions did not continue", m.name)}, true
 	case m.since > harm.From && m.synced:

@@ -140,6 +140,27 @@ func handover(at int, phase, receipt string) trace.Event {
 		Fault: &trace.Fault{ID: 7, Verb: "handover", Target: "lb1", Hosts: []string{"lb1"}, Phase: phase, Receipt: receipt}}
 }
 
+// A silence that ended soon after a takeover was the takeover. One that went on, or did not end, was not.
+func TestASilenceThatATakeoverEndsIsTheTakeover(t *testing.T) {
+	events := []trace.Event{role(1, "lb1", "Claiming", "Master", ""), role(5, "lb2", "Backup", "Claiming", "no MASTER"), role(6, "lb2", "Claiming", "Master", "")}
+	second := func(n int) clock.Instant { return clock.Instant(time.Duration(n) * time.Second) }
+	for _, test := range []struct {
+		to    int
+		ended bool
+		says  string
+	}{
+		{7, true, "lb2 became MASTER (no MASTER), and the flows continued"},
+		{8, true, "lb2 became MASTER (no MASTER), and the flows continued"},
+		{9, true, "lb2 became MASTER, and not all sessions continued"},
+		{7, false, "lb2 became MASTER, and not all sessions continued"},
+	} {
+		found, ok := silent(events, Harm{Kind: Silence, From: second(4), To: second(test.to), Ended: test.ended})
+		if !ok || found.What != test.says || found.At != second(6) {
+			t.Errorf("until %ds, ended %v: %+v, %v", test.to, test.ended, found, ok)
+		}
+	}
+}
+
 // stepped is a step of the clock of a node.
 func stepped(at int, node string) trace.Event {
 	return trace.Event{At: clock.Instant(time.Duration(at) * time.Second), Kind: trace.KindFault,
