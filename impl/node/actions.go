@@ -61,12 +61,13 @@ func (n *Node) act(action ha.Action) {
 // of a peer that has just become silent ends before this node detects the silence. Once the
 // peer knows that this node does not hear it, the detection time no longer bounds its
 // lease, and a frozen peer does not hear the claim. The peer of a standoff may no longer hear
-// this node, which its answers will show.
+// this node, which its answers will show. A peer that still hears that this node cannot serve may
+// claim at the same time.
 func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
 		return 0
-	case !n.silent() && n.now >= n.standoffTurn() && !n.cfg.GatesOff:
+	case !n.silent() && (n.now >= n.standoffTurn() || n.now < n.saidUnable) && !n.cfg.GatesOff:
 		return n.paths.lonelyDetection()
 	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
 		return n.paths.lonelyDetection()

@@ -23,8 +23,10 @@ func TestServingByBFDOverridesAnOlderStateOfTheStream(t *testing.T) {
 	l.step(lb1, Stream{ID: l.streams, Why: "lost"})
 	l.probe("lb1", true)
 	l.run(5 * time.Millisecond)
-	l.wantRoles("Master", "Backup")
+	l.wantRoles("Claiming", "Backup")
 	l.probe("lb2", true)
 	l.run(5 * time.Millisecond)
+	l.wantRoles("Claiming", "Backup")
+	l.run(labDetect)
 	l.wantRoles("Master", "Backup")
 }

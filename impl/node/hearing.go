@@ -27,7 +27,7 @@ func (h *hearing) serves() bool { return h.condition == serving }
 // hear records the peer's condition on each path and gathers a hearing.
 func (n *Node) hear() hearing {
 	for i := range n.paths {
-		n.paths[i].observe(n.now)
+		n.paths[i].observe(n.now, n.role.Holds())
 		if c := n.paths[i].condition(n.now); c == standby || c == unable {
 			n.peer.signals = true
 			n.rival.granted = 0

@@ -32,6 +32,7 @@ type lab struct {
 	dropSync map[string]bool
 	lose     func(n *labNode, packet []byte) bool // loses one packet of BFD
 	loseSync func(n *labNode, frame []byte) bool  // loses one frame of the stream
+	slow     time.Duration                        // added to the transit of each packet of BFD
 	streams  uint64
 	unsafe   bool          // the nodes have their gates off
 	divided  bool          // neither node heard the other, and they have not agreed since

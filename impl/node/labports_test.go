@@ -40,7 +40,7 @@ func (p labPorts) SendBFD(path int, _ driver.Cast, packet []byte) error {
 		return nil
 	}
 	data := append([]byte(nil), packet...)
-	l.after(labDelay, n.peer, func(to *labNode) { l.step(to, Packet{Path: path, Data: data, TTL: 255, At: l.now}) })
+	l.after(labDelay+l.slow, n.peer, func(to *labNode) { l.step(to, Packet{Path: path, Data: data, TTL: 255, At: l.now}) })
 	return nil
 }
 

@@ -57,10 +57,12 @@ type Node struct {
 	listening listening
 	silence   clock.Instant // since when nothing is heard of the peer; Never while something is
 	doubting  bool          // this node's Polls tell the peer that it is overdue
-	links     links
-	targets   tracker
-	gateway   tracker // the one target of an arbiter that is a gateway
-	dataplane Dataplane
+	// saidUnable is until when the peer may take from BFD that this node cannot serve.
+	saidUnable clock.Instant
+	links      links
+	targets    tracker
+	gateway    tracker // the one target of an arbiter that is a gateway
+	dataplane  Dataplane
 
 	peer     peer
 	rival    rival
@@ -141,7 +143,7 @@ func (n *Node) Fingerprint(h *fingerprint.Hash) {
 	}
 	n.listening.fingerprint(h)
 	h.Flag(n.doubting)
-	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.silence, n.requestAt} {
+	for _, at := range []clock.Instant{n.awake, n.booted, n.paused, n.silence, n.requestAt, n.saidUnable} {
 		h.Instant(at)
 	}
 	n.links.fingerprint(h)
@@ -371,6 +373,9 @@ func (n *Node) settle() {
 		n.silence = since(n.silence, n.now, n.nothingHeard())
 		n.checkRival(&heard)
 		n.checkStandoff(&heard)
+		if !n.able() {
+			n.saidUnable = n.now.Add(bootListen)
+		}
 		n.updateGates(&heard)
 		n.checkGiving()
 		n.arbitrate()

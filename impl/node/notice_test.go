@@ -28,6 +28,9 @@ func TestHowLongAClaimIsSignalled(t *testing.T) {
 		{"heard, at the turn of a standoff", func(n *Node) { hears(n); n.standoff.since = 0 }, detect},
 		{"heard, at the turn of a standoff, gates off", func(n *Node) { hears(n); n.standoff.since, n.cfg.GatesOff = 0, true }, noticeTime},
 		{"heard, before the turn", func(n *Node) { hears(n); n.standoff.since = now - 1 }, noticeTime},
+		{"heard, and may take this node for unable", func(n *Node) { hears(n); n.saidUnable = now + 1 }, detect},
+		{"heard, and takes this node for unable no longer", func(n *Node) { hears(n); n.saidUnable = now }, noticeTime},
+		{"silent from this instant on, and may take this node for unable", func(n *Node) { n.silence, n.saidUnable = now, now+1 }, noticeTime},
 		{"speaks on the stream", func(n *Node) {
 			n.standoff.since, n.peer.known = 0, true
 			n.stream = stream{up: true, spoken: true, version: versionKeepalive, heard: now}

@@ -68,12 +68,13 @@ func (r *rival) deadline() clock.Instant {
 	return first.Add(hearLimit)
 }
 
-// observe records the peer's condition on this path.
-func (p *path) observe(now clock.Instant) {
+// observe records the peer's condition on this path. holds: this node has the role or claims it. A peer that
+// begins to serve beside it may have ceased to hear it, although its session is still Up.
+func (p *path) observe(now clock.Instant, holds bool) {
 	switch c := p.condition(now); {
 	case c == standby || c == unable:
 		p.calm = true
-	case !p.heard(), c == serving && p.bothUp():
+	case !p.heard(), c == serving && p.bothUp() && !holds:
 		p.calm = false // it served before it lost this node
 	}
 }
