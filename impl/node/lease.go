@@ -129,7 +129,7 @@ func (n *Node) spokenUntil() clock.Instant {
 // does not count as heard.
 func (n *Node) takeLease() {
 	if !n.doubtTold() && !n.arbitration.binds() {
-		n.paths.presume()
+		n.paths.presume(n.now)
 	}
 	n.lease.take(n.now, n.footing())
 	n.emitLease(n.nextID(pending{kind: pendingLease}), n.lease.until)

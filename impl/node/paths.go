@@ -23,6 +23,8 @@ type path struct {
 	// proven is the latest instant for which the peer has heard a packet that left then or
 	// later.
 	proven clock.Instant
+	// presumed is the same without an answer. A doubt that comes after refutable takes it back.
+	presumed, refutable clock.Instant
 	// polls: both nodes poll at all times, because they have an arbiter.
 	polls bool
 	// tells: the peer sends diagDoubt when it doubts, as nodes do since versionDoubts. A stream told its
@@ -38,6 +40,8 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	h.Instant(p.came)
 	h.Instant(p.waited)
 	h.Flag(p.tells)
+	h.Flag(p.presumed > p.proven)
+	h.Instant(p.refutable)
 	p.sending.fingerprint(h)
 }
 
@@ -391,7 +395,7 @@ func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
 	case change.To == bfd.Up:
 		if !n.arbitration.binds() {
-			p.presume()
+			p.presume(n.now)
 		}
 		n.awake = min(n.awake, n.now) // from here on the detection time judges silence
 	case change.From != bfd.Up:

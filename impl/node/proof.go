@@ -18,6 +18,8 @@ type proof struct {
 	// after the last proven one; or it says that it serves, but not that it hears this node. Such a
 	// peer is not dead.
 	doubted bool
+	// refuted: the peer doubts, and only a presumption justified more than its answers do.
+	refuted bool
 	// staleAt is when a node with an arbiter asks it if no newer proof has arrived.
 	staleAt clock.Instant
 }
@@ -78,30 +80,38 @@ func (ps paths) doubtTold() (doubts bool) {
 
 // proof returns the latest proof of all paths that are Up.
 func (ps paths) proof() proof {
-	found, missed := unasked, clock.Instant(0)
+	found := unasked
+	var missed, answered, refutable clock.Instant
 	for i := range ps {
 		p := &ps[i]
 		if p.session.State() != bfd.Up {
 			continue
 		}
-		detect := time.Duration(p.BFD.DetectMult) * p.session.TransmitInterval()
-		if heard := p.proven.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
-			found.heard, found.decide = heard, p.proven.Add(time.Duration(decideShare*float64(detect)))
-			found.staleAt = p.proven.Add(time.Duration(proofStaleAfter * float64(p.session.TransmitInterval())))
-			missed = p.proven.Add(p.session.TransmitInterval())
+		interval, last := p.session.TransmitInterval(), max(p.proven, p.presumed)
+		detect := time.Duration(p.BFD.DetectMult) * interval
+		answered, refutable = max(answered, p.proven.Add(leaseLength(detect))), max(refutable, p.refutable)
+		if heard := last.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
+			found.heard, found.decide = heard, last.Add(time.Duration(decideShare*float64(detect)))
+			found.staleAt = last.Add(time.Duration(proofStaleAfter * float64(interval)))
+			missed = last.Add(interval)
 		}
 	}
 	doubted, came := ps.doubted()
 	found.doubted = doubted && found.heard < clock.Never && came > missed
+	if found.doubted && came > refutable && answered < found.heard {
+		found.heard, found.refuted = answered, true
+	}
 	return found
 }
 
 // presume counts the last sent packet as heard, for a node that has not polled before.
-func (p *path) presume() { p.proven = max(p.proven, p.sending.last) }
+func (p *path) presume(now clock.Instant) {
+	p.presumed, p.refutable = max(p.presumed, p.sending.last), now.Add(p.session.TransmitInterval())
+}
 
-func (ps paths) presume() {
+func (ps paths) presume(now clock.Instant) {
 	for i := range ps {
-		ps[i].presume()
+		ps[i].presume(now)
 	}
 }
 
@@ -139,6 +149,16 @@ func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 		fell = l.held && l.justified(f) < l.until
 		l.fallBack(l.justified(f))
 	}
+	return fell
+}
+
+// retract falls back to what is proven if the peer doubts what the claim presumed, and reports whether it did.
+func (l *lease) retract(f footing) (fell bool) {
+	if !f.refuted {
+		return false
+	}
+	fell = l.held && f.heard < l.until
+	l.fallBack(f.heard)
 	return fell
 }
 
