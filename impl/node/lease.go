@@ -105,7 +105,7 @@ func (n *Node) footing() footing {
 	if n.cutOff() {
 		f.arbitrated, f.right = true, 0
 	}
-	f.spoken = n.spokenUntil()
+	f.spoken = n.spokenUntil(f.lonely)
 	if f.spoken > 0 && f.lonely {
 		f.lonely, f.proof, f.until = false, unasked, f.spoken
 	}
@@ -114,10 +114,15 @@ func (n *Node) footing() footing {
 
 // spokenUntil returns how long the last keepalive justifies forwarding; 0 without a stream on which the peer
 // speaks. A stream that was live before a pause of this node may be silent only because of the pause, or may
-// have ended in it. Until the peer has answered, what was said since does not count.
-func (n *Node) spokenUntil() clock.Instant {
+// have ended in it. Until the peer has answered, what was said since does not count. While a session is Up, a
+// silent stream counts as none: the peer would doubt by BFD.
+func (n *Node) spokenUntil(lonely bool) clock.Instant {
+	speaks := n.streamLive()
+	if lonely {
+		speaks = n.stream.mayLive(n.now, n.peer.state.Detect)
+	}
 	switch {
-	case n.stream.version < versionKeepalive || !n.stream.mayLive(n.now, n.peer.state.Detect):
+	case n.stream.version < versionKeepalive || !speaks:
 		return 0
 	case n.streamLive() && n.peer.confirmed():
 		return n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))

@@ -295,3 +295,23 @@ func TestAShortPauseKeepsTheRoleOnTheStreamAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestAPausedMasterOutlivesItsBackup: the BACKUP dies as the MASTER stands still for less than its lease. The stream is silent
+// since then, but it was not the stream that the MASTER was heard on: its sessions are Up, and no doubt comes.
+func TestAPausedMasterOutlivesItsBackup(t *testing.T) {
+	for phase := time.Duration(0); phase < labTx; phase += 5 * time.Millisecond {
+		for pause := 20 * time.Millisecond; pause <= labDetect-labTx-20*time.Millisecond; pause += 10 * time.Millisecond {
+			l := newPair(t)
+			l.run(time.Second + phase)
+			l.crash("lb2")
+			l.freeze("lb1")
+			l.run(pause)
+			since := l.mark("lb1")
+			l.thaw("lb1")
+			l.run(time.Second)
+			if changes := since(); len(changes) > 0 {
+				t.Errorf("paused for %v, %v later: %v", pause, phase, changes)
+			}
+		}
+	}
+}
