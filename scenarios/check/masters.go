@@ -24,12 +24,16 @@ func (r *run) masters(w window) []sample { return r.overlap(r.mastership, w, "Ma
 
 // findMastership lists the times in which nodes had the role, by their reports. A node that is
 // crashed, killed, stopped or frozen cannot report that its role ended. Its time ends with its
-// last sign of life before the fault's receipt, or with the fault's begin, whichever is later.
+// last sign of life before the fault's receipt, or with the fault's begin, whichever is later. The
+// time of a node that ends by itself ends with its last sign of life.
 // The receipt itself does not count: on a busy host it may come after the peer has rightly
 // taken over.
 //
 // After a thaw the time continues only with the node's first report, normally that it gives up the
 // role. A frozen process decides nothing; its dataplane is judged by its lease (see forwarders).
+//
+// Several events may have the same instant: a node that is killed and restored in one instant has
+// lost its role between them.
 //
 // A polled role counts only while the node surely had it: from the first poll that returned the
 // role to the last one.
@@ -43,6 +47,9 @@ func (r *run) findMastership() []tenure {
 		if own(e.Kind) {
 			alive[e.Node] = e.At
 		}
+		if e.Died != nil {
+			ended[e.Node] = alive[e.Node]
+		}
 		if e.Role != nil && e.Role.To != roleMaster {
 			left[e.Node] = e.At.Add(-time.Duration(e.Role.Late))
 		}
@@ -55,9 +62,6 @@ func (r *run) findMastership() []tenure {
 				}
 			}
 		}
-		if i+1 < len(r.events) && r.events[i+1].At == e.At {
-			continue // begin and end at the same instant
-		}
 		for _, name := range lab.Nodes() {
 			n := s.Nodes[name]
 			is := n.Up && n.Role == roleMaster && !n.Frozen && !n.Silent
@@ -65,22 +69,23 @@ func (r *run) findMastership() []tenure {
 			switch {
 			case is && !was:
 				since[name] = e.At
-			case !is && was && (!n.Up || n.Frozen):
-				found = append(found, tenure{window{from, max(from, ended[name])}, name})
+				delete(left, name)
+			case was && (!n.Up || n.Frozen):
+				found = append(found, tenure{window{from, ended[name]}, name})
 				delete(since, name)
 			case !is && was:
-				to := e.At
-				if n.Role != roleMaster {
-					to = max(from, left[name])
+				to, told := left[name]
+				if !told { // restored without a receipt that it had ended
+					to = e.At
 				}
-				found = append(found, tenure{window{from, to}, name})
+				found = append(found, tenure{window{from, max(from, to)}, name})
 				delete(since, name)
 			}
 		}
 	}
 	for _, name := range lab.Nodes() {
 		if from, ok := since[name]; ok {
-			found = append(found, tenure{window{from, max(r.to, s.Now)}, name})
+			found = append(found, tenure{window{from, s.Now}, name})
 		}
 	}
 	return found

@@ -173,6 +173,10 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 			t.lease(4002, "lb1", 4002)
 		}},
 		{name: "it says nothing at all", masters: Pass, forwarders: Pass, edit: func(*tape) {}},
+		{name: "the freeze's receipt comes after the takeover", masters: Pass, forwarders: Pass, edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Fault != nil && e.At == ms(2001) })
+			t.fault(2300, fault.Freeze, "lb1", "receipt")
+		}},
 		{name: "it goes on as Master", masters: Fail, forwarders: Pass, detail: "lb1 and lb2 Master from +4.002s to +4.050s, after thaw lb1 at +4.000s",
 			edit: func(t *tape) {
 				t.bfd(4002, "lb1", "clients", "Up", "Down", 0)
@@ -355,6 +359,21 @@ func TestMastersUnderACrash(t *testing.T) {
 			t.role(4500, "lb2", "Master", "Backup")
 			t.role(4500, "lb1", "Backup", "Master")
 		}, Pass},
+		{"two Masters until one is killed and restored in one instant", func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Master")
+			t.bfd(4900, "lb1", "sync", "Up", "Up", 0)
+			t.struck(5000, fault.Kill, "lb1")
+			t.fault(5000, fault.Restore, "lb1", "begin")
+		}, Fail},
+		{"two Masters until one ends by itself", func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Master")
+			t.bfd(4900, "lb1", "sync", "Up", "Up", 0)
+			t.add(5000, "lb1", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "panic: no"}})
+		}, Fail},
+		{"two Masters until one is restored that was not seen to end", func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Master")
+			t.fault(5000, fault.Restore, "lb1", "begin")
+		}, Fail},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
