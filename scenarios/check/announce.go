@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/capability"
 )
 
 // announceSlack is how long after a node gave up its role its gratuitous ARP may still be
@@ -50,11 +51,10 @@ func (r *run) premature(e *trace.Event, leases []tenure) string {
 	case e.Announce != nil && e.At > to, e.At > to.Add(announceSlack):
 		return "when it was no longer Master"
 	}
-	known := slices.ContainsFunc(leases, func(l tenure) bool { return l.node == e.Node })
 	held := slices.ContainsFunc(leases, func(l tenure) bool {
 		return l.node == e.Node && l.from <= e.At && l.to >= from
 	})
-	if known && !held {
+	if !held && r.tells(capability.Lease) {
 		return "before its lease held"
 	}
 	return ""

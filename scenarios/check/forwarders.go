@@ -145,7 +145,6 @@ type intrusion struct {
 func (r *run) intrusions() []intrusion {
 	var found []intrusion
 	displaced := map[string]displacement{} // by place and node: since when the peer carries its packets
-	leases := r.leases
 	add := func(at clock.Instant, format string, args ...any) {
 		found = append(found, intrusion{point(at), fmt.Sprintf(format, args...)})
 	}
@@ -157,8 +156,8 @@ func (r *run) intrusions() []intrusion {
 		place := fmt.Sprintf("the packets of %s at the %s edge", orElse(f.VIP, "the VIP"), f.Edge)
 		if f.From != "" {
 			transit := r.plan.Transit(r.meta.World, f.Edge, f.From)
-			if until, late := overrun(leases, f.From, f.Last, transit); late && !r.relayed(f.From, f.Last, crossing+transit) {
-				add(f.Last, "%s still carried %s at %s; its lease ended at %s", f.From, place, r.at(f.Last), r.at(until))
+			if late := r.overrun(f.From, f.Last, transit); late != "" && !r.relayed(f.From, f.Last, crossing+transit) {
+				add(f.Last, "%s still carried %s at %s; %s", f.From, place, r.at(f.Last), late)
 			}
 		}
 		if f.From == e.Node {
@@ -166,8 +165,8 @@ func (r *run) intrusions() []intrusion {
 		}
 		lost, was := displaced[place+e.Node]
 		underway := crossing + r.plan.Transit(r.meta.World, f.Edge, e.Node)
-		until, late := overrun(leases, e.Node, e.At, underway)
-		if was && !late && e.At <= lost.seen.Add(underway) {
+		late := r.overrun(e.Node, e.At, underway)
+		if was && late == "" && e.At <= lost.seen.Add(underway) {
 			continue // sent before the peer took over
 		}
 		switch {
@@ -177,8 +176,8 @@ func (r *run) intrusions() []intrusion {
 				e.Node, place, r.at(e.At), f.From, r.at(lost.seen))
 		case r.silentCarrier(e.Node, e.At, leaseSlack+underway):
 			add(e.At, "%s carries %s at %s, but has not reported that it is Master", e.Node, place, r.at(e.At))
-		case late:
-			add(e.At, "%s carries %s at %s; its lease ended at %s", e.Node, place, r.at(e.At), r.at(until))
+		case late != "":
+			add(e.At, "%s carries %s at %s; %s", e.Node, place, r.at(e.At), late)
 		}
 		if _, before := displaced[place+f.From]; !before { // a late packet does not end the displacement
 			displaced[place+f.From] = displacement{seen: e.At, sent: e.At.Add(-underway)}
@@ -211,17 +210,24 @@ func (r *run) claimed(node string, from, to clock.Instant) bool {
 	})
 }
 
-// overrun reports whether a packet captured at t was sent after the end of the node's last
-// lease, even if it was in flight for the given time, and when that lease ended. It is false
-// for a node that never wrote a lease: only its role counts.
-func overrun(leases []tenure, node string, t clock.Instant, underway time.Duration) (clock.Instant, bool) {
+// overrun says that a packet captured at t was sent after the end of the node's last lease, even if
+// it was in flight for the given time, or that the node had no lease yet; "" if its lease covers the
+// packet. Of a subject that reports no leases only the roles count.
+func (r *run) overrun(node string, t clock.Instant, underway time.Duration) string {
+	if !r.tells(capability.Lease) {
+		return ""
+	}
 	var last clock.Instant
-	known := false
-	for _, l := range leases {
+	for _, l := range r.leases {
 		if l.node == node && l.from <= t {
-			known = true
 			last = max(last, l.to)
 		}
 	}
-	return last, known && t > last.Add(leaseSlack+underway)
+	switch {
+	case last == 0:
+		return "it had no lease yet"
+	case t > last.Add(leaseSlack+underway):
+		return "its lease ended at " + r.at(last)
+	}
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/capability"
 	"baton/scenarios/fault"
 	"baton/scenarios/plan"
 )
@@ -108,6 +109,14 @@ func TestForwardingWithoutALease(t *testing.T) {
 			t.lease(2154, "lb2", 2200)
 			t.forwarder(2300, "lb2", "lb1", 1999)
 		}, "lb2 carries the packets of the VIP at the clients edge at +2.300s; its lease ended at +2.200s"},
+		{"the first of a node that never had one", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+			t.forwarder(2160, "lb2", "lb1", 1999)
+		}, "lb2 carries the packets of the VIP at the clients edge at +2.160s; it had no lease yet"},
+		{"the last of a node that never had one", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb1" })
+			t.forwarder(2160, "lb2", "lb1", 1999)
+		}, "lb1 carries the packets of the VIP at the clients edge at +0.310s; it had no lease yet"},
 		{"the last of the run", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
 			t.lease(2154, "lb2", 2200)
@@ -121,6 +130,47 @@ func TestForwardingWithoutALease(t *testing.T) {
 		trace.Sort(*tape)
 		if got, detail := outcome(judged(scenario(t, "always forwarders <= 1", "", ""), tape), "forwarders"); got != Fail || !strings.Contains(detail, test.want) {
 			t.Errorf("%s: forwarders is %s: %s", test.name, got, detail)
+		}
+	}
+}
+
+// A lease covers a node's packets whatever role it reports, and a capture that ends after the lease
+// says nothing about it.
+func TestForwardingUnderALease(t *testing.T) {
+	for name, edit := range map[string]func(*tape){
+		"without the role": func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Role != nil && e.Node == "lb2" && e.At > ms(2000) })
+		},
+		"until before the capture ends": func(t *tape) {
+			t.lease(3000, "lb2", 4000)
+			t.forwarder(5900, "lb2", "lb2", 3999)
+		},
+	} {
+		tape := crash()
+		edit(tape)
+		if got, detail := outcome(judged(scenario(t, "always forwarders <= 1", "", ""), tape), "forwarders"); got != Pass {
+			t.Errorf("%s: forwarders is %s: %s", name, got, detail)
+		}
+	}
+}
+
+// A node that reports its role but no lease may carry packets for a moment after it has lost the role.
+func TestForwardingWithoutTheRole(t *testing.T) {
+	for _, test := range []struct {
+		chaos string
+		at    float64 // the role ends at 4500
+		want  Outcome
+	}{
+		{"", 4520, Pass}, {"", 4522, Fail},
+		{"chaos backends from lb2 delay=8ms\n", 4528, Pass}, {"chaos backends from lb2 delay=8ms\n", 4530, Fail},
+	} {
+		tape := crash()
+		tape.without(func(e trace.Event) bool { return e.Lease != nil })
+		(*tape)[0].Meta.Lacks = []string{capability.Lease}
+		tape.role(4500, "lb2", "Master", "Backup")
+		tape.add(test.at, "lb2", trace.Event{Kind: trace.KindForwarder, Forwarder: &trace.Forwarder{Edge: "backends"}})
+		if got, detail := outcome(judged(scenario(t, test.chaos+"always forwarders <= 1", "", ""), tape), "forwarders"); got != test.want {
+			t.Errorf("%sat +%vms: forwarders is %s, want %s: %s", test.chaos, test.at, got, test.want, detail)
 		}
 	}
 }
@@ -479,6 +529,14 @@ func TestAnnounce(t *testing.T) {
 			t.lease(2154, "lb2", 2154)
 			t.garp(2154.1, "lb2")
 		}, Pass, ""},
+		{"Master who never had a lease", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+		}, Fail, "lb2 announced at +2.155s before its lease held"},
+		{"long after the role was given up, and just after the next change", func(t *tape) {
+			t.role(5000, "lb2", "Master", "Yielding")
+			t.role(5090, "lb2", "Yielding", "Backup")
+			t.garp(5100, "lb2")
+		}, Fail, "when it was no longer Master"},
 		{"repeated later in the burst", func(t *tape) { t.announce(3000, "lb2"); t.garp(3000.2, "lb2") }, Pass, ""},
 		{"on the wire just after the role was given up", func(t *tape) {
 			t.role(5000, "lb2", "Master", "Yielding")
