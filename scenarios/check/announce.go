@@ -63,7 +63,6 @@ func (r *run) premature(e *trace.Event, leases []tenure) string {
 // tenureOf returns the node's last time as Master that began at or before t. A polled role
 // counts if it may have begun by then.
 func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok bool) {
-	to = clock.Never
 	for _, e := range r.roles {
 		began := e.At.Add(-time.Duration(e.Role.Late))
 		if e.Node != node || began > t {
@@ -71,7 +70,7 @@ func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok
 		}
 		if e.Role.To == roleMaster {
 			from, to, ok = began, clock.Never, true
-		} else if ok && to == clock.Never && e.At <= t {
+		} else if ok && to == clock.Never {
 			to = e.At
 		}
 	}

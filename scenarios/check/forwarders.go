@@ -22,10 +22,7 @@ const crossing = time.Millisecond
 // forwarders samples how many nodes could forward in each stretch of the window, by their
 // leases and by the captured frames. If the frames contradict the leases, the sample is two.
 func (r *run) forwarders(w window) []sample {
-	tenures := r.leases
-	tenures = slices.DeleteFunc(slices.Clone(tenures), func(t tenure) bool { return t.to == t.from }) // revoked in the same instant
-	slices.SortFunc(tenures, byTime)
-	samples := r.overlap(tenures, w, "allowed to forward by its lease")
+	samples := r.overlap(r.leases, w, "allowed to forward by its lease")
 	if !r.tells(capability.Lease) {
 		samples = r.carriers(w)
 	}
@@ -59,7 +56,7 @@ func (r *run) findLeases() []tenure {
 		switch until := e.Lease.Until; {
 		case until <= e.At:
 			return window{}
-		case has != (window{}) && has.to >= e.At:
+		case has.to >= e.At:
 			return window{has.from, until}
 		default:
 			return window{e.At, until}
@@ -91,10 +88,7 @@ func (r *run) granted(next func(e trace.Event, has window) window) []tenure {
 	held := map[string]window{}
 	end := func(node string, at clock.Instant) {
 		if w, ok := held[node]; ok {
-			w.to = min(w.to, at)
-			if w.to >= w.from {
-				found = append(found, tenure{w, node})
-			}
+			found = append(found, tenure{window{w.from, min(w.to, at)}, node})
 			delete(held, node)
 		}
 	}

@@ -54,21 +54,17 @@ func (r *run) kept(f finding, w window) finding {
 }
 
 // liveThroughout counts the sessions of all lines that were open from the last totals before
-// the window to the first after it.
+// the window to the first after it. A line without totals before the window counts as 0.
 func (r *run) liveThroughout(w window) int {
 	least := map[string]int{}
 	closed := map[string]clock.Instant{} // by line: the time of its last totals
 	for _, e := range r.open {
 		t := e.Totals
-		at, known := closed[t.Name]
 		switch {
-		case known && at >= w.to: // later totals do not concern the window
+		case closed[t.Name] >= w.to: // later totals do not concern the window
 		case e.At <= w.from:
 			least[t.Name] = t.Sessions
 		default:
-			if _, before := least[t.Name]; !before {
-				least[t.Name] = 0
-			}
 			least[t.Name] = min(least[t.Name], t.Sessions)
 		}
 		closed[t.Name] = e.At

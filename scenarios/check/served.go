@@ -14,9 +14,6 @@ import (
 // and reaches what it tracks. After a fault the pair has the plan's repair time to begin. A
 // handover has a detection time, and so has a MASTER that yields to a peer that cannot hear it.
 func (r *run) served(f finding, w window) finding {
-	if len(r.events) == 0 {
-		return f.unjudged("served: the trace is empty")
-	}
 	calm := r.calmFrom()
 	if calm == clock.Never {
 		return f.unjudged("served: the chaos never ends, so no node is required to serve")
@@ -92,7 +89,7 @@ func (r *run) makesWay(w window, deaf []string) bool {
 	detect := r.plan.Detect(r.meta.World)
 	return slices.ContainsFunc(r.others, func(e *trace.Event) bool {
 		claim := window{e.At, e.At.Add(detect + detect/10)}
-		return e.Role != nil && e.Role.To == roleClaiming && slices.Contains(deaf, e.Node) && claim.has(w.from) && claim.has(w.to) &&
+		return e.Role != nil && e.Role.To == roleClaiming && slices.Contains(deaf, e.Node) && claim.has(w.to) &&
 			r.leaves(lab.Peer(e.Node), window{e.At, w.from})
 	})
 }
