@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"baton/impl/trace"
+	"baton/scenarios/plan"
 )
 
 // TestThroughoutMayBeginInTheRoleBefore: after a handover the node is still Master for a moment. It may
@@ -51,5 +52,31 @@ func TestAStateThatNeverCameTellsTheNodesLastNote(t *testing.T) {
 	v := judged(scenario(t, "", "", "  expect lb1 is Master within 1s"), tape)
 	if v.Verdict != Fail || !strings.HasSuffix(v.Reasons[0], "; lb1 says: cannot read my role") {
 		t.Error(show(v))
+	}
+}
+
+// TestAnEventuallyIsJudgedWhenTheRunHasEnded: in a run that was cut off it may still have come true.
+func TestAnEventuallyIsJudgedWhenTheRunHasEnded(t *testing.T) {
+	p, found := plan.Check("e.scn", []byte("scenario e\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+
+		"@0s wait lb1 is Master and lb2 insync within 3s\n@2s crash lb1\n@4s restore lb1\n@6s end eventually lb1 is Master within 5s\n"))
+	if errs := found.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, test := range []struct {
+		name string
+		edit func(*tape)
+		want Outcome
+	}{
+		{"it came true", func(t *tape) { t.role(6005, "lb1", "Backup", "Master") }, Pass},
+		{"it never came true", func(*tape) {}, Fail},
+		{"the run was cut off", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Step != nil && e.Step.Text == plan.VerbEnd && e.Step.Phase == "end" })
+		}, Inconclusive},
+	} {
+		tape := crash()
+		test.edit(tape)
+		if got, detail := outcome(judged(p, tape), "role"); got != test.want {
+			t.Errorf("%s: %s, want %s: %s", test.name, got, test.want, detail)
+		}
 	}
 }

@@ -112,6 +112,13 @@ func TestACleanRunPasses(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
+	shrinks := func(t *tape) {
+		for _, at := range []float64{900, 1900} {
+			t.totals(at, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Sessions: 2, Opened: 2})
+		}
+		t.entries(1000, "lb2", 2)
+		t.entries(1800, "lb2", 1)
+	}
 	tests := []struct {
 		name                     string
 		lines, crashed, restored string
@@ -173,6 +180,51 @@ func TestJudge(t *testing.T) {
 			edit: func(t *tape) { t.role(5000, "lb1", "Backup", "Master") }, detail: "lb1 is Master at +5.000s"},
 		{name: "an announcement after the window", crashed: "  expect announce", edit: func(t *tape) { t.announce(5000, "lb1") }, want: Pass},
 		{name: "an announcement in the window", restored: "  expect announce", edit: func(t *tape) { t.announce(5000, "lb1") }, want: Fail, check: "announce", detail: "lb1 announced at +5.000s"},
+		{name: "a claim without gates after the window", crashed: "  expect gates", edit: func(t *tape) { t.role(5000, "lb1", "Backup", "Claiming") }, want: Pass},
+		{name: "a claim without gates in the window", restored: "  expect gates", edit: func(t *tape) { t.role(5000, "lb1", "Backup", "Claiming") }, want: Fail, check: "gates",
+			detail: "1 of 1 claims"},
+		{name: "a forwarder without a claim after the window", crashed: "  expect forwarders <= 1", edit: func(t *tape) { t.forwarder(5000, "lb1", "lb2", 4999) }, want: Pass},
+		{name: "a forwarder without a claim in the window", restored: "  expect forwarders <= 1", edit: func(t *tape) { t.forwarder(5000, "lb1", "lb2", 4999) }, want: Fail, check: "forwarders",
+			detail: "lb1 carries the packets"},
+		{name: "a table that shrank before the window", restored: "  expect kept", edit: shrinks, want: Pass},
+		{name: "a table that shrank in the window", lines: "always kept", edit: shrinks, want: Fail, check: "kept", detail: "lb2 from 2 to 1 entries"},
+		{name: "a new epoch of the same role is no change", lines: "always role_changes == 2", edit: func(t *tape) { t.role(5000, "lb2", "Master", "Master") }, want: Pass},
+		{name: "what fails at the last instant of the window", crashed: "  expect lb2 is Master throughout 1s", edit: func(t *tape) { t.role(3000, "lb2", "Master", "Fault") },
+			want: Fail, check: "role", detail: "lb2 is Fault at +3.000s"},
+		{name: "a state of the pair at the end of the window", restored: "  expect lb1 insync", edit: func(t *tape) {
+			t.sync(5000, "lb1", "live", 1, 0)
+			t.sync(5500, "lb1", "insync", 2, 0)
+		}, want: Pass, check: "insync", detail: "at +6.010s"},
+		{name: "a fault at the same time does not end the window", crashed: "  expect rst == 0\n@2s cut lb1->lb2 via sync", edit: func(t *tape) {
+			t.step(2005, fault.Cut, "begin")
+			t.struck(2005, fault.Cut, "lb1->lb2 via sync")
+			t.step(2005, fault.Cut, "end")
+			t.rst(3500)
+		}, want: Fail, check: "rst"},
+		{name: "a fault that never began does not end the window", crashed: "  expect rst == 0", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Step != nil && e.Step.Text == fault.Restore })
+			t.rst(4500)
+		}, want: Fail, check: "rst"},
+		{name: "an expectation of a step that never began", crashed: "  expect lb2 is Master within 1s", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Step != nil && e.Step.Text == fault.Crash })
+		}, want: Inconclusive, check: "role", detail: "its step never began"},
+		{name: "a wait of the other world shifts nothing", crashed: "[sim] @2300ms wait lb2 is Master within 1s\n@2500ms expect lb2 is Master throughout 1s", want: Pass, check: "role",
+			detail: "over +2.800s..+3.800s"},
+		{name: "losses of an earlier time that only the totals know", restored: "  expect lost == 0", edit: func(t *tape) {
+			t.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Lost: 3, Opened: 2, Received: 9})
+		}, want: Pass},
+		{name: "no traffic that could be reset", lines: "always rst == 0", edit: func(t *tape) { t.without(func(e trace.Event) bool { return e.Totals != nil }) },
+			want: Inconclusive, check: "rst", detail: "not measured"},
+		{name: "a reset without totals of traffic", lines: "always rst == 0", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil })
+			t.rst(4500)
+		}, want: Fail, check: "rst"},
+		{name: "a line that has not ended may still answer", lines: "always unanswered == 0", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Name == "web" && e.Totals.Final })
+		}, want: Inconclusive, check: "unanswered", detail: "not measured"},
+		{name: "no line that could be unanswered", lines: "always unanswered == 0", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Name == "web" })
+		}, want: Inconclusive, check: "unanswered", detail: "not measured"},
 		{name: "a window that the run did not reach the end of", restored: "  expect lb1 is Backup throughout 5s", want: Inconclusive, check: "role",
 			detail: "the run ended at +6.010s, before the window +4.000s..+9.000s"},
 		{name: "a within counts from its anchor", restored: "  expect role_changes >= 1 within 1s", want: Fail, check: "role_changes",
@@ -234,6 +286,8 @@ func TestJudge(t *testing.T) {
 			want: Inconclusive, check: "faults", detail: "failed: seen"},
 		{name: "a failed fault explains an expectation", crashed: "  expect lb2 is Master within detect", edit: func(t *tape) { t.fault(2003, fault.Crash, "lb1", "failed") },
 			want: Inconclusive, check: "role", detail: "but crash lb1 at +2.000s: failed"},
+		{name: "a later fault that failed does not", crashed: "  expect lb2 is Master within detect", edit: func(t *tape) { t.fault(4040, fault.Restore, "lb1", "failed") },
+			want: Fail, check: "role", detail: "not within 150ms"},
 		{name: "a failed fault does not explain a reset", lines: "always rst == 0", edit: func(t *tape) {
 			t.fault(2003, fault.Crash, "lb1", "failed")
 			t.rst(2500)
@@ -295,6 +349,14 @@ func TestJudge(t *testing.T) {
 			t.stall(2000, time.Second)
 			t.step(3000, plan.VerbWait, "timeout")
 		}, want: Fail, check: "wait"},
+		{name: "a wait is explained by a stall as long as itself", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.At > ms(299) })
+			t.stall(3000, 3*time.Second)
+			t.step(3000, plan.VerbWait, "timeout")
+		}, want: Inconclusive, check: "wait", detail: "but the host stood still for 3s"},
+		{name: "a stall after a claim came true", crashed: "  expect lb2 is Master within 1s", edit: func(t *tape) { t.stall(2500, 200*time.Millisecond) }, want: Pass},
+		{name: "a stall before a claim came true", crashed: "  expect lb2 is Master within 1s", edit: func(t *tape) { t.stall(2150, 110*time.Millisecond) },
+			want: Inconclusive, check: "role", detail: "but the host stood still for 110ms"},
 		{name: "a state is of no time: what is tolerated does not explain", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
 			t.role(4500, "lb1", "Backup", "Fault")
 			t.stall(4500, 100*time.Millisecond)
@@ -389,6 +451,74 @@ func TestAStallExplainsWhatASubjectWithoutALeaseDoes(t *testing.T) {
 		c.fail(tape)
 		if v := judged(scenario(t, "always "+c.claim, "", ""), tape); v.Verdict != c.want {
 			t.Errorf("%s: %s, want %s\n%s", c.name, v.Verdict, c.want, show(v))
+		}
+	}
+}
+
+// TestOneStallIsOneReason: it names each kind of claim once of which the run proves nothing.
+func TestOneStallIsOneReason(t *testing.T) {
+	tape := crash()
+	tape.stall(3000, 200*time.Millisecond)
+	v := judged(scenario(t, "always rst == 0 ; lost == 0", "  expect rst == 0", ""), tape)
+	want := "the host stood still for 200ms at +2.800s, longer than the tolerated 100ms: this run proves nothing about rst, lost"
+	if v.Verdict != Inconclusive || len(v.Reasons) != 1 || v.Reasons[0] != want {
+		t.Errorf("%s", show(v))
+	}
+}
+
+// TestAStallLeavesAloneWhatIsNotJudged: a claim that the subject reports nothing about, and one that is
+// INCONCLUSIVE for another reason.
+func TestAStallLeavesAloneWhatIsNotJudged(t *testing.T) {
+	tape := silent(crash())
+	tape.stall(3000, 200*time.Millisecond)
+	tape.fault(2003, fault.Crash, "lb1", "failed")
+	v := judged(scenario(t, "always rst == 0 ; replica ; handover_ms < 9", "", ""), tape)
+	for name, want := range map[string]string{plan.Replica: "replica: the subject does not provide replica", "handover": "not measured"} {
+		if _, detail := outcome(v, name); !strings.HasSuffix(detail, want) {
+			t.Errorf("%s: %s\n%s", name, detail, show(v))
+		}
+	}
+	if got, _ := outcome(v, plan.Replica); got != NotJudged {
+		t.Errorf("replica is %s\n%s", got, show(v))
+	}
+}
+
+// TestAMetricIsTheMostOfItsSamples: not the last.
+func TestAMetricIsTheMostOfItsSamples(t *testing.T) {
+	tape := crash()
+	tape.role(4500, "lb1", "Backup", "Master")
+	tape.role(4600, "lb1", "Master", "Backup")
+	if v := judged(scenario(t, "", "", ""), tape); v.Metrics["masters"] != 2 {
+		t.Errorf("masters is %v, want 2", v.Metrics["masters"])
+	}
+}
+
+// TestALoadThatWasNotOfferedFailedFirst, and a check without a time last.
+func TestALoadThatWasNotOfferedFailedFirst(t *testing.T) {
+	load, timed, untimed := Check{Name: plan.CheckLoad}, Check{Name: "rst", Failed: &Span{ms(1), ms(2)}}, Check{Name: plan.CheckLeaks}
+	if !(load.FailedAt() < timed.FailedAt() && timed.FailedAt() < untimed.FailedAt()) {
+		t.Errorf("load at %v, rst at %v, leaks at %v", load.FailedAt(), timed.FailedAt(), untimed.FailedAt())
+	}
+}
+
+// TestWhatExcusesTwoForwarders: partings that follow one another excuse what they cover together.
+func TestWhatExcusesTwoForwarders(t *testing.T) {
+	parts := []parting{
+		{window{ms(100), ms(200)}, ms(250), "one"},
+		{window{ms(240), ms(300)}, ms(300), "two"},
+		{window{ms(500), ms(600)}, ms(600), "three"},
+	}
+	for _, test := range []struct {
+		from, to float64
+		why      string
+		rest     float64 // where the part that nothing excuses begins; to if all is excused
+	}{
+		{100, 200, "two", 200}, {99, 200, "", 99}, {150, 250, "two", 250}, {199, 300, "two", 300}, {200, 210, "", 200},
+		{150, 301, "two", 300}, {300, 301, "", 300}, {550, 700, "three", 600}, {610, 620, "", 610},
+	} {
+		why, rest, ok := excuse(parts, window{ms(test.from), ms(test.to)})
+		if why != test.why || rest != (window{ms(test.rest), ms(test.to)}) || ok != (test.rest == test.to) {
+			t.Errorf("%v to %v: excused %v by %q, except from %v to %v", test.from, test.to, ok, why, rest.from, rest.to)
 		}
 	}
 }

@@ -95,12 +95,18 @@ func TestLiveness(t *testing.T) {
 		want               Outcome
 		says               string
 	}{
+		{"a second forwarder for a moment", plan.Served, "", func(t *tape) { t.lease(20_000, "lb2", 20_100) }, Pass, ""},
+		{"nobody forwards until the next fault", plan.Served, "", func(t *tape) {
+			t.until(30_000, "lb1")
+			t.struck(40_000, fault.Crash, "lb1")
+			t.promote(40_150, "lb2", 100_000)
+		}, Fail, "no node forwards from +30.000s to +40.000s"},
 		{"nothing happens", plan.Served, "", func(*tape) {}, Pass, "in each of 1 stretches"},
 		{"no node forwards", plan.Served, "", func(t *tape) { t.until(30_000, "lb1") }, Fail, "no node forwards from +30.000s"},
 		{"the survivor takes over", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.promote(2150, "lb2", 100_000)
-		}, Pass, ""},
+		}, Pass, "in each of 1 stretches"},
 		{"the survivor does not take over", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 		}, Fail, "no node forwards"},
@@ -148,6 +154,10 @@ func TestLiveness(t *testing.T) {
 		{"only a node without its targets forwards", plan.Served, "config track.targets=backends\n", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->backends")
 		}, Fail, "only lb1 forwards, but it cannot serve"},
+		{"only the other node without its targets forwards", plan.Served, "config track.targets=backends\n", func(t *tape) {
+			t.over(1800, "lb1", "lb2")
+			t.struck(2000, fault.Cut, "lb2->backends")
+		}, Fail, "only lb2 forwards, but it cannot serve"},
 		{"the node with its targets takes over", plan.Served, "config track.targets=backends\n", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->backends")
 			t.over(3000, "lb1", "lb2")
@@ -226,6 +236,22 @@ func TestLiveness(t *testing.T) {
 		{"a deaf peer claims, and the lease of the MASTER ends although it keeps its role", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2")
 			t.role(39_999.9, "lb2", "Backup", "Claiming", claimGates...)
+			t.until(40_000, "lb1")
+			t.lease(40_152, "lb1", 100_000)
+		}, Fail, "no node forwards from +40.000s"},
+		{"a deaf peer claims, and a MASTER whose handover took too long ends it", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.role(39_000, "lb1", "Master", "Yielding")
+			t.role(39_999.9, "lb2", "Backup", "Claiming", claimGates...)
+			t.until(40_000, "lb1")
+			t.role(40_000, "lb1", "Yielding", "Backup")
+			t.lease(40_152, "lb2", 100_000)
+		}, Fail, "no node forwards from +40.000s"},
+		{"a deaf peer claims and fails, and the lease of the MASTER ends although it keeps its role", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.role(39_999.7, "lb2", "Backup", "Claiming", claimGates...)
+			t.role(39_999.8, "lb2", "Claiming", "Master", claimGates...)
+			t.role(39_999.9, "lb2", "Master", "Fault")
 			t.until(40_000, "lb1")
 			t.lease(40_152, "lb1", 100_000)
 		}, Fail, "no node forwards from +40.000s"},
@@ -345,6 +371,14 @@ func TestLiveness(t *testing.T) {
 			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
 			t.promote(10_150, "lb2", 60_000)
 		}, Pass, "loss of what lb2 sends on sync"},
+		{"one path is cut and the other loses packets in bursts", plan.Exclusive, "chaos sync burst.begin=0.1 burst.end=0.5\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(10_150, "lb2", 60_000)
+		}, Pass, "loss of what lb2 sends on sync"},
+		{"one path is cut and the other damages packets", plan.Exclusive, "chaos sync corrupt=0.1\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(10_150, "lb2", 60_000)
+		}, Pass, "loss of what lb2 sends on sync"},
 		{"one path is cut and the other loses packets in one direction", plan.Exclusive, "chaos sync from lb1 loss=0.1\n", func(t *tape) {
 			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
 			t.promote(10_150, "lb2", 60_000)
@@ -357,6 +391,14 @@ func TestLiveness(t *testing.T) {
 		{"two forwarders while a heartbeat is under way", plan.Exclusive, "chaos clients delay=4ms jitter=1ms\n", func(t *tape) {
 			t.promote(20_000, "lb2", 20_003)
 		}, Pass, ""},
+		{"two forwarders for as long as a heartbeat is under way", plan.Exclusive, "chaos clients delay=4ms jitter=1ms\n", func(t *tape) {
+			t.promote(20_000, "lb2", 20_004)
+		}, Fail, ""},
+		{"two forwarders that renew their leases more often than that", plan.Exclusive, "chaos clients delay=4ms jitter=1ms\n", func(t *tape) {
+			for at := 20_000.0; at < 20_010; at += 2 {
+				t.lease(at, "lb2", at+3)
+			}
+		}, Fail, "lb1 and lb2 allowed to forward by its lease from +20.000s to +20.011s"},
 		{"two forwarders for longer than a heartbeat is under way", plan.Exclusive, "chaos clients delay=4ms jitter=1ms\n", func(t *tape) {
 			t.promote(20_000, "lb2", 20_005)
 		}, Fail, ""},
@@ -385,6 +427,26 @@ func TestLiveness(t *testing.T) {
 		{"a daemon that ended forgets", plan.Kept, "", func(t *tape) {
 			t.struck(4000, fault.Kill, "lb2")
 			t.struck(4500, fault.Restore, "lb2")
+			t.entries(5000, "lb2", 0)
+		}, Pass, ""},
+		{"a daemon that is about to end forgets", plan.Kept, "", func(t *tape) {
+			t.fault(4000, fault.Stop, "lb2", "begin")
+			t.entries(4001, "lb2", 0)
+			t.fault(4002, fault.Stop, "lb2", "receipt")
+		}, Pass, ""},
+		{"sessions that end later do not excuse", plan.Kept, "", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil && e.At > ms(5000) && !e.Totals.Final })
+			t.totals(6000, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Sessions: 0, Opened: 2})
+			t.entries(5000, "lb2", 1)
+		}, Fail, "lb2 from 2 to 1 entries"},
+		{"sessions that opened before the earlier report", plan.Kept, "", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil && e.At < ms(2000) })
+			t.totals(1000, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp"})
+			t.entries(2000, "lb2", 2)
+			t.entries(5000, "lb2", 1)
+		}, Fail, "lb2 from 2 to 1 entries"},
+		{"sessions that opened after the earlier report", plan.Kept, "", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Totals != nil && e.At < ms(4000) })
 			t.entries(5000, "lb2", 0)
 		}, Pass, ""},
 		{"a daemon that ended excuses no other", plan.Kept, "", func(t *tape) {
@@ -458,6 +520,9 @@ func TestLiveness(t *testing.T) {
 			got, detail := outcome(v, test.check)
 			if got != test.want || !strings.Contains(detail, test.says) {
 				t.Errorf("%s, want %s and %q\n%s", got, test.want, test.says, show(v))
+			}
+			if got == Fail && failedAt(v, test.check) == nil {
+				t.Errorf("the failure has no time: %s", detail)
 			}
 		})
 	}

@@ -52,6 +52,16 @@ func outcome(v Verdict, name string) (Outcome, string) {
 	return worst, detail
 }
 
+// failedAt returns when a check first failed, nil if it did not or has no time.
+func failedAt(v Verdict, name string) *Span {
+	for _, c := range v.Checks {
+		if c.Name == name && c.Failed != nil {
+			return c.Failed
+		}
+	}
+	return nil
+}
+
 // Packets in flight at a takeover may arrive after it, for as long as the plan delays packets. They do
 // not make their sender a forwarder again.
 func TestStragglersAreNotForwarding(t *testing.T) {
@@ -61,6 +71,10 @@ func TestStragglersAreNotForwarding(t *testing.T) {
 		want        Outcome
 	}{
 		{"within the delay", "chaos clients delay=6ms jitter=2ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Pass},
+		{"within the delay, but long after its lease", "chaos clients delay=6ms\n", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Lease.Until == ms(2150) })
+			t.forwarder(2163, "lb1", "lb2", 2085)
+		}, Fail},
 		{"after the delay", "chaos clients delay=2ms jitter=1ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
 		{"longer than any delay", "chaos clients delay=400ms jitter=1ms\n", func(t *tape) { t.forwarder(2600, "lb1", "lb2", 2599) }, Fail},
 		{"on a good link", "", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
@@ -263,6 +277,15 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 				t.role(4900, "lb2", "Master", "Yielding")
 				t.lease(4900, "lb2", 4900)
 				t.promote(5000, "lb1", 9000)
+			}},
+		{name: "it carries packets again while it claims", masters: Pass, forwarders: Pass,
+			edit: func(t *tape) {
+				t.role(4900, "lb2", "Master", "Yielding")
+				t.lease(4900, "lb2", 4900)
+				t.role(4902, "lb1", "Master", "Backup")
+				t.role(5000, "lb1", "Backup", "Claiming")
+				t.lease(5000, "lb1", 9000)
+				t.forwarder(5002, "lb1", "lb2", 4899)
 			}},
 		{name: "it carries packets again after a claim of its own", masters: Pass, forwarders: Pass,
 			edit: func(t *tape) {
@@ -489,6 +512,8 @@ func TestGates(t *testing.T) {
 			v := judged(scenario(t, "always gates", "", ""), tape)
 			if got, detail := outcome(v, "gates"); got != test.want || !strings.Contains(detail, test.detail) {
 				t.Errorf("gates is %s: %s\nwant %s: %s", got, detail, test.want, test.detail)
+			} else if got == Fail && failedAt(v, "gates") == nil {
+				t.Errorf("the failure has no time: %s", detail)
 			}
 		})
 	}
@@ -558,6 +583,8 @@ func TestAnnounce(t *testing.T) {
 			v := judged(scenario(t, "always announce", "", ""), tape)
 			if got, detail := outcome(v, "announce"); got != test.want || !strings.Contains(detail, test.detail) {
 				t.Errorf("announce is %s: %s\nwant %s: %s", got, detail, test.want, test.detail)
+			} else if got == Fail && failedAt(v, "announce") == nil {
+				t.Errorf("the failure has no time: %s", detail)
 			}
 		})
 	}
@@ -578,6 +605,7 @@ func TestControls(t *testing.T) {
 		{"what it names need not be stated", "control rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by lost"},
 		{"a claim about one line does not stand for the others", "always moved(probe) == 0\ncontrol sticky", []func(*tape){move}, Pass, "control: caught by sticky"},
 		{"nothing fails", "control rst, lost", nil, Fail, "control not caught: rst, lost did not fail"},
+		{"what it names fails in no way that the scenario states", "always rst <= 1\ncontrol rst", []func(*tape){reset}, Fail, "control not caught: rst did not fail"},
 		{"one of two fails", "control rst, lost", []func(*tape){reset}, Fail, "control not caught by lost"},
 		{"another fails too", "always lost == 0\ncontrol rst", []func(*tape){reset, lose}, Fail, "control: lost failed too"},
 		{"an implicit one fails too", "control rst", []func(*tape){reset, func(t *tape) { t.add(7000, "", trace.Event{Leak: &trace.Leak{What: "x"}}) }}, Fail, "control: leaks failed too"},
@@ -596,5 +624,17 @@ func TestControls(t *testing.T) {
 				t.Errorf("%s, want %s because of %q\n%s", v.Verdict, test.want, test.why, show(v))
 			}
 		})
+	}
+}
+
+// A control is caught if one claim of a check that it names fails, whatever another claim of that check
+// proves.
+func TestAControlIsCaughtByOneClaim(t *testing.T) {
+	tape := crash()
+	tape.rst(2500)
+	tape.stall(5000, time.Second)
+	v := judged(scenario(t, "control rst", "  expect rst == 0", "  expect rst == 0"), tape)
+	if got, _ := outcome(v, "rst"); v.Verdict != Pass || got != Fail || len(v.Reasons) != 1 {
+		t.Error(show(v))
 	}
 }

@@ -27,6 +27,8 @@ func TestSometimesConditionsAreSeen(t *testing.T) {
 		{"handover_ms > 1", nil, false, "not measured"},
 		{"rst >= 1", func(t *tape) { t.rst(2500) }, true, "rst is 1 at +2.500s"},
 		{"rst >= 1", func(t *tape) { t.rst(-100) }, false, "rst is 0"},
+		{"rst >= 2", func(t *tape) { t.rst(2500); t.rst(3500) }, true, "rst is 2 at +3.500s"},
+		{"rst >= 2", func(t *tape) { t.rst(-100); t.rst(3500) }, false, "rst is 1"},
 		{"lb2 is Yielding", func(t *tape) { // of no length: nobody can have seen it
 			t.role(3000, "lb2", "Master", "Yielding")
 			t.role(3000, "lb2", "Yielding", "Master")
@@ -46,5 +48,13 @@ func TestSometimesConditionsAreSeen(t *testing.T) {
 		if got := v.Sometimes[0]; got.Claim != test.claim || got.Seen != test.seen || !strings.Contains(got.Detail, test.detail) || got.Line != 6 {
 			t.Errorf("%s: %+v", test.claim, got)
 		}
+	}
+}
+
+// TestASometimesThatCannotBeJudgedIsNotSeen: it says what the subject lacks.
+func TestASometimesThatCannotBeJudgedIsNotSeen(t *testing.T) {
+	got := judged(scenario(t, "sometimes converged\nalways rst == 0", "", ""), silent(crash())).Sometimes[0]
+	if got.Seen || !strings.HasPrefix(got.Detail, "the subject does not provide ") {
+		t.Errorf("%+v", got)
 	}
 }

@@ -49,6 +49,8 @@ func TestStateHolds(t *testing.T) {
 		{2003, "lb1 is Master", true, ""}, // no receipt yet
 		{2004, "lb1 is Master", false, "lb1 is down"},
 		{2004, "lb1 is not Master", true, "lb1 is down"},
+		{2004, "lb1 insync", false, "lb1 is down"},
+		{4300, "gates", false, "judged over a window"},
 		{4000, "lb1 is Init", true, "lb1 is Init"},
 		{4200, "lb1 insync", false, "lb1 is not insync (snapshot, 1 entries)"},
 		{4299, "converged", false, "no digest of lb1's table yet"},
@@ -120,6 +122,10 @@ func TestConverged(t *testing.T) {
 		trace.Sort(*tape)
 		if ok, why := after(t, tape, 5500).Holds(condition(t, "converged")); ok != (why == "converged") || why != test.why {
 			t.Errorf("%s: converged %v: %s, want %s", test.name, ok, why, test.why)
+		}
+		nobody := test.why == "no node is up"
+		if ok, why := after(t, tape, 5500).Holds(condition(t, "replica")); ok == nobody {
+			t.Errorf("%s: replica %v: %s", test.name, ok, why)
 		}
 	}
 }
@@ -271,5 +277,14 @@ func TestACutOutlivesTheCarrier(t *testing.T) {
 		if s := after(t, tape, at); len(s.Cuts) != want {
 			t.Errorf("at %v ms the cuts are %v, want %d directions", at, s.Cuts, want)
 		}
+	}
+}
+
+// TestWhatCannotBeJudgedIsLeftOut: a wait for it would never end.
+func TestWhatCannotBeJudgedIsLeftOut(t *testing.T) {
+	s := after(t, silent(crash()), 5000)
+	conds := []plan.Cond{condition(t, "lb2 is Master"), condition(t, "converged")}
+	if ok, why := s.HoldAll(conds); !ok || !strings.HasPrefix(why, "lb2 is Master; converged is not judged: the subject does not provide ") {
+		t.Errorf("%v: %s", ok, why)
 	}
 }

@@ -58,3 +58,31 @@ func TestAStallThatCostsAMasterItsRole(t *testing.T) {
 		t.Errorf("a subject without a lease: %s, want FAIL\n%s", v.Verdict, show(v))
 	}
 }
+
+// TestAStallExcusesTheEndOfARoleOnlyIfItWasTheMasters: not that of a claim.
+func TestAStallExcusesTheEndOfARoleOnlyIfItWasTheMasters(t *testing.T) {
+	tape := crash()
+	tape.role(4300, "lb2", "Master", "Yielding")
+	tape.role(4310, "lb2", "Yielding", "Claiming")
+	tape.stall(4500, 75*time.Millisecond)
+	tape.role(4500, "lb2", "Claiming", "Backup")
+	tape.role(4900, "lb2", "Backup", "Master")
+	tape.gap("web", "client1#0", 4450, 5250)
+	if v := judged(scenario(t, "", "", "  expect gap(web) < detect+300ms"), tape); v.Verdict != Fail {
+		t.Errorf("%s, want FAIL\n%s", v.Verdict, show(v))
+	}
+}
+
+// TestAStallExcusesUntilTheNextMaster: not until a later one.
+func TestAStallExcusesUntilTheNextMaster(t *testing.T) {
+	tape := crash()
+	tape.stall(4500, 75*time.Millisecond)
+	tape.role(4500, "lb2", "Master", "Backup")
+	tape.role(4900, "lb2", "Backup", "Master")
+	tape.role(5400, "lb2", "Master", "Fault")
+	tape.role(5500, "lb2", "Fault", "Master")
+	tape.gap("web", "client1#0", 5201, 5900)
+	if v := judged(scenario(t, "", "", "  expect gap(web) < detect+300ms"), tape); v.Verdict != Fail {
+		t.Errorf("%s, want FAIL\n%s", v.Verdict, show(v))
+	}
+}

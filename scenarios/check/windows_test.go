@@ -130,6 +130,19 @@ func TestAMetricCountsWhatHappensInItsWindow(t *testing.T) {
 	}
 }
 
+// TestBothEndsOfAWindowBelongToIt: an event at its first or last instant counts.
+func TestBothEndsOfAWindowBelongToIt(t *testing.T) {
+	p := windowPlan(t)
+	for _, name := range []string{"rst", "lost", "corrupt", "moved", "connects_failed", "incomplete", "dropped", "strays", "role_changes"} {
+		for _, at := range []float64{20_000, 30_000} {
+			got := newRun(p, *planted(plants[name], at)).samples(name, "", window{ms(20_000), ms(30_000)})
+			if len(got) != 1 || got[0].value == 0 {
+				t.Errorf("%s at %v ms: %+v", name, at, got)
+			}
+		}
+	}
+}
+
 // TestAMetricHasItsValueAtOnce: an event that raises a metric over a window raises its present value.
 func TestAMetricHasItsValueAtOnce(t *testing.T) {
 	p := windowPlan(t)
