@@ -37,13 +37,13 @@ func (r *run) gaps(metric string, share float64, line string, w window) []sample
 			longest[id] = g
 		}
 	}
-	flows := len(longest)
-	for _, t := range totals { // in any order: the most
+	flows := 0
+	for _, t := range totals { // in any order: a sum
 		if t.Kind == plan.Sessions {
-			flows = max(flows, t.Opened)
+			flows += t.Opened
 		}
 	}
-	return r.quantile(slices.Collect(maps.Values(longest)), flows, share, w)
+	return r.quantile(slices.Collect(maps.Values(longest)), max(flows, len(longest)), share, w)
 }
 
 // afterRestore measures the longest gap of a UDP probe after the first restore in the window.

@@ -192,3 +192,19 @@ func TestStallsOfSessionsAreRankedOverAllSessions(t *testing.T) {
 		}
 	}
 }
+
+// TestStallsAreRankedOverTheSessionsOfAllLines: those without a stall count as 0, whatever their line.
+func TestStallsAreRankedOverTheSessionsOfAllLines(t *testing.T) {
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.Gap != nil })
+	for i := range 10 {
+		tape.gap("web", "client1#"+string(rune('A'+i)), 2000, 2101+float64(i))
+	}
+	for _, line := range []string{"web", "two"} {
+		tape.totals(6012, trace.Totals{Name: line, Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 10, Received: 9})
+	}
+	v := judged(scenario(t, "traffic two sessions tcp count=10", "", ""), tape)
+	if p50, most := v.Metrics["gap_tcp_p50_ms"], v.Metrics["gap_tcp_max_ms"]; p50 != 0 || most != 110 {
+		t.Errorf("of 20 sessions 10 stall for 101 to 110 ms: the median is %v, the longest %v", p50, most)
+	}
+}
