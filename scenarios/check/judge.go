@@ -181,7 +181,7 @@ func (f finding) toldAt() clock.Instant {
 	switch {
 	case f.Name == plan.CheckDied:
 		return math.MinInt64
-	case f.Name != plan.CheckLoad && f.Failed != nil && *f.Failed == Span{f.window.from, f.window.to}:
+	case f.Failed != nil && *f.Failed == Span{f.window.from, f.window.to}:
 		return f.window.to
 	}
 	return f.FailedAt()

@@ -277,6 +277,22 @@ func TestJudge(t *testing.T) {
 			t.step(3000, plan.VerbWait, "timeout")
 		}, want: Fail, check: "wait", detail: "not true after 3s: lb2 is not insync (no sync yet)"},
 
+		{name: "a fault that nobody began proves nothing", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Fault != nil && e.Fault.Verb == fault.Crash })
+		}, want: Inconclusive, check: "faults", detail: "crash lb1 at +2.000s: no receipt"},
+		{name: "a fault without receipt that another step began meanwhile", edit: func(t *tape) { t.fault(2001, fault.Delay, "lb1->lb2", "begin") }, want: Pass},
+		{name: "a line of traffic of the other world has no totals", lines: "[sim] traffic more sessions tcp count=1", want: Pass},
+		{name: "a line of traffic without totals", lines: "traffic more sessions tcp count=1", want: Inconclusive, check: "traffic", detail: "more: no totals"},
+		{name: "idle flows that opened are answered at the end", lines: "traffic idle flows udp", edit: func(t *tape) {
+			t.totals(6012, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "udp", Final: true, Opened: 1, Sent: 1})
+		}, want: Pass},
+		{name: "idle flows of which none opened", lines: "traffic idle flows udp", edit: func(t *tape) {
+			t.totals(6012, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "udp", Final: true, Sent: 1})
+		}, want: Inconclusive, check: "traffic", detail: "idle: sent 1, received 0"},
+		{name: "the worst that passes is told", lines: "always masters <= 2", edit: func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Master")
+			t.role(4600, "lb1", "Master", "Backup")
+		}, want: Pass, check: "masters", detail: "actual 2: lb1 and lb2 Master from +4.500s"},
 		{name: "a fault without receipt proves nothing", lines: "always rst == 0", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool {
 				return e.Fault != nil && e.Fault.Phase == "receipt" && e.Fault.Verb == fault.Crash
@@ -296,6 +312,21 @@ func TestJudge(t *testing.T) {
 		{name: "a stall takes a pass its force", lines: "always rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) },
 			want: Inconclusive, check: "rst", detail: "but the host stood still for 200ms at +2.800s, longer than the tolerated 100ms"},
 		{name: "a stall before the traffic only makes the wait longer", lines: "always rst == 0", edit: func(t *tape) { t.stall(290, 200*time.Millisecond) }, want: Pass},
+		{name: "a stall that ends as the traffic begins", lines: "always rst == 0", edit: func(t *tape) { t.stall(300, 200*time.Millisecond) }, want: Pass},
+		{name: "a stall as long as what is tolerated", lines: "always rst == 0", edit: func(t *tape) { t.stall(3000, 100*time.Millisecond) }, want: Pass},
+		{name: "a stall two detection times before a failure explains it", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.stall(4200, 101*time.Millisecond)
+			t.role(4500, "lb1", "Backup", "Fault")
+		}, want: Inconclusive, check: "role", detail: "but the host stood still"},
+		{name: "a stall longer before a failure does not", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.stall(4199, 101*time.Millisecond)
+			t.role(4500, "lb1", "Backup", "Fault")
+		}, want: Fail, check: "role"},
+		{name: "a count is of no time: what is tolerated does not explain", lines: "always masters <= 1", edit: func(t *tape) {
+			t.role(4500, "lb1", "Backup", "Master")
+			t.role(4600, "lb1", "Master", "Backup")
+			t.stall(4550, 50*time.Millisecond)
+		}, want: Fail, check: "masters"},
 		{name: "a stall within the tolerance", lines: "always rst == 0\ntolerate stall 300ms", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall outside what is judged", restored: "  expect rst == 0", edit: func(t *tape) { t.stall(3000, 200*time.Millisecond) }, want: Pass},
 		{name: "a stall explains a gap", crashed: "  expect gap(web) < detect+50ms", edit: func(t *tape) { t.stall(2100, 110*time.Millisecond) },
@@ -520,5 +551,24 @@ func TestWhatExcusesTwoForwarders(t *testing.T) {
 		if why != test.why || rest != (window{ms(test.rest), ms(test.to)}) || ok != (test.rest == test.to) {
 			t.Errorf("%v to %v: excused %v by %q, except from %v to %v", test.from, test.to, ok, why, rest.from, rest.to)
 		}
+	}
+}
+
+// TestJudgeLeavesTheTraceAlone: the caller's events keep their order.
+func TestJudgeLeavesTheTraceAlone(t *testing.T) {
+	tape := crash()
+	tape.rst(2500)
+	last := len(*tape) - 1
+	Judge(scenario(t, "", "", ""), *tape)
+	if (*tape)[last].RST == nil {
+		t.Error("Judge has sorted the events of its caller")
+	}
+}
+
+// TestWindowsThatTouchOverlap: both ends belong to a window.
+func TestWindowsThatTouchOverlap(t *testing.T) {
+	one, two, three := window{1, 2}, window{2, 3}, window{3, 4}
+	if !one.overlaps(two) || !two.overlaps(one) || one.overlaps(three) || three.overlaps(one) {
+		t.Error("want that a window overlaps the one that it touches, and no further one")
 	}
 }

@@ -42,6 +42,18 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"detect_ms": 149.9}},
 		{"the survivor is lost a little later", loseBoth(2010), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was lost a little before", loseBoth(1999), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"both are lost in one instant", loseBoth(2000.1), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
+		{"the lost node takes its role again", func(t *tape) { t.role(2100, "lb1", "Claiming", "Master") }, map[string]float64{"takeover_ms": 154.9}},
+		{"a handover that failed long before", func(t *tape) {
+			t.fault(1000, fault.Handover, "lb1", "begin")
+			t.role(1001, "lb1", "Master", "Yielding")
+			t.role(1002, "lb1", "Yielding", "Master")
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
+		{"the stop of a Backup hands nothing over", func(t *tape) {
+			t.fault(5000, fault.Stop, "lb1", "begin")
+			t.role(5001, "lb2", "Master", "Backup")
+			t.promote(5004, "lb2", 9000)
+		}, map[string]float64{"handover_ms": -1}},
 		{"the survivor was down already", loseBoth(1990), map[string]float64{"detect_ms": -1, "takeover_ms": -1}},
 		{"the survivor was being stopped, and says so", func(t *tape) {
 			t.fault(1999, fault.Stop, "lb2", "begin")
@@ -121,10 +133,25 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"handover_ms": -1}},
 		{"sync counts after a restore", func(t *tape) { t.sync(4900, "lb1", "insync", 9, 120*time.Millisecond) },
 			map[string]float64{"sync_ms": 120, "sync_entries": 9}},
+		{"a report that repeats that it is in sync completes nothing", func(t *tape) { t.sync(4900, "lb1", "insync", 9, 0) },
+			map[string]float64{"sync_ms": 80, "sync_entries": 2}},
+		{"a phase before that completes nothing", func(t *tape) { t.sync(4900, "lb1", "live", 9, 120*time.Millisecond) },
+			map[string]float64{"sync_ms": 80, "sync_entries": 2}},
 		{"sync of before any restore does not count", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Sync != nil && e.At > ms(4000) })
 		}, map[string]float64{"sync_ms": -1, "sync_entries": -1}},
 		{"from the announcement to the median session's answer", func(*tape) {}, map[string]float64{"unready_ms": 4.9}},
+		{"the answer of the median of more sessions", func(t *tape) {
+			for i, at := range []float64{2300, 2400, 2500} {
+				t.gap("web", "client1#"+string(rune('2'+i)), 2000, at)
+			}
+		}, map[string]float64{"unready_ms": 144.9}},
+		{"what happened before the loss does not count", func(t *tape) {
+			t.garp(1000, "lb2")
+			t.gap("web", "client1#1", 1800, 1900)
+			t.traffic(1500, "web", "client1#1", trace.TrafficLost, "reset")
+		}, map[string]float64{"unready_ms": 4.9}},
+		{"nor does an announcement of the lost node", func(t *tape) { t.garp(2050, "lb1") }, map[string]float64{"unready_ms": 4.9}},
 		{"an announcement to the backends attracts no client", func(t *tape) {
 			t.add(2150, "lb2", trace.Event{Kind: trace.KindGARP, GARP: &trace.GARP{Edge: "backends", VIP: "198.18.1.100"}})
 		}, map[string]float64{"unready_ms": 4.9}},
@@ -148,6 +175,7 @@ func TestLatencies(t *testing.T) {
 			t.forwarder(2172, "lb2", "lb1", 2171)
 			t.forwarder(2190, "lb1", "lb2", 2189)
 		}, map[string]float64{"dual_ms": 30}},
+		{"a packet that was under way", func(t *tape) { t.forwarder(2160.5, "lb1", "lb2", 2160) }, map[string]float64{"dual_ms": 0}},
 		{"a straggler long after counts as a lull", func(t *tape) { t.forwarder(3900, "lb1", "lb2", 3899) }, map[string]float64{"dual_ms": 100}},
 		{"who has become Master anew may", func(t *tape) {
 			t.promote(5004, "lb1", 9000)

@@ -84,6 +84,12 @@ func TestLiveness(t *testing.T) {
 		t.struck(10_000, fault.Cut, "lb1<->lb2 via sync")
 		t.struck(10_000, fault.Cut, "lb2->lb1 via clients")
 	}
+	bothHealed := func(t *tape, clients, sync float64) { // from 10 s on only one direction is left, healed just before on both paths
+		t.struck(9_000, fault.Cut, "lb1->lb2")
+		t.struck(clients, fault.Heal, "lb1->lb2 via clients")
+		t.struck(sync, fault.Heal, "lb1->lb2 via sync")
+		t.struck(10_000, fault.Cut, "lb2->lb1")
+	}
 	filteredAfterHeal := func(t *tape, healed float64, cut string) { // from 10 s on only the stream is left
 		t.struck(healed-800, fault.Cut, cut)
 		t.struck(healed, fault.Heal, "")
@@ -107,6 +113,10 @@ func TestLiveness(t *testing.T) {
 			t.struck(2000, fault.Crash, "lb1")
 			t.promote(2150, "lb2", 100_000)
 		}, Pass, "in each of 1 stretches"},
+		{"the survivor of a node that ends by itself takes over", plan.Served, "", func(t *tape) {
+			t.add(20_000, "lb1", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "panic: no"}})
+			t.promote(20_150, "lb2", 100_000)
+		}, Pass, ""},
 		{"the survivor does not take over", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 		}, Fail, "no node forwards"},
@@ -323,6 +333,22 @@ func TestLiveness(t *testing.T) {
 			oneHealed(t)
 			t.promote(10_150, "lb2", 14_000)
 		}, Fail, "only up to +13.950s"},
+		{"one direction of two paths is left, both healed just before: the one healed first counts", plan.Exclusive, "", func(t *tape) {
+			bothHealed(t, 9_700, 9_800)
+			t.promote(10_860, "lb2", 10_900)
+		}, Fail, ""},
+		{"one direction of two paths is left, and the other was healed first", plan.Exclusive, "", func(t *tape) {
+			bothHealed(t, 9_800, 9_700)
+			t.promote(10_860, "lb2", 10_900)
+		}, Fail, ""},
+		{"one direction of two paths is left, and the peer that is not heard does not yield", plan.Exclusive, "", func(t *tape) {
+			bothHealed(t, 9_700, 9_800)
+			t.promote(10_150, "lb2", 14_000)
+		}, Fail, "only up to +13.850s"},
+		{"one direction of two paths is left, the other was healed first, and the peer does not yield", plan.Exclusive, "", func(t *tape) {
+			bothHealed(t, 9_800, 9_700)
+			t.promote(10_150, "lb2", 14_000)
+		}, Fail, "only up to +13.850s"},
 		{"one direction is left that was healed a second before the claim", plan.Exclusive, "", func(t *tape) {
 			oneHealed(t)
 			t.promote(10_960, "lb2", 11_000)
@@ -474,6 +500,7 @@ func TestLiveness(t *testing.T) {
 			t.sync(3000, "lb2", "snapshot", 1, 0)
 			t.struck(3500, fault.Freeze, "lb1")
 			t.promote(4000, "lb2", 60_000)
+			t.entries(4500, "lb2", 2)
 			t.entries(5000, "lb2", 1)
 		}, Pass, ""},
 		{"a follower that stood still has missed what came", plan.Kept, "", func(t *tape) {
@@ -537,6 +564,9 @@ func TestANodeThatEndsByItselfFails(t *testing.T) {
 	if got, detail := outcome(judged(p, tape), plan.CheckDied); got != Fail || !strings.Contains(detail, "lb1 at +5.000s: panic: no") {
 		t.Errorf("%s %s", got, detail)
 	}
+	if at := failedAt(judged(p, tape), plan.CheckDied); at == nil || at.From != ms(5000) {
+		t.Errorf("it ended at %v, want +5s", at)
+	}
 	tape.add(5001, "", trace.Event{Kind: trace.KindTotals, Totals: &trace.Totals{Name: "many", Kind: plan.Sessions, Proto: "tcp", Opened: 10, Corrupt: 4}})
 	if v := judged(p, tape); len(v.Reasons) < 2 || !strings.HasPrefix(v.Reasons[0], "died: ") || !strings.Contains(strings.Join(v.Reasons, "\n"), "corrupt: ") {
 		t.Errorf("the end of a node is not the first reason: %q", v.Reasons)
@@ -544,5 +574,26 @@ func TestANodeThatEndsByItselfFails(t *testing.T) {
 	r := newRun(p, *tape)
 	if r.stateAt(ms(4999)).Nodes["lb1"].Up == false || r.stateAt(ms(5000)).Nodes["lb1"].Up {
 		t.Error("lb1 is not down from its end on")
+	}
+}
+
+// TestLivenessIsJudgedInItsWindow: what a claim about a part of the run says nothing about.
+func TestLivenessIsJudgedInItsWindow(t *testing.T) {
+	tape := lasting()
+	tape.until(20_000, "lb1")
+	tape.lease(25_000, "lb1", 100_000)
+	tape.loop(20_500, "lb1", trace.Loop{Timers: 20, Late: 1})
+	trace.Sort(*tape)
+	for _, name := range []string{plan.Served, plan.Rests} {
+		for at, want := range map[string]Outcome{"1s": Pass, "15s": Fail, "30s": Pass} {
+			p, found := plan.Check("s.scn", []byte("scenario s\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+
+				"@0s wait lb1 is Master and lb2 insync within 3s\n@"+at+" expect "+name+" throughout 10s\n@60s end\n"))
+			if errs := found.Errors(true); len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			if got, detail := outcome(judged(p, tape), name); got != want {
+				t.Errorf("%s from %s on: %s, want %s: %s", name, at, got, want, detail)
+			}
+		}
 	}
 }

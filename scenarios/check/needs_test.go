@@ -63,6 +63,8 @@ func TestAScenarioOfWhichNothingCanBeJudgedIsASkip(t *testing.T) {
 	lacks := capability.Names()
 	for _, c := range []struct{ name, head, crash, want string }{
 		{"only inner claims", "always gates", "  expect lb2 is Claiming within detect+50ms", "none of the 2 claims can be judged: the subject does not provide gates"},
+		{"only one inner claim", "always gates", "", "none of the 1 claims can be judged: the subject does not provide gates"},
+		{"a control of the other world", "always gates ; rst == 0\n[sim] control gates", "", ""},
 		{"a control of gates", "always gates ; rst == 0\ncontrol gates", "", "control gates: the subject does not provide gates"},
 		{"one claim of the wire", "always gates ; rst == 0", "", ""},
 		{"a control of RSTs", "always gates ; rst == 0\ncontrol rst", "", ""},
@@ -125,6 +127,10 @@ func TestEachCapabilityIsShownByItsOwnEvents(t *testing.T) {
 	}
 	p := scenario(t, "", "", "")
 	serves := trace.Event{At: ms(1), Node: "lb1", Kind: trace.KindForwarder, Forwarder: &trace.Forwarder{}}
+	master := trace.Event{At: ms(1), Node: "lb1", Kind: trace.KindRole, Role: &trace.Role{From: "Claiming", To: "Master"}}
+	if unshown := newRun(p, []trace.Event{master}).unshown; len(unshown) != len(events)-1 {
+		t.Errorf("a Master serves too: %v without an event", unshown)
+	}
 	for name, e := range events {
 		e.At, e.Node = ms(2), "lb1"
 		unshown := newRun(p, []trace.Event{serves, e}).unshown

@@ -265,6 +265,11 @@ func TestMastersAndForwardersUnderAFreeze(t *testing.T) {
 				t.bfd(4002, "lb1", "clients", "Up", "Down", 0)
 				t.role(4002.3, "lb1", "Master", "Backup")
 			}},
+		{name: "it carries packets again after it has only repeated its role", masters: Fail, forwarders: Fail, detail: "",
+			edit: func(t *tape) {
+				t.role(4010, "lb1", "Master", "Master")
+				t.forwarder(4020, "lb1", "lb2", 4019)
+			}},
 		{name: "it carries packets again after it has become Backup", masters: Pass, forwarders: Fail, detail: "it lost them to lb2 at +2.160s and has not become Master since",
 			edit: func(t *tape) {
 				t.role(4002, "lb1", "Master", "Backup")
@@ -610,6 +615,7 @@ func TestControls(t *testing.T) {
 		{"another fails too", "always lost == 0\ncontrol rst", []func(*tape){reset, lose}, Fail, "control: lost failed too"},
 		{"an implicit one fails too", "control rst", []func(*tape){reset, func(t *tape) { t.add(7000, "", trace.Event{Leak: &trace.Leak{What: "x"}}) }}, Fail, "control: leaks failed too"},
 		{"the fault did not take hold", "control rst", []func(*tape){func(t *tape) { t.fault(2003, fault.Crash, "lb1", "failed") }}, Inconclusive, "faults: crash lb1"},
+		{"the host stood still, and nothing fails", "control rst", []func(*tape){func(t *tape) { t.stall(3000, time.Second) }}, Inconclusive, "this run proves nothing about rst"},
 		{"the host stood still", "always masters <= 1\ncontrol rst", []func(*tape){reset, func(t *tape) { t.stall(3000, time.Second) }}, Inconclusive, "masters"},
 		{"in this world it is none", "always rst == 0\n[sim] control rst", []func(*tape){reset}, Fail, "rst: rst == 0"},
 	}

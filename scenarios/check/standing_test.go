@@ -30,6 +30,7 @@ func TestSessionsAreCountedBetweenTheirTotals(t *testing.T) {
 		want  Outcome
 		says  string
 	}{
+		{"none has had an answer since the totals", []func(*tape){totals(2500, 2)}, Pass, "actual 2"},
 		{"one too many at the begin of the window", []func(*tape){totals(2500, 3), event(2900, "client1/0", trace.TrafficDone)}, Fail, "actual 3"},
 		{"as many as the totals", []func(*tape){both, totals(2500, 2)}, Pass, "actual 2"},
 		{"all have opened since the totals", []func(*tape){totals(2500, 0), event(2600, "client1/7", trace.TrafficOpened), event(2610, "client1/8", trace.TrafficOpened)}, Pass, "actual 2"},

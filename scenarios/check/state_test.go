@@ -65,6 +65,7 @@ func TestStateHolds(t *testing.T) {
 		{2200, "gap(web) < detect+100ms", true, ""},
 		{1000, "sync_entries >= 2", true, ""},
 		{-500, "sync_entries >= 2", false, "sync_entries is not known yet"},
+		{2500, "gap > 200ms", true, "gap is 205ms"},
 		{5000, "role_changes == 2", true, ""},
 	}
 	for _, test := range tests {
@@ -156,6 +157,24 @@ func TestDetectIsNegotiatedButNotAboveTheConfigured(t *testing.T) {
 	if got := after(t, tape, 600).Detect(); got != 90*time.Millisecond {
 		t.Errorf("detect is %v, want the negotiated 90ms", got)
 	}
+	if got, _ := after(t, tape, 600).Env()("detect"); got != 90*time.Millisecond {
+		t.Errorf("an expression has %v, want the negotiated 90ms", got)
+	}
+	tape.bfd(550, "lb1", "sync", "Up", "Down", 120*time.Millisecond)
+	if got := after(t, tape, 600).Detect(); got != 90*time.Millisecond {
+		t.Errorf("detect is %v, want that of the paths that are up", got)
+	}
+	for _, path := range []string{"clients", "sync"} { // each is the longest in turn
+		tape.bfd(700, "lb2", path, "Up", "Up", 100*time.Millisecond)
+		if got := after(t, tape, 700).Detect(); got != 100*time.Millisecond {
+			t.Errorf("detect is %v, want the longest", got)
+		}
+		tape.bfd(700, "lb2", path, "Up", "Up", 90*time.Millisecond)
+	}
+	(*tape)[0].Meta.Detect = trace.Dur(70 * time.Millisecond)
+	if got := after(t, tape, 700).Detect(); got != 70*time.Millisecond {
+		t.Errorf("detect is %v, want at most the 70ms of the trace", got)
+	}
 	if got := NewState(scenario(t, "config bfd.mult=5", "", ""), plan.Netns).Detect(); got != 250*time.Millisecond {
 		t.Errorf("detect before any event is %v, want 250ms", got)
 	}
@@ -220,6 +239,7 @@ func TestHealWithoutATargetHealsAll(t *testing.T) {
 	tape := crash()
 	tape.fault(4400, fault.Cut, "lb1<->lb2 via sync", "begin")
 	tape.fault(4400, fault.Cut, "clients->lb1", "begin")
+	tape.fault(4440, fault.Heal, "", "begin")
 	tape.fault(4500, fault.Heal, "", "receipt")
 	if s := after(t, tape, 4450); len(s.Cuts) != 3 {
 		t.Errorf("cuts are %v, want three directions", s.Cuts)
@@ -235,7 +255,7 @@ func TestAThawedNodeCountsOnceItReportsItsRole(t *testing.T) {
 	for _, test := range []struct {
 		at      float64
 		masters int
-	}{{1999, 1}, {2050, 0}, {3000, 1}, {4050, 1}, {4100, 1}} {
+	}{{1999, 1}, {2000.5, 1}, {2050, 0}, {3000, 1}, {4050, 1}, {4100, 1}} {
 		if got := after(t, tape, test.at).Masters(); got != test.masters {
 			t.Errorf("%d masters at %v, want %d", got, test.at, test.masters)
 		}
@@ -245,6 +265,7 @@ func TestAThawedNodeCountsOnceItReportsItsRole(t *testing.T) {
 func TestAThawedNodeMustSpeakBeforeThePairIsConverged(t *testing.T) {
 	tape := crash()
 	tape.fault(4400, fault.Freeze, "lb2", "receipt")
+	tape.bfd(4450, "lb2", "sync", "Up", "Up", 0) // written before the freeze
 	tape.fault(4500, fault.Thaw, "lb2", "begin")
 	if ok, why := after(t, tape, 4501).Holds(condition(t, "converged")); ok || why != "lb2 has not reported anything since its thaw" {
 		t.Errorf("converged is %v: %s", ok, why)
@@ -286,5 +307,50 @@ func TestWhatCannotBeJudgedIsLeftOut(t *testing.T) {
 	conds := []plan.Cond{condition(t, "lb2 is Master"), condition(t, "converged")}
 	if ok, why := s.HoldAll(conds); !ok || !strings.HasPrefix(why, "lb2 is Master; converged is not judged: the subject does not provide ") {
 		t.Errorf("%v: %s", ok, why)
+	}
+}
+
+// TestOnlyWhatWasHealedIsHealed: a cut that stays says nothing about a heal.
+func TestOnlyWhatWasHealedIsHealed(t *testing.T) {
+	tape := crash()
+	tape.struck(4400, fault.Cut, "lb1->lb2")
+	tape.struck(4500, fault.Heal, "lb1->lb2 via sync")
+	s := after(t, tape, 4600)
+	if got := s.afterHeal(lab.BFD, "lb1", "sync", time.Millisecond); got != ms(4501) {
+		t.Errorf("sync was healed at %v", got)
+	}
+	if got := s.afterHeal(lab.BFD, "lb1", "clients", time.Millisecond); got != 0 {
+		t.Errorf("clients, still cut, counts as healed at %v", got)
+	}
+}
+
+// TestANodeThatCannotReadItsTable: from the receipt of such a fault to that of its mend.
+func TestANodeThatCannotReadItsTable(t *testing.T) {
+	tape := crash()
+	for i, f := range []struct{ verb, target string }{{fault.Events, "unread lb1"}, {fault.Map, "full lb1"}, {fault.Map, "unread lb1"}, {fault.Mend, "lb1"}} {
+		at := 1000 + 100*float64(i)
+		tape.fault(at, f.verb, f.target, "begin")
+		tape.fault(at+50, f.verb, f.target, "receipt")
+	}
+	for at, want := range map[float64]bool{1075: false, 1175: false, 1225: false, 1275: true, 1325: true, 1375: false} {
+		if got := after(t, tape, at).Nodes["lb1"].Unread; got != want {
+			t.Errorf("at %v ms: cannot read its table %v, want %v", at, got, want)
+		}
+	}
+}
+
+// TestARestoredNodeKeepsItsPinnedLease, and a fault of another host changes no node.
+func TestARestoredNodeKeepsItsPinnedLease(t *testing.T) {
+	s := NewState(scenario(t, "config pin=on", "", ""), plan.Netns)
+	tape := &tape{}
+	tape.lease(10, "lb1", 5000)
+	tape.struck(20, fault.Kill, "lb1")
+	tape.struck(25, fault.Crash, "backend1")
+	tape.struck(30, fault.Restore, "lb1")
+	for i := range *tape {
+		s.Apply(&(*tape)[i])
+	}
+	if s.Forwarders() != 1 || len(s.Live()) != 2 {
+		t.Errorf("%d forwarders and %d live nodes, want 1 and 2", s.Forwarders(), len(s.Live()))
 	}
 }
