@@ -425,6 +425,15 @@ func TestJudge(t *testing.T) {
 		{name: "no takeover is no metric", lines: "always takeover_ms < 1", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.Role.To == "Master" })
 		}, want: Inconclusive, check: "takeover", detail: "not measured"},
+		{name: "a control of the other world claims nothing", lines: "[sim] control rst", edit: func(t *tape) { t.rst(4500) }, want: Pass},
+		{name: "an expectation that begins after the trace has ended", crashed: "@2500ms expect lb2 is Master throughout 1s", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.At > ms(2150) })
+		}, want: Inconclusive, check: "role", detail: "its step never began"},
+		{name: "a window that ends with the run", restored: "  expect lb1 is Master within 2.01s", want: Fail, check: "role", detail: "not within 2.01s"},
+		{name: "what is lost after the generators have ended is not of this run", lines: "always lost == 0", edit: func(t *tape) {
+			t.traffic(6500, "web", "client1#1", trace.TrafficLost, "reset by peer")
+			t.totals(7000, trace.Totals{Name: "other", Kind: plan.Probe, Proto: "udp"})
+		}, want: Pass},
 		{name: "a line of the other world is not judged", lines: "[sim] always rst == 0", edit: func(t *tape) { t.rst(4500) }, want: Pass},
 	}
 	for _, test := range tests {
@@ -570,5 +579,32 @@ func TestWindowsThatTouchOverlap(t *testing.T) {
 	one, two, three := window{1, 2}, window{2, 3}, window{3, 4}
 	if !one.overlaps(two) || !two.overlaps(one) || one.overlaps(three) || three.overlaps(one) {
 		t.Error("want that a window overlaps the one that it touches, and no further one")
+	}
+}
+
+// TestWhatFollowsAWaitThatTimedOutNeverBegan: the time of an expectation counts from the end of the waits before.
+func TestWhatFollowsAWaitThatTimedOutNeverBegan(t *testing.T) {
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.At > ms(299) })
+	tape.step(3000, plan.VerbWait, "timeout")
+	tape.role(5000, "lb1", "Master", "Master")
+	v := judged(scenario(t, "", "@2500ms expect lb2 is Master throughout 1s", ""), tape)
+	if got, detail := outcome(v, "role"); got != Inconclusive || !strings.Contains(detail, "its step never began") {
+		t.Errorf("%s: %s", got, detail)
+	}
+}
+
+// TestOnlyLinesThatCanBeUnansweredAre: a run without such a line proves nothing wrong.
+func TestOnlyLinesThatCanBeUnansweredAre(t *testing.T) {
+	p, found := plan.Check("u.scn", []byte("scenario u\nservice dns udp 198.18.0.100:53\ntraffic probe probe udp\n"+
+		"@0s wait lb1 is Master and lb2 insync within 3s\n@2s crash lb1\n@4s restore lb1\n@6s end\n"))
+	if errs := found.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Name == "web" })
+	v := judged(p, tape)
+	if got, _ := outcome(v, "unanswered"); got != "absent" || v.Verdict != Pass {
+		t.Error(show(v))
 	}
 }

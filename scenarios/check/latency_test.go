@@ -74,6 +74,18 @@ func TestLatencies(t *testing.T) {
 			t.bfd(6500, "lb1", "sync", "Up", "Down", 0)
 			t.bfd(6500, "lb1", "clients", "Up", "Down", 0)
 		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": 4}},
+		{"a node that was frozen too shortly, and yields unasked", func(t *tape) {
+			t.fault(5000, fault.Freeze, "lb2", "begin")
+			t.fault(5080, fault.Thaw, "lb2", "begin")
+			t.role(5901, "lb2", "Master", "Yielding")
+			t.promote(5904, "lb1", 9000)
+		}, map[string]float64{"takeover_ms": 154.9, "handover_ms": 3}},
+		{"a node that was frozen too shortly, and does not say that it hands over", func(t *tape) {
+			t.fault(5000, fault.Freeze, "lb2", "begin")
+			t.fault(5080, fault.Thaw, "lb2", "begin")
+			t.fault(5900, fault.Handover, "lb2", "begin")
+			t.promote(5904, "lb1", 9000)
+		}, map[string]float64{"takeover_ms": 154.9, "handover_ms": 4}},
 		{"a role that returns by itself after a handover", func(t *tape) {
 			t.fault(5000, fault.Handover, "lb2", "begin")
 			t.role(5001, "lb2", "Master", "Yielding")
@@ -133,6 +145,8 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"handover_ms": -1}},
 		{"sync counts after a restore", func(t *tape) { t.sync(4900, "lb1", "insync", 9, 120*time.Millisecond) },
 			map[string]float64{"sync_ms": 120, "sync_entries": 9}},
+		{"sync after another fault does not count", func(t *tape) { t.sync(3000, "lb2", "insync", 9, 120*time.Millisecond) },
+			map[string]float64{"sync_ms": 80, "sync_entries": 2}},
 		{"a report that repeats that it is in sync completes nothing", func(t *tape) { t.sync(4900, "lb1", "insync", 9, 0) },
 			map[string]float64{"sync_ms": 80, "sync_entries": 2}},
 		{"a phase before that completes nothing", func(t *tape) { t.sync(4900, "lb1", "live", 9, 120*time.Millisecond) },

@@ -382,6 +382,11 @@ func TestLiveness(t *testing.T) {
 			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 			t.promote(10_150, "lb2", 60_000)
 		}, Fail, ""},
+		{"the stream is left beside a path that is cut", plan.Exclusive, "", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2 via sync")
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(10_150, "lb2", 60_000)
+		}, Fail, ""},
 		{"one direction of the heartbeat is left", plan.Exclusive, "", func(t *tape) {
 			t.struck(10_000, fault.Cut, "bfd lb1->lb2")
 			t.struck(10_000, fault.Cut, "stream lb1<->lb2")
@@ -409,6 +414,10 @@ func TestLiveness(t *testing.T) {
 			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
 			t.promote(10_150, "lb2", 60_000)
 		}, Fail, ""},
+		{"one path is cut and the other still loses packets for a while", plan.Exclusive, "chaos sync loss=0.1\nchaos until=40s\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
+			t.promote(10_150, "lb2", 20_000)
+		}, Pass, "loss of what lb2 sends on sync"},
 		{"one path is cut and the other lost packets until lately", plan.Exclusive, "chaos sync loss=0.1\nchaos until=10s\n", func(t *tape) {
 			t.struck(5_000, fault.Cut, "lb1<->lb2 via clients")
 			t.promote(20_150, "lb2", 60_000)

@@ -90,6 +90,9 @@ func TestAStepOfTheOtherWorldNeedsNothing(t *testing.T) {
 	if why := Unjudgeable(needy, plan.Netns, lacks); !strings.Contains(why, "does not provide "+capability.Handover) {
 		t.Errorf("a handover of a subject without one: %q", why)
 	}
+	if why := Unjudgeable(needy, plan.Netns, []string{capability.Lease}); why != "" {
+		t.Errorf("a handover of a subject that lacks something else: %q", why)
+	}
 	if why := Unjudgeable(guarded, plan.Netns, lacks); why != "" {
 		t.Errorf("a handover in the other world: %q", why)
 	}

@@ -441,6 +441,13 @@ func TestMastersUnderACrash(t *testing.T) {
 			})
 			t.step(2300, fault.Crash, "end")
 		}, Pass},
+		{"a receipt that comes after the takeover, and frames that are seen before it", func(t *tape) {
+			t.without(func(e trace.Event) bool {
+				return e.Fault != nil && e.Fault.Verb == fault.Crash && e.Fault.Phase == "receipt"
+			})
+			t.forwarder(2250, "lb1", "lb1", 1999)
+			t.fault(2300, fault.Crash, "lb1", "receipt")
+		}, Pass},
 		{"a restored node that seizes the role", func(t *tape) { t.role(4500, "lb1", "Backup", "Master") }, Fail},
 		{"a swap in one instant", func(t *tape) {
 			t.role(4500, "lb2", "Master", "Backup")

@@ -157,6 +157,14 @@ func TestDetectIsNegotiatedButNotAboveTheConfigured(t *testing.T) {
 	if got := after(t, tape, 600).Detect(); got != 90*time.Millisecond {
 		t.Errorf("detect is %v, want the negotiated 90ms", got)
 	}
+	for _, node := range lab.Nodes() {
+		for _, path := range []string{"clients", "sync"} {
+			tape.bfd(540, node, path, "Up", "Up", 0)
+		}
+	}
+	if got := after(t, tape, 600).Detect(); got != 90*time.Millisecond {
+		t.Errorf("detect is %v, want the 90ms of before: the report has none", got)
+	}
 	if got, _ := after(t, tape, 600).Env()("detect"); got != 90*time.Millisecond {
 		t.Errorf("an expression has %v, want the negotiated 90ms", got)
 	}
@@ -220,6 +228,7 @@ func TestAHealCountsForWhatItsCutDropped(t *testing.T) {
 		{"stream lb1->lb2", lab.Stream, "lb1", "sync", true},
 		{"stream lb1->lb2", lab.BFD, "lb1", "sync", false},
 		{"lb1->clients", lab.BFD, "lb1", "clients", false},
+		{"clients->lb2", lab.BFD, "lb1", "clients", false},
 	} {
 		tape := crash()
 		tape.fault(4400, fault.Cut, test.cut, "begin")
@@ -327,12 +336,12 @@ func TestOnlyWhatWasHealedIsHealed(t *testing.T) {
 // TestANodeThatCannotReadItsTable: from the receipt of such a fault to that of its mend.
 func TestANodeThatCannotReadItsTable(t *testing.T) {
 	tape := crash()
-	for i, f := range []struct{ verb, target string }{{fault.Events, "unread lb1"}, {fault.Map, "full lb1"}, {fault.Map, "unread lb1"}, {fault.Mend, "lb1"}} {
+	for i, f := range []struct{ verb, target string }{{fault.Events, "unread lb1"}, {fault.Map, "full lb1"}, {fault.Map, "unread lb1"}, {fault.Handover, "lb1"}, {fault.Mend, "lb1"}} {
 		at := 1000 + 100*float64(i)
 		tape.fault(at, f.verb, f.target, "begin")
 		tape.fault(at+50, f.verb, f.target, "receipt")
 	}
-	for at, want := range map[float64]bool{1075: false, 1175: false, 1225: false, 1275: true, 1325: true, 1375: false} {
+	for at, want := range map[float64]bool{1075: false, 1175: false, 1225: false, 1275: true, 1325: true, 1375: true, 1425: true, 1475: false} {
 		if got := after(t, tape, at).Nodes["lb1"].Unread; got != want {
 			t.Errorf("at %v ms: cannot read its table %v, want %v", at, got, want)
 		}
@@ -352,5 +361,40 @@ func TestARestoredNodeKeepsItsPinnedLease(t *testing.T) {
 	}
 	if s.Forwarders() != 1 || len(s.Live()) != 2 {
 		t.Errorf("%d forwarders and %d live nodes, want 1 and 2", s.Forwarders(), len(s.Live()))
+	}
+}
+
+// TestTheLatestHealCounts: of several cuts of the same packets.
+func TestTheLatestHealCounts(t *testing.T) {
+	tape := crash()
+	tape.struck(4400, fault.Cut, "lb1->lb2 via sync")
+	tape.struck(4500, fault.Heal, "lb1->lb2 via sync")
+	tape.struck(4600, fault.Cut, "bfd lb1->lb2 via sync")
+	tape.struck(4700, fault.Heal, "bfd lb1->lb2 via sync")
+	for range 20 { // the heals are in a map
+		if got := after(t, tape, 4800).afterHeal(lab.BFD, "lb1", "sync", time.Millisecond); got != ms(4701) {
+			t.Fatalf("healed at %v, want +4.7s", got)
+		}
+	}
+}
+
+// TestARestoredNodeMayReportBeforeTheReceipt: the receipt does not start it again.
+func TestARestoredNodeMayReportBeforeTheReceipt(t *testing.T) {
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.Role != nil && e.At == ms(4100) })
+	tape.role(4020, "lb1", "Init", "Backup")
+	if ok, why := after(t, tape, 4060).Holds(condition(t, "lb1 is Backup")); !ok {
+		t.Error(why)
+	}
+}
+
+// TestCountsOfTheMoment: a repeated role is no change, and sessions are counted by line.
+func TestCountsOfTheMoment(t *testing.T) {
+	tape := crash()
+	tape.role(5000, "lb2", "Master", "Master")
+	tape.totals(5000, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Sessions: 5})
+	s := after(t, tape, 5000)
+	if s.Tally.RoleChanges != 2 || s.Sessions("web") != 2 || s.Sessions("two") != 5 || s.Sessions("") != 7 {
+		t.Errorf("%d changes of role, want 2; %d and %d sessions, %d in all, want 2, 5 and 7", s.Tally.RoleChanges, s.Sessions("web"), s.Sessions("two"), s.Sessions(""))
 	}
 }
