@@ -195,6 +195,12 @@ func TestJudge(t *testing.T) {
 			t.sync(5000, "lb1", "live", 1, 0)
 			t.sync(5500, "lb1", "insync", 2, 0)
 		}, want: Pass, check: "insync", detail: "at +6.010s"},
+		{name: "equal tables at the end of the window", restored: "  expect replica", edit: func(t *tape) {
+			t.replica(5000, "lb1", "bb")
+			t.replica(5500, "lb1", "aa")
+		}, want: Pass, check: "replica", detail: "at +6.010s"},
+		{name: "what comes true after the run", restored: "  expect lb1 is Master within 3s", edit: func(t *tape) { t.role(6500, "lb1", "Backup", "Master") },
+			want: Inconclusive, check: "role", detail: "the run ended at +6.010s"},
 		{name: "a fault at the same time does not end the window", crashed: "  expect rst == 0\n@2s cut lb1->lb2 via sync", edit: func(t *tape) {
 			t.step(2005, fault.Cut, "begin")
 			t.struck(2005, fault.Cut, "lb1->lb2 via sync")
@@ -380,6 +386,12 @@ func TestJudge(t *testing.T) {
 			t.stall(2000, time.Second)
 			t.step(3000, plan.VerbWait, "timeout")
 		}, want: Fail, check: "wait"},
+		{name: "a wait that neither ended nor timed out", edit: func(t *tape) { t.without(func(e trace.Event) bool { return e.At > ms(299) }) },
+			want: Inconclusive, check: "wait", detail: "the trace ends before it was true or timed out"},
+		{name: "a wait that never began", edit: func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Step != nil && e.Step.Text == plan.VerbWait })
+		},
+			want: Inconclusive, check: "wait", detail: "the wait never began"},
 		{name: "a wait is explained by a stall as long as itself", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.At > ms(299) })
 			t.stall(3000, 3*time.Second)

@@ -109,6 +109,10 @@ func TestLatencies(t *testing.T) {
 			t.role(5001, "lb2", "Master", "Yielding")
 			t.promote(5004, "lb1", 9000)
 		}, map[string]float64{"handover_ms": 4, "takeover_ms": 154.9}},
+		{"a stop takes no node away", func(t *tape) {
+			t.fault(5000, fault.Stop, "lb2", "begin")
+			t.promote(5304, "lb1", 9000)
+		}, map[string]float64{"handover_ms": 304, "takeover_ms": 154.9}},
 		{"without a request it begins with Yielding", func(t *tape) {
 			t.role(5001, "lb2", "Master", "Yielding")
 			t.promote(5004, "lb1", 9000)
@@ -160,6 +164,7 @@ func TestLatencies(t *testing.T) {
 				t.gap("web", "client1#"+string(rune('2'+i)), 2000, at)
 			}
 		}, map[string]float64{"unready_ms": 144.9}},
+		{"a session that stalls only later was not interrupted", func(t *tape) { t.gap("web", "client1#2", 2300, 2900) }, map[string]float64{"unready_ms": 4.9}},
 		{"what happened before the loss does not count", func(t *tape) {
 			t.garp(1000, "lb2")
 			t.gap("web", "client1#1", 1800, 1900)

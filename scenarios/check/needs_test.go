@@ -227,3 +227,19 @@ func TestALoopOfWhichNobodyTellsIsNotJudged(t *testing.T) {
 		}
 	}
 }
+
+// TestARunWithoutStepsOrFaultsOfItsWorldIsASkip: it would prove nothing.
+func TestARunWithoutStepsOrFaultsOfItsWorldIsASkip(t *testing.T) {
+	for _, test := range []struct{ steps, says string }{
+		{"[sim] @0s wait lb1 is Master within 3s\n[sim] @2s crash lb1\n[sim] @6s end\n", "all steps are guarded by [sim]"},
+		{"@0s wait lb1 is Master within 3s\n[sim] @2s crash lb1\n@6s end\n", "fault"},
+	} {
+		p, _ := plan.Check("s.scn", []byte("scenario s\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\n"+test.steps))
+		if why := Unjudgeable(p, plan.Netns, nil); !strings.Contains(why, test.says) {
+			t.Errorf("%q: %q, want %q in it", test.steps, why, test.says)
+		}
+		if why := Unjudgeable(p, plan.Sim, nil); why != "" {
+			t.Errorf("%q in its own world: %q", test.steps, why)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func TestStragglersAreNotForwarding(t *testing.T) {
 		{"within the delay", "chaos clients delay=6ms jitter=2ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Pass},
 		{"within the delay, but long after its lease", "chaos clients delay=6ms\n", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Lease.Until == ms(2150) })
-			t.forwarder(2163, "lb1", "lb2", 2085)
+			t.forwarder(2163, "lb1", "lb2", 2162)
 		}, Fail},
 		{"after the delay", "chaos clients delay=2ms jitter=1ms\n", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, Fail},
 		{"longer than any delay", "chaos clients delay=400ms jitter=1ms\n", func(t *tape) { t.forwarder(2600, "lb1", "lb2", 2599) }, Fail},
@@ -575,6 +575,10 @@ func TestAnnounce(t *testing.T) {
 			t.lease(2154, "lb2", 2154)
 			t.garp(2154.1, "lb2")
 		}, Pass, ""},
+		{"Master without a lease, while its peer has one", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
+			t.lease(2100, "lb1", 9000)
+		}, Fail, "lb2 announced at +2.155s before its lease held"},
 		{"Master who never had a lease", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" })
 		}, Fail, "lb2 announced at +2.155s before its lease held"},

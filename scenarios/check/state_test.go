@@ -114,6 +114,7 @@ func TestConverged(t *testing.T) {
 	}{
 		{"a pair that is well", func(*tape) {}, "converged"},
 		{"two MASTERs", func(t *tape) { t.role(5000, "lb1", "Backup", "Master") }, "2 masters"},
+		{"a Backup that is not in sync", func(t *tape) { t.sync(5000, "lb1", "snapshot", 1, 0) }, "lb1 is not insync (snapshot, 1 entries)"},
 		{"no MASTER", func(t *tape) { t.role(5000, "lb2", "Master", "Backup"); t.sync(5000, "lb2", "insync", 2, 0) }, "0 masters"},
 		{"no node", func(t *tape) { t.struck(5000, fault.Crash, "lb1"); t.struck(5000, fault.Crash, "lb2") }, "no node is up"},
 		{"no node that moves", func(t *tape) { t.struck(5000, fault.Freeze, "lb1"); t.struck(5000, fault.Freeze, "lb2") }, "no node is up"},
@@ -194,7 +195,7 @@ func TestCutsExplainAPathThatIsDown(t *testing.T) {
 		explained bool
 	}{
 		{"lb1<->lb2 via sync", "sync", true}, {"lb1->lb2 via sync", "sync", true}, {"lb1<->lb2 via sync", "clients", false},
-		{"lb1->lb2", "clients", true}, {"clients->lb1", "clients", false}, {"lb1<->lb2 via clients", "clients", true},
+		{"lb1->lb2", "clients", true}, {"clients->lb1", "clients", false}, {"lb1->clients", "clients", false}, {"lb1<->lb2 via clients", "clients", true},
 		{"bfd lb1<->lb2 via sync", "sync", true}, {"stream lb1<->lb2 via sync", "sync", false}, {"arp lb1<->lb2 via clients", "clients", false},
 	} {
 		tape := crash()
@@ -393,7 +394,11 @@ func TestCountsOfTheMoment(t *testing.T) {
 	tape := crash()
 	tape.role(5000, "lb2", "Master", "Master")
 	tape.totals(5000, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Sessions: 5})
+	tape.sync(5000, "lb1", "insync", 9, 0)
 	s := after(t, tape, 5000)
+	if entries, _ := s.syncEntries(""); entries != 9 {
+		t.Errorf("%v entries are in sync, want 9, the most of both nodes", entries)
+	}
 	if s.Tally.RoleChanges != 2 || s.Sessions("web") != 2 || s.Sessions("two") != 5 || s.Sessions("") != 7 {
 		t.Errorf("%d changes of role, want 2; %d and %d sessions, %d in all, want 2, 5 and 7", s.Tally.RoleChanges, s.Sessions("web"), s.Sessions("two"), s.Sessions(""))
 	}
