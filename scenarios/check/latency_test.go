@@ -196,6 +196,12 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"dual_ms": 30}},
 		{"a packet that was under way", func(t *tape) { t.forwarder(2160.5, "lb1", "lb2", 2160) }, map[string]float64{"dual_ms": 0}},
 		{"a straggler long after counts as a lull", func(t *tape) { t.forwarder(3900, "lb1", "lb2", 3899) }, map[string]float64{"dual_ms": 100}},
+		{"a path that went down and up again before the loss", func(t *tape) {
+			t.bfd(1400, "lb2", "sync", "Up", "Down", 0)
+			t.bfd(1500, "lb2", "sync", "Down", "Up", 0)
+			t.bfd(2100, "lb2", "third", "Init", "Down", 0)
+			t.bfd(2105, "lb2", "fourth", "Init", "Down", 0)
+		}, map[string]float64{"detect_ms": 149.9}},
 		{"who has become Master anew may", func(t *tape) {
 			t.promote(5004, "lb1", 9000)
 			t.forwarder(5010, "lb1", "lb2", 5003)

@@ -292,6 +292,10 @@ func TestLiveness(t *testing.T) {
 			both(t, 10_000)
 			t.promote(10_150, "lb2", 60_000)
 		}, Fail, "lb1 and lb2"},
+		{"two parts of a pair with an arbiter that does not decide", plan.Exclusive, "config arbiter.validity=1s arbiter.policy=keep-serving\n", func(t *tape) {
+			both(t, 10_000)
+			t.promote(10_150, "lb2", 60_000)
+		}, Pass, "excused: cut lb1>lb2 on"},
 		{"two forwarders before the cut", plan.Exclusive, "", func(t *tape) {
 			both(t, 10_000)
 			t.promote(9_950, "lb2", 60_000)
@@ -504,6 +508,22 @@ func TestLiveness(t *testing.T) {
 			t.struck(3500, fault.Crash, "lb1")
 			t.entries(4000, "lb2", 2)
 			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
+		{"lost with both whole tables", plan.Kept, "", func(t *tape) {
+			t.struck(3000, fault.Crash, "lb2")
+			t.struck(3200, fault.Crash, "lb1")
+			t.struck(3500, fault.Restore, "lb2")
+			t.entries(4000, "lb2", 2)
+			t.entries(5000, "lb2", 1)
+		}, Pass, ""},
+		{"a node that is in sync with one without the table", plan.Kept, "", func(t *tape) {
+			t.sync(3000, "lb2", "snapshot", 1, 0)
+			t.struck(3500, fault.Crash, "lb1")
+			t.promote(4000, "lb2", 60_000)
+			t.struck(4200, fault.Restore, "lb1")
+			t.sync(4300, "lb1", "insync", 2, 0)
+			t.entries(4500, "lb1", 2)
+			t.entries(5000, "lb1", 1)
 		}, Pass, ""},
 		{"a node without the table takes over from one that stands still", plan.Kept, "", func(t *tape) {
 			t.sync(3000, "lb2", "snapshot", 1, 0)

@@ -23,6 +23,14 @@ func TestACutOffTraceIsNeverAPass(t *testing.T) {
 	}
 }
 
+// An empty trace proves nothing, and says so.
+func TestAnEmptyTraceProvesNothing(t *testing.T) {
+	v := Judge(scenario(t, "always rst == 0 ; served", "", ""), nil)
+	if v.Verdict != Inconclusive || v.Reasons[0] != "trace: the trace is empty" {
+		t.Error(show(v))
+	}
+}
+
 // A trace with missed events is never a PASS either, because they may hold the failure. A FAIL stays a
 // FAIL.
 func TestATraceThatMissesSomethingIsNeverAPass(t *testing.T) {

@@ -58,3 +58,10 @@ func TestASometimesThatCannotBeJudgedIsNotSeen(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestASometimesOfTheOtherWorldIsNotLookedFor.
+func TestASometimesOfTheOtherWorldIsNotLookedFor(t *testing.T) {
+	if all := judged(scenario(t, "[sim] sometimes rst >= 1\nalways lost == 0", "", ""), crash()).Sometimes; len(all) != 0 {
+		t.Errorf("%+v", all)
+	}
+}

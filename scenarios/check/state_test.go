@@ -276,6 +276,10 @@ func TestAThawedNodeMustSpeakBeforeThePairIsConverged(t *testing.T) {
 	tape := crash()
 	tape.fault(4400, fault.Freeze, "lb2", "receipt")
 	tape.bfd(4450, "lb2", "sync", "Up", "Up", 0) // written before the freeze
+	tape.fault(4460, fault.Handover, "lb2", "begin")
+	if live := after(t, tape, 4470).Live(); len(live) != 1 {
+		t.Errorf("%d nodes are live although one is frozen", len(live))
+	}
 	tape.fault(4500, fault.Thaw, "lb2", "begin")
 	if ok, why := after(t, tape, 4501).Holds(condition(t, "converged")); ok || why != "lb2 has not reported anything since its thaw" {
 		t.Errorf("converged is %v: %s", ok, why)
