@@ -620,3 +620,16 @@ func TestOnlyLinesThatCanBeUnansweredAre(t *testing.T) {
 		t.Error(show(v))
 	}
 }
+
+// TestTheSessionsOfARunAreThoseThatOpened: in all, not at one time; without such traffic there is no number.
+func TestTheSessionsOfARunAreThoseThatOpened(t *testing.T) {
+	tape := crash()
+	tape.totals(6012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 7, Sent: 100, Received: 100})
+	if v := judged(scenario(t, "", "", ""), tape); v.Metrics["sessions"] != 7 {
+		t.Errorf("%v sessions, want the 7 that opened", v.Metrics["sessions"])
+	}
+	tape.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Name == "web" })
+	if sessions, measured := judged(scenario(t, "", "", ""), tape).Metrics["sessions"]; measured {
+		t.Errorf("%v sessions without such traffic, want none measured", sessions)
+	}
+}

@@ -257,6 +257,13 @@ func TestLiveness(t *testing.T) {
 			t.role(40_000, "lb1", "Yielding", "Backup")
 			t.lease(40_152, "lb2", 100_000)
 		}, Fail, "no node forwards from +40.000s"},
+		{"a deaf peer claims, and the lease of the MASTER ends although it repeats its role", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2")
+			t.role(39_999.9, "lb2", "Backup", "Claiming", claimGates...)
+			t.until(40_000, "lb1")
+			t.role(40_000, "lb1", "Master", "Master")
+			t.lease(40_152, "lb2", 100_000)
+		}, Fail, "no node forwards from +40.000s"},
 		{"a deaf peer claims and fails, and the lease of the MASTER ends although it keeps its role", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2")
 			t.role(39_999.7, "lb2", "Backup", "Claiming", claimGates...)

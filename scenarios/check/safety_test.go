@@ -664,3 +664,22 @@ func TestAControlIsCaughtByOneClaim(t *testing.T) {
 		t.Error(show(v))
 	}
 }
+
+// The forwarders of a subject without leases are those seen on the wire, within the window. If none was
+// seen there, nothing is known.
+func TestForwardersThatNobodySawAreNotMeasured(t *testing.T) {
+	tape := crash()
+	tape.without(func(e trace.Event) bool { return e.Lease != nil })
+	(*tape)[0].Meta.Lacks = []string{capability.Lease}
+	v := judged(scenario(t, "", "  expect forwarders <= 1", "  expect forwarders <= 1"), tape)
+	var got []Check
+	for _, c := range v.Checks {
+		if c.Name == "forwarders" {
+			got = append(got, c)
+		}
+	}
+	if len(got) != 2 || got[0].Verdict != Pass || !strings.Contains(got[0].Detail, "as seen on the wire: lb2 from +2.160s at the clients edge") ||
+		got[1].Verdict != Inconclusive || !strings.Contains(got[1].Detail, "not measured") {
+		t.Error(show(v))
+	}
+}

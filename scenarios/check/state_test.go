@@ -66,6 +66,7 @@ func TestStateHolds(t *testing.T) {
 		{1000, "sync_entries >= 2", true, ""},
 		{-500, "sync_entries >= 2", false, "sync_entries is not known yet"},
 		{2500, "gap > 200ms", true, "gap is 205ms"},
+		{2500, "gap(probe) > 200ms", false, "gap(probe) is 158ms"},
 		{5000, "role_changes == 2", true, ""},
 	}
 	for _, test := range tests {
