@@ -26,7 +26,10 @@ func TestThroughoutMayBeginInTheRoleBefore(t *testing.T) {
 		tape.fault(5000, "handover", "lb2", "receipt")
 		tape.step(5001, "handover", "end")
 		tape.bfd(5050, "lb2", "clients", "Up", "Down", 0) // an event while it is still Master
-		if c.then != "" {
+		if c.then == roleBackup {
+			tape.role(5080, "lb2", roleMaster, roleYielding)
+			tape.role(5100, "lb2", roleYielding, roleBackup)
+		} else if c.then != "" {
 			tape.role(5100, "lb2", roleMaster, c.then)
 		}
 		trace.Sort(*tape)

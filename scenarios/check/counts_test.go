@@ -92,3 +92,13 @@ func TestImplicitClaimsAreJudgedUnlessStated(t *testing.T) {
 		}
 	}
 }
+
+// TestEachMetricHasItsTotal: the losses of a transfer are those of its line.
+func TestEachMetricHasItsTotal(t *testing.T) {
+	totals := trace.Totals{Lost: 1, Corrupt: 2, Moved: 3, Failed: 4}
+	for metric, want := range map[string]int{"lost": 1, "incomplete": 1, "corrupt": 2, "moved": 3, "connects_failed": 4} {
+		if got := totalOf(metric, totals); got != want {
+			t.Errorf("%s is %d, want %d", metric, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +244,10 @@ func TestJudge(t *testing.T) {
 		{name: "a takeover that is too late", crashed: "  expect lb2 is Master within detect", want: Fail, check: "role",
 			detail: "expect lb2 is Master within detect: not within 150ms (window +2.000s..+2.150s): lb2 is Backup"},
 		{name: "a restored node may boot before it is Backup", restored: "  expect lb1 is Backup throughout 1.5s", want: Pass},
+		{name: "a restored node may find its links down before it is Backup", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
+			t.role(4060, "lb1", "Init", "Fault")
+			t.role(4090, "lb1", "Fault", "Init")
+		}, want: Pass},
 		{name: "a restored node that takes the role at boot", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) { t.role(4090, "lb1", "Init", "Claiming") },
 			want: Fail, check: "role", detail: "lb1 is Claiming at +4.090s"},
 		{name: "a node that leaves the role again, even for one on the way to it", restored: "  expect lb1 is Backup throughout 1.5s", edit: func(t *tape) {
@@ -631,5 +636,21 @@ func TestTheSessionsOfARunAreThoseThatOpened(t *testing.T) {
 	tape.without(func(e trace.Event) bool { return e.Totals != nil && e.Totals.Name == "web" })
 	if sessions, measured := judged(scenario(t, "", "", ""), tape).Metrics["sessions"]; measured {
 		t.Errorf("%v sessions without such traffic, want none measured", sessions)
+	}
+}
+
+// TestWhatNoStallExcuses: what a subject with a lease must keep, whatever the host does, and what the
+// clients' own data shows. Of these a subject without a lease is excused from some.
+func TestWhatNoStallExcuses(t *testing.T) {
+	never := []string{"forwarders", "rst", "lost", "corrupt", "incomplete", plan.Sticky, "unanswered", "unechoed", "verified", "rtt", "dropped", "strays",
+		"exit", plan.Gates, plan.Announce, plan.Exclusive, plan.Kept, "output", plan.CheckLeaks}
+	without := []string{"forwarders", "rst", "lost", plan.Sticky}
+	for _, name := range plan.CheckNames() {
+		if excusedByStall[name] == slices.Contains(never, name) {
+			t.Errorf("a stall excuses %s: %v", name, excusedByStall[name])
+		}
+		if excusedWithoutLease[name] != slices.Contains(without, name) {
+			t.Errorf("a stall excuses %s of a subject without a lease: %v", name, excusedWithoutLease[name])
+		}
 	}
 }

@@ -243,3 +243,27 @@ func TestARunWithoutStepsOrFaultsOfItsWorldIsASkip(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatASubjectWithoutACapabilityIsNotJudgedBy: for each capability the checks that need it, and no others.
+func TestWhatASubjectWithoutACapabilityIsNotJudgedBy(t *testing.T) {
+	for name, want := range map[string][]string{
+		capability.Gates:   {plan.Gates},
+		capability.Roles:   {plan.Announce, plan.Converged, plan.Rests},
+		capability.Sync:    {plan.CheckInSync, plan.Converged, plan.Served, "sync"},
+		capability.Replica: {plan.Converged, plan.Kept, plan.Replica},
+		capability.Lease:   {plan.Exclusive, plan.Served},
+		capability.BFD:     {"detect"},
+	} {
+		var got []string
+		for _, check := range plan.CheckNames() {
+			if notProvided(needs[check], []string{name}) != "" {
+				got = append(got, check)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("without %s %q are not judged, want %q", name, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -540,12 +541,16 @@ func TestGates(t *testing.T) {
 	}
 }
 
-func TestAClaimWithAClosedLinkGate(t *testing.T) {
-	tape := crash()
-	tape.add(5000, "lb1", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming", Gates: claimGates[1:], Closed: []string{"LinksUp"}}})
-	v := judged(scenario(t, "always gates", "", ""), tape)
-	if got, detail := outcome(v, "gates"); got != Fail || !strings.Contains(detail, "with LinksUp closed") {
-		t.Errorf("gates is %s: %s", got, detail)
+// A gate that every claim needs may not be closed, whatever else is open.
+func TestAClaimWithAClosedGate(t *testing.T) {
+	for _, closed := range []string{"LinksUp", "DataplaneReady", "Reachable", "Arbitrated"} {
+		tape := crash()
+		open := slices.DeleteFunc(slices.Clone(claimGates), func(gate string) bool { return gate == closed })
+		tape.add(5000, "lb1", trace.Event{Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Claiming", Gates: open, Closed: []string{closed}}})
+		v := judged(scenario(t, "always gates", "", ""), tape)
+		if got, detail := outcome(v, "gates"); got != Fail || !strings.Contains(detail, "with "+closed+" closed") {
+			t.Errorf("%s: gates is %s: %s", closed, got, detail)
+		}
 	}
 }
 

@@ -408,3 +408,16 @@ func TestCountsOfTheMoment(t *testing.T) {
 		t.Errorf("%d changes of role, want 2; %d and %d sessions, %d in all, want 2, 5 and 7", s.Tally.RoleChanges, s.Sessions("web"), s.Sessions("two"), s.Sessions(""))
 	}
 }
+
+// TestANodesOwnReportsShowThatItIsAlive: what the harness or the wire says of it does not.
+func TestANodesOwnReportsShowThatItIsAlive(t *testing.T) {
+	for kind, want := range map[trace.Kind]bool{
+		trace.KindRole: true, trace.KindGate: true, trace.KindBFD: true, trace.KindSync: true, trace.KindLease: true,
+		trace.KindAnnounce: true, trace.KindReplica: true,
+		trace.KindFault: false, trace.KindForwarder: false, trace.KindGARP: false, trace.KindRST: false, trace.KindDied: false, trace.KindNote: false,
+	} {
+		if own(kind) != want {
+			t.Errorf("an event %s comes from the node itself: %v, want %v", kind, own(kind), want)
+		}
+	}
+}
