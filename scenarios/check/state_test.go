@@ -400,7 +400,11 @@ func TestCountsOfTheMoment(t *testing.T) {
 	tape.role(5000, "lb2", "Master", "Master")
 	tape.totals(5000, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Sessions: 5})
 	tape.sync(5000, "lb1", "insync", 9, 0)
+	tape.gap("web", "client1#0", 4990, 5000)
 	s := after(t, tape, 5000)
+	if gap, _ := s.longestGap("web"); gap != 205 {
+		t.Errorf("the longest gap is %v ms, want the 205 ms of before", gap)
+	}
 	if entries, _ := s.syncEntries(""); entries != 9 {
 		t.Errorf("%v entries are in sync, want 9, the most of both nodes", entries)
 	}
