@@ -62,7 +62,8 @@ func (n *Node) act(action ha.Action) {
 // peer knows that this node does not hear it, the detection time no longer bounds its
 // lease, and a frozen peer does not hear the claim. The peer of a standoff may no longer hear
 // this node, which its answers will show. A peer that still hears that this node cannot serve may
-// claim at the same time.
+// claim at the same time. One that was heard on the stream last renews its lease by keepalives, which
+// nobody acknowledges, until it hears the claim.
 func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
@@ -71,6 +72,8 @@ func (n *Node) notice() time.Duration {
 		return n.paths.lonelyDetection()
 	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
 		return n.paths.lonelyDetection()
+	case n.silent() && n.heardOnTheStreamLast() && !n.cfg.GatesOff:
+		return max(noticeTime, n.paths.noPause())
 	}
 	return noticeTime
 }

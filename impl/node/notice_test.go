@@ -24,6 +24,18 @@ func TestHowLongAClaimIsSignalled(t *testing.T) {
 		{"silent from this instant on", func(n *Node) { n.silence = now }, noticeTime},
 		{"silent for longer", func(n *Node) { n.silence = now - 1 }, detect},
 		{"silent for longer, gates off", func(n *Node) { n.silence, n.cfg.GatesOff = now-1, true }, noticeTime},
+		{"silent from this instant on, heard on the stream last", func(n *Node) {
+			n.silence, n.paths[0].came = now, now.Add(-time.Second)
+			n.stream.heard, n.peer.state.Detect = now.Add(-100*time.Millisecond), 100*time.Millisecond
+		}, 15 * time.Millisecond},
+		{"silent from this instant on, as after a crash", func(n *Node) {
+			n.silence, n.paths[0].came = now, now.Add(-detect)
+			n.stream.heard, n.peer.state.Detect = now.Add(-100*time.Millisecond), 100*time.Millisecond
+		}, noticeTime},
+		{"silent from this instant on, heard on the stream last, gates off", func(n *Node) {
+			n.silence, n.paths[0].came, n.cfg.GatesOff = now, now.Add(-time.Second), true
+			n.stream.heard, n.peer.state.Detect = now.Add(-100*time.Millisecond), 100*time.Millisecond
+		}, noticeTime},
 		{"silent for longer, while the end of its stream lingers", func(n *Node) { n.silence, n.stream.lingers = now-1, now+1 }, noticeTime},
 		{"heard, at the turn of a standoff", func(n *Node) { hears(n); n.standoff.since = 0 }, detect},
 		{"heard, at the turn of a standoff, gates off", func(n *Node) { hears(n); n.standoff.since, n.cfg.GatesOff = 0, true }, noticeTime},

@@ -159,6 +159,16 @@ func (n *Node) resetStream(why string) {
 // streamLive reports whether the peer speaks on the stream.
 func (n *Node) streamLive() bool { return n.stream.live(n.now, n.peer.state.Detect) }
 
+// heardOnTheStreamLast reports whether the stream fell silent after every path had. In a crash a path does, because
+// its detection time is longer.
+func (n *Node) heardOnTheStreamLast() bool {
+	last := clock.Instant(0)
+	for i := range n.paths {
+		last = max(last, n.paths[i].came)
+	}
+	return n.stream.heard.Add(n.peer.state.Detect) > last.Add(n.paths.lonelyDetection())
+}
+
 // inTouch reports whether the peer is heard by a session that is Up or on the stream.
 func (n *Node) inTouch() bool { return n.paths.anyUp() || n.streamLive() }
 
