@@ -32,8 +32,7 @@ func ungated(events []trace.Event) (list []misdeed) {
 	}
 	for _, c := range check.Claims(events) {
 		if c.Unmet != "" {
-			unmet := strings.TrimPrefix(c.Unmet, "without Granted, and ")
-			list = append(list, misdeed{Cause: Cause{c.At, c.Node, c.Node + " claimed the role " + unmet}})
+			list = append(list, misdeed{Cause: Cause{c.At, c.Node, c.Node + " claimed the role " + c.Unmet}})
 		}
 	}
 	return list

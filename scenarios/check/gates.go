@@ -103,5 +103,14 @@ func unmet(role trace.Role, open func(gate string) bool) string {
 	if len(lacking) == 0 {
 		return ""
 	}
-	return "without Granted, and without " + strings.Join(lacking, " and ")
+	return "with " + listed(lacking) + " closed"
+}
+
+// listed joins words as in "a, b and c".
+func listed(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

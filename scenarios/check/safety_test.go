@@ -501,24 +501,24 @@ func TestGates(t *testing.T) {
 		{"a handover that failed is taken back", func(t *tape) { t.role(5000, "lb2", "Yielding", "Claiming", "LinksUp") }, Pass, "2 claims"},
 		{"without the recovery delay", func(t *tape) {
 			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "InSync")
-		}, Fail, "without Granted, and without HoldDown"},
+		}, Fail, "with HoldDown closed"},
 		{"without its table", func(t *tape) {
 			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown")
-		}, Fail, "without Granted, and without InSync"},
+		}, Fail, "with InSync closed"},
 		{"knowingly degraded", func(t *tape) {
 			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown", "Degraded")
 			(*t)[len(*t)-1].Role.Degraded = true
 		}, Pass, ""},
 		{"degraded without saying so", func(t *tape) {
 			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "HoldDown", "Degraded")
-		}, Fail, "without InSync"},
-		{"straight to Master", func(t *tape) { t.role(5000, "lb1", "Backup", "Master", "LinksUp") }, Fail, "without Granted, and without NoMaster and HoldDown and InSync"},
+		}, Fail, "with InSync closed"},
+		{"straight to Master", func(t *tape) { t.role(5000, "lb1", "Backup", "Master", "LinksUp") }, Fail, "with NoMaster, HoldDown and InSync closed"},
 		{"gates that are off are not open", func(t *tape) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
-		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) without Granted, and without HoldDown"},
+		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) with HoldDown closed"},
 		{"a gate that preemption at once forces is not open", func(t *tape) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "NoMaster", Open: true, Why: "preempt: immediate"}})
-		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) without Granted, and without NoMaster"},
+		}, Fail, "lb2 went from Backup to Claiming at +2.153s (test) with NoMaster closed"},
 		{"a gate that was forced and then opened by itself", func(t *tape) {
 			t.add(-700, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "gates: off"}})
 			t.add(-600, "lb2", trace.Event{Kind: trace.KindGate, Gate: &trace.Gate{Name: "HoldDown", Open: true, Why: "recovery delay has run"}})
