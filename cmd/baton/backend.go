@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -15,11 +16,11 @@ func backendCommand() *cobra.Command {
 	c := &cobra.Command{Use: "backend", Short: "Add, change, drain or delete a backend of a running pair"}
 	var limit time.Duration
 	drain := backendVerb("drain", "Send no new flows to a backend; open flows continue", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
-		return client.Drain(ctx, service, backend, limit)
+		return said(client.Drain(ctx, service, backend, limit), "%s: %v gets no new flows", service, backend)
 	})
 	drain.Flags().DurationVar(&limit, "for", 5*time.Minute, "how long UDP flows may stay on the backend; after that they move to another one")
 	c.AddCommand(drain, backendVerb("ready", "End a drain: the backend gets new flows again", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
-		return client.Ready(ctx, service, backend)
+		return said(client.Ready(ctx, service, backend), "%s: %v gets new flows", service, backend)
 	}))
 	weight, changed := 1, 0
 	add := backendEdit(config.AddBackend, "add", "Add a backend to a service", &weight)
@@ -30,6 +31,14 @@ func backendCommand() *cobra.Command {
 	must(set.MarkFlagRequired("weight"))
 	c.AddCommand(add, set, backendEdit(config.DelBackend, "del", "Remove a backend from a service; its open flows continue", &weight))
 	return c
+}
+
+// said prints what a command has done, unless it failed.
+func said(err error, format string, args ...any) error {
+	if err == nil {
+		fmt.Printf(format+"\n", args...)
+	}
+	return err
 }
 
 func backendEdit(verb config.EditVerb, word, short string, weight *int) *cobra.Command {

@@ -67,11 +67,11 @@ func report(dirs []string, out, history, base string) error {
 		}
 		suite.Comparison = compare.Compare(base, strings.Join(dirs, ", "), was, suite)
 	}
-	if err := reports.Table(os.Stdout, suite); err != nil {
-		return err
-	}
 	if len(suite.Runs)+len(suite.Campaigns) == 0 && suite.Mutants == nil {
 		return badInput("there is no stored run in %s", strings.Join(dirs, ", "))
+	}
+	if err := reports.Table(os.Stdout, suite); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return badInput("--out: %w", err)

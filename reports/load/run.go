@@ -143,7 +143,7 @@ func (r *Run) judge() check.Verdict {
 	v := check.Judge(r.Plan, r.Events)
 	if r.Lost > 0 && v.Verdict == check.Pass {
 		v.Verdict = check.Inconclusive
-		v.Reasons = append([]string{fmt.Sprintf("trace: %d lines could not be read: what they said is not judged", r.Lost)}, v.Reasons...)
+		v.Reasons = append([]string{fmt.Sprintf("trace: lines that could not be read, and are not judged: %d", r.Lost)}, v.Reasons...)
 	}
 	return v
 }
