@@ -128,6 +128,16 @@ func labConfig(id, peer string, priority uint8) Config {
 	}
 }
 
+// jitter draws other intervals between the packets of BFD for each number.
+func jitter(number int) func(*Config) {
+	return func(c *Config) {
+		c.Paths = slices.Clone(c.Paths)
+		for i := range c.Paths {
+			c.Paths[i].BFD.Seed += uint64(number) << 32
+		}
+	}
+}
+
 // newLab returns a lab whose nodes have not booted.
 func newLab(t *testing.T, edit ...func(*Config)) *lab {
 	l := &lab{t: t, nodes: map[string]*labNode{}, dropBFD: map[string]bool{}, dropSync: map[string]bool{}, remote: map[string]bool{}}

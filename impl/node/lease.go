@@ -113,21 +113,23 @@ func (n *Node) footing() footing {
 }
 
 // spokenUntil returns how long the last keepalive justifies forwarding; 0 without a stream on which the peer
-// speaks. A stream that was live before a pause of this node may be silent only because of the pause, or may
-// have ended in it. Until the peer has answered, what was said since does not count. While a session is Up, a
-// silent stream counts as none: the peer would doubt by BFD.
+// speaks. A stream that was live before a pause of this node may be silent only because of the pause, or the
+// peer may have closed it for that reason. Until the peer has answered, what was said since does not count. While
+// a session is Up this node waits for no answer once it has read its sockets, because the peer may be dead.
 func (n *Node) spokenUntil(lonely bool) clock.Instant {
-	speaks := n.streamLive()
+	speaks, readBy := n.streamLive(), n.stream.readBy
 	if lonely {
-		speaks = n.stream.mayLive(n.now, n.peer.state.Detect)
+		readBy = n.stream.waits
 	}
 	switch {
-	case n.stream.version < versionKeepalive || !speaks:
+	case n.stream.version < versionKeepalive:
 		return 0
-	case n.streamLive() && n.peer.confirmed():
+	case speaks && n.peer.confirmed():
 		return n.stream.sentAt.Add(leaseLength(n.paths.streamDetection()))
+	case speaks, n.stream.mayLive(n.now, readBy), n.now < n.stream.gone:
+		return n.stream.heard // an instant that has passed
 	}
-	return n.stream.heard // an instant that has passed
+	return 0
 }
 
 // takeLease allows forwarding. The effect's Done raises LeaseHeld. To a peer that doubts, the last packet

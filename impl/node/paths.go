@@ -421,7 +421,7 @@ func (n *Node) noteLateness(late time.Duration) {
 		n.arbitration.machine.Forget(n.now)
 	}
 	n.awake = max(n.awake, n.now.Add(n.listening.paused(n.now, late, n.lastHeard(), listen, noPause)))
-	n.stream.paused(n.now.Add(-late), n.awake, n.peer.state.Detect)
+	n.stream.paused(n.now.Add(-late), n.awake, n.now.Add(noPause), n.peer.state.Detect)
 	// While it listens after a long pause, a claiming node says that it stands by. Then the claim
 	// signals its notice again. A running peer hears that it began to serve without hearing
 	// it, and the lease of a frozen peer ends in that time.

@@ -114,8 +114,8 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 // waiting packets, which say nothing about the peer's present state. If the peer serves and is not heard,
 // the node signals its claim before it forwards, like every node that hears nothing.
 func TestAPacketFromBeforeAPauseSaysNothingAboutThePeersState(t *testing.T) {
-	for _, pause := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second} {
-		l := newPair(t)
+	for number := range 30 {
+		l := newPair(t, jitter(number))
 		l.run(time.Second)
 		lb1 := l.nodes["lb1"]
 		l.freeze("lb2")
@@ -127,7 +127,7 @@ func TestAPacketFromBeforeAPauseSaysNothingAboutThePeersState(t *testing.T) {
 		l.run(BootListen)
 		l.drop("lb2", true)
 		masterWithin(l, "lb2", 5*time.Second)
-		l.run(pause)
+		l.run(time.Duration(1+number%3*3) * time.Second)
 		if l.thawTimerFirst(lb1) == 0 {
 			t.Fatal("no packet has waited: the test has lost its subject")
 		}
@@ -141,8 +141,9 @@ func TestAPacketFromBeforeAPauseSaysNothingAboutThePeersState(t *testing.T) {
 func TestAPacketThatWaitedBehindTheTimerIsNotMissed(t *testing.T) {
 	for _, pause := range []time.Duration{labDetect + 10*time.Millisecond, labDetect + 50*time.Millisecond, 2*labDetect - 10*time.Millisecond} {
 		waited := 0
-		for at := time.Duration(0); at < time.Second; at += 10 * time.Millisecond {
-			l := newPair(t)
+		for number := range 100 {
+			at := time.Duration(number) * 10 * time.Millisecond
+			l := newPair(t, jitter(number))
 			l.dropBFD["lb2 clients"] = true
 			l.run(2*time.Second + at)
 			lb2 := l.nodes["lb2"]
@@ -257,9 +258,11 @@ func TestAPausedClaimMeetsAPeerThatIsNotHeard(t *testing.T) {
 // stream, as the MASTER was silent on it. What the BACKUP said before still waits when the MASTER goes on, so neither the silence
 // of the stream nor these frames let it renew its lease beside the BACKUP's claim.
 func TestAPausedMasterHeardOnTheStreamAlone(t *testing.T) {
-	for filtered := time.Duration(0); filtered < labTx; filtered += 10 * time.Millisecond {
-		for pause := 80 * time.Millisecond; pause < labDetect; pause += 5 * time.Millisecond {
-			l := newPair(t)
+	const numbers = 100
+	for number := range numbers {
+		filtered := time.Duration(number) * labTx / numbers
+		for pause := 95 * time.Millisecond; pause < 120*time.Millisecond; pause += 5 * time.Millisecond {
+			l := newPair(t, jitter(number))
 			l.run(time.Second)
 			l.filterBFD("lb1")
 			l.filterBFD("lb2")
@@ -300,7 +303,7 @@ func TestAShortPauseKeepsTheRoleOnTheStreamAlone(t *testing.T) {
 // since then, but it was not the stream that the MASTER was heard on: its sessions are Up, and no doubt comes.
 func TestAPausedMasterOutlivesItsBackup(t *testing.T) {
 	for phase := time.Duration(0); phase < labTx; phase += 5 * time.Millisecond {
-		for pause := 20 * time.Millisecond; pause <= labDetect-labTx-20*time.Millisecond; pause += 10 * time.Millisecond {
+		for pause := 20 * time.Millisecond; pause < labDetect*9/10-labTx-15*time.Millisecond; pause += 10 * time.Millisecond {
 			l := newPair(t)
 			l.run(time.Second + phase)
 			l.crash("lb2")

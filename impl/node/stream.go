@@ -21,8 +21,11 @@ type stream struct {
 	opened clock.Instant // when the stream was established
 	// lingers is until when the end of a stream does not show that the peer is silent.
 	lingers clock.Instant
-	// waits is until when frames of the peer may wait that came while this node was paused.
-	waits clock.Instant
+	// waits is until when frames of the peer may wait that came while this node was paused, readBy when the
+	// node surely has read its sockets.
+	waits, readBy clock.Instant
+	// gone is until when the peer may have closed the last stream because this node was paused.
+	gone clock.Instant
 	// keepalive is when the next keepalive is due, sentAt when the last one was sent.
 	keepalive, sentAt clock.Instant
 
@@ -43,6 +46,8 @@ func (s *stream) fingerprint(h *fingerprint.Hash) {
 	h.Instant(s.opened)
 	h.Instant(s.lingers)
 	h.Instant(s.waits)
+	h.Instant(s.readBy)
+	h.Instant(s.gone)
 	h.Instant(s.keepalive)
 	h.Instant(s.sentAt)
 	h.Counter(fingerprint.Seq, s.seq)
@@ -67,16 +72,15 @@ func (s *stream) live(now clock.Instant, limit time.Duration) bool {
 }
 
 // paused records a pause, after which this node listens until awake.
-func (s *stream) paused(began, awake clock.Instant, limit time.Duration) {
+func (s *stream) paused(began, awake, readBy clock.Instant, limit time.Duration) {
 	if s.live(began, limit) {
-		s.waits = awake
+		s.waits, s.readBy = awake, readBy
 	}
 }
 
-// mayLive reports whether the peer speaks on the stream, or may have while this node was paused.
-func (s *stream) mayLive(now clock.Instant, limit time.Duration) bool {
-	return s.live(now, limit) || s.up && s.spoken && now < s.waits
-}
+// mayLive reports whether the peer may have spoken on the stream while this node was paused, in frames that
+// are read by an instant.
+func (s *stream) mayLive(now, readBy clock.Instant) bool { return s.up && s.spoken && now < readBy }
 
 // mute reports whether the stream has been silent for so long that it is closed.
 func (s *stream) mute(now clock.Instant) bool { return now >= s.muteAt() }
@@ -111,6 +115,9 @@ func (n *Node) receiveStream(in Stream) {
 		return
 	}
 	if !in.Up {
+		if n.stream.spoken {
+			n.stream.gone = n.stream.waits
+		}
 		n.outlast()
 		n.streamLost(in.Why)
 		return

@@ -34,14 +34,14 @@ func TestWhichStreamMayLiveAfterAPause(t *testing.T) {
 		if test.edit != nil {
 			test.edit(&s)
 		}
-		s.paused(began, awake, limit)
+		s.paused(began, awake, now, limit)
 		if test.after != nil {
 			test.after(&s)
 		}
-		if got := s.mayLive(now, limit); got != test.lives {
+		if got := s.mayLive(now, s.waits); got != test.lives {
 			t.Errorf("%s: may live %v, want %v", test.name, got, test.lives)
 		}
-		if s.mayLive(awake, limit) {
+		if s.mayLive(awake, s.waits) || s.mayLive(now, s.readBy) {
 			t.Errorf("%s: still may live once all that waited is read", test.name)
 		}
 	}
