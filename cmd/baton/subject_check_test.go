@@ -39,9 +39,9 @@ func TestASubjectIsTried(t *testing.T) {
 			exitPass, "ok    roles    lb1 is Master"},
 		{"quiet", translates + "  [ $BATON_NUMBER = 2 ] || " + carries + told,
 			exitPass, "note  garp     nobody announced 198.18.0.100 to the clients"},
-		// lb1 carries the packets and is Master for two seconds; lb2 is from the fourth second on.
-		{"moves", translates + "  date +%s > /run/started\n  [ $BATON_NUMBER = 2 ] || " + carries + "run: exec sleep 60\nroles: poll\n" +
-			"role: 'ran=$(( $(date +%s) - $(cat /run/started) )); case $BATON_NUMBER$((ran < 2))$((ran >= 4)) in 11?|2?1) echo MASTER;; *) echo BACKUP;; esac'\n",
+		// lb1 carries the packets and is Master for a second after its start; lb2 is from two seconds after its own on.
+		{"moves", "mounts: [/run]\n" + translates + "  [ $BATON_NUMBER = 2 ] || " + carries + "  date +%s%3N > /run/started\nrun: exec sleep 60\nroles: poll\n" +
+			"role: 'ran=$(( $(date +%s%3N) - $(cat /run/started 2>/dev/null || date +%s%3N) )); case $BATON_NUMBER$((ran < 1000))$((ran >= 2000)) in 11?|2?1) echo MASTER;; *) echo BACKUP;; esac'\n",
 			exitFail, " became Master without a fault"},
 		{"babbles", translates + "run: exec sleep 60\nroles: poll\nrole: echo unsure\n",
 			exitFail, "FAIL  roles    nobody was Master within 10s: lb"},
