@@ -78,6 +78,19 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	return sentences, a.cause()
 }
 
+// harmShown has the kind of harm that a failed check shows; that of the others is Broken, or is told by their detail.
+var harmShown = map[string]cause.Kind{
+	"gap":             cause.Silence,
+	"connects_failed": cause.Unconnected,
+	"unanswered":      cause.Unconnected,
+	plan.CheckRole:    cause.Waiting,
+	plan.CheckInSync:  cause.Unsynced,
+	"masters":         cause.Apart,
+	"forwarders":      cause.Apart,
+	plan.Exclusive:    cause.Apart,
+	plan.Converged:    cause.Apart,
+}
+
 // led returns the cause of the damage in the first sentence, or, without damage, of the first failed
 // check.
 func (a answering) led() (cause.Cause, bool) {
@@ -110,20 +123,13 @@ func (a answering) led() (cause.Cause, bool) {
 		return cause.Cause{}, false
 	}
 	c := a.failed[0]
-	harm := cause.Harm{From: c.Failed.From, To: c.Failed.To}
+	harm := cause.Harm{From: c.Failed.From, To: c.Failed.To, Kind: harmShown[c.Name]}
 	switch c.Name {
 	case "gap":
-		harm.Kind, harm.Ended = cause.Silence, a.goesOn(c.Failed.To)
-	case "connects_failed", "unanswered":
-		harm.Kind = cause.Unconnected
-	case plan.CheckRole:
-		harm.Kind, harm.Node = cause.Waiting, nodeIn(c.Detail)
-	case plan.CheckInSync:
-		harm.Kind, harm.Node = cause.Unsynced, nodeIn(c.Detail)
-	case "masters", "forwarders", plan.Exclusive:
-		harm.Kind = cause.Apart
+		harm.Ended = a.goesOn(c.Failed.To)
+	case plan.CheckRole, plan.CheckInSync:
+		harm.Node = nodeIn(c.Detail)
 	case plan.Converged:
-		harm.Kind = cause.Apart
 		if found, ok := cause.Of(a.events, harm); ok {
 			return found, true
 		}
@@ -155,7 +161,7 @@ func missing(detail string) (cause.Kind, string) {
 
 // many says how many new flows were refused, if that is the cause.
 func (a answering) many() string {
-	if len(a.failed) == 0 || a.failed[0].Name != "connects_failed" && a.failed[0].Name != "unanswered" || a.failed[0].Failed == nil {
+	if len(a.failed) == 0 || harmShown[a.failed[0].Name] != cause.Unconnected || a.failed[0].Failed == nil {
 		return ""
 	}
 	if n := cause.Refused(a.events, cause.Harm{From: a.failed[0].Failed.From, To: a.failed[0].Failed.To}); n > 0 {

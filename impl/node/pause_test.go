@@ -112,7 +112,8 @@ func TestAPacketThatWaitedCountsFromWhenItCame(t *testing.T) {
 
 // A node that is paused between the read of its sockets and its timer learns the time before it reads the
 // waiting packets, which say nothing about the peer's present state. If the peer serves and is not heard,
-// the node signals its claim before it forwards, like every node that hears nothing.
+// the node signals its claim before it forwards, like every node that hears nothing. A node that believed them would
+// claim as at the end of a standoff, which is signalled for as long: this test turns red if that is lost too.
 func TestAPacketFromBeforeAPauseSaysNothingAboutThePeersState(t *testing.T) {
 	for number := range 30 {
 		l := newPair(t, jitter(number))
