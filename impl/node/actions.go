@@ -15,6 +15,7 @@ func (n *Node) act(action ha.Action) {
 	case ha.Relay:
 		n.startRelay()
 	case ha.Install:
+		n.lease.claimed = n.now
 		n.install.begin(n.now, n.notice())
 		if n.cfg.AnnounceEarly {
 			n.startAnnouncement()

@@ -275,6 +275,8 @@ func judgePeerReady(v *view) (bool, why) {
 		return false, because("no live sync stream to the peer")
 	case v.peer.Role != ha.Backup:
 		return false, why{text: "peer is %s", role: v.peer.Role}
+	case v.overdue: // it may have been lost
+		return false, because("peer is overdue on every BFD path and on the sync stream")
 	case !v.peer.Rank.Able:
 		return false, because("peer is not able to serve")
 	case !v.peerInSync:

@@ -155,6 +155,7 @@ func judgements() []judgement {
 
 		{ha.PeerReady, func(v *view) { v.peer.Role, v.peer.Rank.Able, v.peerInSync = ha.Backup, true, true }, false, "no live sync stream to the peer"},
 		{ha.PeerReady, after(live, serves, func(v *view) { v.peer.Rank.Able, v.peerInSync = true, true }), false, "peer is %s"},
+		{ha.PeerReady, after(live, func(v *view) { v.overdue, v.peer.Rank.Able, v.peerInSync = true, true, true }), false, "peer is overdue on every BFD path and on the sync stream"},
 		{ha.PeerReady, after(live, func(v *view) { v.peerInSync = true }), false, "peer is not able to serve"},
 		{ha.PeerReady, after(live, func(v *view) { v.peer.Rank.Able = true }), false, "peer is not in sync"},
 		{ha.PeerReady, after(live, func(v *view) { v.peer.Rank.Able, v.peerInSync, v.unread = true, true, true }), false, "this node could not read its dataplane: the peer may lack flows"},

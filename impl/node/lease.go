@@ -13,9 +13,10 @@ import (
 // node that stops sending stops forwarding first. The expiry is absolute, and an expired
 // lease is never renewed.
 type lease struct {
-	held  bool
-	until clock.Instant // Never while not held
-	taken clock.Instant // time of the last write
+	held    bool
+	until   clock.Instant // Never while not held
+	taken   clock.Instant // time of the last write
+	claimed clock.Instant // when the claim began
 	// refused: the dataplane refused the last lease.
 	refused bool
 	// trusting: sent packets count as heard until the peer is known to hear again.
@@ -27,6 +28,7 @@ func (l *lease) fingerprint(h *fingerprint.Hash) {
 	h.Instant(l.until)
 	h.Flag(l.refused)
 	h.Flag(l.trusting)
+	h.Instant(l.claimed)
 }
 
 // footing is the justification of a lease at one instant.
@@ -53,9 +55,11 @@ func leaseLength(detect time.Duration) time.Duration {
 	return time.Duration(leaseShare * float64(detect))
 }
 
-// take starts to hold the lease.
+// take starts to hold the lease. A claim may follow an expired lease at once, so it decides anew.
 func (l *lease) take(now clock.Instant, f footing) {
-	*l = lease{held: true, until: l.justified(f), taken: now}
+	*l = lease{held: true, until: clock.Never, taken: now, claimed: l.claimed}
+	l.decide(now, f)
+	l.until = l.justified(f)
 }
 
 // renew extends the lease if the footing justifies it, and reports whether it did.
@@ -132,12 +136,8 @@ func (n *Node) spokenUntil(lonely bool) clock.Instant {
 	return 0
 }
 
-// takeLease allows forwarding. The effect's Done raises LeaseHeld. To a peer that doubts, the last packet
-// does not count as heard.
+// takeLease allows forwarding. The effect's Done raises LeaseHeld.
 func (n *Node) takeLease() {
-	if !n.doubtTold() && !n.arbitration.binds() {
-		n.paths.presume(n.now)
-	}
 	n.lease.take(n.now, n.footing())
 	n.emitLease(n.nextID(pending{kind: pendingLease}), n.lease.until)
 	n.traceLease()

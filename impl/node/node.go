@@ -346,7 +346,7 @@ func (n *Node) advance() {
 	n.checkStream()
 	n.sendKeepalive()
 	footing := n.footing()
-	if decided, retracted := n.lease.decide(n.now, footing), n.lease.retract(footing); decided || retracted {
+	if n.lease.decide(n.now, footing) {
 		n.emitLease(0, n.lease.until)
 		n.traceLease()
 		n.checkLease()

@@ -23,8 +23,6 @@ type path struct {
 	// proven is the latest instant for which the peer has heard a packet that left then or
 	// later.
 	proven clock.Instant
-	// presumed is the same without an answer. A doubt that comes after refutable takes it back.
-	presumed, refutable clock.Instant
 	// polls: both nodes poll at all times, because they have an arbiter.
 	polls bool
 	// tells: the peer sends diagDoubt when it doubts, as nodes do since versionDoubts. A stream told its
@@ -40,8 +38,6 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	h.Instant(p.came)
 	h.Instant(p.waited)
 	h.Flag(p.tells)
-	h.Flag(p.presumed > p.proven)
-	h.Instant(p.refutable)
 	p.sending.fingerprint(h)
 }
 
@@ -277,7 +273,9 @@ func (ps paths) footing(now clock.Instant) footing {
 			f.until = min(f.until, until)
 		}
 	}
-	f.doubted = f.doubted || !f.lonely && ps.unheard(now)
+	if !f.lonely && ps.unheard(now) {
+		f.doubted = now
+	}
 	switch {
 	case f.lonely:
 		f.length = leaseLength(ps.lonelyDetection())
@@ -394,9 +392,7 @@ func (n *Node) sendFailed(in SendFailed) {
 func (n *Node) pathChanged(p *path, change bfd.Change) {
 	switch {
 	case change.To == bfd.Up:
-		if !n.arbitration.binds() {
-			p.presume(n.now)
-		}
+		p.presume()
 		n.awake = min(n.awake, n.now) // from here on the detection time judges silence
 	case change.From != bfd.Up:
 	case p.CarriesSync && (n.stream.version < versionKeepalive || !n.streamLive()):

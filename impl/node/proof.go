@@ -14,12 +14,10 @@ type proof struct {
 	// heard is the limit of forwarding by proof. At decide, a peer that sends no new proof must be
 	// known as deaf or silent.
 	heard, decide clock.Instant
-	// doubted: the peer polls whether this node is still there, so late that it has missed a packet
-	// after the last proven one; or it says that it serves, but not that it hears this node. Such a
-	// peer is not dead.
-	doubted bool
-	// refuted: the peer doubts, and only a presumption justified more than its answers do.
-	refuted bool
+	// doubted is when the peer last asked whether this node is still there, so late that it has missed a
+	// packet after the last proven one; the present, if it says that it serves, but not that it hears this
+	// node; or 0. A peer that doubts is not dead.
+	doubted clock.Instant
 	// staleAt is when a node with an arbiter asks it if no newer proof has arrived.
 	staleAt clock.Instant
 }
@@ -81,39 +79,28 @@ func (ps paths) doubtTold() (doubts bool) {
 // proof returns the latest proof of all paths that are Up.
 func (ps paths) proof() proof {
 	found := unasked
-	var missed, answered, refutable clock.Instant
+	var missed clock.Instant
 	for i := range ps {
 		p := &ps[i]
 		if p.session.State() != bfd.Up {
 			continue
 		}
-		interval, last := p.session.TransmitInterval(), max(p.proven, p.presumed)
+		interval := p.session.TransmitInterval()
 		detect := time.Duration(p.BFD.DetectMult) * interval
-		answered, refutable = max(answered, p.proven.Add(leaseLength(detect))), max(refutable, p.refutable)
-		if heard := last.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
-			found.heard, found.decide = heard, last.Add(time.Duration(decideShare*float64(detect)))
-			found.staleAt = last.Add(time.Duration(proofStaleAfter * float64(interval)))
-			missed = last.Add(interval)
+		if heard := p.proven.Add(leaseLength(detect)); found.heard == clock.Never || heard > found.heard {
+			found.heard, found.decide = heard, p.proven.Add(time.Duration(decideShare*float64(detect)))
+			found.staleAt = p.proven.Add(time.Duration(proofStaleAfter * float64(interval)))
+			missed = p.proven.Add(interval)
 		}
 	}
-	doubted, came := ps.doubted()
-	found.doubted = doubted && found.heard < clock.Never && came > missed
-	if found.doubted && came > refutable && answered < found.heard {
-		found.heard, found.refuted = answered, true
+	if doubted, came := ps.doubted(); doubted && found.heard < clock.Never && came > missed {
+		found.doubted = came
 	}
 	return found
 }
 
-// presume counts the last sent packet as heard, for a node that has not polled before.
-func (p *path) presume(now clock.Instant) {
-	p.presumed, p.refutable = max(p.presumed, p.sending.last), now.Add(p.session.TransmitInterval())
-}
-
-func (ps paths) presume(now clock.Instant) {
-	for i := range ps {
-		ps[i].presume(now)
-	}
-}
+// presume counts the last sent packet as heard, on a path whose session has just come Up.
+func (p *path) presume() { p.proven = max(p.proven, p.sending.last) }
 
 // justified returns how long the footing justifies forwarding.
 func (l *lease) justified(f footing) clock.Instant {
@@ -132,8 +119,12 @@ func (l *lease) justified(f footing) clock.Instant {
 // undecided reports whether sent packets would justify a longer lease than proof does, and nothing
 // contradicts them yet.
 func (l *lease) undecided(f footing) bool {
-	return !f.arbitrated && !l.trusting && !f.doubted && f.until > l.until
+	return !f.arbitrated && !l.trusting && !l.doubted(f) && f.until > l.until
 }
+
+// doubted reports whether the peer has doubted since this node claimed. A doubt from before says nothing
+// about what the claim sends.
+func (l *lease) doubted(f footing) bool { return f.doubted > l.claimed }
 
 // decide settles whether sent packets count as heard. A silent peer may be dead and must not cost this
 // node its role. A peer that doubts does not hear this node. A doubt may come after the decision, or a
@@ -142,7 +133,7 @@ func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 	switch {
 	case now < f.decide:
 		l.trusting = false
-	case !f.doubted:
+	case !l.doubted(f):
 		l.trusting = true
 	case l.trusting:
 		l.trusting = false
@@ -152,26 +143,20 @@ func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 	return fell
 }
 
-// retract falls back to what is proven if the peer doubts what the claim presumed, and reports whether it did.
-func (l *lease) retract(f footing) (fell bool) {
-	if !f.refuted {
-		return false
-	}
-	fell = l.held && f.heard < l.until
-	l.fallBack(f.heard)
-	return fell
-}
-
-// ask sets whether the sessions poll the peer, that is, ask whether it hears this node. A node that
-// holds the role always polls: the answers renew its lease. A node without the role polls while the
-// peer is overdue, and says at once, by diagDoubt, that it hears nothing. A node with an arbiter always
-// polls: after a claim by grant, only fresh proof justifies a lease.
+// ask sets whether the sessions poll the peer, that is, ask whether it hears this node. A node without the role
+// that finds its peer overdue says at once, by diagDoubt, that it hears nothing.
 func (n *Node) ask() {
 	n.doubting = !n.role.Holds() && n.now >= n.overdueAt()
-	asks := n.role.Holds() || n.doubting || n.arbitration.on
 	for i := range n.paths {
-		n.paths[i].session.SetAsking(asks)
+		n.paths[i].session.SetAsking(n.polls(&n.paths[i]))
 	}
+}
+
+// polls reports whether this node polls on a path. One that could serve always does, so that its claim counts on
+// fresh proof, and so does each node with an arbiter. One whose Poll the peer may take for a doubt polls only while
+// it holds the role, or doubts.
+func (n *Node) polls(p *path) bool {
+	return n.role.Holds() || n.doubting || n.arbitration.on || p.tells && n.able()
 }
 
 // reassure ends a doubt with the packet that ends it, so that the peer learns of it before its lease ends. A doubt
@@ -200,10 +185,11 @@ func (n *Node) overdueAt() clock.Instant {
 	return at
 }
 
-// doubtWait returns when a node without the role next needs a Timer to doubt its peer.
+// doubtWait returns when a node without the role next needs a Timer to doubt its peer: at once, if it has just lost the role
+// and the peer is overdue.
 func (n *Node) doubtWait() clock.Instant {
 	if n.role.Holds() || n.doubting {
 		return clock.Never
 	}
-	return n.future(n.overdueAt())
+	return max(n.now, n.overdueAt())
 }

@@ -28,6 +28,7 @@ type view struct {
 	// How the peer is heard.
 	silent    bool // heard neither by BFD nor on the stream
 	listened  bool // this node has listened for long enough to judge silence
+	overdue   bool // it should have been heard again
 	up        bool // a BFD session is Up
 	allUp     bool // every BFD session is Up
 	met       bool // it was heard at some time since this node booted
@@ -70,7 +71,7 @@ func (n *Node) look(h *hearing) view {
 	v := view{
 		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
 		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), gateway: n.gateway.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), booting: n.hold.Boots(), refused: n.refused(),
-		silent: h.silent, listened: n.listened(), up: h.up, allUp: n.paths.allUp(), met: n.peer.met,
+		silent: h.silent, listened: n.listened(), overdue: n.now >= n.overdueAt(), up: h.up, allUp: n.paths.allUp(), met: n.peer.met,
 		condition: h.condition, deaf: n.rival.deaf(h), doubted: n.doubtTold(), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
 		live: h.live, peer: n.peer.state,
 		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
