@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/ha"
 	"baton/impl/trace"
@@ -14,8 +15,9 @@ import (
 // The nodes' own digests cannot prove that their tables are equal: a flow that neither core has
 // counted is missing from both. The world therefore compares the dataplanes.
 
-// The tables are compared repeatedly for lookFor, until updates under way must have arrived: a
-// daemon notices lost flow events at its next sweep and then reads its dataplane.
+// The tables are compared repeatedly, until updates under way must have arrived: a daemon notices
+// lost flow events at its next sweep and then reads its dataplane. So a flow may differ for lookFor. Clients may
+// still open one meanwhile, by a SYN that they repeat.
 const (
 	lookFor   = sweepEvery + 500*time.Millisecond
 	lookEvery = 200 * time.Millisecond
@@ -24,19 +26,17 @@ const (
 // compareTables records a leak if the dataplane of a BACKUP that reports to be in sync does not
 // hold the same flows as its MASTER's.
 func (w *World) compareTables(ctx context.Context) error {
-	for until := w.now.Add(lookFor); ; {
+	for found := (differences{}); ; {
 		master, backup := w.settledPair()
 		if master == nil {
 			return nil
 		}
-		lacks, exceeds := differ(master.flows(), backup.flows())
-		if backup.core.Status().Read.Due {
-			exceeds = 0 // it still has to read its dataplane, so surplus entries are expected
-		}
-		if lacks+exceeds == 0 {
+		// While the BACKUP still has to read its dataplane, surplus entries are expected.
+		found = found.look(w.now, master.flows(), backup.flows(), backup.core.Status().Read.Due)
+		if len(found) == 0 {
 			return nil
 		}
-		if w.now >= until {
+		if lacks, exceeds := found.before(w.now.Add(-lookFor)); lacks+exceeds > 0 {
 			w.record(trace.Event{At: w.now, Node: backup.id, Kind: trace.KindLeak, Leak: &trace.Leak{
 				What: fmt.Sprintf("reports that it is in sync, but lacks %d of the flows of %s and has %d that %[2]s lacks", lacks, master.id, exceeds)}})
 			return nil
@@ -80,20 +80,45 @@ func (p *process) flows() map[flow.Tuple]flow.Entry {
 	return held
 }
 
-// differ compares two tables. lacks counts entries of the MASTER that the BACKUP lacks or has
-// differently, exceeds the reverse.
-func differ(master, backup map[flow.Tuple]flow.Entry) (lacks, exceeds int) {
-	same := func(a, b flow.Entry) bool {
-		return a.Original == b.Original && a.Reply == b.Reply && a.State == b.State
-	}
-	for t, e := range master { // only counted, so the order does not matter
-		if !same(e, backup[t]) {
-			lacks++
+// differences are the entries of one table that the other lacks or has differently.
+type differences map[difference]clock.Instant // since when
+
+type difference struct {
+	tuple   flow.Tuple
+	surplus bool // the BACKUP's entry, not the MASTER's
+}
+
+// look compares two tables once more.
+func (d differences) look(now clock.Instant, master, backup map[flow.Tuple]flow.Entry, onlyLacking bool) differences {
+	found := differences{}
+	compare := func(one, other map[flow.Tuple]flow.Entry, surplus bool) {
+		for t, e := range one { // order does not matter
+			if o := other[t]; e.Original != o.Original || e.Reply != o.Reply || e.State != o.State {
+				key := difference{t, surplus}
+				since, known := d[key]
+				if !known {
+					since = now
+				}
+				found[key] = since
+			}
 		}
 	}
-	for t, e := range backup { // order does not matter
-		if !same(e, master[t]) {
+	compare(master, backup, false)
+	if !onlyLacking {
+		compare(backup, master, true)
+	}
+	return found
+}
+
+// before counts the differences since at or before an instant.
+func (d differences) before(at clock.Instant) (lacks, exceeds int) {
+	for key, since := range d { // only counted, so the order does not matter
+		switch {
+		case since > at:
+		case key.surplus:
 			exceeds++
+		default:
+			lacks++
 		}
 	}
 	return lacks, exceeds

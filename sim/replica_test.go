@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/dataplane/faulty"
 	"baton/impl/flow"
 	"baton/impl/node"
@@ -77,6 +78,36 @@ func TestAReplicaIsLookedAt(t *testing.T) {
 	}
 }
 
+// TestAFlowMayDifferForAWhile: each flow has its own time in which its update must arrive, however many differ before it.
+func TestAFlowMayDifferForAWhile(t *testing.T) {
+	table := func(ports ...uint16) map[flow.Tuple]flow.Entry {
+		held := map[flow.Tuple]flow.Entry{}
+		for _, port := range ports {
+			e := flow.Entry{Original: flow.Tuple{SrcPort: port}, State: flow.Established}
+			held[e.Original] = e
+		}
+		return held
+	}
+	d := differences{}
+	for i, look := range []struct {
+		master, backup map[flow.Tuple]flow.Entry
+		onlyLacking    bool
+		long           int // at or before instant 1
+		lacks, exceeds int
+	}{
+		{table(1), table(), false, 1, 1, 0},
+		{table(1, 2), table(), false, 1, 1, 0},
+		{table(1, 2), table(1), false, 1, 0, 0},
+		{table(1, 2), table(3), true, 1, 0, 0},
+		{table(1, 2), table(2, 3), false, 5, 1, 1},
+	} {
+		d = d.look(clock.Instant(i+1), look.master, look.backup, look.onlyLacking)
+		if lacks, exceeds := d.before(clock.Instant(look.long)); lacks != look.lacks || exceeds != look.exceeds {
+			t.Errorf("look %d: lacks %d, exceeds %d, want %d and %d", i, lacks, exceeds, look.lacks, look.exceeds)
+		}
+	}
+}
+
 // unscrubbed turns the nodes' scrub off.
 func unscrubbed(w *World) {
 	for _, p := range w.processes {
@@ -109,8 +140,9 @@ func TestDamageOfADataplaneIsHealed(t *testing.T) {
 				t.Errorf("of the MASTER %v: %s is damaged", ofMaster, h.Original)
 			}
 		}
-		lacks, exceeds := differ(o.processOf(o.master()).flows(), o.processOf(lab.Peer(o.master())).flows())
-		if lacks+exceeds > 2 { // what is on its way
+		found := differences{}.look(o.now, o.processOf(o.master()).flows(), o.processOf(lab.Peer(o.master())).flows(), false)
+		if len(found) > 2 { // what is on its way
+			lacks, exceeds := found.before(o.now)
 			t.Errorf("of the MASTER %v: the BACKUP lacks %d flows and holds %d that are not there", ofMaster, lacks, exceeds)
 		}
 	}
