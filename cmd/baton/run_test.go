@@ -154,6 +154,8 @@ func TestAConfigurationThatNoNodeTakesIsRefused(t *testing.T) {
 		{[]string{"lint", file}, file + ":2:27: baton node refuses the configuration of lb1: limits.syn_challenge: 9 is never reached"},
 		{[]string{"run", "--world", "sim", file}, file + ":2:27: baton node refuses the configuration of lb1"},
 		{[]string{"run", "--world", "netns", file}, file + ":2:27: baton node refuses the configuration of lb1"},
+		{[]string{"lint", scenario(t, "config ha.hold=1ms\n"+lines)}, ":2:8: baton node refuses the configuration of lb1: ha.hold: 1ms is shorter than the detection time"},
+		{[]string{"run", "--world", "sim", "--set", "ha.hold=0s", right}, "use at least 150ms (--set ha.hold=0s)"},
 		{[]string{"run", "--world", "sim", "--set", "check.type=port", "--set", "check.timeout=2s", right}, right + ":2:9: baton node refuses the configuration of lb1: service web: check.timeout: 2s is out of range"},
 	} {
 		if r := baton(t, tt.args...); r.code != exitBadInput || !strings.Contains(r.errout, tt.says) || strings.Contains(r.out, "ok") {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -121,16 +120,16 @@ func snatPool(s plan.Service) (pool []config.AddrRange) {
 	return pool
 }
 
-// overlay sets the plan's configuration keys for the node, except those in without. A key is a path
-// into the file, so a new key needs no code here.
-func overlay(data []byte, p *plan.Plan, node string, c Change, without ...string) ([]byte, error) {
+// overlay sets the plan's configuration keys for the node. A key is a path into the file, so a new key needs
+// no code here.
+func overlay(data []byte, p *plan.Plan, node string, c Change) ([]byte, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(data, &tree); err != nil {
 		return nil, err
 	}
 	for _, key := range plan.Keys {
 		value := p.Value(plan.Netns, node, key.Name)
-		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject || key.Name == plan.KeyPin || slices.Contains(without, key.Name) {
+		if value == "" || key.Hosts || key.Simulated || key.Name == plan.KeySubject || key.Name == plan.KeyPin {
 			continue // unset, or written by nodeConfig
 		}
 		var parsed any

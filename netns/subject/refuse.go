@@ -6,16 +6,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/pki"
 	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
-
-// keyHold is not checked here: lint only warns about a short hold, which the simulator's nodes accept.
-const keyHold = "ha.hold"
 
 // keyServices is the key of the list of services. In the simulator it may be empty.
 const keyServices = "services"
@@ -44,12 +40,11 @@ func Refused(p *plan.Plan) (found plan.Diagnostics) {
 func verify(p *plan.Plan, node string) error {
 	devices := map[string]string{lab.Clients: "client0", lab.Backends: "backend0", lab.Sync: "sync0"}
 	c := nodeConfig(Lab{Plan: p, Devices: devices}, node, pki.Files{CA: "ca", Cert: "cert", Key: "key", Secret: "secret"})
-	c.HA.Hold = config.Duration(time.Hour)
 	data, err := c.Marshal()
 	if err != nil {
 		return err
 	}
-	if data, err = overlay(data, p, node, Change{}, keyHold); err != nil {
+	if data, err = overlay(data, p, node, Change{}); err != nil {
 		return err
 	}
 	return config.Verify(data)
@@ -69,8 +64,12 @@ func placeOf(p *plan.Plan, node string, mistake *config.Error) (at plan.Pos, tex
 		at, text, key = s.Pos, fmt.Sprintf("service %s: %s", s.Name, strings.TrimPrefix(text, m[0])), strings.TrimPrefix(key, m[0])
 	}
 	for _, s := range p.Config {
-		if (s.Key == key || strings.HasPrefix(key, s.Key+".")) && (s.Node == "" || s.Node == node) && s.Guard.In(plan.Netns) && s.Pos.Line > 0 {
-			at = s.Pos // a value of --set has no line
+		switch {
+		case s.Key != key && !strings.HasPrefix(key, s.Key+".") || s.Node != "" && s.Node != node || !s.Guard.In(plan.Netns):
+		case s.Pos.Line > 0:
+			at = s.Pos
+		default:
+			text += fmt.Sprintf(" (--set %s=%s)", s.Key, s.Value)
 		}
 	}
 	return at, text

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -120,7 +119,6 @@ func (l *linter) settings() {
 				Message: fmt.Sprintf("%s=%s re-creates a bug; only a scenario with a control line may set it", s.Key, s.Value)})
 		}
 	}
-	l.holds()
 	l.arbiter()
 }
 
@@ -141,20 +139,6 @@ func (l *linter) arbiter() {
 			formatDuration(of[0]), nodes[0], formatDuration(of[1]), nodes[1])
 	} else if least := 2 * l.Detect(world); of[0] > 0 && of[0] < least {
 		l.errorf(at, "", "", "%s=%s is shorter than twice the detection time; use at least %s", keyArbiter, formatDuration(of[0]), formatDuration(least))
-	}
-}
-
-// holds warns of a recovery delay that is shorter than the detection time: baton node refuses
-// such a configuration file. The simulator has no configuration file.
-func (l *linter) holds() {
-	for _, node := range nodes {
-		mult, _ := strconv.Atoi(l.Value(Netns, node, "bfd.mult"))
-		detect := time.Duration(mult) * max(l.span(Netns, node, "bfd.tx"), l.span(Netns, node, "bfd.rx"))
-		if hold := l.span(Netns, node, "ha.hold"); hold < detect {
-			l.warn(l.lastOf(Netns, node, "ha.hold", "bfd.mult", "bfd.tx", "bfd.rx"), "",
-				"ha.hold of %s is %s, shorter than its detection time of %s (bfd.mult × the slower of bfd.tx and bfd.rx): baton node refuses it",
-				node, formatDuration(hold), formatDuration(detect))
-		}
 	}
 }
 
