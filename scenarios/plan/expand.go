@@ -94,6 +94,8 @@ func (b *builder) lasting(line *faultLine) (time.Duration, bool) {
 	case verb.Undo == "":
 		b.errorf(position(line.For.Pos), "", "%s has no duration, so it takes no for", line.Verb)
 		return 0, false
+	case d == 0:
+		b.errorf(position(line.For.Pos), "", "for %s ends the fault as it begins", line.For.Text)
 	}
 	return d, err == nil
 }

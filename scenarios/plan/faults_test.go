@@ -111,6 +111,8 @@ func TestInvalidRepeatsAndFaultsAreRefused(t *testing.T) {
 		"@1s repeat 0 every 1s {\n@0s crash lb1\n}\n@2s end":                     "repeat: 0 is not a whole number from 1 to 1000",
 		"@1s repeat 2 every 1s {\n@2s crash lb1\n}\n@9s end":                     "the step at 2s is later than the next repetition, which begins after 1s",
 		"@1s repeat 2 every 1s {\n@0s repeat 2 every 1s {\n@0s heal\n}\n@9s end": "a repeat within the repeat of line 7",
+		"@1s freeze lb1 for 0s\n@9s end":                                         "for 0s ends the fault as it begins",
+		"@1s sleep 5s\n@9s end":                                                  "no line says how long to pause: the time of the next one does",
 		"@1s handover lb1 for 1s\n@9s end":                                       "handover has no duration, so it takes no for",
 		"@1s lose lb1->lb2\n@9s end":                                             "lose what? The form is: lose SHARE sync",
 		"@1s lose 0% lb1->lb2\n@9s end":                                          "0% has no effect",

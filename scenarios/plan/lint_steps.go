@@ -155,7 +155,7 @@ func (t *timeline) expect(i int, s Step) {
 
 func (e Expr) never(env Env) bool {
 	d, err := e.Duration(env)
-	return err == nil && d <= 0
+	return err == nil && d <= 0 && len(e.Terms) > 0 // without any term it could not be read, which is said already
 }
 
 func (e Expr) negative(env Env) bool {

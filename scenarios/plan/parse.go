@@ -139,6 +139,8 @@ func (b *builder) unknownDirective(token lexer.Token) {
 		b.errorf(position(token.Pos), "", "%s belongs in front of the time: %s @2s …", word, word)
 	case token.Type == symbols["Number"]:
 		b.errorf(position(token.Pos), "@"+word, "a line cannot begin with %q", word)
+	case strings.EqualFold(word, "sleep"):
+		b.errorf(position(token.Pos), "", "no line says how long to pause: the time of the next one does, as in @5s crash lb1")
 	default:
 		b.errorf(position(token.Pos), meant, "unknown word %q at the beginning of a line", word)
 	}
