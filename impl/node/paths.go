@@ -23,6 +23,7 @@ type path struct {
 	// proven is the latest instant for which the peer has heard a packet that left then or
 	// later.
 	proven clock.Instant
+	asks   bool // this node polls
 	// polls: both nodes poll at all times, because they have an arbiter.
 	polls bool
 	// tells: the peer sends diagDoubt when it doubts, as nodes do since versionDoubts. A stream told its
@@ -37,6 +38,7 @@ func (p *path) fingerprint(h *fingerprint.Hash) {
 	h.Flag(p.calm)
 	h.Instant(p.came)
 	h.Instant(p.waited)
+	h.Flag(p.asks)
 	h.Flag(p.tells)
 	p.sending.fingerprint(h)
 }

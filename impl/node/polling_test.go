@@ -87,3 +87,21 @@ func TestAClaimOfANodeThatWasDoubted(t *testing.T) {
 		t.Errorf("lb1: %v", changes)
 	}
 }
+
+// TestAHandoverTakesOneClaim: the last Poll of the former MASTER, which may wait for its answer, does not end the claim of a node
+// that has not polled before.
+func TestAHandoverTakesOneClaim(t *testing.T) {
+	for _, pair := range []func() *lab{func() *lab { return newPair(t) }, func() *lab { return newPairAt(t, 7) }} {
+		for phase := time.Duration(0); phase < labTx; phase += time.Millisecond {
+			l := pair()
+			l.slow = 100 * time.Microsecond // so that the Poll comes behind the grant
+			l.run(time.Second + phase)
+			claims := l.mark("lb2")
+			l.step(l.nodes["lb1"], Handover{})
+			l.run(labDetect)
+			if changes := claims(); len(changes) != 2 || l.role("lb2") != "Master" {
+				t.Fatalf("phase %v: lb2: %v", phase, changes)
+			}
+		}
+	}
+}

@@ -99,7 +99,7 @@ func (ps paths) proof() proof {
 	return found
 }
 
-// presume counts the last sent packet as heard, on a path whose session has just come Up.
+// presume counts the last sent packet as heard, on a path on which no Poll has been answered yet.
 func (p *path) presume() { p.proven = max(p.proven, p.sending.last) }
 
 // justified returns how long the footing justifies forwarding.
@@ -148,8 +148,18 @@ func (l *lease) decide(now clock.Instant, f footing) (fell bool) {
 func (n *Node) ask() {
 	n.doubting = !n.role.Holds() && n.now >= n.overdueAt()
 	for i := range n.paths {
-		n.paths[i].session.SetAsking(n.polls(&n.paths[i]))
+		n.paths[i].ask(n.polls(&n.paths[i]))
 	}
+}
+
+// ask sets whether the session polls. As it begins to, the last packet counts as heard, so that an older
+// doubt does not count.
+func (p *path) ask(polls bool) {
+	if polls && !p.asks {
+		p.presume()
+	}
+	p.asks = polls
+	p.session.SetAsking(polls)
 }
 
 // polls reports whether this node polls on a path. One that could serve always does, so that its claim counts on
