@@ -118,7 +118,7 @@ traffic idle flows udp count=2000 rate=5000/s
 @5s handover lb1
 expect lb2 is Master within 1s
 @8s end
-`, "lb1 refused handover lb1: PeerReady (peer is not in sync)"},
+`, "lb1 refused handover lb1 after restore lb2: PeerReady (peer is not in sync)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, err := plan.Parse("x.scn", []byte("scenario refused\n"+test.source))

@@ -73,25 +73,26 @@ func silentFlows(events []trace.Event, harm Harm) []silentFlow {
 // clientOf returns the client of a flow, such as client1 of client1/17.
 func clientOf(flow string) string { host, _, _ := strings.Cut(flow, "/"); return host }
 
-// first returns the earliest effect if each flow has one for which is holds. It is false without
-// flows, or if a flow has none.
-func first(list []effect, flows []silentFlow, is func(effect, silentFlow) bool) (found effect, ok bool) {
+// behind returns the earliest effect on each flow for which is holds, one for each fault, by time. There are none if a
+// flow has none.
+func behind(list []effect, flows []silentFlow, is func(effect, silentFlow) bool) (found []effect) {
 	for _, flow := range flows {
 		i := slices.IndexFunc(list, func(e effect) bool { return is(e, flow) })
 		if i < 0 {
-			return effect{}, false
+			return nil
 		}
-		if !ok || list[i].at < found.at {
-			found, ok = list[i], true
+		if !slices.ContainsFunc(found, func(e effect) bool { return e.fault == list[i].fault }) {
+			found = append(found, list[i])
 		}
 	}
-	return found, ok
+	slices.SortStableFunc(found, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
+	return found
 }
 
-// withoutBackend describes the fault that made the backend of each silent flow unreachable. If it is a
+// withoutBackend describes the faults that made the backend of each silent flow unreachable. If one is a
 // cut between backend and MASTER, it blames the MASTER, because the peer might have served.
 func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
-	e, ok := first(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
+	found := behind(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
 		verb, _ := verbs.Of(e.fault.Verb)
 		d := e.direction
 		switch {
@@ -102,14 +103,30 @@ func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 		}
 		return verb.Severs && d.Only == "" && (d.From == flow.backend && d.To == m.name || d.From == m.name && d.To == flow.backend)
 	})
-	if !ok {
+	if len(found) == 0 {
 		return Cause{}, false
 	}
-	const took = "took the backend of every flow without an answer"
-	if e.host == "" && m.since <= e.at {
-		return Cause{e.at, m.name, fmt.Sprintf("%s stayed MASTER after %s, which %s%s", m.name, e.fault.What(), took, m.gate("Reachable"))}, true
+	took := "took the backend of every flow without an answer"
+	if len(found) > 1 {
+		took = "took the backends of all flows without an answer"
 	}
-	return Cause{e.at, e.source(), fmt.Sprintf("%s %s", e.fault.What(), took)}, true
+	if i := slices.IndexFunc(found, func(e effect) bool { return e.host == "" && m.since <= e.at }); i >= 0 {
+		return Cause{found[i].at, m.name, fmt.Sprintf("%s stayed MASTER after %s, which %s%s", m.name, whats(found), took, m.gate("Reachable"))}, true
+	}
+	return Cause{found[0].at, found[0].source(), fmt.Sprintf("%s %s", whats(found), took)}, true
+}
+
+// whats names the faults of effects: "crash backend1, crash backend2 and crash backend3".
+func whats(list []effect) string {
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = e.fault.What()
+	}
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // source is the host to which an effect is attributed.
@@ -121,15 +138,15 @@ var announcing = []string{"", lab.ARP, lab.GARP}
 // unheard describes the fault that kept the announcements of a new MASTER from the clients of all
 // silent flows.
 func unheard(events []trace.Event, harm Harm, m *node) (Cause, bool) {
-	e, ok := first(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
+	found := behind(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
 		if e.fault.Verb == verbs.Deaf {
 			return e.host == flow.client
 		}
 		d := e.direction
 		return verbs.Severs(e.fault.Verb) && d.Link == lab.Clients && d.From == m.name && d.To == flow.client && slices.Contains(announcing, d.Only)
 	})
-	if !ok {
+	if len(found) == 0 {
 		return Cause{}, false
 	}
-	return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, but the clients without an answer did not hear its announcements (%s)", m.name, e.fault.What())}, true
+	return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, but the clients without an answer did not hear its announcements (%s)", m.name, whats(found))}, true
 }

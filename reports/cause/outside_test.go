@@ -33,6 +33,7 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 	back := trace.Direction{Link: "backends", From: "lb1", To: "backend2"}
 	crash := did(10, "begin", "crash", "backend2", []string{"backend2"})
 	deaf := did(5, "begin", "cut", "garp lb2->clients", nil, garp)
+	const all = " took the backends of all flows without an answer"
 	const gone, muted = " took the backend of every flow without an answer", "lb2 became MASTER, but the clients without an answer did not hear its announcements"
 	for _, test := range []struct {
 		name   string
@@ -42,7 +43,7 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"a crash", []trace.Event{lb1, crash, lost("client1/1", "backend2"), lost("client1/3", "backend2")}, "crash backend2" + gone},
 		{"a crash before a takeover", []trace.Event{lb1, crash, took, lost("client1/1", "backend2")}, "crash backend2" + gone},
 		{"of some", []trace.Event{lb1, crash, lost("client1/1", "backend2"), lost("client1/2", "backend1")}, "lb1 stayed MASTER after crash backend2"},
-		{"two crashes", []trace.Event{lb1, crash, did(10.5, "begin", "crash", "backend1", []string{"backend1"}), lost("client1/2", "backend1"), lost("client1/1", "backend2")}, "crash backend2" + gone},
+		{"two crashes", []trace.Event{lb1, crash, did(10.5, "begin", "crash", "backend1", []string{"backend1"}), lost("client1/2", "backend1"), lost("client1/1", "backend2")}, "crash backend2 and crash backend1" + all},
 		{"of unknown backends", []trace.Event{lb1, crash, lost("client1/1", "")}, "lb1 stayed MASTER after crash backend2"},
 		{"a gap", []trace.Event{lb1, opened("client1/1", "backend2"), crash, gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
 		{"a short gap beside it", []trace.Event{lb1, opened("client1/1", "backend2"), opened("client1/2", "backend1"), crash, gap("client1/2", 10.1, 12), gap("client1/1", 10.1, 19)}, "crash backend2" + gone},

@@ -115,7 +115,7 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 
 // refusedHandover finds the answer of a MASTER that refused the handover that the harm begins with.
 func refusedHandover(events []trace.Event, harm Harm, m *node) (Cause, bool) {
-	fault, _ := lastFault(events, harm.From.Add(grace))
+	fault, began := lastFault(events, harm.From.Add(grace))
 	if fault == nil || fault.Verb != verbs.Handover {
 		return Cause{}, false
 	}
@@ -125,7 +125,7 @@ func refusedHandover(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 		}
 		if f := e.Fault; f != nil && f.ID == fault.ID && f.Phase == "receipt" {
 			if why, refused := strings.CutPrefix(f.Receipt, m.name+" refused: "); refused {
-				return Cause{e.At, m.name, fmt.Sprintf("%s refused %s: %s", m.name, f.What(), strings.TrimPrefix(why, "handover refused: "))}, true
+				return Cause{e.At, m.name, fmt.Sprintf("%s refused %s%s: %s", m.name, f.What(), following(events, began-1), strings.TrimPrefix(why, "handover refused: "))}, true
 			}
 		}
 	}
