@@ -79,6 +79,9 @@ func (p *process) takeInbox() {
 			if p.core != nil {
 				p.settleCore() // sets the timer
 				p.wantPoll()
+				if p.overdue {
+					p.sweep()
+				}
 			}
 			return
 		}
@@ -220,7 +223,7 @@ func (p *ports) Expire(on bool, since clock.Instant) {
 	p.since = since
 	switch {
 	case !on:
-		p.sweeping = 0
+		p.sweeping, (*process)(p).overdue = 0, false
 	case p.sweeping == 0:
 		p.sweeping = p.w.serial()
 		(*process)(p).wantSweep()

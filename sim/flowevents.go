@@ -67,13 +67,17 @@ func (p *process) wantSweep() {
 	e.who, e.stamp = p.index, p.sweeping
 }
 
-// sweep does a daemon's periodic work: it checks for lost flow events, expires entries and reports
-// the expired ones to the core.
-func (p *process) sweep() {
+// tick does a daemon's periodic work, or leaves it until the daemon is free: see takeInbox.
+func (p *process) tick() {
 	p.wantSweep()
-	if p.frozen || p.busy() {
-		return
+	if p.overdue = p.frozen || p.busy(); !p.overdue {
+		p.sweep()
 	}
+}
+
+// sweep checks for lost flow events, expires entries and reports the expired ones to the core.
+func (p *process) sweep() {
+	p.overdue = false
 	if p.lostFlows() {
 		p.input(p.life, node.Lost{})
 	}

@@ -7,6 +7,8 @@ import (
 
 	"baton/impl/node"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
+	"baton/scenarios/plan"
 )
 
 func TestAPanicOrAnEndlessLoopOfTheCoreEndsTheDaemon(t *testing.T) {
@@ -54,5 +56,25 @@ func TestAPanicOrAnEndlessLoopOfTheCoreEndsTheDaemon(t *testing.T) {
 		if dead := c.why != ""; dead != (p.life == 0) || dead != (len(found) == 1) || dead && (found[0].Node != p.id || !strings.HasPrefix(found[0].Died.Why, c.why)) {
 			t.Errorf("%s: died %v, %+v", c.name, p.life == 0, found)
 		}
+	}
+}
+
+// TestASweepWaitsForAFreeDaemon: a daemon whose sweep falls into a slow call or a freeze does it right afterwards, not a second
+// later.
+func TestASweepWaitsForAFreeDaemon(t *testing.T) {
+	o := settled(t)
+	p := o.processOf(o.master())
+	o.do(t, plan.Fault{Verb: fault.Events, Way: "lost", Hosts: []string{p.id}})
+	o.pass(t, 100*time.Millisecond)
+	before := p.lost
+	p.frozen = true
+	p.tick()
+	if p.lost != before || !p.overdue {
+		t.Fatalf("a frozen daemon has swept: lost %d, overdue %v", p.lost, p.overdue)
+	}
+	p.frozen = false
+	p.takeInbox()
+	if p.lost == before || p.overdue {
+		t.Errorf("lost %d, before %d, overdue %v", p.lost, before, p.overdue)
 	}
 }

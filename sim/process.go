@@ -54,6 +54,7 @@ type process struct {
 	timerAt  clock.Instant // of the scheduled timer event
 	polling  bool          // a poll is scheduled
 	sweeping uint64        // stamp of the sweeps that are wanted; 0 matches none
+	overdue  bool          // a sweep waits until the daemon is free
 	since    clock.Instant // passed to each sweep, see node.Expire
 	inbox    []node.Input  // queued while frozen or busy
 	beats    []node.Input  // heartbeats queued likewise; they are read first
@@ -214,7 +215,7 @@ func (p *process) addresses() (own []flow.Addr) {
 // end ends the daemon. Pinned programs stay and forward until the lease ends.
 func (p *process) end() {
 	p.life, p.core, p.driver, p.table = 0, nil, nil, nil
-	p.frozen, p.ration, p.polling, p.sweeping = false, nil, false, 0
+	p.frozen, p.ration, p.polling, p.sweeping, p.overdue = false, nil, false, 0, false
 	p.inbox, p.beats = nil, nil
 	p.role = ""
 	if p.tables.Pin == "" {
@@ -292,7 +293,7 @@ func (p *process) handle(e *event) {
 	case evPoll:
 		p.poll()
 	case evSweep:
-		p.sweep()
+		p.tick()
 	}
 }
 
