@@ -76,6 +76,14 @@ func (ps paths) doubtTold() (doubts bool) {
 	return doubts
 }
 
+// cameLast is when the peer's last packet came, on any path.
+func (ps paths) cameLast() (came clock.Instant) {
+	for i := range ps {
+		came = max(came, ps[i].came)
+	}
+	return came
+}
+
 // proof returns the latest proof of all paths that are Up.
 func (ps paths) proof() proof {
 	found := unasked

@@ -89,7 +89,14 @@ func (ps paths) turned(now clock.Instant) bool {
 	return false
 }
 
-// checkRival raises Unheard if the peer serves without hearing this node. It raises
+// doubtedAlone reports whether the peer has doubted this node since it claimed, and is heard only on paths that have gone down
+// since. The peer still counts this node as Up, and will claim: a lease of a lonely node would outlast that.
+func (n *Node) doubtedAlone(h *hearing) bool {
+	since := n.rival.since < clock.Never && n.lease.claimed < n.rival.since
+	return n.lease.held && !h.speaks && !h.up && since && !n.arbitration.binds() && n.doubtTold() && n.paths.cameLast() > n.lease.claimed
+}
+
+// checkRival raises LeaseExpired if the peer is about to claim, and Unheard if the peer serves without hearing this node. It raises
 // Outranked if both claim or serve and have no stream on which to compare ranks. Of two
 // nodes that claim at the same time, both give up and take turns. Of two nodes that
 // serve, the one with the larger id gives up.
@@ -98,6 +105,8 @@ func (n *Node) checkRival(h *hearing) {
 	n.rival.observe(h, holds)
 	switch {
 	case !holds:
+	case n.doubtedAlone(h):
+		n.raise(ha.LeaseExpired)
 	case n.rival.deaf(h):
 		n.raise(ha.Unheard)
 	case n.role == ha.Claiming && !h.live && h.serves() && !n.grant.pending,
