@@ -63,13 +63,15 @@ func (n *Node) act(action ha.Action) {
 // peer knows that this node does not hear it, the detection time no longer bounds its
 // lease, and a frozen peer does not hear the claim. The peer of a standoff may no longer hear
 // this node, which its answers will show. A peer that still hears that this node cannot serve may
-// claim at the same time. One that was heard on the stream last renews its lease by keepalives, which
-// nobody acknowledges, until it hears the claim.
+// claim at the same time; unless it served before, it may have claimed unheard and frozen. One that
+// was heard on the stream last renews its lease by keepalives, which nobody acknowledges, until it
+// hears the claim.
 func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
 		return 0
-	case !n.silent() && (n.now >= n.standoffTurn() || n.now < n.saidUnable) && !n.cfg.GatesOff:
+	case !n.silent() && (n.now >= n.standoffTurn() || n.now < n.saidUnable) && !n.cfg.GatesOff,
+		n.silent() && n.now < n.saidUnable && !n.peer.state.Role.Holds() && !n.cfg.GatesOff:
 		return n.paths.lonelyDetection()
 	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
 		return n.paths.lonelyDetection()

@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/ha"
 )
 
 // TestHowLongAClaimIsSignalled: none to a peer that speaks on the stream, a moment to one that has just fallen silent, and a whole
@@ -42,7 +43,9 @@ func TestHowLongAClaimIsSignalled(t *testing.T) {
 		{"heard, before the turn", func(n *Node) { hears(n); n.standoff.since = now - 1 }, noticeTime},
 		{"heard, and may take this node for unable", func(n *Node) { hears(n); n.saidUnable = now + 1 }, detect},
 		{"heard, and takes this node for unable no longer", func(n *Node) { hears(n); n.saidUnable = now }, noticeTime},
-		{"silent from this instant on, and may take this node for unable", func(n *Node) { n.silence, n.saidUnable = now, now+1 }, noticeTime},
+		{"silent from this instant on, and may take this node for unable", func(n *Node) { n.silence, n.saidUnable = now, now+1 }, detect},
+		{"silent from this instant on, may take this node for unable, and served", func(n *Node) { n.silence, n.saidUnable, n.peer.state.Role = now, now+1, ha.Master }, noticeTime},
+		{"silent from this instant on, and may take this node for unable, gates off", func(n *Node) { n.silence, n.saidUnable, n.cfg.GatesOff = now, now+1, true }, noticeTime},
 		{"speaks on the stream", func(n *Node) {
 			n.standoff.since, n.peer.known = 0, true
 			n.stream = stream{up: true, spoken: true, version: versionKeepalive, heard: now}

@@ -56,3 +56,29 @@ func TestAClaimBesideAPeerThatHasJustFailed(t *testing.T) {
 	l.carrier("lb1", false)
 	l.until(labTx, "lb2 is Master", func() bool { return l.role("lb2") == "Master" })
 }
+
+// TestANodeThatRecoversBesideAPeerThatIsNotHeard: a MASTER fails, and its peer, of which nothing arrives, claims at once and
+// freezes. The former MASTER recovers, finds its peer silent, and signals its claim until the lease of the frozen one is over.
+func TestANodeThatRecoversBesideAPeerThatIsNotHeard(t *testing.T) {
+	took := 0
+	for before := time.Duration(0); before < labDetect; before += 9 * time.Millisecond {
+		for later := time.Duration(0); later < labDetect; later += 9 * time.Millisecond {
+			l := newPair(t, jitter(int(before+later)))
+			l.run(time.Second)
+			l.drop("lb2", true)
+			l.run(before)
+			l.carrier("lb1", false)
+			l.run(labTx)
+			l.carrier("lb1", true)
+			l.run(later)
+			if l.nodes["lb2"].lease > l.now {
+				took++
+			}
+			l.freeze("lb2")
+			l.run(3 * labDetect) // the lab ends a test in which both forward
+		}
+	}
+	if took < 30 {
+		t.Errorf("lb2 had the role %d times", took)
+	}
+}
