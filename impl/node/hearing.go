@@ -26,8 +26,9 @@ func (h *hearing) serves() bool { return h.condition == serving }
 
 // hear records the peer's condition on each path and gathers a hearing.
 func (n *Node) hear() hearing {
+	told := (n.live() || n.now < n.stream.lingers) && !n.peer.state.Role.Holds()
 	for i := range n.paths {
-		n.paths[i].observe(n.now, n.role.Holds())
+		n.paths[i].observe(n.now, n.role.Holds(), told)
 		if c := n.paths[i].condition(n.now); c == standby || c == unable {
 			n.peer.signals = true
 			n.rival.granted = 0

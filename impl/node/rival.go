@@ -69,12 +69,15 @@ func (r *rival) deadline() clock.Instant {
 }
 
 // observe records the peer's condition on this path. holds: this node has the role or claims it. A peer that
-// begins to serve beside it may have ceased to hear it, although its session is still Up.
-func (p *path) observe(now clock.Instant, holds bool) {
+// begins to serve beside it may have ceased to hear it, although its session is still Up. told: the peer's last word on the
+// stream is that it does not serve. That counts for a path on which it is not heard, where its word by BFD may have been lost.
+func (p *path) observe(now clock.Instant, holds, told bool) {
 	switch c := p.condition(now); {
 	case c == standby || c == unable:
 		p.calm = true
-	case !p.heard(), c == serving && p.bothUp() && !holds:
+	case !p.heard():
+		p.calm = told
+	case c == serving && p.bothUp() && !holds:
 		p.calm = false // it served before it lost this node
 	}
 }
