@@ -66,6 +66,8 @@ func (n *Node) act(action ha.Action) {
 // claim at the same time; unless it served before, it may have claimed unheard and frozen. One that
 // was heard on the stream last renews its lease by keepalives, which nobody acknowledges, until it
 // hears the claim.
+//
+// A packet that was read late counts as heard when it was read, so silence that seems fresh after it may be older.
 func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
@@ -73,7 +75,7 @@ func (n *Node) notice() time.Duration {
 	case !n.silent() && (n.now >= n.standoffTurn() || n.now < n.saidUnable) && !n.cfg.GatesOff,
 		n.silent() && n.now < n.saidUnable && !n.peer.state.Role.Holds() && !n.cfg.GatesOff:
 		return n.paths.lonelyDetection()
-	case n.silent() && n.now > n.silence && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
+	case n.silent() && (n.now > n.silence || n.paths.readLate()) && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
 		return n.paths.lonelyDetection()
 	case n.silent() && n.heardOnTheStreamLast() && !n.cfg.GatesOff:
 		return max(noticeTime, n.paths.noPause())

@@ -17,6 +17,11 @@ func TestHowLongAClaimIsSignalled(t *testing.T) {
 		n.paths[0] = heardPath(t, now, &n.stream, bfd.Packet{State: bfd.Down})
 		n.paths[0].BFD = n.cfg.Paths[0].BFD
 	}
+	readLate := func(n *Node, late time.Duration) {
+		n.silence, n.paths[0] = now, heardPath(t, now.Add(-time.Second), &n.stream, bfd.Packet{State: bfd.Down})
+		n.paths[0].BFD, n.paths[0].came = n.cfg.Paths[0].BFD, now.Add(-time.Second-late)
+		n.paths[0].advance(now)
+	}
 	for _, test := range []struct {
 		name string
 		edit func(*Node)
@@ -24,6 +29,8 @@ func TestHowLongAClaimIsSignalled(t *testing.T) {
 	}{
 		{"silent from this instant on", func(n *Node) { n.silence = now }, noticeTime},
 		{"silent for longer", func(n *Node) { n.silence = now - 1 }, detect},
+		{"silent from this instant on, and its last packet was read in time", func(n *Node) { readLate(n, 15*time.Millisecond) }, noticeTime},
+		{"silent from this instant on, and its last packet was read late", func(n *Node) { readLate(n, 16*time.Millisecond) }, detect},
 		{"silent for longer, gates off", func(n *Node) { n.silence, n.cfg.GatesOff = now-1, true }, noticeTime},
 		{"silent from this instant on, heard on the stream last", func(n *Node) {
 			n.silence, n.paths[0].came = now, now.Add(-time.Second)

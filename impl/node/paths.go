@@ -103,6 +103,16 @@ func (p *path) nextDue() clock.Instant {
 	return max(p.session.LastReceived(), p.waited).Add(bootListen)
 }
 
+// readLate reports whether the last packet on a path had waited for longer than a timer is late by ordinary scheduling.
+func (ps paths) readLate() bool {
+	for i := range ps {
+		if ps[i].session.LastReceived().Sub(ps[i].came) > ps.noPause() {
+			return true
+		}
+	}
+	return false
+}
+
 // advance lets time pass in the session.
 func (p *path) advance(now clock.Instant) {
 	p.told = now
