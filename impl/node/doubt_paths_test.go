@@ -63,6 +63,7 @@ func TestAPathThatIsNotUpShowsOnlyDoubt(t *testing.T) {
 		"a path down, later a doubt":     {paths{down(1, hears), up(2, diagDoubt)}, true, 2},
 		"a doubt, later none":            {paths{up(1, diagDoubt), up(2, hears)}, false, 2},
 		"none, later a doubt":            {paths{up(1, hears), down(2, diagDoubt)}, true, 2},
+		"a doubt, before it none":        {paths{up(2, diagDoubt), up(1, hears)}, true, 2},
 	} {
 		if doubted, came := test.paths.doubted(); doubted != test.doubted || came != test.came {
 			t.Errorf("%s: doubted %v at %d", name, doubted, came)
