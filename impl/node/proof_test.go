@@ -66,24 +66,33 @@ func TestADoubtIsReceivedOnAPathThatIsDown(t *testing.T) {
 }
 
 // A paused MASTER may assume that its packets were heard before it reads the doubt that came
-// meanwhile. It then withdraws the assumption, so that another pause is safe.
+// meanwhile. It then withdraws the assumption, so that another pause is safe. Without a stream nothing else limits
+// the lease.
 func TestALateDoubtEndsTheLease(t *testing.T) {
-	for asleep := 20 * time.Millisecond; asleep < labDetect; asleep += 6 * time.Millisecond {
-		for pause := 5 * time.Millisecond; asleep+pause < labDetect; pause += 6 * time.Millisecond {
-			l := newPair(t)
-			l.run(time.Second)
-			l.drop("lb1", true)
-			l.run(asleep)
-			l.freeze("lb1")
-			l.run(pause)
-			n := l.nodes["lb1"]
-			n.frozen = false
-			l.step(n, Timer{})
-			l.thaw("lb1")
-			l.freeze("lb1")
-			masterWithin(l, "lb2", 2*labDetect)
-			l.run(labDetect)
-		}
+	for name, stream := range map[string]bool{"a stream": true, "no stream": false} {
+		t.Run(name, func(t *testing.T) {
+			for asleep := 20 * time.Millisecond; asleep < labDetect; asleep += 6 * time.Millisecond {
+				for pause := 5 * time.Millisecond; asleep+pause < labDetect; pause += 6 * time.Millisecond {
+					l := newPair(t)
+					if !stream {
+						l.dropStreams(true)
+						l.run(MuteLimit)
+					}
+					l.run(time.Second)
+					l.drop("lb1", true)
+					l.run(asleep)
+					l.freeze("lb1")
+					l.run(pause)
+					n := l.nodes["lb1"]
+					n.frozen = false
+					l.step(n, Timer{})
+					l.thaw("lb1")
+					l.freeze("lb1")
+					masterWithin(l, "lb2", 2*labDetect)
+					l.run(labDetect)
+				}
+			}
+		})
 	}
 }
 
