@@ -119,15 +119,21 @@ func TestTwoThatServeGetTheirTimeFromTheClaimOn(t *testing.T) {
 }
 
 // TestAStandoffBeginsWithTheLossOfTheStream: while the peer speaks on the stream there is no standoff. If its time
-// counted from earlier, both nodes would have their turn at once when the stream is lost.
+// counted from earlier, both nodes would have their turn at once when the stream is lost. The same holds for a node that
+// serves beside its peer, until it loses the role.
 func TestAStandoffBeginsWithTheLossOfTheStream(t *testing.T) {
-	n := Node{now: 1000, standoff: standoff{since: clock.Never}}
+	n := Node{now: 1000, role: ha.Backup, standoff: standoff{since: clock.Never}}
 	h := hearing{up: true, condition: standby, speaks: true}
 	n.checkStandoff(&h)
 	if n.standoff.since != clock.Never {
 		t.Errorf("a standoff since %v beside a live stream", n.standoff.since)
 	}
-	h.speaks, n.now = false, 2000
+	h.speaks, n.role = false, ha.Master
+	n.checkStandoff(&h)
+	if n.standoff.since != clock.Never {
+		t.Errorf("a standoff since %v, although this node serves", n.standoff.since)
+	}
+	n.role, n.now = ha.Backup, 2000
 	n.checkStandoff(&h)
 	if n.standoff.since != n.now {
 		t.Errorf("a standoff since %v, want %v", n.standoff.since, n.now)
