@@ -43,6 +43,24 @@ func TestAClaimWaitsUntilADrainBringsNoStray(t *testing.T) {
 	}
 }
 
+// TestAClaimWaitsUntilWhatWasReceivedIsApplied: a node that forwarded earlier would drop packets of flows that it knows.
+func TestAClaimWaitsUntilWhatWasReceivedIsApplied(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	lb2.holdDone = true
+	l.open("lb1", 1)
+	l.run(labTx)
+	l.crash("lb1")
+	l.until(labDetect, "lb2 claims", func() bool { return l.role("lb2") == "Claiming" })
+	l.run(InstallLimit / 2)
+	if lb2.lease > l.now {
+		t.Error("lb2 forwards, although the dataplane has not taken the last change yet")
+	}
+	l.release("lb2")
+	masterWithin(l, "lb2", 10*time.Millisecond)
+}
+
 func TestAClaimWithoutStraysDrainsNothing(t *testing.T) {
 	l := newPair(t)
 	l.run(time.Second)
