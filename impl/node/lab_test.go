@@ -446,8 +446,8 @@ func labEntry(i int) flow.Entry {
 }
 
 // newPairAt returns two nodes that have just booted, with a stream of a version.
-func newPairAt(t *testing.T, version uint8) *lab {
-	l := newLab(t)
+func newPairAt(t *testing.T, version uint8, edit ...func(*Config)) *lab {
+	l := newLab(t, edit...)
 	l.boot("lb1")
 	l.boot("lb2")
 	l.streams++
