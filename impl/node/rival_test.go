@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"baton/impl/bfd"
 	"baton/impl/clock"
 	"baton/impl/ha"
 )
@@ -137,5 +138,21 @@ func TestAStandoffBeginsWithTheLossOfTheStream(t *testing.T) {
 	n.checkStandoff(&h)
 	if n.standoff.since != n.now {
 		t.Errorf("a standoff since %v, want %v", n.standoff.since, n.now)
+	}
+}
+
+// TestWhichPeerHasBegunToServe: one that was heard as standing by, or as unable to serve, on a path on which it serves now.
+func TestWhichPeerHasBegunToServe(t *testing.T) {
+	const now = clock.Instant(1)
+	for said, want := range map[condition]bool{standby: true, unable: true, serving: false} {
+		ps := paths{heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down, Diag: diagOf[said]})}
+		ps[0].observe(now, true)
+		calm := ps[0].calm
+		ps[0] = heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down, Diag: diagOf[serving]})
+		ps[0].calm = calm
+		ps[0].observe(now, true)
+		if got := ps.turned(now); got != want {
+			t.Errorf("heard as %d, then as serving: turned %v, want %v", said, got, want)
+		}
 	}
 }
