@@ -43,6 +43,23 @@ func TestAClaimWaitsUntilADrainBringsNoStray(t *testing.T) {
 	}
 }
 
+// TestAClaimWaitsForTheAnswerOfTheDrain: strays may come before it.
+func TestAClaimWaitsForTheAnswerOfTheDrain(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb2 := l.nodes["lb2"]
+	l.strays("lb2")
+	lb2.onDrain = func(func([]flow.Event)) bool { lb2.holdDone = true; return false }
+	l.crash("lb1")
+	l.until(labDetect+10*time.Millisecond, "lb2 drains", func() bool { return lb2.holdDone })
+	l.run(InstallLimit / 2)
+	if lb2.lease > l.now {
+		t.Error("lb2 forwards before its drain was answered")
+	}
+	l.release("lb2")
+	masterWithin(l, "lb2", 10*time.Millisecond)
+}
+
 // TestAClaimWaitsUntilWhatWasReceivedIsApplied: a node that forwarded earlier would drop packets of flows that it knows.
 func TestAClaimWaitsUntilWhatWasReceivedIsApplied(t *testing.T) {
 	l := newPair(t)
