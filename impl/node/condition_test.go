@@ -6,6 +6,7 @@ import (
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
+	"baton/impl/ha"
 )
 
 // What a peer said on a session that is not Up counts for as long as the peer may take to say
@@ -140,5 +141,41 @@ func TestOnlyAPacketOfThePeerShowsThatItSentDuringAPause(t *testing.T) {
 		if p.waited != c.want || p.came != 0 || p.session.Heard() {
 			t.Errorf("%s: the peer sent at %v, want %v; heard %v", c.what, p.waited, c.want, p.session.Heard())
 		}
+	}
+}
+
+// TestWhatAStateSaysOfThePeersService: a node that hands over or claims counts as serving.
+func TestWhatAStateSaysOfThePeersService(t *testing.T) {
+	for _, c := range []struct {
+		role ha.Role
+		able bool
+		want condition
+	}{
+		{ha.Master, true, serving}, {ha.Claiming, true, serving}, {ha.Yielding, false, serving},
+		{ha.Backup, true, standby}, {ha.Backup, false, unable}, {ha.Fault, false, unable},
+	} {
+		if got := conditionIn(state{Role: c.role, Rank: ha.Rank{Able: c.able}}); got != c.want {
+			t.Errorf("%v, able %v: %d, want %d", c.role, c.able, got, c.want)
+		}
+	}
+}
+
+// TestAConditionCountsWhileTheSessionIsUp: the peer of a slow session says it again after more than a second.
+func TestAConditionCountsWhileTheSessionIsUp(t *testing.T) {
+	cfg := bfd.Config{LocalDiscr: 1, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Second, DetectMult: 3}
+	session, err := bfd.New(cfg, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := path{Path: Path{BFD: cfg}, session: session, said: neverSaid}
+	for _, state := range []bfd.State{bfd.Down, bfd.Init, bfd.Up} {
+		packet := bfd.Packet{State: state, Diag: diagOf[standby], DetectMult: 3, MyDiscr: 2, DesiredMinTxInterval: time.Second, RequiredMinRxInterval: time.Second}
+		if state != bfd.Down {
+			packet.YourDiscr = 1
+		}
+		p.receive(1, Packet{Data: packet.AppendTo(nil), TTL: 255})
+	}
+	if said := p.condition(clock.Instant(2 * time.Second)); session.State() != bfd.Up || said != standby {
+		t.Errorf("two seconds later, session %v: %v, want %v", session.State(), said, standby)
 	}
 }
