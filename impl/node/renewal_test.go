@@ -2,6 +2,7 @@ package node
 
 import (
 	"testing"
+	"time"
 
 	"baton/impl/clock"
 	"baton/impl/ha"
@@ -12,16 +13,14 @@ func TestWhichLeaseIsRenewed(t *testing.T) {
 	const until = clock.Instant(100)
 	for _, c := range []struct {
 		name           string
-		held           bool
 		now, justified clock.Instant
 		renewed        bool
 	}{
-		{"a lease that nears its end", true, until - 1, until + 1, true},
-		{"a lease that has expired", true, until, until + 1, false},
-		{"a lease that is not justified for longer", true, until - 1, until, false},
-		{"a lease that was given up", false, until - 1, until + 1, false},
+		{"a lease that nears its end", until - 1, until + 1, true},
+		{"a lease that has expired", until, until + 1, false},
+		{"a lease that is not justified for longer", until - 1, until, false},
 	} {
-		l := lease{held: c.held, until: until}
+		l := lease{held: true, until: until}
 		renewed := l.renew(c.now, footing{until: c.justified, proof: proof{heard: c.justified}})
 		want := until
 		if c.renewed {
@@ -53,6 +52,26 @@ func TestARenewalThatFailed(t *testing.T) {
 		n.renewalFailed(c.until)
 		if n.lease.until != c.want {
 			t.Errorf("%s: until %d, want %d", c.name, n.lease.until, c.want)
+		}
+	}
+}
+
+// TestWhenANodeAloneRenews: after a third of the lease; one that is left from its time with a peer is used until it nears its end, and
+// a short one is renewed before it ends.
+func TestWhenANodeAloneRenews(t *testing.T) {
+	const length = 90 * time.Nanosecond
+	for _, c := range []struct {
+		what         string
+		taken, until clock.Instant
+		want         clock.Instant
+	}{
+		{"a lease of this length", 100, 190, 130},
+		{"a longer one", 100, 400, 340},
+		{"one that the arbiter's right cuts short", 100, 140, 125},
+	} {
+		l := lease{held: true, taken: c.taken, until: c.until}
+		if got := l.renewalAlone(footing{length: length}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
 	}
 }

@@ -29,3 +29,28 @@ func TestALeaseDoesNotOutlastWhatWasSaidOnTheStream(t *testing.T) {
 		}
 	}
 }
+
+// TestALeaseOnTheStreamAloneEndsWithWhatWasSaid: no session is Up, and the peer speaks on the stream. After a pause what is said counts
+// once the peer has answered.
+func TestALeaseOnTheStreamAloneEndsWithWhatWasSaid(t *testing.T) {
+	const now, heard, sent = clock.Instant(time.Second), clock.Instant(980 * time.Millisecond), clock.Instant(990 * time.Millisecond)
+	for _, c := range []struct {
+		name string
+		edit func(*Node)
+		want clock.Instant
+	}{
+		{"it has answered", func(*Node) {}, sent.Add(90 * time.Millisecond)}, // of two intervals of 50 ms
+		{"it has not answered since a pause", func(n *Node) { n.peer.confirm = 1 }, heard},
+		{"its frames may wait since a pause", func(n *Node) { n.now, n.stream.waits = now.Add(time.Second), now.Add(2*time.Second) }, heard},
+		{"it may have closed the stream because of a pause", func(n *Node) { n.stream.up, n.stream.gone = false, now+1 }, heard},
+	} {
+		n := fullNode(t)
+		n.now = now
+		n.peer.state.Detect = 100 * time.Millisecond
+		n.stream = stream{up: true, spoken: true, version: versionKeepalive, heard: heard, sentAt: sent}
+		c.edit(n)
+		if f := n.footing(); f.until != c.want || f.lonely {
+			t.Errorf("%s: until %v, lonely %v, want %v", c.name, f.until, f.lonely, c.want)
+		}
+	}
+}
