@@ -327,3 +327,37 @@ func TestAPausedMasterOutlivesItsBackup(t *testing.T) {
 		}
 	}
 }
+
+// TestTheAnswerAfterAPauseRenewsTheLease: at once, whether or not anything else comes. What was said before the pause may end soon.
+func TestTheAnswerAfterAPauseRenewsTheLease(t *testing.T) {
+	asked := 0
+	for phase := time.Duration(0); phase < labTx; phase += 5 * time.Millisecond {
+		l := newPair(t)
+		l.filterBFD("lb1")
+		l.filterBFD("lb2")
+		l.run(10*time.Second + phase)
+		lb1 := l.nodes["lb1"]
+		l.freeze("lb1")
+		l.run(labTx)
+		answers := 0
+		l.loseSync = func(n *labNode, frame []byte) bool {
+			if n.id == "lb2" && frame[0] == TypeState {
+				answers++
+				return answers > 1
+			}
+			return n.id == "lb2"
+		}
+		before := lb1.lease
+		l.thaw("lb1")
+		l.run(5 * labDelay)
+		if answers == 0 || before < l.now {
+			continue
+		}
+		if asked++; lb1.lease <= before {
+			t.Errorf("%v later: the answer has come, and the lease still ends at %v", phase, time.Duration(lb1.lease))
+		}
+	}
+	if asked == 0 {
+		t.Error("lb1 never asks: the test has lost its subject")
+	}
+}
