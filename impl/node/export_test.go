@@ -17,6 +17,7 @@ const (
 	GrantLimit   = grantLimit
 	StaleAfter   = staleAfter
 	MuteLimit    = muteLimit
+	LeaveLimit   = leaveLimit
 	BootListen   = bootListen
 	InstallLimit = installLimit
 	GiveLimit    = giveLimit

@@ -218,3 +218,61 @@ func TestAPeerThatHasWithdrawnIsNotHeard(t *testing.T) {
 		}
 	}
 }
+
+// TestAHandoverRightAfterAPause: the request waited while the MASTER was paused, for less than its lease.
+func TestAHandoverRightAfterAPause(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	l.freeze("lb1")
+	l.run(40 * time.Millisecond)
+	l.step(lb1, Handover{})
+	l.thaw("lb1")
+	masterWithin(l, "lb2", 20*time.Millisecond)
+	if !strings.Contains(l.transcript(), "granted by the MASTER") {
+		t.Errorf("not by a grant:\n%s", l.transcript())
+	}
+}
+
+// TestANodeThatLeavesWaitsFromItsGrantOn: the handover has taken long, and the peer needs time to claim.
+func TestANodeThatLeavesWaitsFromItsGrantOn(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1, lb2 := l.nodes["lb1"], l.nodes["lb2"]
+	lb2.holdDone = true
+	l.open("lb1", 1)
+	l.step(lb1, Stop{})
+	l.run(LeaveLimit - 20*time.Millisecond)
+	l.wantRoles("Yielding", "Backup")
+	l.release("lb2")
+	lb2.holdDone = true
+	l.until(10*time.Millisecond, "lb2 claims", func() bool { return l.role("lb2") == "Claiming" })
+	l.run(LeaveLimit / 2)
+	if lb1.exited {
+		t.Errorf("lb1 exits while its peer claims:\n%s", l.transcript())
+	}
+	l.release("lb2")
+	l.until(10*time.Millisecond, "lb1 exits", func() bool { return lb1.exited })
+	l.wantRoles(l.role("lb1"), "Master")
+}
+
+// TestARequestForTheRoleIsRepeated: the MASTER may have had a reason to refuse the first.
+func TestARequestForTheRoleIsRepeated(t *testing.T) {
+	l := newPair(t, func(c *Config) { c.Preempt = PreemptAfterSync })
+	l.crash("lb1")
+	masterWithin(l, "lb2", labDetect+5*time.Millisecond)
+	requests := 0
+	l.loseSync = func(_ *labNode, frame []byte) bool {
+		if frame[0] == TypeRequest {
+			requests++
+			return requests <= 2
+		}
+		return false
+	}
+	l.boot("lb1")
+	l.until(2*time.Second, "a request", func() bool { return requests > 0 })
+	masterWithin(l, "lb1", 2*YieldLimit+20*time.Millisecond)
+	if requests != 3 {
+		t.Errorf("lb1 asked %d times in two limits, want 3", requests)
+	}
+}
