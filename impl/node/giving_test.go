@@ -30,9 +30,13 @@ func TestANodeThatCannotServeGivesItsTable(t *testing.T) {
 	for name, disable := range map[string]func(*lab){"targets": loseTargets, "carrier": loseCarrier} {
 		t.Run(name, func(t *testing.T) {
 			l := onlyTable(t, disable)
+			led := l.nodes["lb2"].node.Epoch()
 			l.boot("lb1")
 			masterWithin(l, "lb1", BootListen+labHold)
 			l.wantFlows("lb1", 50)
+			if claimed := l.nodes["lb1"].node.Epoch(); claimed != led+2 {
+				t.Errorf("lb1 claims with epoch %d, want one above that of the table as it was given, which is above %d", claimed, led)
+			}
 			if r := l.lastClaim("lb1"); r.Degraded {
 				t.Errorf("lb1 claimed degraded: %s", r.Reason)
 			}
