@@ -223,3 +223,38 @@ func FuzzMessages(f *testing.F) {
 		}
 	})
 }
+
+// TestAQuietStreamOfVersion1Lives: its nodes send no keepalives.
+func TestAQuietStreamOfVersion1Lives(t *testing.T) {
+	l := newPairAt(t, 1)
+	l.run(time.Second)
+	opened := l.nodes["lb1"].node.StreamID()
+	l.run(3 * MuteLimit)
+	if id := l.nodes["lb1"].node.StreamID(); id != opened || id == 0 {
+		t.Errorf("stream %d, want still %d", id, opened)
+	}
+}
+
+// TestAnEmptyFrameChangesNothing: it has no type.
+func TestAnEmptyFrameChangesNothing(t *testing.T) {
+	l := newPair(t)
+	l.run(time.Second)
+	lb1 := l.nodes["lb1"]
+	l.step(lb1, Message{Stream: lb1.stream})
+	if lb1.node.StreamID() == 0 {
+		t.Error("the stream was closed")
+	}
+	l.wantRoles("Master", "Backup")
+}
+
+// TestASilentStreamOnADeadPathIsClosed: the other paths say nothing about it.
+func TestASilentStreamOnADeadPathIsClosed(t *testing.T) {
+	l := newPair(t)
+	l.dropBFD["lb1 sync"], l.dropBFD["lb2 sync"] = true, true
+	l.run(time.Second)
+	if l.nodes["lb2"].stream == 0 {
+		t.Fatal("the stream ended although it was heard")
+	}
+	l.dropSync["lb1"], l.dropSync["lb2"] = true, true
+	l.until(labDetect, "the stream is closed", func() bool { return l.nodes["lb2"].stream == 0 })
+}

@@ -88,3 +88,19 @@ func TestHowLongTheEndOfAStreamLingers(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsToldWithoutAStream: the number of a state that was never sent would answer for one that was.
+func TestNothingIsToldWithoutAStream(t *testing.T) {
+	n := fullNode(t)
+	n.Ready()
+	sent := n.stream.seq
+	n.tell(true)
+	for _, e := range n.Ready() {
+		if _, ok := e.(SendSync); ok {
+			t.Error("a state leaves although no stream is up")
+		}
+	}
+	if n.stream.seq != sent {
+		t.Errorf("%d states count as sent", n.stream.seq-sent)
+	}
+}
