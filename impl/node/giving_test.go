@@ -136,3 +136,27 @@ func TestATableIsGivenAgain(t *testing.T) {
 		l.run(5 * time.Second)
 	}
 }
+
+// TestATableThatWasGivenIsComplete: this node's part of a table is all that is left, and once its peer has it too, neither lacks anything.
+func TestATableThatWasGivenIsComplete(t *testing.T) {
+	l := newPair(t, tracking, func(c *Config) { c.Sync.BatchEntries, c.Sync.Window = 16, 2 })
+	l.openMany("lb1", 500)
+	l.crash("lb2")
+	l.run(time.Second)
+	l.boot("lb2")
+	lb2 := l.nodes["lb2"]
+	lb2.holdDone = true // its dataplane is slow: the window fills
+	l.run(2 * labHold)
+	loseTargets(l)
+	l.crash("lb1")
+	l.release("lb2")
+	l.run(5 * time.Second)
+	if held := len(lb2.table); lb2.node.Status().Complete || held == 0 {
+		t.Fatalf("lb2 has %d flows, complete: %v", held, lb2.node.Status().Complete)
+	}
+	l.boot("lb1")
+	l.until(5*time.Second, "lb1 claims", func() bool { return l.role("lb1") == "Claiming" || l.role("lb1") == "Master" })
+	if l.notes("lb2", "cannot serve: gives its table") != 1 || !lb2.node.Status().Complete {
+		t.Errorf("lb2 has given its table and does not count as complete\n%s", l.transcript())
+	}
+}
