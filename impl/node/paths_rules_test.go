@@ -41,3 +41,23 @@ func TestHowOftenAPacketIsSentAgain(t *testing.T) {
 		t.Errorf("sent again %d times, want %d", sent, sayRetries)
 	}
 }
+
+// TestWhenEachNodeHearsTheOther: both sessions are Up. One that has expired here is still Up there, until the peer learns of it.
+func TestWhenEachNodeHearsTheOther(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		packets []bfd.Packet
+		here    bfd.State
+		want    bool
+	}{
+		{"neither", []bfd.Packet{{State: bfd.Down}}, bfd.Init, false},
+		{"this node alone", []bfd.Packet{{State: bfd.Down}, {State: bfd.Init}}, bfd.Up, false},
+		{"the peer alone", []bfd.Packet{{State: bfd.Up}}, bfd.Down, false},
+		{"both", []bfd.Packet{{State: bfd.Down}, {State: bfd.Up}}, bfd.Up, true},
+	} {
+		p := heardPath(t, 1, &stream{}, c.packets...)
+		if got := p.bothUp(); got != c.want || p.session.State() != c.here {
+			t.Errorf("%s: %v, want %v; this node's session is %v, want %v", c.what, got, c.want, p.session.State(), c.here)
+		}
+	}
+}
