@@ -70,3 +70,21 @@ func TestAPathThatIsNotUpShowsOnlyDoubt(t *testing.T) {
 		}
 	}
 }
+
+// TestADoubtFromBeforeTheNextPacketIsMissedIsNone: a peer that has handed over may have polled until then.
+func TestADoubtFromBeforeTheNextPacketIsMissedIsNone(t *testing.T) {
+	const proven = clock.Instant(time.Second)
+	s := stream{up: true, version: versionDoubts}
+	for after, counts := range map[time.Duration]bool{0: false, time.Millisecond: false, time.Millisecond + 1: true} {
+		came := proven.Add(after)
+		p := heardPath(t, came, &s, bfd.Packet{State: bfd.Down}, bfd.Packet{State: bfd.Up, Diag: diagDoubt})
+		p.proven, p.BFD.DetectMult = proven, 255
+		want := clock.Instant(0)
+		if counts {
+			want = came
+		}
+		if got := (paths{p}).proof().doubted; got != want {
+			t.Errorf("%v after the last proof, of packets a millisecond apart: doubted at %v, want %v", after, got, want)
+		}
+	}
+}

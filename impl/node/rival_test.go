@@ -156,3 +156,20 @@ func TestWhichPeerHasBegunToServe(t *testing.T) {
 		}
 	}
 }
+
+// TestAPeerThatServesOnASessionThatIsUp: beside a node that does not serve it has served all along. Beside one that does, it may have ceased
+// to hear it, although its session is still Up.
+func TestAPeerThatServesOnASessionThatIsUp(t *testing.T) {
+	const now = clock.Instant(1)
+	for _, holds := range []bool{false, true} {
+		p := heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down}, bfd.Packet{State: bfd.Up, Diag: diagOf[standby]})
+		p.observe(now, holds)
+		calm := p.calm
+		p = heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down}, bfd.Packet{State: bfd.Up, Diag: diagOf[serving]})
+		p.calm = calm
+		p.observe(now, holds)
+		if got := (paths{p}).turned(now); got != holds {
+			t.Errorf("this node serves %v: the peer has begun to serve %v", holds, got)
+		}
+	}
+}
