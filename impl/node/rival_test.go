@@ -146,11 +146,11 @@ func TestWhichPeerHasBegunToServe(t *testing.T) {
 	const now = clock.Instant(1)
 	for said, want := range map[condition]bool{standby: true, unable: true, serving: false} {
 		ps := paths{heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down, Diag: diagOf[said]})}
-		ps[0].observe(now, true)
+		ps[0].observe(now, true, false)
 		calm := ps[0].calm
 		ps[0] = heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down, Diag: diagOf[serving]})
 		ps[0].calm = calm
-		ps[0].observe(now, true)
+		ps[0].observe(now, true, false)
 		if got := ps.turned(now); got != want {
 			t.Errorf("heard as %d, then as serving: turned %v, want %v", said, got, want)
 		}
@@ -163,11 +163,11 @@ func TestAPeerThatServesOnASessionThatIsUp(t *testing.T) {
 	const now = clock.Instant(1)
 	for _, holds := range []bool{false, true} {
 		p := heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down}, bfd.Packet{State: bfd.Up, Diag: diagOf[standby]})
-		p.observe(now, holds)
+		p.observe(now, holds, false)
 		calm := p.calm
 		p = heardPath(t, now, &stream{}, bfd.Packet{State: bfd.Down}, bfd.Packet{State: bfd.Up, Diag: diagOf[serving]})
 		p.calm = calm
-		p.observe(now, holds)
+		p.observe(now, holds, false)
 		if got := (paths{p}).turned(now); got != holds {
 			t.Errorf("this node serves %v: the peer has begun to serve %v", holds, got)
 		}
