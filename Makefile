@@ -24,11 +24,14 @@ PACKAGE_VERSION := $(or $(shell git describe --tags --dirty 2>/dev/null | sed -n
 # Programs that tests run, by Debian package: peers for BFD, a browser for the report, firewalls before clients and nodes.
 PEERS := frr:/usr/lib/frr/bfdd bird2:/usr/sbin/bird chromium:/usr/bin/chromium nftables:/usr/sbin/nft arping:/usr/sbin/arping
 
+# What compiles the eBPF programs, by Debian package.
+COMPILERS := clang:/usr/bin/clang llvm:/usr/bin/llvm-strip libbpf-dev:/usr/include/bpf/bpf_helpers.h
+
 # Programs that are under test beside the reference node, by Debian package.
 SUBJECTS := keepalived:/usr/sbin/keepalived conntrackd:/usr/sbin/conntrackd nftables:/usr/sbin/nft arping:/usr/sbin/arping ndisc6:/usr/bin/ndisc6 \
 	ucarp:/usr/sbin/ucarp frr:/usr/lib/frr/vrrpd
 
-.PHONY: help check apidiff setup setup-subjects test test-scenarios test-library test-docs test-stalled test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer bench-defer-latency generate doctor install package clean
+.PHONY: help check apidiff setup setup-subjects setup-compilers test test-scenarios test-library test-docs test-stalled test-subjects bench-subjects scenarios regression build lint static mutants property answers bench bench-bfd bench-dataplane bench-defer bench-defer-latency generate doctor install package clean
 
 help: ## this list
 	@awk -F ':.*## ' -v out=$(OUT)/times/ '/^[a-z-]+:.*## / {last = ""; if ((getline last < (out $$1)) > 0) last = "; last time here: " last; \
@@ -62,9 +65,9 @@ SUMMARY = awk 'function say(text) {printf "%s", text; fflush()} \
 	/^(ok|FAIL)/ && took {say($$1 "\t" $$2 "\t" took "\n"); took = ""; next} /^(ok|FAIL|panic:|signal:)/ {say($$0 "\n"); next} /^(\?|PASS)/ {next} \
 	{said[now] = said[now] $$0 "\n"} END {if (said[now] ~ /panic|fatal error/) say(said[now])}'
 
-# Installs the packages of a list of PACKAGE:PROGRAM that are missing, where apt is.
+# Installs the packages of a list of PACKAGE:FILE that are missing, where apt is.
 define install
-	@missing=""; for p in $(1); do [ -x "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
+	@missing=""; for p in $(1); do [ -e "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
 	[ -n "$$missing" ] || exit 0; \
 	command -v apt-get >/dev/null || { echo "no apt-get: tests that need$$missing will be skipped"; exit 0; }; \
 	echo "installing$$missing"; mkdir -p $(OUT); \
@@ -177,7 +180,10 @@ regression: told-regression bin/baton ## ten simulated runs of each scenario, he
 	@bin/baton compare reports/baseline $(OUT)/regression
 	$(DONE)
 
-mutants: told-mutants ## plant each known bug and see which check of the suite finds it (those in the eBPF programs need what generate needs); ten minutes
+setup-compilers: told-setup-compilers ## install what compiles the eBPF programs (clang, llvm, libbpf-dev)
+	$(call install,$(COMPILERS))
+
+mutants: told-mutants setup-compilers ## plant each known bug and see which check of the suite finds it; twelve minutes
 	$(SUDO) $(GO) run ./sim/mutants/cmd/mutants -json $(OUT)/mutants.json
 	$(DONE)
 
@@ -248,7 +254,7 @@ bench-dataplane: told-bench-dataplane setup-subjects ## what a packet costs the 
 	@$(SUDO) bin/dpbench
 	$(DONE)
 
-generate: told-generate ## rebuild the eBPF objects (needs clang, llvm-strip, libbpf-dev) and the report page (needs node, npm)
+generate: told-generate setup-compilers ## rebuild the eBPF objects and the report page (needs node, npm)
 	$(GO) generate ./bpf/... ./netns/... ./reports/page
 	$(DONE)
 
