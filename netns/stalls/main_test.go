@@ -16,33 +16,36 @@ func TestTheHostStandsStill(t *testing.T) {
 		t.Skip("needs root: it takes the processors above all other threads")
 	}
 	p := plan{shortest: 60 * time.Millisecond, longest: 60 * time.Millisecond, apart: 150 * time.Millisecond, atMost: 150 * time.Millisecond, processors: 1}
-	saw, stop := make(chan int), make(chan struct{})
+	began, stop, saw := make(chan struct{}), make(chan struct{}), make(chan time.Duration)
 	go func() {
 		runtime.LockOSThread()                                            // never unlocked: the thread ends with its processor
 		if err := unix.SchedSetaffinity(0, &unix.CPUSet{1}); err != nil { // the processor that is taken
 			t.Error(err)
 		}
-		pauses := 0
-		for last := time.Now(); ; {
+		stood := time.Duration(0)
+		last := time.Now()
+		close(began)
+		for {
+			now := time.Now()
+			if pause := now.Sub(last); pause >= p.shortest*9/10 {
+				stood += pause
+			}
+			last = now
 			select {
 			case <-stop:
-				saw <- pauses
+				saw <- stood
 				return
 			default:
 			}
-			now := time.Now()
-			if now.Sub(last) >= p.shortest*9/10 {
-				pauses++
-			}
-			last = now
 		}
 	}()
+	<-began
 	if code := run(p, []string{"sleep", "1"}); code != 0 {
 		t.Errorf("exit code %d of a command that ended well", code)
 	}
 	close(stop)
-	if pauses := <-saw; pauses < 2 {
-		t.Errorf("%d pauses in a second with four stalls of 60 ms", pauses)
+	if stood := <-saw; stood < 2*p.shortest*9/10 {
+		t.Errorf("stood still for %v in a second with four stalls of 60 ms", stood)
 	}
 }
 
