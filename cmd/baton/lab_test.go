@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -153,5 +154,35 @@ func TestAFailedRunKeepsItsPair(t *testing.T) {
 	}
 	if left := nodesOf(dir); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
+	}
+}
+
+// TestALabMayEndAsItBegins: a lab that is ended while its traffic starts was ended in order, like any other.
+func TestALabMayEndAsItBegins(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: namespaces and eBPF")
+	}
+	file := scenario(t, "service web tcp 198.18.0.100:80\ntraffic web sessions tcp count=5 every=50ms\n@1s end\n")
+	for range 3 {
+		dir := filepath.Join(t.TempDir(), "lab")
+		up := exec.Command(os.Args[0], "lab", "up", "--dir", dir, file)
+		up.Env = append(os.Environ(), asBaton+"=1")
+		out, err := up.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := up.Start(); err != nil {
+			t.Fatal(err)
+		}
+		printed := ""
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			printed += lines.Text() + "\n"
+			if strings.Contains(lines.Text(), "is Master") {
+				_ = up.Process.Signal(os.Interrupt)
+			}
+		}
+		if err := up.Wait(); err != nil || !strings.Contains(printed, "is Master") {
+			t.Errorf("the lab ended with %v\n%s", err, printed)
+		}
 	}
 }

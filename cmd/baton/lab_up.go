@@ -68,7 +68,7 @@ func labUp(ctx context.Context, file, dir string, unsafe bool) (err error) {
 	case <-ctx.Done():
 		return nil
 	}
-	if err := world.StartTraffic(ctx); err != nil {
+	if err := world.StartTraffic(ctx); err != nil && ctx.Err() == nil { // a lab may be ended while its traffic starts
 		return err
 	}
 	// A node may end while the user experiments: that is printed and the lab goes on.
