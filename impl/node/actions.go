@@ -72,12 +72,15 @@ func (n *Node) notice() time.Duration {
 	switch {
 	case n.live():
 		return 0
-	case !n.silent() && (n.now >= n.standoffTurn() || n.now < n.saidUnable) && !n.cfg.GatesOff,
-		n.silent() && n.now < n.saidUnable && !n.peer.state.Role.Holds() && !n.cfg.GatesOff:
+	case n.cfg.GatesOff:
+		return noticeTime
+	case n.now < n.saidUnable && !(n.silent() && n.peer.state.Role.Holds()), !n.silent() && n.now >= n.standoffTurn():
 		return n.paths.lonelyDetection()
-	case n.silent() && (n.now > n.silence || n.paths.readLate()) && !n.cfg.GatesOff && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
+	case !n.silent():
+		return noticeTime
+	case (n.now > n.silence || n.paths.readLate()) && !n.arbitration.rules(n.now.Sub(n.silence), n.paths.lonelyDetection()):
 		return n.paths.lonelyDetection()
-	case n.silent() && n.heardOnTheStreamLast() && !n.cfg.GatesOff:
+	case n.heardOnTheStreamLast():
 		return max(noticeTime, n.paths.noPause())
 	}
 	return noticeTime

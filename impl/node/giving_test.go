@@ -35,7 +35,7 @@ func TestANodeThatCannotServeGivesItsTable(t *testing.T) {
 			masterWithin(l, "lb1", BootListen+labHold)
 			l.wantFlows("lb1", 50)
 			if claimed := l.nodes["lb1"].node.Epoch(); claimed != led+2 {
-				t.Errorf("lb1 claims with epoch %d, want one above that of the table as it was given, which is above %d", claimed, led)
+				t.Errorf("lb1 claims with epoch %d, want %d: giving the table and claiming count one each", claimed, led+2)
 			}
 			if r := l.lastClaim("lb1"); r.Degraded {
 				t.Errorf("lb1 claimed degraded: %s", r.Reason)

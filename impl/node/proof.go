@@ -63,25 +63,20 @@ func (ps paths) doubted() (doubted bool, came clock.Instant) {
 
 // doubtTold reports whether a peer that is heard by BFD alone says by diagDoubt that it does not hear this node. A Poll
 // says less: each packet of a former MASTER may be one.
-func (n *Node) doubtTold() bool { return !n.live() && !n.silent() && n.paths.doubtTold() }
+func (n *Node) doubtTold() bool {
+	doubts, _ := n.paths.doubtTold()
+	return doubts && !n.live() && !n.silent()
+}
 
-// doubtTold reports whether the peer's last packet, on any path, carries diagDoubt.
-func (ps paths) doubtTold() (doubts bool) {
-	came := clock.Instant(-1)
+// doubtTold reports whether the peer's last packet, on any path, carries diagDoubt, and when it came.
+func (ps paths) doubtTold() (doubts bool, came clock.Instant) {
+	came = -1
 	for i := range ps {
 		if p := &ps[i]; p.came > came {
 			doubts, came = p.session.RemoteDiag() == diagDoubt, p.came
 		}
 	}
-	return doubts
-}
-
-// cameLast is when the peer's last packet came, on any path.
-func (ps paths) cameLast() (came clock.Instant) {
-	for i := range ps {
-		came = max(came, ps[i].came)
-	}
-	return came
+	return doubts, came
 }
 
 // proof returns the latest proof of all paths that are Up.

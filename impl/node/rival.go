@@ -93,13 +93,14 @@ func (ps paths) turned(now clock.Instant) bool {
 }
 
 // doubtedAlone reports whether the peer has doubted this node since it claimed, and is heard only on paths that have gone down
-// since. The peer still counts this node as Up, and will claim: a lease of a lonely node would outlast that.
+// since. The peer still counts this node as Up, and will claim: the lease of a lonely node would outlast that.
 func (n *Node) doubtedAlone(h *hearing) bool {
-	since := n.rival.since < clock.Never && n.lease.claimed < n.rival.since
-	return n.lease.held && !h.speaks && !h.up && since && !n.arbitration.binds() && n.doubtTold() && n.paths.cameLast() > n.lease.claimed
+	doubts, came := n.paths.doubtTold()
+	wentDown := n.rival.since < clock.Never && n.rival.since > n.lease.claimed
+	return n.lease.held && !h.speaks && !h.up && !h.silent && wentDown && doubts && came > n.lease.claimed && !n.arbitration.binds()
 }
 
-// checkRival raises LeaseExpired if the peer is about to claim, and Unheard if the peer serves without hearing this node. It raises
+// checkRival ends the lease if the peer is about to claim. It raises Unheard if the peer serves without hearing this node, and
 // Outranked if both claim or serve and have no stream on which to compare ranks. Of two
 // nodes that claim at the same time, both give up and take turns. Of two nodes that
 // serve, the one with the larger id gives up.
@@ -109,7 +110,8 @@ func (n *Node) checkRival(h *hearing) {
 	switch {
 	case !holds:
 	case n.doubtedAlone(h):
-		n.raise(ha.LeaseExpired)
+		n.lease.fallBack(h.now)
+		n.endLease()
 	case n.rival.deaf(h):
 		n.raise(ha.Unheard)
 	case n.role == ha.Claiming && !h.live && h.serves() && !n.grant.pending,

@@ -8,6 +8,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/check"
 	verbs "baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
@@ -122,11 +123,7 @@ func whats(list []effect) string {
 	for i, e := range list {
 		names[i] = e.fault.What()
 	}
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+	return check.Listed(names)
 }
 
 // source is the host to which an effect is attributed.

@@ -103,11 +103,11 @@ func unmet(role trace.Role, open func(gate string) bool) string {
 	if len(lacking) == 0 {
 		return ""
 	}
-	return "with " + listed(lacking) + " closed"
+	return "with " + Listed(lacking) + " closed"
 }
 
-// listed joins words as in "a, b and c".
-func listed(words []string) string {
+// Listed joins words as in "a, b and c".
+func Listed(words []string) string {
 	last := len(words) - 1
 	if last == 0 {
 		return words[0]
