@@ -80,3 +80,28 @@ func TestWhatASessionThatComesUpProves(t *testing.T) {
 		t.Errorf("the lease by proof ends at %v", heard)
 	}
 }
+
+// TestWhatANodePresumesAsItBeginsToPoll: each time, that its last packet was heard. While it polls, only an answer proves that.
+func TestWhatANodePresumesAsItBeginsToPoll(t *testing.T) {
+	p := heardPath(t, 1, &stream{})
+	for i, c := range []struct {
+		polls bool
+		want  clock.Instant
+	}{{false, 0}, {true, 1}, {true, 1}, {false, 1}, {true, 4}} {
+		p.sending.last = clock.Instant(i)
+		if p.ask(c.polls); p.proven != c.want {
+			t.Errorf("%d, polls %v: proven %v, want %v", i, c.polls, p.proven, c.want)
+		}
+	}
+}
+
+// TestWhichDoubtCountsAgainstALease: one that came after the claim had begun. What came as it began was sent before.
+func TestWhichDoubtCountsAgainstALease(t *testing.T) {
+	const claimed = clock.Instant(100)
+	for came, counts := range map[clock.Instant]bool{0: false, claimed - 1: false, claimed: false, claimed + 1: true} {
+		l := lease{claimed: claimed}
+		if got := l.doubted(footing{proof: proof{doubted: came}}); got != counts {
+			t.Errorf("a doubt at %v, a claim at %v: %v, want %v", came, claimed, got, counts)
+		}
+	}
+}
