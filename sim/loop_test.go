@@ -78,3 +78,41 @@ func TestASweepWaitsForAFreeDaemon(t *testing.T) {
 		t.Errorf("lost %d, before %d, overdue %v", p.lost, before, p.overdue)
 	}
 }
+
+// TestASweepWaitsForASlowCall: a daemon that reads its dataplane for events that were lost sweeps again once it has done so.
+func TestASweepWaitsForASlowCall(t *testing.T) {
+	o := settled(t)
+	p := o.processOf(o.master())
+	o.do(t, plan.Fault{Verb: fault.Events, Way: "lost", Hosts: []string{p.id}})
+	o.pass(t, 100*time.Millisecond)
+	o.chaos.slow, o.chaos.slowFor = 1, 50*time.Millisecond
+	p.tick()
+	if !p.busy() {
+		t.Fatal("the daemon does not read its dataplane")
+	}
+	if p.tick(); !p.overdue {
+		t.Error("it sweeps during the call")
+	}
+	for p.busy() {
+		o.pass(t, time.Millisecond)
+	}
+	if p.overdue {
+		t.Error("it has not swept since")
+	}
+}
+
+// TestWhichSweepIsNoLongerDue: a daemon that ended owes none, nor does one whose entries no longer age.
+func TestWhichSweepIsNoLongerDue(t *testing.T) {
+	for name, stop := range map[string]func(*process){
+		"ended":   (*process).end,
+		"ageless": func(p *process) { (*ports)(p).Expire(false, 0) },
+	} {
+		o := settled(t)
+		p := o.processOf(o.master())
+		p.frozen = true
+		p.tick()
+		if stop(p); p.overdue {
+			t.Errorf("%s: a sweep is due", name)
+		}
+	}
+}
