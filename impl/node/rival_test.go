@@ -141,6 +141,34 @@ func TestAStandoffBeginsWithTheLossOfTheStream(t *testing.T) {
 	}
 }
 
+// TestWhichDoubtEndsALonelyLease: one since the claim, of a peer that does not speak, on paths that have gone down since.
+func TestWhichDoubtEndsALonelyLease(t *testing.T) {
+	const claimed, down, came = clock.Instant(100), clock.Instant(200), clock.Instant(300)
+	for _, c := range []struct {
+		name string
+		edit func(*Node, *hearing)
+		ends bool
+	}{
+		{"a lonely MASTER is doubted", func(*Node, *hearing) {}, true},
+		{"it has no lease", func(n *Node, _ *hearing) { n.lease.held = false }, false},
+		{"the peer speaks on the stream", func(_ *Node, h *hearing) { h.speaks = true }, false},
+		{"a session is Up", func(n *Node, _ *hearing) { n.rival.since = clock.Never }, false},
+		{"no session was Up as it claimed", func(n *Node, _ *hearing) { n.rival.since = claimed }, false},
+		{"the doubt came as it claimed", func(n *Node, _ *hearing) { n.paths[0].came, n.rival.since = claimed, claimed+1 }, false},
+		{"it was not doubted", func(n *Node, _ *hearing) { n.paths = paths{heardPath(t, came, &stream{}, bfd.Packet{State: bfd.Down})} }, false},
+		{"an arbiter decides", func(n *Node, _ *hearing) { n.arbitration.on = true }, false},
+	} {
+		n := fullNode(t)
+		n.lease = lease{held: true, claimed: claimed}
+		n.rival.since = down
+		n.paths = paths{heardPath(t, came, &stream{}, bfd.Packet{State: bfd.Down, Diag: diagDoubt})}
+		h := hearing{now: came, condition: standby}
+		if c.edit(n, &h); n.doubtedAlone(&h) != c.ends {
+			t.Errorf("%s: ends %v, want %v", c.name, !c.ends, c.ends)
+		}
+	}
+}
+
 // TestWhichPeerHasBegunToServe: one that was heard as standing by, or as unable to serve, on a path on which it serves now.
 func TestWhichPeerHasBegunToServe(t *testing.T) {
 	const now = clock.Instant(1)
