@@ -2,6 +2,7 @@ package node
 
 import (
 	"testing"
+	"time"
 
 	"baton/impl/bfd"
 	"baton/impl/clock"
@@ -57,6 +58,35 @@ func TestAGrantExcusesAPeerUntilItHasStopped(t *testing.T) {
 		n.checkRival(&heard)
 		if got := len(n.events) > 0 && n.events[0] == ha.Unheard; got != stops {
 			t.Errorf("heard as %d, then as serving: this node stops %v, want %v", said, got, stops)
+		}
+	}
+}
+
+// TestWhatThePeersLastWordOnTheStreamTells: on a path that is not heard the peer begins to serve if its last word on a stream that is live, or
+// has just ended, was that it does not.
+func TestWhatThePeersLastWordOnTheStreamTells(t *testing.T) {
+	const now = clock.Instant(time.Second)
+	live := func(n *Node) { n.peer.known, n.stream.up, n.stream.spoken, n.stream.heard = true, true, true, now }
+	lingering := func(n *Node) { n.stream.lingers = now + 1 }
+	for _, c := range []struct {
+		name   string
+		role   ha.Role
+		stream func(*Node)
+		calm   bool
+	}{
+		{"a BACKUP on a live stream", ha.Backup, live, true},
+		{"a MASTER on a live stream", ha.Master, live, false},
+		{"a BACKUP on a stream that has just ended", ha.Backup, lingering, true},
+		{"a MASTER on a stream that has just ended", ha.Master, lingering, false},
+		{"a BACKUP on a stream that ended long ago", ha.Backup, func(*Node) {}, false},
+	} {
+		n := fullNode(t)
+		n.now, n.stream, n.peer = now, stream{version: versionDoubts}, peer{state: state{Role: c.role, Detect: time.Second}}
+		c.stream(n)
+		n.paths = paths{heardPath(t, now, &n.stream)}
+		n.paths[0].calm = !c.calm
+		if n.hear(); n.paths[0].calm != c.calm {
+			t.Errorf("%s: calm %v, want %v", c.name, !c.calm, c.calm)
 		}
 	}
 }
