@@ -113,8 +113,8 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), m.gate(gate))}, true
 }
 
-// refusedHandover finds the answer of a MASTER that refused the handover that the harm begins with.
-func refusedHandover(events []trace.Event, harm Harm, m *node) (Cause, bool) {
+// refusedHandover finds the answer of the node that refused the handover that the harm begins with.
+func refusedHandover(events []trace.Event, harm Harm) (Cause, bool) {
 	fault, began := lastFault(events, harm.From.Add(grace))
 	if fault == nil || fault.Verb != verbs.Handover {
 		return Cause{}, false
@@ -124,8 +124,8 @@ func refusedHandover(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 			break
 		}
 		if f := e.Fault; f != nil && f.ID == fault.ID && f.Phase == "receipt" {
-			if why, refused := strings.CutPrefix(f.Receipt, m.name+" refused: "); refused {
-				return Cause{e.At, m.name, fmt.Sprintf("%s refused %s%s: %s", m.name, f.What(), following(events, began-1), strings.TrimPrefix(why, "handover refused: "))}, true
+			if asked, why, refused := strings.Cut(f.Receipt, " refused: "); refused {
+				return Cause{e.At, asked, fmt.Sprintf("%s refused %s%s: %s", asked, f.What(), following(events, began-1), strings.TrimPrefix(why, "handover refused: "))}, true
 			}
 		}
 	}
@@ -158,7 +158,7 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	case n.left > 0 && n.left >= harm.From:
 		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)%s", n.name, n.leftWhy, following(events, n.left))}, true
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
-		if found, ok := refusedHandover(events, harm, peer); ok {
+		if found, ok := refusedHandover(events, harm); ok {
 			return found, true
 		}
 		if fault, _ := lastFault(events, harm.To); fault == nil {

@@ -108,12 +108,14 @@ func TestTheAnswerNamesWhatIsUnusualAboutThePair(t *testing.T) {
 			"lb1 gave up the role (lease expired) and took it again before its peer did"},
 		{"another node is first, without a fault", Waiting, "lb2", []trace.Event{role(3, "lb1", "Backup", "Claiming", "no MASTER"), role(4, "lb1", "Claiming", "Master", "")},
 			"lb1 became MASTER (no MASTER) before lb2, which stayed Backup"},
-		{"a handover that the MASTER refused", Waiting, "lb2", []trace.Event{handover(4, "begin", ""), handover(5, "receipt", "lb1 refused: handover refused: PeerReady (peer is not in sync)")},
+		{"a handover that the MASTER refused", Waiting, "lb2", []trace.Event{handover(4, "lb1", "begin", ""), handover(5, "lb1", "receipt", "lb1 refused: handover refused: PeerReady (peer is not in sync)")},
 			"lb1 refused handover lb1: PeerReady (peer is not in sync)"},
-		{"a handover that the MASTER of a subject refused", Waiting, "lb2", []trace.Event{handover(4, "begin", ""), handover(5, "receipt", "lb1 refused: handover ended with exit status 3: `exit 3`")},
+		{"a handover that the MASTER of a subject refused", Waiting, "lb2", []trace.Event{handover(4, "lb1", "begin", ""), handover(5, "lb1", "receipt", "lb1 refused: handover ended with exit status 3: `exit 3`")},
 			"lb1 refused handover lb1: handover ended with exit status 3"},
-		{"a handover that the MASTER began", Waiting, "lb2", []trace.Event{handover(4, "begin", ""), handover(5, "receipt", "lb1 took the request")}, "lb1 stayed MASTER after handover lb1"},
-		{"a handover that was refused before another fault", Waiting, "lb2", []trace.Event{handover(3, "begin", ""), handover(3, "receipt", "lb1 refused: handover refused: PeerReady (peer is not in sync)"), stepped(4, "lb2")},
+		{"a handover for which the BACKUP was asked", Waiting, "lb2", []trace.Event{handover(4, "lb2", "begin", ""), handover(5, "lb2", "receipt", "lb2 refused: this node is Backup; only a MASTER can hand over")},
+			"lb2 refused handover lb2: this node is Backup; only a MASTER can hand over"},
+		{"a handover that the MASTER began", Waiting, "lb2", []trace.Event{handover(4, "lb1", "begin", ""), handover(5, "lb1", "receipt", "lb1 took the request")}, "lb1 stayed MASTER after handover lb1"},
+		{"a handover that was refused before another fault", Waiting, "lb2", []trace.Event{handover(3, "lb1", "begin", ""), handover(3, "lb1", "receipt", "lb1 refused: handover refused: PeerReady (peer is not in sync)"), stepped(4, "lb2")},
 			"lb1 stayed MASTER after step 1s lb2"},
 		{"no stream", Unsynced, "lb2", []trace.Event{session(4, "lb1", "sync", "Up"), session(4, "lb2", "sync", "Up"), lost}, "lb2 has no sync stream to lb1"},
 		{"no stream and no path", Unsynced, "lb2", []trace.Event{session(4, "lb1", "sync", "Down"), session(4, "lb2", "sync", "Up"), lost}, ""},
@@ -135,9 +137,9 @@ func TestTheAnswerNamesWhatIsUnusualAboutThePair(t *testing.T) {
 }
 
 // handover is a request for a handover of lb1, or its answer.
-func handover(at int, phase, receipt string) trace.Event {
+func handover(at int, asked, phase, receipt string) trace.Event {
 	return trace.Event{At: clock.Instant(time.Duration(at) * time.Second), Kind: trace.KindFault,
-		Fault: &trace.Fault{ID: 7, Verb: "handover", Target: "lb1", Hosts: []string{"lb1"}, Phase: phase, Receipt: receipt}}
+		Fault: &trace.Fault{ID: 7, Verb: "handover", Target: asked, Hosts: []string{asked}, Phase: phase, Receipt: receipt}}
 }
 
 // A silence that ended soon after a takeover was the takeover. One that went on, or did not end, was not.
