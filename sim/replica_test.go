@@ -88,6 +88,11 @@ func TestAFlowMayDifferForAWhile(t *testing.T) {
 		}
 		return held
 	}
+	closing := table(1)
+	for t, e := range closing {
+		e.State = flow.FinWait
+		closing[t] = e
+	}
 	d := differences{}
 	for i, look := range []struct {
 		master, backup map[flow.Tuple]flow.Entry
@@ -100,6 +105,7 @@ func TestAFlowMayDifferForAWhile(t *testing.T) {
 		{table(1, 2), table(1), false, 1, 0, 0},
 		{table(1, 2), table(3), true, 1, 0, 0},
 		{table(1, 2), table(2, 3), false, 5, 1, 1},
+		{table(1), closing, false, 6, 1, 1},
 	} {
 		d = d.look(clock.Instant(i+1), look.master, look.backup, look.onlyLacking)
 		if lacks, exceeds := d.before(clock.Instant(look.long)); lacks != look.lacks || exceeds != look.exceeds {
