@@ -53,6 +53,7 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"after it", []trace.Event{lb1, did(10, "begin", "crash", "backend1", []string{"backend1"}), did(20.1, "begin", "crash", "backend2", []string{"backend2"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after crash backend1"},
 		{"another flow was lost before", []trace.Event{lb1, lostAt(8, "client1/2", "backend1"), opened("client1/1", "backend2"), crash, gap("client1/1", 10.1, 19)}, "crash backend2" + gone},
 		{"cut off from the MASTER", []trace.Event{lb1, did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "lb1 stayed MASTER after cut lb1->backend2, which" + gone},
+		{"a crash, and the other one cut off from the MASTER", []trace.Event{lb1, crash, did(10.5, "begin", "cut", "lb1->backend1", nil, trace.Direction{Link: "backends", From: "lb1", To: "backend1"}), lost("client1/1", "backend2"), lost("client1/2", "backend1")}, "lb1 stayed MASTER after crash backend2 and cut lb1->backend1, which" + all},
 		{"cut off from the node that takes over", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), role(11, "lb1", "Claiming", "Master", ""), did(10, "begin", "cut", "lb1->backend2", nil, back), lost("client1/1", "backend2")}, "cut lb1->backend2" + gone},
 		{"which the MASTER does not hear", []trace.Event{lb1, did(10, "begin", "cut", "backend2->lb1", nil, trace.Direction{Link: "backends", From: "backend2", To: "lb1"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after cut backend2->lb1, which" + gone},
 		{"another one is cut off from the MASTER", []trace.Event{lb1, did(10, "begin", "cut", "lb1->backend1", nil, trace.Direction{Link: "backends", From: "lb1", To: "backend1"}), lost("client1/1", "backend2")}, "lb1 stayed MASTER after cut lb1->backend1"},
@@ -64,6 +65,7 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"announcements cut, and healed before", []trace.Event{lb1, deaf, did(6, "receipt", "heal", "", nil, garp), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
 		{"of another client", []trace.Event{lb1, deaf, took, gap("client2/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
 		{"a deaf client", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), took, gap("client1/1", 10.1, 19)}, muted + " (deaf client1)"},
+		{"two deaf clients", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), did(6, "begin", "deaf", "client2", []string{"client2"}), took, gap("client1/1", 10.1, 19), gap("client2/1", 10.1, 19)}, muted + " (deaf client1 and deaf client2)"},
 		{"without a takeover", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), deaf, gap("client1/1", 10.1, 19)}, "lb2 stayed MASTER after cut garp lb2->clients"},
 	} {
 		slices.SortStableFunc(test.events, func(a, b trace.Event) int { return int(a.At - b.At) })
