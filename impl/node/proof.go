@@ -102,7 +102,7 @@ func (ps paths) proof() proof {
 	return found
 }
 
-// presume counts the last sent packet as heard, on a path on which no Poll has been answered yet.
+// presume counts the last sent packet as heard, on a path that comes Up or on which this node begins to poll.
 func (p *path) presume() { p.proven = max(p.proven, p.sending.last) }
 
 // justified returns how long the footing justifies forwarding.

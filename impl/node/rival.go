@@ -96,8 +96,9 @@ func (ps paths) turned(now clock.Instant) bool {
 // since. The peer still counts this node as Up, and will claim: the lease of a lonely node would outlast that.
 func (n *Node) doubtedAlone(h *hearing) bool {
 	doubts, came := n.paths.doubtTold()
-	wentDown := n.rival.since < clock.Never && n.rival.since > n.lease.claimed
-	return n.lease.held && !h.speaks && !h.up && !h.silent && wentDown && doubts && came > n.lease.claimed && !n.arbitration.binds()
+	wentDown := n.rival.since < clock.Never && // heard, and no session is Up
+		n.rival.since > n.lease.claimed
+	return n.lease.held && !h.speaks && wentDown && doubts && came > n.lease.claimed && !n.arbitration.binds()
 }
 
 // checkRival ends the lease if the peer is about to claim. It raises Unheard if the peer serves without hearing this node, and

@@ -161,8 +161,13 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 		if found, ok := refusedHandover(events, harm); ok {
 			return found, true
 		}
-		if fault, _ := lastFault(events, harm.To); fault == nil {
+		fault, _ := lastFault(events, harm.To)
+		switch {
+		case fault == nil:
 			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s) before %s, which stayed Backup%s", peer.name, peer.claimWhy, n.name, n.closed())}, true
+		case verbs.Undoes(fault.Verb): // nothing made the MASTER leave
+			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s)%s and kept the role; %s stayed Backup%s",
+				peer.name, peer.claimWhy, following(events, peer.since), n.name, n.closed())}, true
 		}
 		return stayed(p, events, harm)
 	}

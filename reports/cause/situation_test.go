@@ -108,6 +108,8 @@ func TestTheAnswerNamesWhatIsUnusualAboutThePair(t *testing.T) {
 			"lb1 gave up the role (lease expired) and took it again before its peer did"},
 		{"another node is first, without a fault", Waiting, "lb2", []trace.Event{role(3, "lb1", "Backup", "Claiming", "no MASTER"), role(4, "lb1", "Claiming", "Master", "")},
 			"lb1 became MASTER (no MASTER) before lb2, which stayed Backup"},
+		{"a MASTER that nothing made leave", Waiting, "lb2", []trace.Event{severing(1, "cut", "begin"), severing(4, "heal", "begin")},
+			"lb1 became MASTER () after cut and kept the role; lb2 stayed Backup"},
 		{"a handover that the MASTER refused", Waiting, "lb2", []trace.Event{handover(4, "lb1", "begin", ""), handover(5, "lb1", "receipt", "lb1 refused: handover refused: PeerReady (peer is not in sync)")},
 			"lb1 refused handover lb1: PeerReady (peer is not in sync)"},
 		{"a handover that the MASTER of a subject refused", Waiting, "lb2", []trace.Event{handover(4, "lb1", "begin", ""), handover(5, "lb1", "receipt", "lb1 refused: handover ended with exit status 3: `exit 3`")},

@@ -174,6 +174,11 @@ func Joins(word string) bool {
 	return slices.ContainsFunc(verbs, func(v Verb) bool { return v.Severs && v.Undo == word })
 }
 
+// Undoes reports whether a verb undoes another.
+func Undoes(word string) bool {
+	return slices.ContainsFunc(verbs, func(v Verb) bool { return v.Undo == word && word != "" })
+}
+
 // UndoOf is the verb that undoes another, "" if there is none.
 func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 
