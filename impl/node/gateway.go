@@ -43,11 +43,10 @@ func (n *Node) lacksSince() clock.Instant {
 
 // unreachableAt returns when a MASTER gives the role up without an orderly handover.
 func (n *Node) unreachableAt() clock.Instant {
-	since := n.lacksSince()
-	if since == clock.Never || n.role != ha.Master {
+	if n.role != ha.Master {
 		return clock.Never
 	}
-	return since.Add(unreachableLimit)
+	return n.lacksSince().Add(unreachableLimit)
 }
 
 // judgeGateway judges the gate Arbitrated if the arbiter is a gateway. A node that holds the role

@@ -49,14 +49,7 @@ func (g *giving) awaits(now clock.Instant) bool {
 
 // deadlines returns when each of the two times out.
 func (g *giving) deadlines() (wants, awaits clock.Instant) {
-	wants, awaits = clock.Never, clock.Never
-	if g.since != clock.Never {
-		wants = g.since.Add(giveLimit)
-	}
-	if g.awaited != clock.Never {
-		awaits = g.awaited.Add(awaitLimit)
-	}
-	return wants, awaits
+	return g.since.Add(giveLimit), g.awaited.Add(awaitLimit)
 }
 
 // mayGive reports whether the peer lacks this node's table and this node cannot serve with

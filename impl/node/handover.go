@@ -41,7 +41,7 @@ func (y *yielding) wantsDrain(now clock.Instant, read bool) bool {
 
 // drainWait returns when a failed drain is repeated, Never if none waits.
 func (y *yielding) drainWait(now clock.Instant) clock.Instant {
-	if !y.draining && !y.drained && now < y.drainAt {
+	if now < y.drainAt {
 		return y.drainAt
 	}
 	return clock.Never

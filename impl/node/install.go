@@ -83,7 +83,7 @@ func (i *installation) deadline(now clock.Instant) clock.Instant {
 
 // drainStrays asks for the events that the dataplane has not told yet.
 func (n *Node) drainStrays() {
-	if n.role == ha.Claiming && n.install.wantsDrain(n.now, n.sync.Pending()) {
+	if n.install.wantsDrain(n.now, n.sync.Pending()) {
 		n.install.strayed, n.install.draining = false, true
 		n.emit(Drain{ID: n.nextID(pending{kind: pendingInstall})})
 	}
@@ -101,7 +101,7 @@ func (n *Node) straysDrained(failure string) {
 func (n *Node) checkInstalled() {
 	n.drainStrays()
 	done, late := n.install.done(n.now, n.sync.Pending())
-	if n.role != ha.Claiming || !done {
+	if !done {
 		return
 	}
 	if late {

@@ -203,7 +203,6 @@ func (n *Node) endLease() bool {
 		return false
 	}
 	n.lease.drop()
-	n.dropDeferred()
 	n.raise(ha.LeaseExpired)
 	return true
 }

@@ -56,16 +56,12 @@ func (r *rival) deaf(h *hearing) bool {
 // stands reports whether both nodes have served so long without a stream that one must
 // yield. The stream may never come.
 func (r *rival) stands(now clock.Instant) bool {
-	return r.both < clock.Never && now >= r.both.Add(hearLimit)
+	return now >= r.both.Add(hearLimit)
 }
 
 // deadline returns when deaf or stands becomes true.
 func (r *rival) deadline() clock.Instant {
-	first := min(r.since, r.both)
-	if first == clock.Never {
-		return clock.Never
-	}
-	return first.Add(hearLimit)
+	return min(r.since, r.both).Add(hearLimit)
 }
 
 // observe records the peer's condition on this path. holds: this node has the role or claims it. A peer that

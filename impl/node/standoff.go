@@ -31,9 +31,6 @@ func (s *standoff) observe(now clock.Instant, on bool) {
 
 // turn returns when this node may end the standoff; Never if there is none.
 func (s *standoff) turn(complete, smallerID bool) clock.Instant {
-	if s.since == clock.Never {
-		return clock.Never
-	}
 	wait := standoffTurn
 	if !complete {
 		wait += standoffIncomplete
