@@ -32,12 +32,3 @@ func (t Instant) Before(u Instant) bool { return t < u }
 
 // After reports whether t is later than u.
 func (t Instant) After(u Instant) bool { return t > u }
-
-// Earliest returns the earliest of the instants, Never if there are none.
-func Earliest(instants ...Instant) Instant {
-	earliest := Never
-	for _, t := range instants {
-		earliest = min(earliest, t)
-	}
-	return earliest
-}

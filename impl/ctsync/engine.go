@@ -339,9 +339,9 @@ func (e *Engine) Deadline() clock.Instant {
 	}
 	due := e.queue.deadline()
 	if e.source {
-		return clock.Earliest(due, e.feed.deadline(e.journal.first()))
+		return min(due, e.feed.deadline(e.journal.first()))
 	}
-	return clock.Earliest(due, e.intakeDeadline())
+	return min(due, e.intakeDeadline())
 }
 
 // Ready returns the effects that are due. One call does a bounded amount of work;

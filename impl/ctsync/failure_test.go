@@ -60,7 +60,7 @@ func TestSinkThatIsFull(t *testing.T) {
 			}
 		}
 		wakes++
-		p.now = clock.Earliest(p.a.Deadline(), p.b.Deadline(), end)
+		p.now = min(p.a.Deadline(), p.b.Deadline(), end)
 		p.a.Advance(p.now)
 		p.b.Advance(p.now)
 	}

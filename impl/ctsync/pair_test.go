@@ -312,7 +312,7 @@ func (p *pair) sleep(d time.Duration) {
 	end := p.now.Add(d)
 	for {
 		p.run()
-		next := clock.Earliest(p.a.Deadline(), p.b.Deadline())
+		next := min(p.a.Deadline(), p.b.Deadline())
 		if next.After(end) {
 			p.now = end
 			return

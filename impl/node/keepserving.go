@@ -146,7 +146,13 @@ func (a *arbitration) status(now clock.Instant) *ArbiterStatus {
 	if !a.on {
 		return nil
 	}
-	s := &ArbiterStatus{Kind: "etcd", Policy: a.policy.String(), Answers: !a.machine.Unanswered(), Why: a.machine.Why(), Alone: a.keeping.alone != clock.Never}
+	s := &ArbiterStatus{
+		Kind:    "etcd",
+		Policy:  a.policy.String(),
+		Answers: !a.machine.Unanswered(),
+		Why:     a.machine.Why(),
+		Alone:   a.keeping.alone != clock.Never,
+	}
 	if s.Alone {
 		s.For = now.Sub(a.keeping.alone)
 	}

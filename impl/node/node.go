@@ -210,8 +210,13 @@ func (n *Node) boot(now clock.Instant) {
 	n.giving.since, n.giving.awaited = clock.Never, clock.Never
 	n.dataplane.Why = "not attached yet"
 	n.scrub.fresh = true
-	n.arbitration = arbitration{on: n.cfg.Arbiter.Validity > 0, policy: n.cfg.Arbiter.Policy, machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity), fresh: clock.Never,
-		keeping: keeping{since: clock.Never, alone: clock.Never}}
+	n.arbitration = arbitration{
+		on:      n.cfg.Arbiter.Validity > 0,
+		policy:  n.cfg.Arbiter.Policy,
+		machine: arbiter.New(n.cfg.ID, n.cfg.Arbiter.Validity),
+		fresh:   clock.Never,
+		keeping: keeping{since: clock.Never, alone: clock.Never},
+	}
 	// A peer that froze before this node booted may still hold its lease.
 	n.awake, n.booted = now.Add(n.paths.longestDetection()), now
 	if p := n.cfg.Adopted; p != nil {
@@ -310,12 +315,48 @@ func (n *Node) Deadline() clock.Instant { return n.deadline }
 
 func (n *Node) nextDeadline() clock.Instant {
 	given, awaited := n.giving.deadlines()
-	return clock.Earliest(n.paths.deadline(), n.sync.Deadline(), n.announce.next,
-		n.leaseWait(), n.stream.keepaliveDue(), n.future(n.stream.muteAt()), n.future(n.liveUntil()),
-		n.grant.wait(), n.yieldWait(), n.requestWait(), n.adoption.deadline(),
-		n.leaving.deadline(n.role.Holds()), n.install.deadline(n.now), n.reading.wait(n.now), n.scrubWait(), n.mergeWait(), n.told.wait(n), n.arbiterWait(), n.deferral.deadline(n.cfg.Defer),
-		n.future(n.hold.Ends()), n.future(n.hold.EndsUndamped()), n.future(n.freshUntil), n.future(n.syncedUntil), n.future(n.rival.deadline()), n.future(n.standoffTurn()), n.future(given), n.future(awaited),
-		n.future(n.unreachableAt()), n.future(n.reading.overdueAt()), n.future(n.awake), n.future(n.stream.lingers), n.future(n.stream.readBy), n.future(n.stream.gone), n.listenWait(), n.future(n.booted.Add(bootListen)), n.future(n.paths.overdueAt()), n.doubtWait())
+	return min(
+		// Work that is due, even if its time has passed.
+		n.paths.deadline(),
+		n.sync.Deadline(),
+		n.announce.next,
+		n.leaseWait(),
+		n.stream.keepaliveDue(),
+		n.grant.wait(),
+		n.yieldWait(),
+		n.requestWait(),
+		n.adoption.deadline(),
+		n.leaving.deadline(n.role.Holds()),
+		n.install.deadline(n.now),
+		n.reading.wait(n.now),
+		n.scrubWait(),
+		n.mergeWait(),
+		n.told.wait(n),
+		n.arbiterWait(),
+		n.deferral.deadline(n.cfg.Defer),
+		n.listenWait(),
+		n.doubtWait(),
+
+		// Times at which a gate may open or close by itself.
+		n.future(n.stream.muteAt()),
+		n.future(n.stream.lingers),
+		n.future(n.stream.readBy),
+		n.future(n.stream.gone),
+		n.future(n.liveUntil()),
+		n.future(n.hold.Ends()),
+		n.future(n.hold.EndsUndamped()),
+		n.future(n.freshUntil),
+		n.future(n.syncedUntil),
+		n.future(n.rival.deadline()),
+		n.future(n.standoffTurn()),
+		n.future(given),
+		n.future(awaited),
+		n.future(n.unreachableAt()),
+		n.future(n.reading.overdueAt()),
+		n.future(n.awake),
+		n.future(n.booted.Add(bootListen)),
+		n.future(n.paths.overdueAt()),
+	)
 }
 
 // future returns an instant at which a gate may open or close by itself; Never once it has

@@ -271,7 +271,8 @@ func (n *Node) tell(ask bool) {
 	n.stream.unread = n.unread()
 	s := state{
 		Role: n.roleToTell(), Rank: rank, Incarnation: n.cfg.Incarnation, Detect: n.paths.streamDetection(),
-		MACs: n.links.macs(), Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq, Ask: ask || !n.rankKnown(rank) || !n.peer.confirmed() || n.peer.granted != 0,
+		MACs: n.links.macs(), Unread: n.stream.unread, Seq: seq, Seen: n.peer.state.Seq,
+		Ask: ask || !n.rankKnown(rank) || !n.peer.confirmed() || n.peer.granted != 0,
 	}
 	n.emit(SendSync{Data: s.encode(n.stream.version)})
 }
@@ -306,7 +307,8 @@ func (n *Node) rankKnown(rank ha.Rank) bool {
 
 // able reports whether this node could serve.
 func (n *Node) able() bool {
-	return n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.gateway.reach().lacks() && !n.leaving.asked && n.role != ha.Fault && !n.refused()
+	return n.gates.open.Has(ha.LinksUp|ha.DataplaneReady|ha.Reachable) && !n.gateway.reach().lacks() &&
+		!n.leaving.asked && n.role != ha.Fault && !n.refused()
 }
 
 // rank returns this node's claim to the role.

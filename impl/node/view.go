@@ -69,18 +69,54 @@ type view struct {
 func (n *Node) look(h *hearing) view {
 	rank := n.rank()
 	v := view{
-		cfg: &n.cfg, role: n.role, able: rank.Able, leaving: n.leaving.asked,
-		linkDown: n.links.down(), unsent: n.paths.unsent(n.now), dataplane: n.adoption.gate(n.dataplane), reach: n.targets.reach(), gateway: n.gateway.reach(), holdRun: n.now >= n.hold.Ends(), undamped: n.now >= n.hold.EndsUndamped(), booting: n.hold.Boots(), refused: n.refused(),
-		silent: h.silent, listened: n.listened(), overdue: n.now >= n.overdueAt(), up: h.up, allUp: n.paths.allUp(), met: n.peer.met,
-		condition: h.condition, deaf: n.rival.deaf(h), doubted: n.doubtTold(), ourTurn: n.now >= n.standoffTurn(), serves: n.peerServes(),
-		live: h.live, peer: n.peer.state,
-		outranks: n.outranks(rank), better: n.peer.state.Rank.CompareTable(rank) > 0,
-		lacks: n.tablesCount() && n.peer.state.Rank.Supersedes(rank), peerLacks: n.tablesCount() && rank.Supersedes(n.peer.state.Rank),
-		rankKnown: n.rankKnown(rank), confirmed: n.peer.confirmed(), appraised: n.tablesCount(),
-		seen: n.seen, complete: n.complete, adopted: n.adoption.held, stale: n.now >= n.syncedUntil,
-		granted: n.grant.pending, peerInSync: n.sync.PeerInSync(), unread: n.unread(), arbitration: n.ruling(),
+		cfg:     &n.cfg,
+		role:    n.role,
+		able:    rank.Able,
+		leaving: n.leaving.asked,
+
+		linkDown:  n.links.down(),
+		unsent:    n.paths.unsent(n.now),
+		dataplane: n.adoption.gate(n.dataplane),
+		reach:     n.targets.reach(),
+		gateway:   n.gateway.reach(),
+		lacksLong: n.lacksLong(),
+		holdRun:   n.now >= n.hold.Ends(),
+		undamped:  n.now >= n.hold.EndsUndamped(),
+		booting:   n.hold.Boots(),
+		refused:   n.refused(),
+
+		silent:    h.silent,
+		listened:  n.listened(),
+		overdue:   n.now >= n.overdueAt(),
+		up:        h.up,
+		allUp:     n.paths.allUp(),
+		met:       n.peer.met,
+		condition: h.condition,
+		deaf:      n.rival.deaf(h),
+		doubted:   n.doubtTold(),
+		ourTurn:   n.now >= n.standoffTurn(),
+		serves:    n.peerServes(),
+
+		live:      h.live,
+		peer:      n.peer.state,
+		outranks:  n.outranks(rank),
+		better:    n.peer.state.Rank.CompareTable(rank) > 0,
+		lacks:     n.tablesCount() && n.peer.state.Rank.Supersedes(rank),
+		peerLacks: n.tablesCount() && rank.Supersedes(n.peer.state.Rank),
+		rankKnown: n.rankKnown(rank),
+		confirmed: n.peer.confirmed(),
+		appraised: n.tablesCount(),
+
+		seen:       n.seen,
+		complete:   n.complete,
+		adopted:    n.adoption.held,
+		stale:      n.now >= n.syncedUntil,
+		granted:    n.grant.pending,
+		peerInSync: n.sync.PeerInSync(),
+		unread:     n.unread(),
+
+		arbitration: n.ruling(),
 	}
-	v.lacksLong = n.lacksLong()
 	v.applied = v.granted && n.sync.AppliedSeq() >= n.grant.Barrier
 	v.inSync, v.syncWhy = n.sync.InSync()
 	return v
