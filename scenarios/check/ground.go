@@ -87,17 +87,23 @@ type silence struct {
 	joined, settled clock.Instant
 }
 
-// ends says that a healed direction, or the stream, surely works from an instant on.
-func (s *silence) ends(why string, joined, settled clock.Instant) (reason string) {
+// ends says that what was cut or lost surely works again from an instant on.
+func (s *silence) ends(joined, settled clock.Instant) {
 	s.joined, s.settled = min(s.joined, joined), min(s.settled, settled)
-	return why + " was cut until just before"
+}
+
+// hasStream reports whether the node has had a sync stream since it started, and has not reported its
+// loss.
+func (n *Node) hasStream() bool {
+	return n.Sync.Phase != "" && n.Sync.Phase != "idle" && n.Sync.Phase != "lost"
 }
 
 // parted returns the silence at an instant. There is none if at least one direction of one path
 // surely works, or if an arbiter decides. A path counts as silent if its heartbeats are lost, and
 // the sync stream if either of its directions is. A healed direction stays silent until the session's
 // next packet, which is sent at the slow rate; the node that is not heard then gives the sessions time
-// to come Up before it yields. A healed stream stays silent until a node has tried it again.
+// to come Up before it yields. A healed stream stays silent until a node has tried it again, and so does one that a freeze or the end of a
+// node has closed.
 func (r *run) parted(s *State, at clock.Instant) silence {
 	if r.plan.Validity(r.meta.World) > 0 && !r.plan.KeepsServing(r.meta.World) {
 		return silence{} // the arbiter decides
@@ -117,16 +123,22 @@ func (r *run) parted(s *State, at clock.Instant) silence {
 			case r.loses(from, path, at):
 				whys = append(whys, "loss of what "+from+" sends on "+path)
 			case at < heard:
-				whys = append(whys, parted.ends("what "+from+" sends on "+path, heard, heard.Add(plan.HearLimit)))
+				parted.ends(heard, heard.Add(plan.HearLimit))
+				whys = append(whys, "what "+from+" sends on "+path+" was cut until just before")
 			default:
 				return silence{}
 			}
 		}
 	}
+	reopened, closer := s.streamReopened()
 	switch {
 	case streamLost:
 	case at < redialled:
-		whys = append(whys, parted.ends("the stream", redialled, redialled))
+		parted.ends(redialled, redialled)
+		whys = append(whys, "the stream was cut until just before")
+	case at < reopened:
+		parted.ends(reopened, reopened)
+		whys = append(whys, closer+" has lost the stream and runs again only since just before")
 	default:
 		return silence{}
 	}
@@ -136,6 +148,18 @@ func (r *run) parted(s *State, at clock.Instant) silence {
 	}
 	parted.why = strings.Join(append(cuts, whys...), ", ")
 	return parted
+}
+
+// streamReopened returns by when a stream that a node's freeze or end has closed surely works again,
+// and that node.
+func (s *State) streamReopened() (at clock.Instant, node string) {
+	for _, name := range lab.Nodes() {
+		n := s.Nodes[name]
+		if by := n.Resumed.Add(plan.Patience); !n.hasStream() && n.Resumed > 0 && by > at {
+			at, node = by, name
+		}
+	}
+	return at, node
 }
 
 // loses reports whether the plan loses packets of a node on a link at an instant.

@@ -95,6 +95,15 @@ func TestLiveness(t *testing.T) {
 		t.struck(healed, fault.Heal, "")
 		t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 	}
+	filteredAfterThaw := func(t *tape, lost bool) { // lb2 was frozen, and from 10 s on only the stream is left
+		t.struck(8_000, fault.Freeze, "lb2")
+		t.struck(9_800, fault.Thaw, "lb2")
+		t.role(9_801, "lb2", "Backup", "Backup")
+		if lost {
+			t.sync(9_801, "lb2", "lost", 2, 0)
+		}
+		t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+	}
 	for _, test := range []struct {
 		name, check, lines string
 		edit               func(*tape)
@@ -382,6 +391,38 @@ func TestLiveness(t *testing.T) {
 		}, Pass, "the stream was cut until just before"},
 		{"the heartbeat is filtered long after the heal of the stream", plan.Exclusive, "", func(t *tape) {
 			filteredAfterHeal(t, 5_000, "lb1<->lb2 via sync")
+			t.promote(10_150, "lb2", 10_900)
+		}, Fail, ""},
+		{"the heartbeat is filtered while the stream that a freeze has closed is not back yet", plan.Exclusive, "", func(t *tape) {
+			filteredAfterThaw(t, true)
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "lb2 has lost the stream and runs again only since just before"},
+		{"the heartbeat is filtered, and the stream that a freeze has closed should be back", plan.Exclusive, "", func(t *tape) {
+			filteredAfterThaw(t, true)
+			t.promote(10_150, "lb2", 14_400)
+		}, Fail, "only up to +14.300s"},
+		{"the heartbeat is filtered after a freeze that the stream has survived", plan.Exclusive, "", func(t *tape) {
+			filteredAfterThaw(t, false)
+			t.promote(10_150, "lb2", 10_900)
+		}, Fail, ""},
+		{"the heartbeat is filtered, and the stream was lost long after a freeze", plan.Exclusive, "", func(t *tape) {
+			t.struck(2_000, fault.Freeze, "lb2")
+			t.struck(2_100, fault.Thaw, "lb2")
+			t.sync(9_801, "lb2", "lost", 2, 0)
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Fail, ""},
+		{"the heartbeat is filtered before a node that was restored has a stream", plan.Exclusive, "", func(t *tape) {
+			t.struck(8_000, fault.Kill, "lb2")
+			t.struck(9_800, fault.Restore, "lb2")
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "lb2 has lost the stream"},
+		{"the heartbeat is filtered after a node that was restored had a stream", plan.Exclusive, "", func(t *tape) {
+			t.struck(8_000, fault.Kill, "lb2")
+			t.struck(9_800, fault.Restore, "lb2")
+			t.sync(9_900, "lb2", "insync", 2, 0)
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 			t.promote(10_150, "lb2", 10_900)
 		}, Fail, ""},
 		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {

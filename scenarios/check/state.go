@@ -61,6 +61,8 @@ type Node struct {
 	Lease clock.Instant
 	// Up: its process runs. Frozen: it is stopped by SIGSTOP.
 	Up, Frozen bool
+	// Resumed is when it was last thawed or restored, 0 if it never was.
+	Resumed clock.Instant
 	// Silent: it was frozen and has not reported anything since, so its Role may be
 	// out of date.
 	Silent bool
@@ -213,11 +215,11 @@ func (s *State) fault(f *trace.Fault) {
 		case began && f.Verb == fault.Restore:
 			lease := n.Lease
 			*n = *newNode(name)
-			n.Lease = lease
+			n.Lease, n.Resumed = lease, s.Now
 		case done && f.Verb == fault.Freeze:
 			n.Frozen, n.Silent = true, true
 		case began && f.Verb == fault.Thaw:
-			n.Frozen = false
+			n.Frozen, n.Resumed = false, s.Now
 		case done && f.Verb == fault.Map && strings.HasPrefix(f.Target, "unread "):
 			n.Unread = true
 		case done && f.Verb == fault.Mend:
