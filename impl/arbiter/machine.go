@@ -109,7 +109,7 @@ func (m *Machine) Back() clock.Instant { return m.back }
 // pause of this node.
 func (m *Machine) Forget(now clock.Instant) {
 	if m.asked {
-		m.asked, m.challenged, m.next = false, clock.Never, now
+		m.asked, m.challenged = false, clock.Never
 	}
 	m.silent, m.next = false, min(m.next, now)
 }
@@ -150,7 +150,7 @@ func (m *Machine) Advance(now clock.Instant) {
 		return
 	}
 	switch {
-	case m.wants && m.challenged != clock.Never && now >= m.challenged.Add(m.validity):
+	case m.wants && now >= m.challenged.Add(m.validity):
 		m.ask(now, take, Record{Alone: m.self})
 	default:
 		m.ask(now, look, Record{})
@@ -205,14 +205,14 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 	m.denied = r.Alone != "" && r.Alone != m.self
 	own := a.Revision
 	switch {
-	case r == Record{} && own == 0:
+	case own == 0:
 		m.seeNone(now)
 	case r == Record{Challenger: m.self}:
 		m.seeLost(now, own)
 	case !m.wants && m.used && r.Alone == m.self:
 		m.swap(now, leave, own, Record{})
 	case !m.wants:
-		m.held, m.next, m.denied = false, m.sent.Add(m.validity), false
+		m.next, m.denied = m.sent.Add(m.validity), false
 	case r.Alone == "":
 		m.held = false
 		m.swap(now, take, own, Record{Alone: m.self})

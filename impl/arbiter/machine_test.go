@@ -149,6 +149,9 @@ func TestADeadHolderIsReplacedAfterTheValidity(t *testing.T) {
 	if !b.holds(1) {
 		t.Errorf("lb2 does not hold the right %v after lb1 has died", validity)
 	}
+	if b.machines[1].Denied() {
+		t.Error("lb2 holds the right and counts as denied")
+	}
 	if dead.Until() > b.now {
 		t.Error("the dead node's right goes on")
 	}
