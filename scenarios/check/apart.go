@@ -8,8 +8,9 @@ import (
 	"baton/scenarios/plan"
 )
 
-// startedApart explains why the first wait for a MASTER failed: the machine started that node later
-// than its peer by more than the recovery delay, so the peer rightly became MASTER first. In virtual
+// startedApart explains why the first wait for a MASTER failed: the machine started that node so much
+// later than its peer that it could not serve yet when the peer's recovery delay had run, so the peer
+// rightly became MASTER first. In virtual
 // time nodes start when the scenario says.
 func (r *run) startedApart(i int, s plan.Step, timeout clock.Instant) string {
 	if i != 0 || r.meta.World != plan.Netns {
@@ -28,11 +29,16 @@ func (r *run) startedApart(i int, s plan.Step, timeout clock.Instant) string {
 		node, peer := c.Role.Node, lab.Peer(c.Role.Node)
 		late, started := ready[node]
 		early, first := ready[peer]
-		hold := r.plan.Hold(plan.Netns)
-		if !started || !first || late.Sub(early) <= hold || r.stateAt(timeout).Nodes[peer].Role != "Master" {
+		hold, admission := r.plan.Hold(plan.Netns), r.plan.Admission(plan.Netns, node)
+		if !started || !first || late.Sub(early)+admission <= hold || r.stateAt(timeout).Nodes[peer].Role != "Master" {
 			continue
 		}
-		return fmt.Sprintf("%s is MASTER, because the machine started %s %s after it, which is longer than the recovery delay of %s", peer, node, short(late.Sub(early)), short(hold))
+		gateway := ""
+		if admission > 0 {
+			gateway = fmt.Sprintf(", with the %s until its gateway has answered,", short(admission))
+		}
+		return fmt.Sprintf("%s is MASTER, because the machine started %s %s after it, which%s is longer than the recovery delay of %s",
+			peer, node, short(late.Sub(early)), gateway, short(hold))
 	}
 	return ""
 }

@@ -17,15 +17,19 @@ func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 		late   float64 // when lb1 started; lb2 did at 0
 		world  string
 		master string
+		config string
 		want   Outcome
 		says   string
 	}{
-		{"longer than the recovery delay", 751, plan.Netns, "lb2", Inconclusive, "lb2 is MASTER, because the machine started lb1 751ms after it, which is longer than the recovery delay of 500ms"},
-		{"not longer", 500, plan.Netns, "lb2", Fail, "lb1 is Backup"},
-		{"in virtual time", 751, plan.Sim, "lb2", Fail, "lb1 is Backup"},
-		{"without another MASTER", 751, plan.Netns, "", Fail, "lb1 is Backup"},
-		{"not within the wait", 3500, plan.Netns, "lb2", Fail, "lb1 is"},
-		{"the other one was late", -751, plan.Netns, "lb2", Fail, "lb1 is Backup"},
+		{"longer than the recovery delay", 751, plan.Netns, "lb2", "", Inconclusive, "lb2 is MASTER, because the machine started lb1 751ms after it, which is longer than the recovery delay of 500ms"},
+		{"longer with the time until the gateway has answered", 201, plan.Netns, "lb2", "config arbiter.gateway=client1", Inconclusive,
+			"lb2 is MASTER, because the machine started lb1 201ms after it, which, with the 300ms until its gateway has answered, is longer than the recovery delay of 500ms"},
+		{"not longer with that time", 200, plan.Netns, "lb2", "config arbiter.gateway=client1", Fail, "lb1 is Backup"},
+		{"not longer", 500, plan.Netns, "lb2", "", Fail, "lb1 is Backup"},
+		{"in virtual time", 751, plan.Sim, "lb2", "", Fail, "lb1 is Backup"},
+		{"without another MASTER", 751, plan.Netns, "", "", Fail, "lb1 is Backup"},
+		{"not within the wait", 3500, plan.Netns, "lb2", "", Fail, "lb1 is"},
+		{"the other one was late", -751, plan.Netns, "lb2", "", Fail, "lb1 is Backup"},
 	} {
 		tape := crash()
 		tape.without(func(e trace.Event) bool { return e.Role != nil || e.At > ms(0) })
@@ -36,7 +40,7 @@ func TestNodesThatStartedApartExplainTheFirstWait(t *testing.T) {
 			tape.promote(800, test.master, 4000)
 		}
 		tape.step(3000, plan.VerbWait, "timeout")
-		verdict := judged(scenario(t, "[sim] config ha.hold=100ms", "", ""), tape)
+		verdict := judged(scenario(t, "[sim] config ha.hold=100ms\n"+test.config, "", ""), tape)
 		i := slices.IndexFunc(verdict.Checks, func(c Check) bool { return c.Name == plan.CheckWait })
 		if i < 0 || verdict.Checks[i].Verdict != test.want || !strings.Contains(verdict.Checks[i].Detail, test.says) {
 			t.Errorf("%s: %s", test.name, show(verdict))

@@ -40,6 +40,16 @@ func (p *Plan) Gateway(world, node string) string {
 	return ""
 }
 
+// Admission is how long a node that has started waits until its gateway has answered often enough; 0
+// without a gateway. The node cannot serve before.
+func (p *Plan) Admission(world, node string) time.Duration {
+	if p.Gateway(world, node) == "" {
+		return 0
+	}
+	every, misses := p.Probes(world, node)
+	return time.Duration(misses) * every
+}
+
 // Probes returns the interval of a node's tracking probes, and how many results in a row change a
 // target's state.
 func (p *Plan) Probes(world, node string) (every time.Duration, misses uint8) {
