@@ -5,7 +5,7 @@ const Thaw = "thaw"
 
 var thaw = Verb{
 	Word: Thaw, Doc: "SIGCONT",
-	Also:    []string{"resume", "unpause", "continue"},
+	Also:    []string{"resume", "unpause", "unfreeze", "continue", "sigcont"},
 	Receipt: "no thread of the process is stopped",
 	Kinds:   machines, From: []State{Frozen}, To: Running, Refuse: "is not frozen",
 }

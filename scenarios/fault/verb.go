@@ -18,6 +18,8 @@ type Verb struct {
 	Also []string // names in other tools; an error message suggests Word for them
 	On   Object
 	Doc  string // what it does, for the reference
+	// Names says which host a step names, for messages; "" if Doc is enough.
+	Names string
 	// Receipt is what proves that it took effect, for the reference.
 	Receipt string
 
@@ -110,13 +112,9 @@ func Of(word string) (Verb, bool) {
 	return verbs[i], true
 }
 
-// Called returns our word for a fault that other tools call word, "" if there is none.
-func Called(word string) string {
-	i := slices.IndexFunc(verbs, func(v Verb) bool { return slices.Contains(v.Also, strings.ToLower(word)) })
-	if i < 0 {
-		return ""
-	}
-	return verbs[i].Word
+// Called returns our words for a fault that other tools call word.
+func Called(word string) []string {
+	return Meant(func(v Verb) bool { return slices.Contains(v.Also, strings.ToLower(word)) })
 }
 
 // Words lists the words of all verbs.
@@ -186,7 +184,7 @@ func UndoOf(word string) string { v, _ := Of(word); return v.Undo }
 func (v Verb) Forms() []string {
 	switch v.On {
 	case Machines, Traits:
-		return []string{v.Word + v.amount() + " " + v.whom() + "..." + v.keys()}
+		return []string{v.Word + v.amount() + " " + v.whom() + "..." + v.keys() + v.lasting()}
 	case Senders:
 		return []string{v.Word + " KIND [SERVICE] from CLIENT rate=RATE for DURATION", v.Word + " bfd NODE from CLIENT rate=RATE for DURATION"}
 	}
@@ -194,14 +192,10 @@ func (v Verb) Forms() []string {
 		return []string{v.Word + ` HOST "COMMAND" [as NAME] for DURATION`}
 	}
 	if v.On == Ports {
-		every := ""
-		if v.As != "" {
-			every = " every DURATION for DURATION"
-		}
-		return []string{v.Word + " HOST via LINK" + every, v.Word + " LINK" + every}
+		return []string{v.Word + " HOST via LINK" + v.lasting(), v.Word + " LINK" + v.lasting()}
 	}
-	word, keys := v.Word+v.amount(), v.keys()
-	forms := []string{word + " sync" + keys, word + " [PACKETS] FROM->TO [via LINK]" + keys, word + " [PACKETS] FROM<->TO [via LINK]" + keys}
+	word, rest := v.Word+v.amount(), v.keys()+v.lasting()
+	forms := []string{word + " [PACKETS] sync" + rest, word + " [PACKETS] FROM->TO|FROM<->TO [via LINK]" + rest}
 	if v.All {
 		forms = append([]string{v.Word}, forms...)
 	}
@@ -238,6 +232,16 @@ func (v Verb) keys() string {
 	return ""
 }
 
+func (v Verb) lasting() string {
+	switch {
+	case v.As != "":
+		return " every DURATION for DURATION"
+	case v.Undo != "":
+		return " [[every DURATION] for DURATION]"
+	}
+	return ""
+}
+
 // Capabilities lists the capabilities that the verb requires of the subject with these keys.
 func (v Verb) Capabilities(keys []string) []string {
 	var list []string
@@ -252,5 +256,11 @@ func (v Verb) Capabilities(keys []string) []string {
 	return list
 }
 
-// Usage returns its forms in one line.
-func (v Verb) Usage() string { return strings.Join(v.Forms(), " | ") }
+// Usage returns its forms in one line, with its keys.
+func (v Verb) Usage() string {
+	usage := strings.Join(v.Forms(), " | ")
+	if strings.Contains(usage, "KEY=") {
+		usage += "; KEY is " + strings.Join(v.KeyNames(), "|")
+	}
+	return usage
+}

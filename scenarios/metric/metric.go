@@ -35,6 +35,7 @@ func Kinds() []string { return []string{Sessions, Connects, Probe, Flows, Bulk} 
 // Metric is a value that a condition can compare.
 type Metric struct {
 	Name  string
+	Also  []string // names in other tools; an error message suggests Name for them
 	Unit  Unit
 	Check string // the name under which package check judges it, for control lines
 	// PerLine says that a condition can limit it to one line of traffic: lost(web).
@@ -85,11 +86,11 @@ var (
 
 // metrics is in the order of the reference manual.
 var metrics = []Metric{
-	{Name: "masters", Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
+	{Name: "masters", Also: []string{"splitbrain", "split-brain", "split_brain", "dual_master", "dual_active"}, Now: true, Check: "masters", Doc: "nodes that have the Master role at one time"},
 	{Name: "forwarders", Now: true, Check: "forwarders", Doc: "nodes that forward at one time: their lease allows it, or frames on the wire show it"},
-	{Name: "rst", Now: true, Check: "rst", Of: Kinds(), Grows: true, Title: "RST", Rank: 6, Summary: true, Least: leastCount,
+	{Name: "rst", Also: []string{"resets", "tcp_resets", "connection_resets"}, Now: true, Check: "rst", Of: Kinds(), Grows: true, Title: "RST", Rank: 6, Summary: true, Least: leastCount,
 		Doc: "TCP segments with RST, and ABORTs of SCTP, on the links of clients and backends; a forwarded one counts on both. A RST after both ends have acknowledged the other's FIN, and an ABORT after a SHUTDOWN ACK, is only noted, and so is a RST by which a client answers a challenge (`limits.syn_challenge`)"},
-	{Name: "lost", Now: true, Check: "lost", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
+	{Name: "lost", Also: []string{"broken", "sessions_lost", "lost_sessions"}, Now: true, Check: "lost", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Rank: 7, Summary: true, Least: leastCount,
 		Doc: "established sessions that failed before their end, and idle flows of the sample that were reset or had no answer at the end. The simulator closes every idle TCP flow at the end, and counts all that fail"},
 	{Name: "corrupt", Now: true, Check: "corrupt", PerLine: true, Of: Kinds(), Grows: true, Least: leastCount,
 		Doc: "echoes with wrong bytes, sequence or checksum, and transfers with wrong bytes"},
@@ -97,16 +98,16 @@ var metrics = []Metric{
 		Doc: "transfers of bulk traffic that were refused, reset, cut short or made no progress for 10s"},
 	{Name: "moved", Now: true, Check: "sticky", PerLine: true, Of: []string{Sessions, Connects, Probe, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions, probes and idle flows that another backend answered than before. Of a service with affinity also connects that another backend answered than the client's last connection"},
-	{Name: "connects_failed", Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
+	{Name: "connects_failed", Also: []string{"refused", "failed", "errors", "timeouts"}, Now: true, Check: "connects_failed", PerLine: true, Of: []string{Connects}, Grows: true, Least: leastCount,
 		Doc: "connections that were refused, reset or timed out, and queries that had no answer"},
 	{Name: "unanswered", Check: "unanswered", PerLine: true, Of: []string{Sessions, Flows}, Grows: true, Least: leastCount,
 		Doc: "sessions that were never established, and idle flows that never had an answer; counted at the end"},
-	{Name: "unechoed", Check: "unechoed", PerLine: true, Of: []string{Probe}, Grows: true, Whole: true, Least: leastCount,
+	{Name: "unechoed", Also: []string{"packets_lost", "packet_loss", "loss"}, Check: "unechoed", PerLine: true, Of: []string{Probe}, Grows: true, Whole: true, Least: leastCount,
 		Doc: "datagrams of a UDP probe that had no echo; counted at the end. Claim it with `always`"},
 	{Name: "sessions", Now: true, Check: "sessions", PerLine: true, Of: []string{Sessions}, Doc: "sessions that are open"},
 	{Name: "verified", Now: true, Check: "verified", PerLine: true, Of: []string{Flows},
 		Doc: "idle flows of the sample that answered their last request"},
-	{Name: "gap", Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoing, Grows: true,
+	{Name: "gap", Also: []string{"outage", "downtime", "interruption"}, Now: true, Unit: Duration, Check: "gap", PerLine: true, Of: echoing, Grows: true,
 		Doc: "the longest time in which one flow got no answer to the messages that were due"},
 	{Name: "gap_udp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Probe}, Grows: true,
 		Title: "udp gap", Rank: 4, Summary: true, Least: leastTime, Doc: "the longest gap of a UDP probe"},
@@ -116,15 +117,15 @@ var metrics = []Metric{
 		Doc: "99th percentile of the same"},
 	{Name: "gap_tcp_max_ms", Unit: Milliseconds, Check: "gap", Of: []string{Sessions}, Grows: true, Least: leastTime,
 		Doc: "maximum of the same"},
-	{Name: "rtt_p50_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
+	{Name: "rtt_p50_ms", Also: []string{"rtt", "latency"}, Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "median round trip of the answered messages of one line, from the instant at which each was due; without a line, of the slowest line. Of bulk traffic: the duration of a transfer"},
 	{Name: "rtt_p99_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "99th percentile of the same"},
 	{Name: "rtt_max_ms", Unit: Milliseconds, Check: "rtt", PerLine: true, Of: Kinds(), Whole: true, Least: leastTime,
 		Doc: "maximum of the same"},
-	{Name: "detect_ms", Unit: Milliseconds, Check: "detect", After: losses, Grows: true, Rank: 1, Least: leastTime,
+	{Name: "detect_ms", Also: []string{"detection", "detection_time"}, Unit: Milliseconds, Check: "detect", After: losses, Grows: true, Rank: 1, Least: leastTime,
 		Doc: "from the loss of a Master until the survivor has declared the last path Down"},
-	{Name: "takeover_ms", Unit: Milliseconds, Check: "takeover", After: losses, Grows: true, Rank: 2, Summary: true, Least: leastTime,
+	{Name: "takeover_ms", Also: []string{"failover", "failover_ms", "failover_time", "convergence"}, Unit: Milliseconds, Check: "takeover", After: losses, Grows: true, Rank: 2, Summary: true, Least: leastTime,
 		Doc: "from the loss of a Master to the survivor's Master role"},
 	{Name: "handover_ms", Unit: Milliseconds, Check: "handover", Grows: true, Rank: 3, Summary: true, Least: leastTime,
 		Doc: "from the instant at which the Master begins to hand over to the peer's Master role"},
@@ -157,6 +158,15 @@ func Of(name string) (Metric, bool) {
 		return Metric{}, false
 	}
 	return metrics[i], true
+}
+
+// Called returns the metric that other tools call name, "" if there is none.
+func Called(name string) string {
+	i := slices.IndexFunc(metrics, func(m Metric) bool { return slices.Contains(m.Also, strings.ToLower(name)) })
+	if i < 0 {
+		return ""
+	}
+	return metrics[i].Name
 }
 
 // Names returns the names of all metrics.

@@ -17,6 +17,10 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 	set := map[string]string{}
 	before := len(b.found)
 	for _, pair := range slices.Concat(line.Args, line.More) {
+		if name := pair.Key.Text; name == "for" || name == "every" {
+			b.errorf(position(pair.Key.Pos), name+" "+pair.Value.Text, "%s takes no =; the form is: %s", name, verb.Usage())
+			return
+		}
 		if len(verb.Keys) == 0 {
 			b.errorf(position(pair.Key.Pos), "", "unexpected %q; the form is: %s", pair.Key.Text, verb.Usage())
 			return

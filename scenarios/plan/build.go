@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -58,11 +59,23 @@ func (b *builder) pick(w *word, kind string, allowed []string) (string, bool) {
 		return w.Text, true
 	}
 	suggestion, choices := Nearest(w.Text, allowed), ""
-	if suggestion == "" && len(allowed) <= manyWords {
+	switch {
+	case suggestion == "" && len(allowed) <= manyWords:
 		choices = ": use " + oneOf(allowed)
+	case suggestion == "":
+		choices = "; docs/scenarios.md lists them"
 	}
 	b.errorf(position(w.Pos), suggestion, "unknown %s %q%s", kind, w.Text, choices)
 	return "", false
+}
+
+// unlisted reports an unknown word of a table that is too long for a message.
+func (b *builder) unlisted(at lexer.Position, kind, word, meant string) {
+	where := ""
+	if meant == "" {
+		where = "; docs/scenarios.md lists them"
+	}
+	b.errorf(position(at), meant, "unknown %s %q%s", kind, word, where)
 }
 
 // manyWords is how many alternatives a message lists at most.
@@ -116,7 +129,7 @@ func (b *builder) guard(g *bracket) Guard {
 	}
 	world := strings.TrimSpace(strings.Trim(g.Text, "[]"))
 	if !slices.Contains(worlds, world) {
-		b.errorf(position(g.Pos), Nearest(world, worlds), "unknown world %q in a guard", world)
+		b.errorf(position(g.Pos), Nearest(world, worlds), "unknown world %q in a guard: use [%s]; a line without a guard is for both", world, strings.Join(worlds, "] or ["))
 		return ""
 	}
 	return Guard(world)
@@ -199,7 +212,7 @@ func (b *builder) config(c *configLine, guard Guard) {
 		}
 		key, ok := KeyOf(name)
 		if !ok {
-			b.errorf(position(arg.Key.Pos), Nearest(name, keyWords()), "unknown configuration key %q", name)
+			b.unlisted(arg.Key.Pos, "configuration key", name, cmp.Or(keyCalled(name), Nearest(name, keyWords())))
 			continue
 		}
 		canonical, err := key.parse(arg.Value.Text)
@@ -235,6 +248,10 @@ func (b *builder) chaos(c *chaosLine, guard Guard) {
 			b.errorf(position(arg.Key.Pos), "", "%s", misplaced(k))
 			continue
 		}
+		if near, other := ChaosKeyOf(Nearest(arg.Key.Text, chaosNames())); other && !slices.Contains(allowed, near.Name) && !slices.Contains(allowed, arg.Key.Text) && Nearest(arg.Key.Text, allowed) == "" {
+			b.errorf(position(arg.Key.Pos), "", "unknown kind of chaos %q; %s", arg.Key.Text, misplaced(near))
+			continue
+		}
 		name, ok := b.pick(arg.Key, "kind of chaos", allowed)
 		if !ok {
 			continue
@@ -248,6 +265,15 @@ func (b *builder) chaos(c *chaosLine, guard Guard) {
 		line.Key, line.Value, line.Pos = name, canonical, position(arg.Key.Pos)
 		b.plan.Chaos = append(b.plan.Chaos, line)
 	}
+}
+
+// chaosNames lists the names of all keys of chaos.
+func chaosNames() []string {
+	names := make([]string, len(ChaosKeys))
+	for i, k := range ChaosKeys {
+		names[i] = k.Name
+	}
+	return names
 }
 
 // misplaced says that a key must be on a line with a link, or on one without.

@@ -88,7 +88,11 @@ func ChaosKeyOf(name string) (ChaosKey, bool) {
 func share(text string) (string, error) {
 	f, err := parseNumber(strings.TrimSuffix(text, "%"))
 	if err != nil {
-		return "", err
+		meant := ""
+		if parts := quantityParts.FindStringSubmatch(text); parts != nil && ourUnit(parts[2]) == "%" {
+			meant = parts[1] + "%"
+		}
+		return "", &wrong{message: fmt.Sprintf("%q is not a share such as 5%% or 0.05", text), suggestion: meant}
 	}
 	if strings.HasSuffix(text, "%") {
 		f /= 100

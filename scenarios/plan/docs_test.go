@@ -86,7 +86,7 @@ func faultTable() string {
 		if v.Time {
 			doc += fmt.Sprintf("; DURATION is %s to %s", formatDuration(timeLeast), formatDuration(timeMost))
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(v.Forms(), "`, `"), doc, v.Receipt)
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.ReplaceAll(strings.Join(v.Forms(), "`, `"), "|", `\|`), doc, v.Receipt)
 	}
 	return b.String()
 }

@@ -13,6 +13,10 @@ import (
 // fault reads a verb with its operands.
 func (b *builder) fault(line *faultLine) *Fault {
 	verb, _ := fault.Of(line.Verb)
+	if second := slices.IndexFunc(line.Targets, func(t *target) bool { return t.To == nil && b.begins(t.From, verb) }); second >= 0 {
+		b.errorf(position(line.Targets[second].Pos), "", "%s", oneFault)
+		return &Fault{Verb: verb.Word}
+	}
 	f := &Fault{Verb: verb.Word, Way: b.way(verb, line)}
 	switch verb.On {
 	case fault.Machines, fault.Traits:
@@ -41,6 +45,12 @@ func (b *builder) fault(line *faultLine) *Fault {
 		}
 	}
 	return f
+}
+
+// begins reports whether a word in the place of a target begins another step.
+func (b *builder) begins(w *word, verb fault.Verb) bool {
+	_, other := fault.Of(w.Text)
+	return (other || w.Text == "then") && !verb.HasWay(w.Text) && !b.packets(w)
 }
 
 // way removes the word that selects a way of the verb from the line, and returns it.
@@ -72,7 +82,11 @@ func (b *builder) amount(verb fault.Verb, line *faultLine, f *Fault) {
 	case !takes && line.Amount == nil:
 		return
 	case !takes:
-		b.errorf(position(line.Amount.Pos), "", "unexpected %q; the form is: %s", line.Amount.Text, verb.Usage())
+		meant := ""
+		if lasts := mustDirective(line.Verb).lasting(line.Amount.Text); lasts != "" && line.For == nil && len(f.Hosts) > 0 {
+			meant = strings.Join(append([]string{line.Verb}, f.Hosts...), " ") + " " + lasts
+		}
+		b.errorf(position(line.Amount.Pos), meant, "unexpected %q; the form is: %s", line.Amount.Text, verb.Usage())
 		return
 	case line.Amount == nil:
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, verb.Usage())
@@ -105,6 +119,11 @@ func (b *builder) machines(verb fault.Verb, line *faultLine) []string {
 	}
 	var list []string
 	for _, t := range line.Targets {
+		_, _, host := lab.ParseName(t.From.Text)
+		if verb.Names != "" && (t.To != nil || !host && Nearest(t.From.Text, lab.Nodes()) == "") {
+			b.errorf(position(t.Pos), "", "unexpected %q: %s names %s; the form is: %s", t.text(), verb.Word, verb.Names, usage)
+			return nil
+		}
 		if t.To != nil {
 			b.errorf(position(t.Pos), "", "%s is not a host; the form is: %s", t.text(), usage)
 			continue
@@ -125,10 +144,12 @@ func (b *builder) port(verb fault.Verb, line *faultLine) (hosts []string, via st
 	if len(line.Targets) == 1 && line.Via == nil && line.Targets[0].To == nil && slices.Contains(links, line.Targets[0].From.Text) {
 		return nil, line.Targets[0].From.Text
 	}
+	if line.Via == nil {
+		b.errorf(position(line.Pos), withVia(line.Targets), "%s on which link? Links are %s; the form is: %s", line.Verb, strings.Join(links, ", "), verb.Usage())
+		return nil, ""
+	}
 	hosts = b.machines(verb, line)
 	switch {
-	case line.Via == nil:
-		b.errorf(position(line.Pos), "", "%s on which link? The form is: %s", line.Verb, verb.Usage())
 	case len(hosts) > 1:
 		b.errorf(position(line.Targets[1].Pos), "", "%s takes one host; write a step for each. The form is: %s", line.Verb, verb.Usage())
 	default:
@@ -137,11 +158,21 @@ func (b *builder) port(verb fault.Verb, line *faultLine) (hosts []string, via st
 	return hosts, via
 }
 
+// withVia joins a host and a link, "" if one of them is missing.
+func withVia(targets []*target) string {
+	if len(targets) != 2 || !slices.Contains(links, targets[1].text()) {
+		return ""
+	}
+	return targets[0].text() + " via " + targets[1].text()
+}
+
 // machine reports whether a word names a host on which the verb can be executed. lint checks
 // that the lab has that host.
 func (b *builder) machine(verb fault.Verb, w *word) bool {
 	kind, _, ok := lab.ParseName(w.Text)
 	switch {
+	case !ok && several(w.Text) != "":
+		b.errorf(position(w.Pos), "", "unknown host %q: a step names each host, as in %s %s", w.Text, verb.Word, several(w.Text))
 	case !ok:
 		meant := Nearest(w.Text, append(lab.Nodes(), lab.Name(lab.Backend, 1)))
 		if meant == "" {
@@ -154,6 +185,19 @@ func (b *builder) machine(verb fault.Verb, w *word) bool {
 		ok = false
 	}
 	return ok
+}
+
+// several names the hosts of a word for some or all hosts of a kind, "" for other words.
+func several(word string) string {
+	switch singular := strings.TrimSuffix(strings.ToLower(word), "s"); {
+	case slices.Contains([]string{lab.Node.String(), "node", "balancer", "router", "both", "all", "pair"}, singular):
+		return strings.Join(lab.Nodes(), " ")
+	case singular == lab.Client.String():
+		return lab.Name(lab.Client, 1)
+	case slices.Contains([]string{lab.Backend.String(), "server"}, singular):
+		return lab.Name(lab.Backend, 1) + " " + lab.Name(lab.Backend, 2)
+	}
+	return ""
 }
 
 func nouns(kinds []lab.Kind) []string {
@@ -179,6 +223,9 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 		return nil
 	}
 	before := len(b.found)
+	if b.undirected(line.Targets) {
+		return nil
+	}
 	var ends *target
 	var link *word
 	only := ""
@@ -193,6 +240,13 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 			link = b.second(link, t.From)
 		case t.To != nil && ends == nil:
 			ends = t
+		case t.To == nil && ourWord(foreignVia, t.From.Text) != "":
+			b.errorf(position(t.Pos), ourWord(foreignVia, t.From.Text), "unexpected %q; the form is: %s", t.text(), usage)
+			return nil
+		case t.To == nil && slices.Contains(links, t.From.Text):
+			b.errorf(position(t.Pos), "via "+t.From.Text, "unexpected %q; the form is: %s", t.text(), usage)
+		case t.To == nil && b.packets(t.From):
+			b.errorf(position(t.Pos), t.From.Text+" "+ends.text(), "the packets come before the hosts; the form is: %s", usage)
 		default:
 			b.errorf(position(t.Pos), "", "unexpected %q; the form is: %s", t.text(), usage)
 		}
@@ -218,6 +272,28 @@ func (b *builder) selector(verb fault.Verb, line *faultLine) *lab.Selector {
 		b.errorf(position(line.Pos), "", "%s what? The form is: %s", line.Verb, usage)
 	}
 	return nil
+}
+
+// undirected reports two hosts, or a host and a group, without an arrow between them.
+func (b *builder) undirected(targets []*target) bool {
+	var hosts []*target
+	arrow := "<->"
+	for i, t := range targets {
+		_, _, host := lab.ParseName(t.From.Text)
+		switch group := t.From.Text == lab.Clients || t.From.Text == lab.Backends; {
+		case t.To != nil:
+			return false
+		case host, group && len(hosts) > 0:
+			hosts = append(hosts, t)
+		case t.From.Text == "to" && i > 0:
+			arrow = "->"
+		}
+	}
+	if len(hosts) < 2 {
+		return false
+	}
+	b.errorf(position(hosts[0].Pos), hosts[0].text()+arrow+hosts[1].text(), "no arrow between %s and %s; -> is one direction, <-> is both", hosts[0].text(), hosts[1].text())
+	return true
 }
 
 // betweenNodes are the kinds of packets that the nodes send only to each other.

@@ -13,8 +13,9 @@ import (
 
 // Key is a configuration key that a config line may set.
 type Key struct {
-	Name    string // canonical; a scenario may use the last component alone
-	Default string // the value if no line sets it, unless NodeDefault has one for the node
+	Name    string   // canonical; a scenario may use the last component alone
+	Also    []string // names in other programs; an error message suggests Name for them
+	Default string   // the value if no line sets it, unless NodeDefault has one for the node
 	// NodeDefault overrides Default for single nodes.
 	NodeDefault map[string]string
 	// Values lists the words that are allowed; empty for quantities.
@@ -105,12 +106,12 @@ const (
 // Keys is the table of configuration keys.
 var Keys = []Key{
 	{Name: KeySubject, Default: referenceSubject, quantity: plainWord, Doc: "what is under test: `reference`, `keepalived`, `ucarp`, `vrrpd`; `subject.OPTION` sets an option of it, see subjects.md"},
-	{Name: "bfd.tx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
-	{Name: "bfd.rx", Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "RequiredMinRxInterval"},
-	{Name: "bfd.mult", Default: "3", quantity: whole(1, 255), Section: "RFC 5880 6.8.1", Doc: "DetectMult"},
-	{Name: "ha.hold", Default: "500ms", quantity: span(0, 10*time.Minute), Doc: "recovery delay before a claim after boot, fault or demotion"},
+	{Name: "bfd.tx", Also: []string{"transmit-interval", "min-tx", "min_tx", "advert_int", "hello", "interval"}, Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "DesiredMinTxInterval"},
+	{Name: "bfd.rx", Also: []string{"receive-interval", "min-rx", "min_rx"}, Default: "50ms", quantity: interval(time.Millisecond, 10*time.Second), Section: "RFC 5880 4.1", Doc: "RequiredMinRxInterval"},
+	{Name: "bfd.mult", Also: []string{"detect-multiplier", "multiplier", "detect_mult"}, Default: "3", quantity: whole(1, 255), Section: "RFC 5880 6.8.1", Doc: "DetectMult"},
+	{Name: "ha.hold", Also: []string{"preempt_delay", "hold_time", "hold-down", "startup_delay"}, Default: "500ms", quantity: span(0, 10*time.Minute), Doc: "recovery delay before a claim after boot, fault or demotion"},
 	{Name: "ha.priority", Default: "100", NodeDefault: map[string]string{"lb1": "150"}, quantity: whole(1, 254), Doc: "VRRP's priority: between nodes with equal tables the higher is preferred"},
-	{Name: "ha.preempt", Default: "never", Values: []string{"never", "after-sync"}, Unsafe: []string{"immediate"}, Doc: "whether the preferred node requests the role again"},
+	{Name: "ha.preempt", Also: []string{"nopreempt", "preemption"}, Default: "never", Values: []string{"never", "after-sync"}, Unsafe: []string{"immediate"}, Doc: "whether the preferred node requests the role again"},
 	{Name: "ha.gates", Default: "on", Values: []string{"on"}, Unsafe: []string{"off"}, Doc: "whether a claim waits for its gates"},
 	{Name: "ha.announce", Default: "after-install", Values: []string{"after-install"}, Unsafe: []string{"before-install"}, Doc: "when a new Master sends gratuitous ARPs"},
 	{Name: "track.targets", Default: noTargets, Hosts: true, quantity: trackable, Doc: "hosts that the node must reach: `backends`, `clients`, or a host such as `backend1`. If one does not answer, the gate Reachable closes"},
@@ -159,6 +160,16 @@ func KeyOf(name string) (Key, bool) {
 		}
 	}
 	return Key{}, false
+}
+
+// keyCalled returns the name of a key that other programs call name, "" if there is none.
+func keyCalled(name string) string {
+	last := name[strings.LastIndex(name, ".")+1:]
+	i := slices.IndexFunc(Keys, func(k Key) bool { return slices.Contains(k.Also, strings.ToLower(last)) })
+	if i < 0 {
+		return ""
+	}
+	return Keys[i].Name
 }
 
 // keyWords lists all spellings of keys, for suggestions.

@@ -382,7 +382,11 @@ func (l *linter) host(at Pos, name string) {
 		l.errorf(at, name, "", "no host %q: the topology has %ss=%d", name, kind, count)
 		return
 	}
-	l.errorf(at, name, Nearest(name, l.hosts()), "unknown host %q", name)
+	meant, choices := Nearest(name, l.hosts()), ""
+	if meant == "" {
+		choices = fmt.Sprintf(": use %s, a host such as %s, or %s or %s for all of them", strings.Join(lab.Nodes(), ", "), lab.Name(lab.Client, 1), lab.Clients, lab.Backends)
+	}
+	l.errorf(at, name, meant, "unknown host %q%s", name, choices)
 }
 
 // hosts lists the hosts and groups that a cut can name.

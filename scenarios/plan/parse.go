@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 
 	"baton/scenarios/fault"
+	"baton/scenarios/lab"
 )
 
 // Parse reads a scenario and checks it. The error, if any, is a Diagnostics with every problem
@@ -106,7 +107,11 @@ func (b *builder) line(tokens []lexer.Token) {
 		d, known = directiveOf(strings.TrimSpace(tokens[head].Value))
 	}
 	if !known {
-		b.unknownDirective(tokens[first])
+		b.unknownDirective(tokens, tokens[first])
+		return
+	}
+	if b.spaced(tokens) {
+		b.breaks(d.word)
 		return
 	}
 	before := len(b.found)
@@ -129,20 +134,35 @@ func (b *builder) line(tokens []lexer.Token) {
 
 // unknownDirective reports a line that does not begin with a known word. It marks the directives
 // that the line may have been as broken, so that lint does not report them as missing.
-func (b *builder) unknownDirective(token lexer.Token) {
+func (b *builder) unknownDirective(tokens []lexer.Token, token lexer.Token) {
 	word := strings.TrimSpace(token.Value)
-	meant := cmp.Or(fault.Called(word), Nearest(word, directiveWords()))
+	called := calledHere(word, tokens)
+	meant := cmp.Or(called.Word, Nearest(word, directiveWords()))
+	unknown := fmt.Sprintf("no line begins with %q", word)
+	if tokens[0].Value == "@" {
+		unknown = fmt.Sprintf("%q is not a step", word)
+	}
+	next := following(tokens, token)
 	switch {
+	case (next.Type == symbols["Number"] || next.Value == "=") && slices.Contains(foreignAt, strings.ToLower(word)):
+		if next.Value == "=" {
+			next = following(tokens, next)
+		}
+		b.errorf(position(token.Pos), "@"+next.Value, "%s", unknown)
 	case token.EOF():
 		b.errorf(position(token.Pos), "", "the line has a guard or a time, but no statement")
 	case token.Type == symbols["Guard"]:
 		b.errorf(position(token.Pos), "", "%s belongs in front of the time: %s @2s …", word, word)
 	case token.Type == symbols["Number"]:
 		b.errorf(position(token.Pos), "@"+word, "a line cannot begin with %q", word)
-	case strings.EqualFold(word, "sleep"):
-		b.errorf(position(token.Pos), "", "no line says how long to pause: the time of the next one does, as in @5s crash lb1")
+	case strings.EqualFold(word, "sleep"), called.Word == fault.Freeze && next.Type == symbols["Number"]:
+		b.errorf(position(token.Pos), "", "%s", passesTime)
+	case token.Type == symbols["Punct"] || token.Type == symbols["Other"]:
+		b.errorf(position(token.Pos), "", "unexpected %q; a step has one time, and its fault or claim follows, as in @5s crash lb1", word)
+	case called.Word != "":
+		b.errorf(position(token.Pos), meant, "%s; the form is: %s", unknown, called.Usage())
 	default:
-		b.errorf(position(token.Pos), meant, "unknown word %q at the beginning of a line", word)
+		b.errorf(position(token.Pos), meant, "%s", unknown)
 	}
 	for _, d := range directives {
 		if meant == "" || meant == d.word {
@@ -152,13 +172,28 @@ func (b *builder) unknownDirective(token lexer.Token) {
 	}
 }
 
+// calledHere is the fault that other tools call word. Of several it is one that takes an amount if the line has one.
+func calledHere(word string, tokens []lexer.Token) (meant fault.Verb) {
+	amount := slices.ContainsFunc(tokens, func(t lexer.Token) bool {
+		return t.Type == symbols["Number"] && preceding(tokens, t).Value != "@" && preceding(tokens, t).Value != "for"
+	})
+	for _, called := range fault.Called(word) {
+		verb, _ := fault.Of(called)
+		if meant.Word == "" || (verb.Share || verb.Time) == amount {
+			meant = verb
+		}
+	}
+	return meant
+}
+
 // syntax reports a line that the grammar refuses, with its proper form.
 func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 	var unexpected *participle.UnexpectedTokenError
 	var any participle.Error
 	switch {
+	case errors.As(err, &unexpected) && b.foreign(d, tokens, unexpected.Unexpected):
 	case errors.As(err, &unexpected) && unexpected.Unexpected.EOF():
-		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; the form is: %s", d.usage)
+		b.errorf(position(unexpected.Unexpected.Pos), "", "the line ends too early; the form is: %s", d.form())
 	case errors.As(err, &unexpected):
 		token := culprit(d, tokens, unexpected.Unexpected)
 		switch before := preceding(tokens, token); {
@@ -169,7 +204,7 @@ func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 		case token.Type == symbols["Number"]:
 			b.errorf(position(token.Pos), d.lasting(token.Value), "unexpected %q; the form is: %s", token.Value, d.usage)
 		default:
-			b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.usage)
+			b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.form())
 		}
 	case errors.As(err, &any):
 		b.errorf(position(any.Position()), "", "%s; the form is: %s", any.Message(), d.usage)
@@ -184,6 +219,14 @@ func preceding(tokens []lexer.Token, of lexer.Token) lexer.Token {
 		return tokens[at-1]
 	}
 	return lexer.Token{}
+}
+
+// form is the form of the directive, with those of its conditions.
+func (d directive) form() string {
+	if d.claims() {
+		return d.usage + conditionForms
+	}
+	return d.usage
 }
 
 // lasting is what a duration at the end of a fault was meant to be, "" if the fault cannot last.
@@ -201,7 +244,7 @@ func culprit(d directive, tokens []lexer.Token, unexpected lexer.Token) lexer.To
 	at := slices.IndexFunc(tokens, func(t lexer.Token) bool { return t.Pos == unexpected.Pos })
 	for at--; at > 0 && tokens[at].Type == symbols["Space"]; at-- {
 	}
-	if at > 0 && tokens[at].Type == tokenWord && !slices.Contains(d.words, tokens[at].Value) && Nearest(tokens[at].Value, d.words) != "" {
+	if at > 0 && tokens[at].Type == tokenWord && !slices.Contains(slices.Concat(d.words, links, lab.KindNames()), tokens[at].Value) && Nearest(tokens[at].Value, d.words) != "" {
 		return tokens[at]
 	}
 	return unexpected

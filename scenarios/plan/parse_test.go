@@ -251,7 +251,7 @@ func TestParseRefusesWithEveryProblem(t *testing.T) {
 		t.Errorf("a word of another tool: %v", err)
 	}
 	_, err := Parse("x.scn", []byte("scenario x\n@1s crsh lb1\n@2s end evntually converged\nalways rsst == 0\n"))
-	want := "x.scn:2:5: unknown word \"crsh\" at the beginning of a line; did you mean \"crash\"?\n"
+	want := "x.scn:2:5: \"crsh\" is not a step; did you mean \"crash\"?\n"
 	if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("error is\n%v", err)
 	}

@@ -44,6 +44,9 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, &wrong{message: fmt.Sprintf("duration %q has no unit", text), suggestion: text + "ms"}
 	}
 	unit := strings.TrimRight(parts[2], ".")
+	if unit == "%" {
+		return 0, &wrong{message: fmt.Sprintf("%q is a share; write a number or a time", text)}
+	}
 	for _, known := range durationUnits {
 		if unit == known {
 			return 0, &wrong{message: fmt.Sprintf("%q is not a duration such as 1.5s or 1m30s", text)}

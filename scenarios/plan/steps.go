@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -168,18 +169,26 @@ func (b *builder) condition(c *condition) []Cond {
 	case c.Arg == nil && slices.Contains(named, c.Name):
 		return []Cond{{Named: c.Name, Pos: position(c.Pos)}}
 	}
-	if _, ok := metric.Of(c.Name); ok {
-		b.errorf(position(c.Pos), "", "%q needs a comparison, for example %s == 0", c.Name, c.Name)
+	if name := cmp.Or(metricOf(c.Name).Name, metric.Called(c.Name)); name != "" {
+		bound := "== 0"
+		if metricOf(name).Unit != metric.Count {
+			bound = "< 200ms"
+		}
+		b.errorf(position(c.Pos), "", "%q needs a comparison, for example %s %s", c.Name, name, bound)
 		return nil
 	}
-	b.errorf(position(c.Pos), Nearest(c.Name, slices.Concat(named, nodes)), "unknown condition %q", c.Name)
+	meant := Nearest(c.Name, slices.Concat(named, nodes))
+	if state := ourWord(foreignStates, c.Name); meant == "" && state != "" {
+		meant = nodes[1] + " " + state
+	}
+	b.errorf(position(c.Pos), meant, "unknown condition %q%s", c.Name, unlessMeant(meant))
 	return nil
 }
 
 func (b *builder) nodeState(c *condition, p *predicate) []Cond {
 	at := position(c.Pos)
 	if c.Arg != nil || !slices.Contains(nodes, c.Name) {
-		b.errorf(at, Nearest(c.Name, nodes), "unknown node %q", c.Name)
+		b.unknownNode(c, p)
 		return nil
 	}
 	if strings.EqualFold(strings.ReplaceAll(p.State.Text, "-", ""), "insync") {
@@ -190,33 +199,77 @@ func (b *builder) nodeState(c *condition, p *predicate) []Cond {
 			return []Cond{{Role: &RoleIs{Node: c.Name, Role: role, Not: p.Not}, Pos: at}}
 		}
 	}
-	b.errorf(position(p.State.Pos), Nearest(p.State.Text, append(slices.Clone(roles), "insync")), "unknown role or state %q", p.State.Text)
+	states := append(slices.Clone(roles), "insync")
+	meant, choices := cmp.Or(ourWord(foreignStates, p.State.Text), Nearest(p.State.Text, states)), ""
+	if meant == "" {
+		choices = ": use " + oneOf(states)
+	}
+	b.errorf(position(p.State.Pos), meant, "unknown role or state %q%s", p.State.Text, choices)
 	return nil
+}
+
+// unknownNode reports a state of something that is not a node. Of no rst it says the comparison.
+func (b *builder) unknownNode(c *condition, p *predicate) {
+	meant := Nearest(c.Name, slices.Concat(nodes, []string{"eventually"}))
+	if name := cmp.Or(metricOf(p.State.Text).Name, metric.Called(p.State.Text)); meant == "" && c.Arg == nil && name != "" {
+		b.errorf(position(c.Pos), name+" == 0", "a condition on %s is a comparison", name)
+		return
+	}
+	b.errorf(position(c.Pos), meant, "unknown node %q%s", c.Name, unlessMeant(meant))
+}
+
+// conditionForms are the forms of a condition.
+const conditionForms = "; conditions are such as lb1 is Master, lb2 insync, rst == 0 or converged"
+
+// unlessMeant lists the forms of a condition if no word is near.
+func unlessMeant(meant string) string {
+	if meant != "" {
+		return ""
+	}
+	return conditionForms
+}
+
+// metricOf finds a metric by its name, with or without its unit: takeover < 200ms.
+func metricOf(name string) metric.Metric {
+	m, ok := metric.Of(name)
+	if !ok {
+		m, _ = metric.Of(name + "_ms")
+	}
+	return m
+}
+
+// statesRole reports whether a comparison compares a role: state(lb1) == MASTER, or a node.
+func statesRole(c *condition) bool {
+	if c.Arg != nil && lab.IsNode(c.Arg.Text) || lab.IsNode(c.Name) {
+		return true
+	}
+	first := c.Value.First.Factors[0].Text
+	return lab.IsNode(first) || slices.ContainsFunc(roles, func(role string) bool { return strings.EqualFold(role, first) })
 }
 
 func (b *builder) comparison(c *condition) []Cond {
 	at := position(c.Pos)
-	m, ok := metric.Of(c.Name)
-	if !ok { // takeover < 200ms
-		m, ok = metric.Of(c.Name + "_ms")
-	}
-	if !ok && lab.IsNode(c.Name) && c.Arg == nil {
+	m := metricOf(c.Name)
+	switch {
+	case m.Name == "" && lab.IsNode(c.Name) && c.Arg == nil:
 		b.errorf(at, "", "%s is a node, not a metric; the form is: %s is Master", c.Name, c.Name)
 		return nil
-	}
-	if !ok {
-		b.errorf(at, Nearest(c.Name, metric.Names()), "unknown metric %q", c.Name)
+	case m.Name == "" && statesRole(c):
+		b.errorf(at, "", "a role is not compared; the form is: %s is Master", nodes[0])
+		return nil
+	case m.Name == "":
+		b.unlisted(c.Pos, "metric", c.Name, cmp.Or(metric.Called(c.Name), Nearest(c.Name, metric.Names())))
 		return nil
 	}
-	cmp := &Compare{Metric: m.Name, Op: c.Op}
+	compare := &Compare{Metric: m.Name, Op: c.Op}
 	if c.Op == "=" {
-		cmp.Op = "=="
+		compare.Op = "=="
 	}
 	if c.Arg != nil {
 		if !m.PerLine && !m.PerProgram {
 			b.errorf(position(c.Arg.Pos), "", "metric %q is not measured for a single line of traffic", c.Name)
 		}
-		cmp.Arg = c.Arg.Text
+		compare.Arg = c.Arg.Text
 	}
 	value, ok := b.sum(c.Value)
 	if !ok {
@@ -230,8 +283,8 @@ func (b *builder) comparison(c *condition) []Cond {
 		b.errorf(position(c.Value.Pos), value.String()+"ms", "%s is a time, but %s has no unit", c.Name, value)
 		return nil
 	}
-	cmp.Value = value
-	return []Cond{{Compare: cmp, Pos: at}}
+	compare.Value = value
+	return []Cond{{Compare: compare, Pos: at}}
 }
 
 // duration is a sum that must be a time.

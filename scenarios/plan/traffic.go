@@ -92,6 +92,10 @@ func (b *builder) traffic(line *trafficLine, guard Guard) {
 	}
 	t := Traffic{Name: words[0].Text, Guard: guard, Pos: position(words[0].Pos)}
 	var ok bool
+	if len(words) == 3 && slices.Contains(protocols, words[1].Text) && slices.Contains(kinds, words[2].Text) {
+		b.errorf(position(words[1].Pos), words[2].Text+" "+words[1].Text, "the kind comes before the protocol")
+		return
+	}
 	if t.Kind, ok = b.pick(words[1], "kind of traffic", kinds); !ok {
 		return
 	}
