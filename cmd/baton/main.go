@@ -53,6 +53,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(runCommand(), newCommand(), lintCommand(), explainCommand(), simCommand(), shrinkCommand(), exploreCommand(), reportCommand(), serveCommand(), compareCommand(), parityCommand(), nodeCommand(), bfdCommand(), statusCommand(), handoverCommand(), reloadCommand(), backendCommand(), serviceCommand(), pkiCommand(), doctorCommand(), labCommand(), subjectCommand(), benchSubjectsCommand(), manCommand())
+	root.SetFlagErrorFunc(flagError)
 	root.InitDefaultCompletionCmd()
 	refuseUnknownWords(root)
 	return root

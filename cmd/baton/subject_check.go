@@ -52,6 +52,9 @@ func subjectCheckCommand() *cobra.Command {
 			if err := probeReal(); err != nil {
 				return err
 			}
+			if a, ok := s.(*subject.Adapter); ok && len(a.Missing()) > 0 {
+				return badInput("%ssubject %s needs programs that are not installed: %s", needsAt(args[0], a.Missing()[0]), s.Name(), strings.Join(a.Missing(), ", "))
+			}
 			return trySubject(c.Context(), os.Stdout, s, out)
 		},
 	}
@@ -60,14 +63,26 @@ func subjectCheckCommand() *cobra.Command {
 	return c
 }
 
+// needsAt is file:line: of a program in the needs of an adapter file, "" for a built-in subject.
+func needsAt(file, program string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	begun := false
+	for i, line := range strings.Split(string(text), "\n") {
+		if begun = begun || strings.HasPrefix(line, "needs:"); begun && strings.Contains(line, program) {
+			return fmt.Sprintf("%s:%d: ", file, i+1)
+		}
+	}
+	return ""
+}
+
 // trySubject runs the tryout and prints a line for each part.
 func trySubject(ctx context.Context, w io.Writer, s subject.Subject, out string) error {
 	p, err := plan.Parse("tryout.scn", tryoutOf(s))
 	if err != nil {
 		return err
-	}
-	if a, ok := s.(*subject.Adapter); ok && len(a.Missing()) > 0 {
-		return badInput("subject %s needs programs that are not installed: %s", s.Name(), strings.Join(a.Missing(), ", "))
 	}
 	program, err := os.Executable()
 	if err != nil {

@@ -199,14 +199,20 @@ func proving(t *testing.T, command func() ran) ran {
 	return ran{}
 }
 
-// TestASubjectThatLacksAProgramIsNotTried: the message names the program.
+// TestASubjectThatLacksAProgramIsNotTried: the message names the program and its line.
 func TestASubjectThatLacksAProgramIsNotTried(t *testing.T) {
 	if err := netns.Probe(); err != nil {
 		t.Skipf("needs namespaces: %v", err)
 	}
-	r := baton(t, "subject", "check", "--out", t.TempDir(), adapter(t, "lacks", "needs: [sh, no-such-program]\nrun: exec sleep 60\n"))
-	if want := "subject lacks needs programs that are not installed: no-such-program\n"; r.code != exitBadInput || !strings.HasSuffix(r.errout, want) {
-		t.Errorf("exit code %d, %q, want …%s", r.code, r.errout, want)
+	for _, c := range []struct{ lines, at string }{
+		{"needs: [sh, no-such-program]\nrun: exec sleep 60\n", ":2: "},
+		{"run: exec no-such-program\nneeds:\n  - sh\n  - no-such-program\n", ":5: "},
+	} {
+		file := adapter(t, "lacks", c.lines)
+		r := baton(t, "subject", "check", "--out", t.TempDir(), file)
+		if want := file + c.at + "subject lacks needs programs that are not installed: no-such-program\n"; r.code != exitBadInput || !strings.HasSuffix(r.errout, want) {
+			t.Errorf("exit code %d, %q, want …%s", r.code, r.errout, want)
+		}
 	}
 }
 
