@@ -14,7 +14,6 @@ import (
 	"baton/reports/timeline"
 	"baton/scenarios/check"
 	"baton/scenarios/evidence"
-	"baton/scenarios/lab"
 	"baton/scenarios/plan"
 )
 
@@ -78,13 +77,13 @@ func answer(run *load.Run, v check.Verdict) (sentences []string, alike string) {
 	return sentences, a.cause()
 }
 
-// harmShown has the kind of harm that a failed check shows; that of the others is Broken, or is told by their detail.
+// harmShown has the kind of harm that a failed check shows; that of the others is Broken, or is told by what they missed.
 var harmShown = map[string]cause.Kind{
 	"gap":             cause.Silence,
+	"incomplete":      cause.Ended,
+	"sticky":          cause.Moved,
 	"connects_failed": cause.Unconnected,
 	"unanswered":      cause.Unconnected,
-	plan.CheckRole:    cause.Waiting,
-	plan.CheckInSync:  cause.Unsynced,
 	"masters":         cause.Apart,
 	"forwarders":      cause.Apart,
 	plan.Exclusive:    cause.Apart,
@@ -100,7 +99,7 @@ func (a answering) led() (cause.Cause, bool) {
 		}
 		if clusters := evidence.Clusters(a.events, d.is); len(clusters) > 0 {
 			from, silent := a.silentFrom(clusters[0].First)
-			harm := cause.Harm{From: from, To: clusters[0].From, Kind: cause.Resets}
+			harm := cause.Harm{From: from, To: clusters[0].From, Kind: cause.Ended}
 			if silent {
 				harm.Kind = cause.Silence
 			}
@@ -127,15 +126,13 @@ func (a answering) led() (cause.Cause, bool) {
 	switch c.Name {
 	case "gap":
 		harm.Ended = a.goesOn(c.Failed.To)
-	case plan.CheckRole, plan.CheckInSync:
-		harm.Node = nodeIn(c.Detail)
+	case plan.CheckRole, plan.CheckInSync, plan.CheckWait:
+		harm.Kind, harm.Node = missing(c)
 	case plan.Converged:
 		if found, ok := cause.Of(a.events, harm); ok {
 			return found, true
 		}
-		harm.Kind, harm.Node = missing(c.Detail)
-	case plan.CheckWait:
-		harm.Kind, harm.Node = missing(c.Detail)
+		harm.Kind, harm.Node = missing(c)
 	}
 	return cause.Of(a.events, harm)
 }
@@ -146,17 +143,15 @@ func (a answering) goesOn(at clock.Instant) bool {
 	return a.events[len(a.events)-1].At.Sub(at) >= time.Second/2
 }
 
-// missing returns what a failed wait says last that the pair lacked: a node in sync, or in a role.
-func missing(detail string) (cause.Kind, string) {
-	if i := strings.Index(detail, "not true after"); i >= 0 {
-		detail = detail[i:]
-	} else if i := strings.Index(detail, "not within"); i >= 0 {
-		detail = detail[i:]
+// missing returns what a failed check did not find: a node in sync, or in a role.
+func missing(c check.Check) (cause.Kind, string) {
+	switch {
+	case c.Missed == nil:
+		return cause.Waiting, ""
+	case c.Missed.InSync:
+		return cause.Unsynced, c.Missed.Node
 	}
-	if strings.Contains(detail, "insync") {
-		return cause.Unsynced, nodeIn(detail)
-	}
-	return cause.Waiting, nodeIn(detail)
+	return cause.Waiting, c.Missed.Node
 }
 
 // many says how many new flows were refused, if that is the cause.
@@ -186,16 +181,6 @@ func (a answering) silentFrom(lost trace.Event) (clock.Instant, bool) {
 		}
 	}
 	return lost.At, false
-}
-
-// nodeIn is the first node that a text names.
-func nodeIn(text string) string {
-	for word := range strings.FieldsSeq(text) {
-		if lab.IsNode(word) {
-			return word
-		}
-	}
-	return ""
 }
 
 // answering holds the inputs of an answer.

@@ -38,7 +38,7 @@ var plantedBugs = []struct {
 	{"lonely-lease-never-renewed", "scenarios/crash-master", "1", "lb2 gave up the role (lease expired)"},
 	{"carrier-loss-unnoticed", "scenarios/library/l2/master-loses-its-client-port", "1", "lb1 stayed MASTER after down lb1 via clients, its gate LinksUp open"},
 	{"granted-node-does-not-announce", "scenarios/graceful-stop", "1", "lb2 became MASTER and announced itself not at all"},
-	{"grant-not-sent", "scenarios/operator-handover", "1", "lb1 gave up the role (handed over) and took it again before its peer did"},
+	{"grant-not-sent", "scenarios/operator-handover", "1", "lb1 gave up the role (handed over) and took it again before its peer did, which stayed Backup with NoMaster closed (peer is Master)"},
 	// Connection sync and the dataplane.
 	{"first-lease-clears-the-table", "scenarios/crash-master", "1", "lb2 became MASTER and reported that it was in sync, but not all sessions continued"},
 	{"synced-replies-not-installed", "scenarios/crash-master", "1", "lb2 became MASTER and reported that it was in sync, but not all sessions continued"},

@@ -173,7 +173,7 @@ func TestLintSpeaksJSON(t *testing.T) {
 	}
 	want := []plan.Record{
 		{File: wrong, Line: 2, Column: 8, Severity: "warning", Message: "masters <= 2 cannot fail", Suggestion: "masters <= 1"},
-		{File: wrong, Line: 3, Column: 5, Severity: "error", Message: `unknown word "crsh" at the beginning of a line`, Suggestion: "crash"},
+		{File: wrong, Line: 3, Column: 5, Severity: "error", Message: `"crsh" is not a step`, Suggestion: "crash"},
 	}
 	if !slices.Equal(found, want) {
 		t.Errorf("found %+v, want %+v", found, want)

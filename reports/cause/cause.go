@@ -38,7 +38,8 @@ type Kind int
 const (
 	Broken      Kind = iota // a rule of the pair was broken
 	Silence                 // clients got no answer
-	Resets                  // clients or backends were reset
+	Ended                   // connections were reset or ended
+	Moved                   // flows were given to another backend
 	Waiting                 // a node did not get an expected role
 	Unsynced                // a node did not get in sync
 	Apart                   // the pair did not converge

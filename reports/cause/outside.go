@@ -3,8 +3,10 @@ package cause
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -16,9 +18,18 @@ import (
 // effect is what a fault does to one host, or in one direction of a link.
 type effect struct {
 	fault     *trace.Fault
-	at        clock.Instant
+	at, until clock.Instant // until is never if it is not undone
 	host      string
 	direction trace.Direction
+}
+
+// never is the end of an effect that is not undone.
+const never = clock.Instant(math.MaxInt64)
+
+// overlap is how long two effects were active at the same time during a harm.
+func (e effect) overlap(o effect, harm Harm) time.Duration {
+	from, to := max(e.at, o.at, harm.From), min(e.until, o.until, harm.To)
+	return max(to.Sub(from), 0)
 }
 
 // effects returns the effects of faults that were active at some time during a harm.
@@ -31,19 +42,27 @@ func effects(events []trace.Event, harm Harm) (list []effect) {
 		case f == nil:
 		case f.Phase == "begin" && verbs.UndoOf(f.Verb) != "":
 			for _, host := range f.Hosts {
-				list = append(list, effect{fault: f, at: e.At, host: host})
+				list = append(list, effect{fault: f, at: e.At, until: never, host: host})
 			}
 			for _, d := range f.Directions {
-				list = append(list, effect{fault: f, at: e.At, direction: d})
+				list = append(list, effect{fault: f, at: e.At, until: never, direction: d})
 			}
-		case f.Phase == "receipt" && e.At < harm.From:
-			list = slices.DeleteFunc(list, func(is effect) bool {
-				return verbs.UndoOf(is.fault.Verb) == f.Verb &&
-					(slices.Contains(f.Hosts, is.host) || slices.Contains(f.Directions, is.direction))
-			})
+		case f.Phase == "receipt":
+			for i, is := range list {
+				if is.until == never && undoes(f, is.fault) && (slices.Contains(f.Hosts, is.host) || slices.Contains(f.Directions, is.direction)) {
+					list[i].until = e.At
+				}
+			}
 		}
 	}
-	return list
+	return slices.DeleteFunc(list, func(is effect) bool { return is.until < harm.From })
+}
+
+// undoes reports whether a fault undoes another, or a part of it.
+func undoes(f, other *trace.Fault) bool {
+	shared := func(host string) bool { return slices.Contains(f.Hosts, host) }
+	same := func(d trace.Direction) bool { return slices.Contains(f.Directions, d) }
+	return verbs.UndoOf(other.Verb) == f.Verb && (slices.ContainsFunc(other.Hosts, shared) || slices.ContainsFunc(other.Directions, same))
 }
 
 // silentFlow is a flow without an answer.
@@ -119,9 +138,17 @@ func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 
 // whats names the faults of effects: "crash backend1, crash backend2 and crash backend3".
 func whats(list []effect) string {
-	names := make([]string, len(list))
+	faults := make([]*trace.Fault, len(list))
 	for i, e := range list {
-		names[i] = e.fault.What()
+		faults[i] = e.fault
+	}
+	return listed(faults)
+}
+
+func listed(faults []*trace.Fault) string {
+	names := make([]string, len(faults))
+	for i, f := range faults {
+		names[i] = f.What()
 	}
 	return check.Listed(names)
 }
@@ -129,17 +156,85 @@ func whats(list []effect) string {
 // source is the host to which an effect is attributed.
 func (e effect) source() string { return cmp.Or(e.host, e.direction.From) }
 
-// announcing are the kinds of packets that include announcements.
-var announcing = []string{"", lab.ARP, lab.GARP}
+// announcing are the kinds of packets that include announcements, besides all.
+var announcing = []string{lab.ARP, lab.GARP}
 
-// unheard describes the fault that kept the announcements of a new MASTER from the clients of all
+// neither describes the faults that kept both nodes from the clients of all silent flows for most of a harm:
+// each node was down, or cut off from the client.
+func neither(events []trace.Event, harm Harm, p *pair) (Cause, bool) {
+	if len(p.nodes) != 2 {
+		return Cause{}, false
+	}
+	list, flows := effects(events, harm), silentFlows(events, harm)
+	var found []effect
+	for _, flow := range flows {
+		var both []effect
+		for _, n := range p.nodes {
+			i := slices.IndexFunc(list, func(e effect) bool { return e.takes(n.name, flow.client) })
+			if i < 0 {
+				return Cause{}, false
+			}
+			both = append(both, list[i])
+		}
+		if both[0].fault == both[1].fault || both[0].overlap(both[1], harm) <= harm.To.Sub(harm.From)/2 {
+			return Cause{}, false
+		}
+		found = append(found, both...)
+	}
+	slices.SortStableFunc(found, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
+	found = slices.CompactFunc(found, func(a, b effect) bool { return a.fault == b.fault })
+	if len(found) == 0 {
+		return Cause{}, false
+	}
+	last := found[len(found)-1]
+	return Cause{last.at, last.source(), fmt.Sprintf("neither node could serve the clients without an answer (%s)", whats(found))}, true
+}
+
+// takes reports whether an effect keeps a node from a client.
+func (e effect) takes(node, client string) bool {
+	verb, _ := verbs.Of(e.fault.Verb)
+	if e.host != "" {
+		return e.host == node && verb.On == verbs.Machines && verb.To != verbs.Running
+	}
+	d := e.direction
+	return parts(verb) && d.Only == "" && (d.From == node && d.To == client || d.From == client && d.To == node)
+}
+
+// parts reports whether no packet passes in the directions of a verb: a cut, or a port that is down.
+func parts(verb verbs.Verb) bool { return verb.Severs || verb.On == verbs.Ports && verb.Undo != "" }
+
+// unlinked names the faults that parted the nodes on the sync link, or their stream, at an instant: " (cut sync)"; "" if there
+// are none.
+func unlinked(events []trace.Event, at clock.Instant) string {
+	found := slices.DeleteFunc(effects(events, Harm{From: at, To: at}), func(e effect) bool {
+		verb, _ := verbs.Of(e.fault.Verb)
+		d := e.direction
+		return !parts(verb) || d.Link != lab.Sync || d.Only != "" && d.Only != lab.Stream
+	})
+	found = slices.CompactFunc(found, func(a, b effect) bool { return a.fault == b.fault })
+	if len(found) == 0 {
+		return ""
+	}
+	return " (" + whats(found) + ")"
+}
+
+// unheard describes the fault that kept a new MASTER, or its announcements alone, from the clients of all
 // silent flows.
 func unheard(events []trace.Event, harm Harm, m *node) (Cause, bool) {
-	found := behind(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
-		if e.fault.Verb == verbs.Deaf {
+	list, flows := effects(events, harm), silentFlows(events, harm)
+	if found := behind(list, flows, func(e effect, flow silentFlow) bool {
+		return e.host == "" && e.until > m.since && e.takes(m.name, flow.client)
+	}); len(found) > 0 {
+		return Cause{max(m.since, found[0].at), m.name, fmt.Sprintf("%s became MASTER, but was cut off from the clients without an answer (%s)", m.name, whats(found))}, true
+	}
+	found := behind(list, flows, func(e effect, flow silentFlow) bool {
+		d := e.direction
+		switch {
+		case e.at > m.since || e.until < m.since:
+			return false
+		case e.fault.Verb == verbs.Deaf:
 			return e.host == flow.client
 		}
-		d := e.direction
 		return verbs.Severs(e.fault.Verb) && d.Link == lab.Clients && d.From == m.name && d.To == flow.client && slices.Contains(announcing, d.Only)
 	})
 	if len(found) == 0 {

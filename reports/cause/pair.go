@@ -32,6 +32,7 @@ type node struct {
 	left, back       clock.Instant
 	thawed           clock.Instant // when it was last thawed, 0 if never
 	leftWhy, backWhy string
+	claimed          clock.Instant     // when it claimed last
 	claimWhy         string            // reason of its last claim
 	paths            map[string]string // states of its BFD sessions by path
 	phase            string            // phase of its connection sync
@@ -78,7 +79,7 @@ func (p *pair) apply(e trace.Event) {
 		n.role, n.since, n.reason, n.alive = e.Role.To, e.At, e.Role.Reason, true
 		n.served = n.served && e.Role.From != "Init" || e.Role.To == "Master"
 		if e.Role.To == "Claiming" {
-			n.synced, n.claimWhy = slices.Contains(e.Role.Gates, "InSync"), e.Role.Reason
+			n.synced, n.claimed, n.claimWhy = slices.Contains(e.Role.Gates, "InSync"), e.At, e.Role.Reason
 		}
 	case e.Gate != nil:
 		p.node(e.Node).gates[e.Gate.Name] = *e.Gate

@@ -1,6 +1,7 @@
 package cause
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,6 +32,10 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 		return mixed(events, harm)
 	case Unconnected:
 		return refused(events, harm)
+	case Ended:
+		return ended(events, harm)
+	case Moved:
+		return moved(events, harm)
 	}
 	return Cause{}, false
 }
@@ -44,6 +49,9 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	if taker != "" {
 		m = p.node(taker)
 	}
+	if found, ok := neither(events, harm, p); ok {
+		return found, true
+	}
 	if m == nil {
 		return nobody(p, harm)
 	}
@@ -51,7 +59,7 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 		return found, true
 	}
 	if before, _ := stateAt(events, harm.From); before.master() != nil && before.master().name == m.name && m.left > harm.From && m.left < m.since {
-		return m.retook(), true
+		return m.retook(events), true
 	}
 	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
 		return found, true
@@ -59,6 +67,8 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	switch {
 	case harm.Ended && m.since > harm.From && harm.To.Sub(m.since) <= m.since.Sub(harm.From):
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER (%s), and the flows continued", m.name, m.claimWhy)}, true
+	case m.since > harm.From && taken == 0 && m.synced && bothEnded(events, m.claimed) != nil:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table, because %s took the tables of both nodes, and the sessions did not continue", m.name, listed(bothEnded(events, m.claimed)))}, true
 	case m.since > harm.From && taken == 0 && m.synced:
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, and the sessions did not continue", m.name)}, true
 	case m.since > harm.From && m.synced:
@@ -66,7 +76,7 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	case m.since > harm.From && m.phase == "":
 		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, and not all sessions continued", m.name)}, true
 	case m.since > harm.From:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync, and not all sessions continued", m.name)}, true
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync%s, and not all sessions continued", m.name, unlinked(events, m.claimed))}, true
 	}
 	return stayed(p, events, harm)
 }
@@ -96,26 +106,173 @@ func nobody(p *pair, harm Harm) (Cause, bool) {
 // serving.
 func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	m := p.master()
-	fault, _ := lastFault(events, harm.From.Add(grace))
-	if m == nil || fault == nil {
+	if m == nil {
 		return Cause{}, false
 	}
+	if found, ok := m.resumed(events, harm); ok {
+		return found, true
+	}
+	fault, _ := concerning(events, harm.From.Add(grace), m)
+	if fault == nil {
+		return Cause{}, false
+	}
+	gate := ""
+	switch verb, _ := verbs.Of(fault.Verb); {
+	case verb.On == verbs.Ports:
+		gate = m.gate("LinksUp")
+	case !verb.Asks:
+		gate = m.gate("Reachable")
+	}
+	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), gate)}, true
+}
+
+// resumed describes a MASTER that took the role again since a harm, or the request for a handover before it, began:
+// during its handover, or after it had given up the role.
+func (n *node) resumed(events []trace.Event, harm Harm) (Cause, bool) {
+	since := harm.From
+	if fault, began := concerning(events, harm.From.Add(grace), n); asks(fault) {
+		since = min(since, began)
+	}
 	switch {
-	case m.back > 0 && m.back >= harm.From:
-		return Cause{m.back, m.name, fmt.Sprintf("%s began to hand over after %s and took the role back (%s)", m.name, fault.What(), m.backWhy)}, true
-	case m.left > 0 && m.left >= harm.From:
-		return m.retook(), true
+	case n.back > 0 && n.back >= since:
+		p, _ := stateAt(events, n.back-1)
+		return Cause{n.back, n.name, fmt.Sprintf("%s began to hand over%s and took the role back (%s)", n.name, following(events, n.back, p.peerOf(n.name), since), n.backWhy)}, true
+	case n.left > 0 && n.left >= since:
+		return n.retook(events), true
 	}
-	gate := "Reachable"
-	if fault.Verb == verbs.Down {
-		gate = "LinksUp"
+	return Cause{}, false
+}
+
+// concerning is the last fault before an instant that is not undone and that can keep a MASTER from serving, or
+// asks for a handover, and when it began; nil if there is none. A fault between the nodes, or on the other one, is none.
+func concerning(events []trace.Event, before clock.Instant, m *node) (last *trace.Fault, began clock.Instant) {
+	for _, e := range events {
+		switch f := e.Fault; {
+		case e.At > before:
+			return last, began
+		case f == nil || f.Phase != "begin":
+		case last != nil && undoes(f, last):
+			last = nil
+		case concerns(f, m) && !(asks(last) && elsewhere(f)):
+			last, began = f, e.At
+		}
 	}
-	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), m.gate(gate))}, true
+	return last, began
+}
+
+// asks reports whether a fault requests a handover, and elsewhere whether it acts on no node and no link of one.
+func asks(f *trace.Fault) bool { return f != nil && verbs.Asks(f.Verb) }
+func elsewhere(f *trace.Fault) bool {
+	return len(f.Directions) == 0 && !slices.ContainsFunc(f.Hosts, lab.IsNode)
+}
+
+func concerns(f *trace.Fault, m *node) bool {
+	verb, _ := verbs.Of(f.Verb)
+	if verb.Asks || verb.Undo == "" {
+		return verb.Asks
+	}
+	return slices.ContainsFunc(f.Hosts, func(host string) bool { return host == m.name || !lab.IsNode(host) }) ||
+		slices.ContainsFunc(f.Directions, func(d trace.Direction) bool {
+			return (d.From == m.name || d.To == m.name) && !(lab.IsNode(d.From) && lab.IsNode(d.To))
+		})
+}
+
+// ended describes a client or backend that ended connections because its process ended, or that reset them because it had
+// come back without them.
+func ended(events []trace.Event, harm Harm) (Cause, bool) {
+	for i, e := range events {
+		if e.At < harm.From || e.At > harm.To.Add(grace) {
+			continue
+		}
+		switch {
+		case e.RST != nil:
+			if found, ok := hostEnded(events[:i], cmp.Or(e.RST.Origin, e.RST.Sender)); ok {
+				return found, true
+			}
+		case e.Traffic != nil && e.Traffic.Event == trace.TrafficLost:
+			if found, ok := hostEnded(events[:i], e.Traffic.Backend); ok {
+				return found, true
+			}
+		}
+	}
+	return Cause{}, false
+}
+
+// hostEnded describes a client or backend whose process has ended, or was started again since.
+func hostEnded(events []trace.Event, host string) (Cause, bool) {
+	var last trace.Event
+	for _, e := range events {
+		if f := e.Fault; f != nil && f.Phase == "begin" && slices.Contains(f.Hosts, host) && (verbs.Ends(f.Verb) || verbs.Undoes(f.Verb)) {
+			last = e
+		}
+	}
+	switch {
+	case last.Fault == nil || lab.IsNode(host):
+		return Cause{}, false
+	case verbs.Ends(last.Fault.Verb):
+		return Cause{last.At, host, fmt.Sprintf("%s ended its connections", last.Fault.What())}, !verbs.Unpowers(last.Fault.Verb)
+	}
+	gone := undone(events, last.Fault, last.At)
+	if gone == nil || !verbs.Ends(gone.Verb) {
+		return Cause{}, false
+	}
+	return Cause{last.At, host, fmt.Sprintf("%s came back after %s without its connections, and reset their segments", host, gone.What())}, true
+}
+
+// bothEnded returns the faults by which both nodes lost their tables before an instant: the process of one ended while the
+// other was down. It is nil if a node kept its table.
+func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
+	down := map[string]*trace.Fault{} // by node
+	var both []*trace.Fault
+	for _, e := range events {
+		f := e.Fault
+		switch {
+		case e.At > before:
+			return both
+		case f == nil || f.Phase != "begin":
+			continue
+		}
+		for _, host := range f.Hosts {
+			switch {
+			case !lab.IsNode(host):
+			case verbs.Ends(f.Verb):
+				down[host] = f
+			case f.Verb == verbs.Restore:
+				delete(down, host)
+			}
+		}
+		if len(down) == len(lab.Nodes()) {
+			both = nil
+			for _, node := range lab.Nodes() {
+				if both = append(both, down[node]); len(both) == 2 && both[0] == both[1] {
+					both = both[:1]
+				}
+			}
+			slices.SortStableFunc(both, func(a, b *trace.Fault) int { return cmp.Compare(a.ID, b.ID) })
+		}
+	}
+	return both
+}
+
+// moved describes a node without the flows of its peer that became MASTER last and gave them to other backends.
+func moved(events []trace.Event, harm Harm) (Cause, bool) {
+	p, _ := stateAt(events, harm.From)
+	m := p.master()
+	if m == nil || m.synced || m.phase == "" || m.since > harm.From {
+		return Cause{}, false
+	}
+	peer := p.peerOf(m.name)
+	if peer == nil || !slices.ContainsFunc(events, func(e trace.Event) bool {
+		return e.Node == peer.name && e.Role != nil && e.Role.To == "Master" && e.At < m.since
+	}) {
+		return Cause{}, false
+	}
+	return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync%s, and gave flows of %s to other backends", m.name, unlinked(events, m.claimed), peer.name)}, true
 }
 
 // refusedHandover finds the answer of the node that refused the handover that the harm begins with.
-func refusedHandover(events []trace.Event, harm Harm) (Cause, bool) {
-	fault, began := lastFault(events, harm.From.Add(grace))
+func refusedHandover(events []trace.Event, harm Harm, m *node) (Cause, bool) {
+	fault, began := concerning(events, harm.From.Add(grace), m)
 	if fault == nil || fault.Verb != verbs.Handover {
 		return Cause{}, false
 	}
@@ -125,16 +282,24 @@ func refusedHandover(events []trace.Event, harm Harm) (Cause, bool) {
 		}
 		if f := e.Fault; f != nil && f.ID == fault.ID && f.Phase == "receipt" {
 			if asked, why, refused := strings.Cut(f.Receipt, " refused: "); refused {
-				return Cause{e.At, asked, fmt.Sprintf("%s refused %s%s: %s", asked, f.What(), following(events, began-1), strings.TrimPrefix(why, "handover refused: "))}, true
+				return Cause{e.At, asked, fmt.Sprintf("%s refused %s%s: %s", asked, f.What(), following(events, began-1, nil, 0), strings.TrimPrefix(why, "handover refused: "))}, true
 			}
 		}
 	}
 	return Cause{}, false
 }
 
-// retook describes a MASTER that lost the role for a time in which no other node took it.
-func (n *node) retook() Cause {
-	return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did", n.name, n.leftWhy)}
+// retook describes a MASTER that lost the role for a time in which no other node took it, and what kept its peer
+// from taking it.
+func (n *node) retook(events []trace.Event) Cause {
+	p, _ := stateAt(events, n.claimed-1)
+	kept := ""
+	if peer := p.peerOf(n.name); peer != nil {
+		if why := during(events, peer, n.left, n.claimed, nil) + peer.closed(); why != "" && peer.role != "" {
+			kept = ", which stayed " + peer.role + why
+		}
+	}
+	return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s) and took it again before its peer did%s", n.name, n.leftWhy, kept)}
 }
 
 // gate says why a gate of the node is open; "" if it is closed.
@@ -156,22 +321,30 @@ func waiting(events []trace.Event, harm Harm) (Cause, bool) {
 	peer := p.peerOf(n.name)
 	switch {
 	case n.left > 0 && n.left >= harm.From:
-		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)%s", n.name, n.leftWhy, following(events, n.left))}, true
+		return Cause{n.left, n.name, fmt.Sprintf("%s gave up the role (%s)%s", n.name, n.leftWhy, following(events, n.left, n, n.left))}, true
 	case peer != nil && peer.alive && peer.role == "Master" && n.role == "Backup":
-		if found, ok := refusedHandover(events, harm); ok {
+		if found, ok := refusedHandover(events, harm, peer); ok {
 			return found, true
 		}
-		fault, _ := lastFault(events, harm.To)
-		switch {
-		case fault == nil:
-			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s) before %s, which stayed Backup%s", peer.name, peer.claimWhy, n.name, n.closed())}, true
-		case verbs.Undoes(fault.Verb): // nothing made the MASTER leave
-			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s)%s and kept the role; %s stayed Backup%s",
-				peer.name, peer.claimWhy, following(events, peer.since), n.name, n.closed())}, true
+		if found, ok := peer.resumed(events, harm); ok {
+			return found, true
 		}
-		return stayed(p, events, harm)
+		fault, _ := concerning(events, harm.To, peer)
+		before, _ := lastFault(events, harm.To)
+		switch {
+		case before == nil:
+			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s) before %s, which stayed Backup%s", peer.name, peer.claimWhy, n.name, n.closed())}, true
+		case fault == nil: // nothing made the MASTER leave
+			return Cause{peer.since, peer.name, fmt.Sprintf("%s became MASTER (%s)%s and kept the role; %s stayed Backup%s",
+				peer.name, peer.claimWhy, following(events, peer.since, nil, 0), n.name, n.closed())}, true
+		}
+		found, ok := stayed(p, events, harm)
+		if why := n.closed(); ok && why != "" && !strings.Contains(found.What, " its gate ") {
+			found.What += "; " + n.name + " stayed Backup" + why
+		}
+		return found, ok
 	}
-	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s%s", n.name, n.role, following(events, harm.To), n.closed())}, n.role != ""
+	return Cause{max(n.since, harm.From), n.name, fmt.Sprintf("%s stayed %s%s%s", n.name, n.role, following(events, harm.To, n, harm.From), n.closed())}, n.role != ""
 }
 
 // unsynced finds a node without a sync stream although both BFD sessions on the sync link are Up.
@@ -183,6 +356,9 @@ func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
 	}
 	n, peer := p.nodes[i], p.peerOf(harm.Node)
 	idle := n.phase == "lost" || n.phase == "idle"
+	if apart := unlinked(events, harm.To); peer != nil && idle && apart != "" {
+		return Cause{max(p.last, harm.From), n.name, fmt.Sprintf("%s had no sync stream to %s%s", n.name, peer.name, apart)}, true
+	}
 	if peer == nil || !idle || n.paths[lab.Sync] != up || peer.paths[lab.Sync] != up {
 		return Cause{}, false
 	}
@@ -274,14 +450,46 @@ func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
 	return p, taken
 }
 
-// following names the last fault before an instant, unless it is long ago; "" if there is none.
-func following(events []trace.Event, at clock.Instant) string {
+// following names the last fault before an instant, unless it is long ago, and the one that it undid; "" if
+// there is none. It also names those that kept a node from acting since another instant.
+func following(events []trace.Event, at clock.Instant, n *node, since clock.Instant) string {
 	const longAgo = 5 * time.Second
 	fault, began := lastFault(events, at)
 	if fault == nil || at.Sub(began) > longAgo {
+		return during(events, n, since, at, nil)
+	}
+	told := []*trace.Fault{fault}
+	if gone := undone(events, fault, began); gone != nil {
+		told = []*trace.Fault{gone, fault}
+	}
+	return " after " + listed(told) + during(events, n, since, at, told)
+}
+
+// during names the faults other than those told that kept a node from acting at some time between two instants.
+func during(events []trace.Event, n *node, from, to clock.Instant, told []*trace.Fault) string {
+	if n == nil {
 		return ""
 	}
-	return " after " + fault.What()
+	found := slices.DeleteFunc(effects(events, Harm{From: from, To: to}), func(e effect) bool {
+		return e.host != n.name || !verbs.Stops(e.fault.Verb) || slices.Contains(told, e.fault)
+	})
+	if len(found) == 0 {
+		return ""
+	}
+	return " during " + whats(found)
+}
+
+// undone is the last fault that a fault undid, nil if it undid none.
+func undone(events []trace.Event, f *trace.Fault, began clock.Instant) (last *trace.Fault) {
+	for _, e := range events {
+		if e.At > began {
+			break
+		}
+		if e.Fault != nil && e.Fault.Phase == "begin" && undoes(f, e.Fault) {
+			last = e.Fault
+		}
+	}
+	return last
 }
 
 // lastFault returns the last fault that began before an instant, and when it began.

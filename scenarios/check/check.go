@@ -61,6 +61,15 @@ type Check struct {
 	// Failed is the first stretch in which it failed, on the trace's time axis; nil for a
 	// PASS, and if the failure has no time.
 	Failed *Span `json:"failed,omitempty"`
+	// Missed is the state of a node that the check expected and did not find, nil if it expected
+	// something else.
+	Missed *Missed `json:"missed,omitempty"`
+}
+
+// Missed is a state that a node did not have.
+type Missed struct {
+	Node   string `json:"node"`
+	InSync bool   `json:"insync,omitempty"` // it was not in sync; else it did not have the role
 }
 
 // Span is a stretch of time, both ends included.

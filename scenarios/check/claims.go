@@ -81,7 +81,9 @@ func (r *run) wait(i int, s plan.Step) finding {
 			f.Verdict = Inconclusive
 			return f
 		}
-		_, why := r.stateAt(timeout).HoldAll(s.Wait.Conds)
+		state := r.stateAt(timeout)
+		_, why := state.HoldAll(s.Wait.Conds)
+		f.Missed = state.missed(s.Wait.Conds...)
 		f = f.fail(missed+why+r.remarks(s.Wait.Conds, f.window), f.window)
 		return f.late(math.MaxInt64, s.Wait.Within.Allowance())
 	case !ended:
@@ -228,8 +230,12 @@ var onTheWay = map[string][]string{
 // state must stay true to the window's end.
 func (r *run) throughout(f finding, c plan.Cond, w window) finding {
 	settled, before := false, ""
-	return r.scan(f, w, func(s *State, first bool) (bool, string) {
+	var missed *Missed
+	f = r.scan(f, w, func(s *State, first bool) (bool, string) {
 		held, why := s.Holds(c)
+		if !held {
+			missed = s.missed(c)
+		}
 		if held || settled || s.Now >= w.to {
 			settled = true
 			return held, why
@@ -243,6 +249,10 @@ func (r *run) throughout(f finding, c plan.Cond, w window) finding {
 		}
 		return role == "" || role == before || slices.Contains(onTheWay[c.Role.Role], role), why
 	}, c.String()+" throughout "+w.to.Sub(w.from).String())
+	if f.Verdict == Fail {
+		f.Missed = missed
+	}
+	return f
 }
 
 // scan calls holds with the state at the window's begin, after each instant with an event,
@@ -308,6 +318,7 @@ func (r *run) within(s plan.Step, w window) finding {
 	case r.to < w.to && !(s.Expect.Eventually && r.finished()):
 		return f.unjudged(fmt.Sprintf("%s: the run ended at %s, before the window %s", s, r.at(r.to), r.span(w)))
 	default:
+		f.Missed = state.missed(s.Expect.Conds...)
 		f = f.fail(fmt.Sprintf("%s: not within %s (window %s): %s%s", s, limit, r.span(w), why, r.remarks(conds, w)), w)
 		return f.late(r.lateness(state, i, s.Expect.Conds, w.to), s.Expect.Within.Allowance())
 	}
@@ -342,9 +353,11 @@ func (r *run) atEnd(c plan.Cond, w window, line int) finding {
 	if lack := lacking(c, r.meta.Lacks); lack != "" {
 		return f.notJudged(c.String() + ": " + lack)
 	}
-	ok, why := r.stateAt(w.to).Holds(c)
+	state := r.stateAt(w.to)
+	ok, why := state.Holds(c)
 	detail := fmt.Sprintf("%s at %s: %s", c, r.at(w.to), why)
 	if !ok {
+		f.Missed = state.missed(c)
 		return f.fail(detail, window{w.to, w.to})
 	}
 	f.Verdict, f.Detail = Pass, detail

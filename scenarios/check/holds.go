@@ -25,7 +25,7 @@ func (s *State) Holds(c plan.Cond) (bool, string) {
 	case c.Compare != nil:
 		return s.compare(*c.Compare)
 	case c.Named == plan.Converged:
-		why := s.unconverged()
+		why, _ := s.unconverged()
 		return why == "", orElse(why, "converged")
 	case c.Named == plan.Replica:
 		why := s.replicasDiffer()
@@ -52,6 +52,25 @@ func (s *State) HoldAll(conds []plan.Cond) (bool, string) {
 		return false, strings.Join(open, "; ")
 	}
 	return true, strings.Join(held, "; ")
+}
+
+// missed returns the first state that a node should have by the conditions and does not.
+func (s *State) missed(conds ...plan.Cond) *Missed {
+	for _, c := range conds {
+		if ok, _ := s.Holds(c); ok || lacking(c, s.lacks) != "" {
+			continue
+		}
+		switch {
+		case c.Role != nil:
+			return &Missed{Node: c.Role.Node}
+		case c.InSync != nil:
+			return &Missed{Node: c.InSync.Node, InSync: true}
+		case c.Named == plan.Converged:
+			_, missed := s.unconverged()
+			return missed
+		}
+	}
+	return nil
 }
 
 func orElse(s, other string) string {
@@ -159,37 +178,34 @@ func (s *State) replicasDiffer() string {
 	return ""
 }
 
-// unconverged says why the pair has not converged, "" if it has.
-func (s *State) unconverged() string {
+// unconverged says why the pair has not converged, "" if it has, and which state a node lacks.
+func (s *State) unconverged() (why string, missed *Missed) {
 	live := s.Live()
 	if len(live) == 0 {
-		return "no node is up"
+		return "no node is up", nil
 	}
 	masters := 0
 	for _, n := range live {
 		switch {
 		case n.Silent && n.Role != roleBackup: // a Backup may have nothing to report
-			return n.Name + " has not reported anything since its thaw"
+			return n.Name + " has not reported anything since its thaw", &Missed{Node: n.Name}
 		case n.Role == roleMaster:
 			masters++
 		case n.Role != roleBackup:
-			return n.Name + " is " + n.Role
+			return n.Name + " is " + n.Role, &Missed{Node: n.Name}
 		default:
 			if ok, why := s.insync(n.Name); !ok {
-				return why
+				return why, &Missed{Node: n.Name, InSync: true}
 			}
 		}
 	}
-	if masters != 1 {
-		return fmt.Sprintf("%d masters", masters)
+	switch {
+	case masters != 1:
+		return fmt.Sprintf("%d masters", masters), nil
+	case len(live) == 1:
+		return "", nil
 	}
-	if len(live) > 1 {
-		if why := s.pathDown(live); why != "" {
-			return why
-		}
-		return s.replicasDiffer()
-	}
-	return ""
+	return orElse(s.pathDown(live), s.replicasDiffer()), nil
 }
 
 // pathDown names a BFD path between the live nodes that is not up though no cut

@@ -425,3 +425,32 @@ func TestANodesOwnReportsShowThatItIsAlive(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAStateMissesIsTheFirstOfItsConditions: of several conditions it is the first that is not true.
+func TestWhatAStateMissesIsTheFirstOfItsConditions(t *testing.T) {
+	for _, test := range []struct {
+		at    float64
+		conds []string
+		want  Missed
+	}{
+		{0, []string{"lb1 is Backup", "lb2 insync"}, Missed{Node: "lb2", InSync: true}},
+		{0, []string{"lb2 is Master", "lb2 insync"}, Missed{Node: "lb2"}},
+		{4200, []string{"converged"}, Missed{Node: "lb1", InSync: true}},
+		{-850, []string{"converged"}, Missed{Node: "lb1"}},
+		{2100, []string{"converged"}, Missed{}}, // no MASTER: no node in particular
+		{1300, []string{"sessions == 3"}, Missed{}},
+		{300, []string{"lb2 insync", "lb1 is Master"}, Missed{}},
+	} {
+		var conds []plan.Cond
+		for _, text := range test.conds {
+			conds = append(conds, condition(t, text))
+		}
+		got := after(t, crash(), test.at).missed(conds...)
+		if got == nil {
+			got = &Missed{}
+		}
+		if *got != test.want {
+			t.Errorf("%v at %v: %+v, want %+v", test.conds, test.at, *got, test.want)
+		}
+	}
+}
