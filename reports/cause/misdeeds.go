@@ -103,7 +103,7 @@ func claims(e trace.Event) bool {
 }
 
 // outlived finds nodes that were still MASTER after their lease had ended, although they ran: they renewed it,
-// or they gave up the role later.
+// or they gave up the role later. A lease that is written with an end in the past ends when it is written.
 func outlived(events []trace.Event) (list []misdeed) {
 	p := newPair()
 	for _, e := range events {
@@ -111,7 +111,7 @@ func outlived(events []trace.Event) (list []misdeed) {
 		case n.role != "Master" || n.lease == 0 || n.lease > e.At: // also an event of no node
 		case e.Lease != nil && e.Lease.Until > e.At:
 			list = append(list, at(e, "%s renewed its lease after it had ended, and stayed MASTER", n.name))
-		case e.Role != nil && e.Role.From == "Master" && e.Role.To != "Master" && e.At.Sub(max(n.lease, n.thawed)) > grace:
+		case e.Role != nil && e.Role.From == "Master" && e.Role.To != "Master" && e.At.Sub(max(n.lease, n.leased, n.thawed)) > grace && !n.starved:
 			list = append(list, at(e, "%s stayed MASTER after its lease had ended", n.name))
 		}
 		p.apply(e)

@@ -230,6 +230,22 @@ func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 			t.strikes(4000, "thaw", "lb1")
 			t.role(4030, "lb1", "Master", "Backup", "peer is MASTER", 1)
 		}, "lb1 stayed MASTER after its lease had ended"},
+		{"a MASTER whose lease is cut short when it gives up", func(t *tape) {
+			t.lease(1000, "lb1", 3000)
+			t.lease(2030, "lb1", 1900)
+			t.role(2030, "lb1", "Master", "Backup", "lease expired", 1)
+		}, ""},
+		{"a starved MASTER that gives up when it runs", func(t *tape) {
+			t.lease(1000, "lb1", 2000)
+			t.strikes(1500, "starve", "lb1")
+			t.role(2400, "lb1", "Master", "Backup", "lease expired", 1)
+		}, ""},
+		{"a MASTER that is no longer starved", func(t *tape) {
+			t.strikes(500, "starve", "lb1")
+			t.strikes(700, "feed", "lb1")
+			t.lease(1000, "lb1", 2000)
+			t.role(2400, "lb1", "Master", "Backup", "lease expired", 1)
+		}, "lb1 stayed MASTER after its lease had ended"},
 		{"a claim beside a MASTER that is known", knows(true, "peer is Master"), knew},
 		{"a claim beside a MASTER that is not heard", knows(true, "peer is silent"), ""},
 		{"a claim with the gate closed", knows(false, "peer is Master"), ""},

@@ -26,10 +26,20 @@ type effect struct {
 // never is the end of an effect that is not undone.
 const never = clock.Instant(math.MaxInt64)
 
-// overlap is how long two effects were active at the same time during a harm.
-func (e effect) overlap(o effect, harm Harm) time.Duration {
-	from, to := max(e.at, o.at, harm.From), min(e.until, o.until, harm.To)
-	return max(to.Sub(from), 0)
+// both is the part of a harm in which two effects were active, with From after To if there is none.
+func (e effect) both(o effect, harm Harm) Harm {
+	return Harm{From: max(e.at, o.at, harm.From), To: min(e.until, o.until, harm.To)}
+}
+
+// covered is how long at least one of some stretches lasted.
+func covered(stretches []Harm) (total time.Duration) {
+	slices.SortFunc(stretches, func(a, b Harm) int { return cmp.Compare(a.From, b.From) })
+	var until clock.Instant
+	for _, s := range stretches {
+		total += max(s.To.Sub(max(s.From, until)), 0)
+		until = max(until, s.To)
+	}
+	return total
 }
 
 // effects returns the effects of faults that were active at some time during a harm.
@@ -167,34 +177,50 @@ func neither(events []trace.Event, harm Harm, p *pair) (Cause, bool) {
 	}
 	list, flows := effects(events, harm), silentFlows(events, harm)
 	var found []effect
-	for _, flow := range flows {
-		var both []effect
-		for _, n := range p.nodes {
-			i := slices.IndexFunc(list, func(e effect) bool { return e.takes(n.name, flow.client) })
-			if i < 0 {
-				return Cause{}, false
+	told := map[string]bool{} // repeated faults once
+	for _, client := range clientsOf(flows) {
+		var together []Harm
+		for _, one := range list {
+			for _, other := range list {
+				both := one.both(other, harm)
+				if !one.takes(p.nodes[0].name, client) || !other.takes(p.nodes[1].name, client) || both.From >= both.To {
+					continue
+				}
+				together = append(together, both)
+				for _, e := range []effect{one, other} {
+					if !told[e.fault.What()] {
+						found, told[e.fault.What()] = append(found, e), true
+					}
+				}
 			}
-			both = append(both, list[i])
 		}
-		if both[0].fault == both[1].fault || both[0].overlap(both[1], harm) <= harm.To.Sub(harm.From)/2 {
+		if covered(together) <= harm.To.Sub(harm.From)/3 {
 			return Cause{}, false
 		}
-		found = append(found, both...)
 	}
-	slices.SortStableFunc(found, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
-	found = slices.CompactFunc(found, func(a, b effect) bool { return a.fault == b.fault })
 	if len(found) == 0 {
 		return Cause{}, false
 	}
+	slices.SortStableFunc(found, func(a, b effect) int { return cmp.Compare(a.at, b.at) })
 	last := found[len(found)-1]
 	return Cause{last.at, last.source(), fmt.Sprintf("neither node could serve the clients without an answer (%s)", whats(found))}, true
+}
+
+// clientsOf returns the clients of flows.
+func clientsOf(flows []silentFlow) (list []string) {
+	for _, flow := range flows {
+		if !slices.Contains(list, flow.client) {
+			list = append(list, flow.client)
+		}
+	}
+	return list
 }
 
 // takes reports whether an effect keeps a node from a client.
 func (e effect) takes(node, client string) bool {
 	verb, _ := verbs.Of(e.fault.Verb)
 	if e.host != "" {
-		return e.host == node && verb.On == verbs.Machines && verb.To != verbs.Running
+		return (e.host == node || e.host == client) && verb.On == verbs.Machines && verb.To != verbs.Running
 	}
 	d := e.direction
 	return parts(verb) && d.Only == "" && (d.From == node && d.To == client || d.From == client && d.To == node)
@@ -202,6 +228,15 @@ func (e effect) takes(node, client string) bool {
 
 // parts reports whether no packet passes in the directions of a verb: a cut, or a port that is down.
 func parts(verb verbs.Verb) bool { return verb.Severs || verb.On == verbs.Ports && verb.Undo != "" }
+
+// afflicted names the faults that lasted on the nodes themselves at an instant: " (certificate foreign lb2)"; "" if there are none.
+func afflicted(events []trace.Event, at clock.Instant) string {
+	found := slices.DeleteFunc(effects(events, Harm{From: at, To: at}), func(e effect) bool { return !lab.IsNode(e.host) })
+	if len(found) == 0 {
+		return ""
+	}
+	return " (" + whats(found) + ")"
+}
 
 // unlinked names the faults that parted the nodes on the sync link, or their stream, at an instant: " (cut sync)"; "" if there
 // are none.

@@ -30,6 +30,7 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 	lb1 := role(1, "lb1", "Claiming", "Master", "")
 	took := role(11, "lb2", "Claiming", "Master", "")
 	garp := trace.Direction{Link: "clients", From: "lb2", To: "client1", Only: "garp"}
+	away := func(node string) trace.Direction { return trace.Direction{Link: "clients", From: node, To: "client1"} }
 	back := trace.Direction{Link: "backends", From: "lb1", To: "backend2"}
 	crash := did(10, "begin", "crash", "backend2", []string{"backend2"})
 	deaf := did(5, "begin", "cut", "garp lb2->clients", nil, garp)
@@ -66,6 +67,15 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"of another client", []trace.Event{lb1, deaf, took, gap("client2/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
 		{"a deaf client", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), took, gap("client1/1", 10.1, 19)}, muted + " (deaf client1)"},
 		{"two deaf clients", []trace.Event{lb1, did(5, "begin", "deaf", "client1", []string{"client1"}), did(6, "begin", "deaf", "client2", []string{"client2"}), took, gap("client1/1", 10.1, 19), gap("client2/1", 10.1, 19)}, muted + " (deaf client1 and deaf client2)"},
+		{"announcements cut once they were heard", []trace.Event{lb1, took, did(12, "begin", "cut", "garp lb2->clients", nil, garp), gap("client1/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
+		{"a new MASTER that is cut off", []trace.Event{lb1, took, did(12, "begin", "cut", "lb2->clients", nil, away("lb2")), gap("client1/1", 10.1, 19)}, "lb2 became MASTER, but was cut off from the clients without an answer (cut lb2->clients)"},
+		{"a new MASTER that was cut off before", []trace.Event{lb1, did(5, "begin", "cut", "lb2->clients", nil, away("lb2")), did(10.5, "receipt", "heal", "", nil, away("lb2")), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
+		{"both nodes are cut off", []trace.Event{lb1, took, did(10, "begin", "cut", "lb1->clients", nil, away("lb1")), did(12, "begin", "cut", "lb2->clients", nil, away("lb2")), gap("client1/1", 10.1, 19)}, "neither node could serve the clients without an answer (cut lb1->clients and cut lb2->clients)"},
+		{"both nodes are cut off for a short time", []trace.Event{lb1, took, did(10, "begin", "cut", "lb1->clients", nil, away("lb1")), did(12, "begin", "cut", "lb2->clients", nil, away("lb2")), did(13, "receipt", "heal", "", nil, away("lb1")), gap("client1/1", 10.1, 19)}, "lb2 became MASTER, but was cut off"},
+		{"both nodes are cut off one after the other", []trace.Event{lb1, took, did(10, "begin", "cut", "lb1->clients", nil, away("lb1")), did(11.5, "receipt", "heal", "", nil, away("lb1")), did(12, "begin", "cut", "lb2->clients", nil, away("lb2")), gap("client1/1", 10.1, 19)}, "lb2 became MASTER, but was cut off"},
+		{"both nodes are cut off from another client", []trace.Event{lb1, took, did(10, "begin", "cut", "lb1->clients", nil, away("lb1")), did(12, "begin", "cut", "lb2->clients", nil, away("lb2")), gap("client2/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
+		{"one node is down, the port of the other too", []trace.Event{lb1, took, did(10, "begin", "crash", "lb1", []string{"lb1"}), did(12, "begin", "down", "lb2 via clients", nil, away("lb2")), gap("client1/1", 10.1, 19)}, "neither node could serve the clients without an answer (crash lb1 and down lb2 via clients)"},
+		{"a client that is frozen", []trace.Event{lb1, took, did(10, "begin", "freeze", "client1", []string{"client1"}), gap("client1/1", 10.1, 19)}, "neither node could serve the clients without an answer (freeze client1)"},
 		{"without a takeover", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), deaf, gap("client1/1", 10.1, 19)}, "lb2 stayed MASTER after cut garp lb2->clients"},
 	} {
 		slices.SortStableFunc(test.events, func(a, b trace.Event) int { return int(a.At - b.At) })

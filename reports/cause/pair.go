@@ -31,6 +31,7 @@ type node struct {
 	// role back during a handover.
 	left, back       clock.Instant
 	thawed           clock.Instant // when it was last thawed, 0 if never
+	starved          bool          // its process runs only for a share of the time
 	leftWhy, backWhy string
 	claimed          clock.Instant     // when it claimed last
 	claimWhy         string            // reason of its last claim
@@ -132,12 +133,16 @@ func (p *pair) done(e trace.Event) {
 			}
 			switch f.Verb {
 			case "crash", "kill", "stop":
-				n.alive, n.served = false, f.Verb == "stop"
+				n.alive, n.served, n.starved = false, f.Verb == "stop", false
 				if f.Phase != "begin" {
 					n.role = ""
 				}
 			case "freeze":
 				n.alive = false
+			case fault.Starve:
+				n.starved = true
+			case fault.Feed:
+				n.starved = f.Phase == "begin" && n.starved
 			case "thaw", "restore":
 				n.alive = true
 				if f.Verb == "thaw" && f.Phase == "begin" {

@@ -190,13 +190,21 @@ func ended(events []trace.Event, harm Harm) (Cause, bool) {
 				return found, true
 			}
 		case e.Traffic != nil && e.Traffic.Event == trace.TrafficLost:
-			if found, ok := hostEnded(events[:i], e.Traffic.Backend); ok {
+			host := e.Traffic.Backend
+			if f, began := lastFault(events[:i], e.At); host == "" && f != nil && len(f.Hosts) == 1 && e.At.Sub(began) < promptly {
+				host = f.Hosts[0]
+			}
+			if found, ok := hostEnded(events[:i], host); ok {
 				return found, true
 			}
 		}
 	}
 	return Cause{}, false
 }
+
+// promptly is how long the end of a host's process takes to end its connections at most. The trace does not name the
+// backend of every flow.
+const promptly = 100 * time.Millisecond
 
 // hostEnded describes a client or backend whose process has ended, or was started again since.
 func hostEnded(events []trace.Event, host string) (Cause, bool) {
@@ -362,7 +370,7 @@ func unsynced(events []trace.Event, harm Harm) (Cause, bool) {
 	if peer == nil || !idle || n.paths[lab.Sync] != up || peer.paths[lab.Sync] != up {
 		return Cause{}, false
 	}
-	return Cause{max(p.last, harm.From), n.name, fmt.Sprintf("%s has no sync stream to %s, although their BFD session on the sync link is Up", n.name, peer.name)}, true
+	return Cause{max(p.last, harm.From), n.name, fmt.Sprintf("%s has no sync stream to %s, although their BFD session on the sync link is Up%s", n.name, peer.name, afflicted(events, harm.To))}, true
 }
 
 // mixed describes who mixed up two flows: the generator, which sent a message with another flow's
