@@ -38,6 +38,10 @@ var foreignVia = []foreignWord{{"on", "via"}, {"over", "via"}, {"through", "via"
 // foreignAt are words in front of the time of a step.
 var foreignAt = []string{"at", "t", "time", "after", "on", "+"}
 
+// foreignLines are words that begin a line in other languages.
+var foreignLines = []foreignWord{{"assert", VerbExpect}, {"check", VerbExpect}, {"verify", VerbExpect}, {"require", VerbExpect}, {"until", VerbWait},
+	{"never", "always"}, {"name", "scenario"}, {"description", "doc"}, {"topology", "topo"}, {"set", "config"}, {"virtual_server", "service"}, {"vip", "service"}}
+
 // ourWord looks up a word in a table, "" if it has none.
 func ourWord(table []foreignWord, word string) string {
 	i := slices.IndexFunc(table, func(f foreignWord) bool { return strings.EqualFold(f.word, word) })
@@ -144,6 +148,12 @@ func (b *builder) foreign(d directive, tokens []lexer.Token, token lexer.Token) 
 	case isFault && (token.Value == ";" || token.Value == "&"):
 		b.errorf(position(token.Pos), "", "%s", oneFault)
 		return true
+	case token.Value == ":" && before.Value == d.word:
+		b.errorf(position(token.Pos), "", "%s takes no colon; the form is: %s", d.word, d.form())
+		return true
+	case isFault && token.Type == symbols["Arrow"]:
+		b.errorf(position(before.Pos), "", "the hosts come before via; the form is: %s", d.usage)
+		return true
 	case isFault && token.Value == "until":
 		b.errorf(position(token.Pos), "", "for already says when the fault ends; leave out until")
 		return true
@@ -246,6 +256,8 @@ func (b *builder) foreignClaim(d directive, tokens []lexer.Token, token, before 
 		b.errorf(position(tokens[head+1].Pos), "", "a wait takes no for: its conditions follow, as in wait lb1 is Master; the form is: %s", d.usage)
 	case token.Value == "or":
 		b.errorf(position(token.Pos), "", "all conditions of a claim must be true; they are joined by and, and there is no or")
+	case endsCondition(before) && (lab.IsNode(token.Value) || metricOf(token.Value).Name != ""):
+		b.errorf(position(token.Pos), "and "+token.Value, "unexpected %q; the form is: %s", token.Value, d.form())
 	case token.Value == "&":
 		b.errorf(position(token.Pos), "and", "unexpected %q; the form is: %s", token.Value, d.form())
 	case tokens[head+1].Value == "not":
@@ -262,6 +274,11 @@ func (b *builder) foreignClaim(d directive, tokens []lexer.Token, token, before 
 		return false
 	}
 	return true
+}
+
+// endsCondition reports whether a condition may end with a token: a number, a role or insync.
+func endsCondition(t lexer.Token) bool {
+	return t.Type == symbols["Number"] || slices.ContainsFunc(append([]string{"insync"}, roles...), func(state string) bool { return strings.EqualFold(state, t.Value) })
 }
 
 // claims reports whether a line of the directive has conditions.

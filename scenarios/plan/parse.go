@@ -137,10 +137,16 @@ func (b *builder) line(tokens []lexer.Token) {
 func (b *builder) unknownDirective(tokens []lexer.Token, token lexer.Token) {
 	word := strings.TrimSpace(token.Value)
 	called := calledHere(word, tokens)
-	meant := cmp.Or(called.Word, Nearest(word, directiveWords()))
+	meant := cmp.Or(called.Word, ourWord(foreignLines, word))
+	if meant == "" && len(word) > 2 { // one letter of two is no misspelling
+		meant = Nearest(word, directiveWords())
+	}
 	unknown := fmt.Sprintf("no line begins with %q", word)
 	if tokens[0].Value == "@" {
 		unknown = fmt.Sprintf("%q is not a step", word)
+		if meant == "" {
+			unknown += fmt.Sprintf(": it is %s, %s, %s or a fault, %s", VerbWait, VerbExpect, VerbEnd, oneOf(fault.Words()))
+		}
 	}
 	next := following(tokens, token)
 	switch {
@@ -202,7 +208,7 @@ func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 		case token.Value == `"`:
 			b.errorf(position(token.Pos), "", "the quote does not end on its line; the form is: %s", d.usage)
 		case token.Type == symbols["Number"]:
-			b.errorf(position(token.Pos), d.lasting(token.Value), "unexpected %q; the form is: %s", token.Value, d.usage)
+			b.errorf(position(token.Pos), d.lasting(token.Value), "unexpected %q; the form is: %s", token.Value, d.form())
 		default:
 			b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.form())
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -123,7 +124,12 @@ func (b *builder) choices(r *between) (choices []Choice, sound bool) {
 		verb, known := fault.Of(f.Verb)
 		switch {
 		case !known:
-			b.errorf(position(f.Pos), Nearest(f.Verb, fault.Words()), "unknown fault %q", f.Verb)
+			called, _ := fault.Of(cmp.Or(append(fault.Called(f.Verb), "")...))
+			meant, form := cmp.Or(called.Word, Nearest(f.Verb, fault.Words())), ""
+			if called.Word != "" {
+				form = "; the form is: " + called.Usage()
+			}
+			b.errorf(position(f.Pos), meant, "unknown fault %q%s", f.Verb, form)
 			continue
 		case line.Every != nil:
 			b.errorf(position(line.Every.Pos), "", "a random fault takes no every; the form is: %s", randomUsage)
