@@ -159,6 +159,15 @@ expect lb2 is Master within 1s
 			"lb2 became MASTER out of sync (cut lb1<->lb2 via sync), and gave flows of lb1 to other backends"},
 		{"transfers of a backend whose process ends", "always incomplete == 0\n" + pair + "traffic get bulk tcp count=4 size=5000000\n@0s wait lb1 is Master and lb2 insync within 3s\n@1s kill backend1\n@4s end\n",
 			"kill backend1 ended its connections"},
+		{"a crash that a takeover ends", "always gap < 20ms\n" + sessions + "@1s crash lb1\n@4s end\n",
+			"lb2 became MASTER (no MASTER, table in sync) after crash lb1, and the flows continued: gap < 20ms"},
+		{"a silence that began before that crash", "always gap < 300ms\n" + sessions + "@1s cut lb1<->clients\n@2s crash lb1\n@9s end\n",
+			"lb1 stayed MASTER after cut lb1<->clients, its gate Reachable open (no target is tracked)"},
+		{"announcements that are policed", "always gap < 300ms\n" + sessions + "@1s lose 100% garp lb2->clients\n@2s crash lb1\n@9s end\n",
+			"lb2 became MASTER, but the clients without an answer did not hear its announcements (lose 1 garp lb2->clients)"},
+		{"a damaged table", "always gap < 300ms\n" + sessions + "@1s map damaged lb1\n@6s crash lb1\n@9s end\n", "lb1 stayed MASTER after map damaged lb1: "},
+		{"a node that has no table yet", "always lost == 0\n" + sessions + "@1s crash lb1\n@2s restore lb1\n@2010ms crash lb2\n@12s end\n",
+			"lb1 became MASTER with an empty table, because crash lb1 and crash lb2 took the tables of both nodes"},
 		{"no stream", sessions + "@1s down sync\n@2s expect lb2 insync\n@8s end\n", "lb2 had no sync stream to lb1 (down sync)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

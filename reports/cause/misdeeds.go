@@ -157,13 +157,18 @@ func sameEpoch(events []trace.Event) (list []misdeed) {
 				list = append(list, m)
 			}
 			known[e.Node] = e.Role.Epoch
-			if peer != nil && peer.alive && alone {
+			if peer != nil && peer.alive && alone && !p.unheard(e.Node, peer.name) {
 				known[peer.name] = e.Role.Epoch
 			}
 		}
 		p.apply(e)
 	}
 	return list
+}
+
+// unheard reports whether something that a node sends to another is cut.
+func (p *pair) unheard(from, to string) bool {
+	return slices.ContainsFunc(p.cuts, func(d trace.Direction) bool { return d.From == from && d.To == to })
 }
 
 // adopted finds established flows that a MASTER without their entries adopted and sent to the wrong

@@ -291,6 +291,14 @@ func TestMisdeedsAreToldFromCorrectBehaviour(t *testing.T) {
 		{"an epoch that is not raised", both(gives, follows(1)), epoch},
 		{"an epoch that is raised", both(gives, follows(2)), ""},
 		{"the same epoch as of a MASTER that is not heard", follows(1), ""},
+		{"the epoch of a node whose role was not heard", both(gives, func(t *tape) {
+			t.add(5150, "", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{Verb: "cut", Phase: "begin", Directions: []trace.Direction{{Link: "clients", From: "lb2", To: "lb1"}}}})
+		}, follows(2), func(t *tape) {
+			t.lease(6000, "lb2", 6000)
+			t.role(6000, "lb2", "Master", "Backup", "lease expired", 2)
+			t.claims(6100, "lb1")
+			t.takes(6200, "lb1", 2)
+		}), ""},
 		{"the epoch of a node that was killed", both(gives, restarts("kill"), follows(1)), ""},
 		{"the epoch of a node that has crashed", both(gives, restarts("crash"), follows(1)), ""},
 		{"the epoch of a node that was stopped", both(gives, restarts("stop"), follows(1)), ""},

@@ -270,7 +270,7 @@ func unheard(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 		case e.fault.Verb == verbs.Deaf:
 			return e.host == flow.client
 		}
-		return verbs.Severs(e.fault.Verb) && d.Link == lab.Clients && d.From == m.name && d.To == flow.client && slices.Contains(announcing, d.Only)
+		return d.Link == lab.Clients && d.From == m.name && d.To == flow.client && slices.Contains(announcing, d.Only)
 	})
 	if len(found) == 0 {
 		return Cause{}, false

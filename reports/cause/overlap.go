@@ -2,7 +2,6 @@ package cause
 
 import (
 	"fmt"
-	"slices"
 
 	"baton/impl/trace"
 )
@@ -26,7 +25,7 @@ func overlap(events []trace.Event, harm Harm) (Cause, bool) {
 
 // keptBy says how the holder of a lease kept it.
 func (p *pair) keptBy(holder, taker *node) string {
-	unheard := slices.ContainsFunc(p.cuts, func(d trace.Direction) bool { return d.From == holder.name && d.To == taker.name })
+	unheard := p.unheard(holder.name, taker.name)
 	switch {
 	case !holder.alive && holder.role == "":
 		return ", whose process had ended"

@@ -58,27 +58,55 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	if found, ok := withoutBackend(events, harm, m); ok {
 		return found, true
 	}
-	if before, _ := stateAt(events, harm.From); before.master() != nil && before.master().name == m.name && m.left > harm.From && m.left < m.since {
+	before, _ := stateAt(events, harm.From)
+	if old := before.master(); old != nil && old.name == m.name && m.left > harm.From && m.left < m.since {
 		return m.retook(events), true
+	}
+	if before.struckBefore(events, harm, m.claimed) {
+		return stayed(before, events, harm)
 	}
 	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
 		return found, true
 	}
-	switch {
-	case harm.Ended && m.since > harm.From && harm.To.Sub(m.since) <= m.since.Sub(harm.From):
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER (%s), and the flows continued", m.name, m.claimWhy)}, true
-	case m.since > harm.From && taken == 0 && m.synced && bothEnded(events, m.claimed) != nil:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table, because %s took the tables of both nodes, and the sessions did not continue", m.name, listed(bothEnded(events, m.claimed)))}, true
-	case m.since > harm.From && taken == 0 && m.synced:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, and the sessions did not continue", m.name)}, true
-	case m.since > harm.From && m.synced:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER and reported that it was in sync, but not all sessions continued", m.name)}, true
-	case m.since > harm.From && m.phase == "":
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, and not all sessions continued", m.name)}, true
-	case m.since > harm.From:
-		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync%s, and not all sessions continued", m.name, unlinked(events, m.claimed))}, true
+	rest := "and not all sessions continued"
+	if harm.Ended {
+		rest = "and the flows continued late"
 	}
-	return stayed(p, events, harm)
+	switch {
+	case harm.Ended && m.since > harm.From && harm.To.Sub(m.since) <= m.since.Sub(harm.From)+minRTO:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER (%s)%s, and the flows continued", m.name, m.claimWhy, following(events, m.claimed, nil, 0))}, true
+	case m.since > harm.From && taken == 0 && m.synced && bothEnded(events, m.claimed) != nil:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table, because %s took the tables of both nodes, %s", m.name, listed(bothEnded(events, m.claimed)), rest)}, true
+	case m.since > harm.From && taken == 0 && m.synced:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER with an empty table although it reported that it was in sync, %s", m.name, rest)}, true
+	case m.since > harm.From && m.synced:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER and reported that it was in sync, %s", m.name, strings.Replace(rest, "and", "but", 1))}, true
+	case m.since > harm.From && m.phase == "":
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, %s", m.name, rest)}, true
+	case m.since > harm.From:
+		return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER out of sync%s, %s", m.name, unlinked(events, m.claimed), rest)}, true
+	}
+	if found, ok := stayed(p, events, harm); ok {
+		return found, true
+	}
+	lately := following(events, m.claimed, nil, 0)
+	return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER (%s)%s, %s", m.name, m.claimWhy, lately, rest)}, lately != "" && harm.From.Sub(m.since) < longAgo
+}
+
+// minRTO is the shortest retransmission timeout of TCP (Linux: TCP_RTO_MIN). A flow continues with the first
+// retransmission after a takeover, and the timeouts double.
+const minRTO = 200 * time.Millisecond
+
+// struckBefore reports whether a fault kept the MASTER from serving when a harm began, and the takeover at a later instant
+// had another fault.
+func (p *pair) struckBefore(events []trace.Event, harm Harm, takeover clock.Instant) bool {
+	m := p.master()
+	if m == nil || takeover <= harm.From {
+		return false
+	}
+	first, began := concerning(events, harm.From.Add(grace), m)
+	last, later := lastFault(events, takeover)
+	return first != nil && !asks(first) && harm.From.Sub(began) < longAgo && last.ID != first.ID && later > harm.From.Add(grace) && !undoes(last, first)
 }
 
 // firstMaster returns the first node that became MASTER after from and until the instant until, and
@@ -120,7 +148,7 @@ func stayed(p *pair, events []trace.Event, harm Harm) (Cause, bool) {
 	switch verb, _ := verbs.Of(fault.Verb); {
 	case verb.On == verbs.Ports:
 		gate = m.gate("LinksUp")
-	case !verb.Asks:
+	case verb.On == verbs.Wires || elsewhere(fault):
 		gate = m.gate("Reachable")
 	}
 	return Cause{harm.From, m.name, fmt.Sprintf("%s stayed MASTER after %s%s", m.name, fault.What(), gate)}, true
@@ -228,7 +256,7 @@ func hostEnded(events []trace.Event, host string) (Cause, bool) {
 }
 
 // bothEnded returns the faults by which both nodes lost their tables before an instant: the process of one ended while the
-// other was down. It is nil if a node kept its table.
+// other was down, or had no table yet. It is nil if a node kept its table.
 func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
 	down := map[string]*trace.Fault{} // by node
 	var both []*trace.Fault
@@ -237,6 +265,9 @@ func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
 		switch {
 		case e.At > before:
 			return both
+		case e.Replica != nil && e.Replica.Entries > 0, e.Sync != nil && e.Sync.Entries > 0:
+			delete(down, e.Node) // it was restored and has a table
+			continue
 		case f == nil || f.Phase != "begin":
 			continue
 		}
@@ -245,8 +276,6 @@ func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
 			case !lab.IsNode(host):
 			case verbs.Ends(f.Verb):
 				down[host] = f
-			case f.Verb == verbs.Restore:
-				delete(down, host)
 			}
 		}
 		if len(down) == len(lab.Nodes()) {
@@ -458,10 +487,12 @@ func stateAt(events []trace.Event, until clock.Instant) (p *pair, taken int) {
 	return p, taken
 }
 
+// longAgo is how long before an instant a fault began that is not its cause any more.
+const longAgo = 5 * time.Second
+
 // following names the last fault before an instant, unless it is long ago, and the one that it undid; "" if
 // there is none. It also names those that kept a node from acting since another instant.
 func following(events []trace.Event, at clock.Instant, n *node, since clock.Instant) string {
-	const longAgo = 5 * time.Second
 	fault, began := lastFault(events, at)
 	if fault == nil || at.Sub(began) > longAgo {
 		return during(events, n, since, at, nil)

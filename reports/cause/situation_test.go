@@ -158,7 +158,7 @@ func TestASilenceThatATakeoverEndsIsTheTakeover(t *testing.T) {
 	}{
 		{7, true, "lb2 became MASTER (no MASTER), and the flows continued"},
 		{8, true, "lb2 became MASTER (no MASTER), and the flows continued"},
-		{9, true, "lb2 became MASTER, and not all sessions continued"},
+		{9, true, "lb2 became MASTER, and the flows continued late"},
 		{7, false, "lb2 became MASTER, and not all sessions continued"},
 	} {
 		found, ok := silent(events, Harm{Kind: Silence, From: second(4), To: second(test.to), Ended: test.ended})
