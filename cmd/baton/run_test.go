@@ -54,7 +54,7 @@ traffic  web sessions tcp count=5 every=50ms
 		t.Errorf("exit code %d\n%s", r.code, r.errout)
 	}
 	for _, want := range []string{
-		"FAIL          x\n  At +1.", " s, lb2 became MASTER (no MASTER, table in sync), and the flows continued: gap: gap(web) < 1ms",
+		"FAIL          x\n  At +1.", " s, lb2 became MASTER (no MASTER, table in sync) after crash lb1, and the flows continued: gap: gap(web) < 1ms",
 		"results: " + filepath.Join(results, "x"), "evidence: table-lb2.txt (", "no table of lb1: lb1 was not running",
 		"replay: baton run --world sim --seed 7 --set bfd.tx=60ms " + file,
 	} {
