@@ -21,8 +21,8 @@ type foreignWord struct{ word, ours string }
 // foreignWindows are words in front of a time at the end of a claim, foreignLasts at the end of a
 // fault.
 var (
-	foreignWindows = []foreignWord{{"in", "within"}, {"after", "within"}, {"before", "within"}, {"by", "within"}, {"for", "throughout"}, {"during", "throughout"}}
-	foreignLasts   = []foreignWord{{"during", "for"}, {"lasting", "for"}, {"in", "for"}, {"over", "for"}}
+	foreignWindows = []foreignWord{{"in", "within"}, {"inside", "within"}, {"for", "throughout"}, {"during", "throughout"}}
+	foreignLasts   = []foreignWord{{"during", "for"}, {"lasting", "for"}, {"over", "for"}}
 )
 
 // foreignStates are names of roles and states, and foreignIs are other words for is.
@@ -40,7 +40,7 @@ var foreignAt = []string{"at", "t", "time", "after", "on", "+"}
 
 // foreignLines are words that begin a line in other languages.
 var foreignLines = []foreignWord{{"assert", VerbExpect}, {"check", VerbExpect}, {"verify", VerbExpect}, {"require", VerbExpect}, {"until", VerbWait},
-	{"never", "always"}, {"name", "scenario"}, {"description", "doc"}, {"topology", "topo"}, {"set", "config"}, {"virtual_server", "service"}, {"vip", "service"}}
+	{"name", "scenario"}, {"description", "doc"}, {"topology", "topo"}, {"set", "config"}, {"virtual_server", "service"}, {"vip", "service"}}
 
 // ourWord looks up a word in a table, "" if it has none.
 func ourWord(table []foreignWord, word string) string {

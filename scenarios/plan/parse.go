@@ -165,6 +165,8 @@ func (b *builder) unknownDirective(tokens []lexer.Token, token lexer.Token) {
 		b.errorf(position(token.Pos), "", "%s", passesTime)
 	case token.Type == symbols["Punct"] || token.Type == symbols["Other"]:
 		b.errorf(position(token.Pos), "", "unexpected %q; a step has one time, and its fault or claim follows, as in @5s crash lb1", word)
+	case strings.EqualFold(word, "never"):
+		b.errorf(position(token.Pos), "", "%s: write always with what holds instead, as in always rst == 0", unknown)
 	case called.Word != "":
 		b.errorf(position(token.Pos), meant, "%s; the form is: %s", unknown, called.Usage())
 	default:
@@ -208,7 +210,11 @@ func (b *builder) syntax(d directive, tokens []lexer.Token, err error) {
 		case token.Value == `"`:
 			b.errorf(position(token.Pos), "", "the quote does not end on its line; the form is: %s", d.usage)
 		case token.Type == symbols["Number"]:
-			b.errorf(position(token.Pos), d.lasting(token.Value), "unexpected %q; the form is: %s", token.Value, d.form())
+			meant := d.lasting(token.Value)
+			if _, _, host := lab.ParseName(before.Value); !host && !slices.Contains(links, before.Value) && !b.packets(&word{Text: before.Value}) {
+				meant = "" // for would follow a wrong word
+			}
+			b.errorf(position(token.Pos), meant, "unexpected %q; the form is: %s", token.Value, d.form())
 		default:
 			b.errorf(position(token.Pos), Nearest(token.Value, d.words), "unexpected %q; the form is: %s", token.Value, d.form())
 		}
