@@ -116,6 +116,10 @@ var excusedByStall = map[string]bool{
 // measuredByTraffic lists those of them that are measured from a generator's intended send time.
 var measuredByTraffic = map[string]bool{"gap": true, "sessions": true, "connects_failed": true}
 
+// lostWithTable lists the checks of what a takeover without the complete table costs. A stall explains
+// their failure only if it has caused such a takeover.
+var lostWithTable = map[string]bool{"rst": true, "lost": true, plan.Sticky: true}
+
 // excusedWithoutLease lists the further checks that a stall can break if the subject has no
 // lease. During a stall both of its nodes can become MASTER, and what each then adds to its
 // table stays apart.

@@ -84,6 +84,8 @@ func (r *run) doubted(f finding) finding {
 		return f
 	case excusedWithoutLease[f.Name] && slices.Contains(r.meta.Lacks, capability.Lease):
 		return r.afterStall(f)
+	case lostWithTable[f.Name]:
+		return r.afterLostTable(f)
 	case !excusedByStall[f.Name]:
 		return f
 	}

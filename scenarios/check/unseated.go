@@ -1,9 +1,11 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 
 	"baton/impl/clock"
+	"baton/impl/trace"
 	"baton/scenarios/capability"
 	"baton/scenarios/lab"
 )
@@ -13,12 +15,14 @@ type unseated struct {
 	window
 	node  string
 	stall stall
+	// tableless: the next MASTER claimed without the complete table.
+	tableless bool
 }
 
 // unseated finds each MASTER that became BACKUP in a stall of the host or up to one detection time
-// after it, while the other node was not MASTER, if the subject has a lease that a stall can end. The time lasts until a node is MASTER again, and two
-// detection times longer, in which clients notice. A stall shorter than half a detection time ends no
-// lease: the MASTER has sent heartbeats since.
+// after it, while the other node was not MASTER, if the subject has a lease that a stall can end. The
+// time lasts until a node is MASTER again, and two detection times longer, in which clients notice. A
+// stall shorter than half a detection time ends no lease: the MASTER has sent heartbeats since.
 func (r *run) unseated() (found []unseated) {
 	if slices.Contains(r.meta.Lacks, capability.Lease) {
 		return nil
@@ -30,12 +34,32 @@ func (r *run) unseated() (found []unseated) {
 		}
 		for _, s := range r.stalls {
 			if s.took >= detect/2 && (window{s.from, s.to.Add(detect)}).has(e.At) {
-				found = append(found, unseated{window{e.At, r.masterAgain(e.At).Add(2 * detect)}, e.Node, s})
+				again := r.masterAgain(e.At)
+				found = append(found, unseated{window{e.At, again.Add(2 * detect)}, e.Node, s, r.claimedWithoutTable(window{s.from, again})})
 				break
 			}
 		}
 	}
 	return found
+}
+
+// claimedWithoutTable reports whether a node claimed in the window although its table was incomplete.
+func (r *run) claimedWithoutTable(w window) bool {
+	return slices.ContainsFunc(r.roles, func(e trace.Event) bool {
+		return w.has(e.At) && e.Role.To == roleClaiming && e.Role.Degraded
+	})
+}
+
+// afterLostTable makes a failure INCONCLUSIVE if a stall has cost a MASTER its role before, and the
+// next one had no complete table: the sessions of the first are gone.
+func (r *run) afterLostTable(f finding) finding {
+	failed := f.firstFailed()
+	for _, u := range r.unseated() {
+		if failed != nil && u.tableless && u.stall.from <= failed.From {
+			return f.doubtful(fmt.Sprintf("%s, which cost %s its role while its peer's table was incomplete", r.stalled(u.stall), u.node))
+		}
+	}
+	return f
 }
 
 // masterAgain is when a node next becomes MASTER, or else the end.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +85,42 @@ func TestAStallExcusesUntilTheNextMaster(t *testing.T) {
 	tape.gap("web", "client1#0", 5201, 5900)
 	if v := judged(scenario(t, "", "", "  expect gap(web) < detect+300ms"), tape); v.Verdict != Fail {
 		t.Errorf("%s, want FAIL\n%s", v.Verdict, show(v))
+	}
+}
+
+// TestAStallThatCostsTheOnlyTable: the sessions of a MASTER that a stall has ended are gone if its peer
+// claims without the complete table. Nothing else excuses their loss.
+func TestAStallThatCostsTheOnlyTable(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		claim    string
+		took     time.Duration // of the stall that ends at +4.5s
+		claims   float64       // when lb1 claims, lb2 gives its role up at +4.5s
+		degraded bool
+		fails    func(*tape)
+		want     Outcome
+	}{
+		{"sessions lost", "lost == 0", 75 * time.Millisecond, 4498, true, func(t *tape) { t.traffic(5800, "web", "client1#1", trace.TrafficLost, "no echo") }, Inconclusive},
+		{"sessions reset", "rst == 0", 75 * time.Millisecond, 4498, true, func(t *tape) { t.rst(4600) }, Inconclusive},
+		{"sessions moved", "sticky", 75 * time.Millisecond, 4498, true, func(t *tape) { t.traffic(4600, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2") }, Inconclusive},
+		{"data corrupted", "corrupt == 0", 75 * time.Millisecond, 4498, true, func(t *tape) { t.traffic(4600, "web", "client1#1", trace.TrafficCorrupt, "sequence 7, want 6") }, Fail},
+		{"a claim after the role has ended", "lost == 0", 75 * time.Millisecond, 4900, true, func(t *tape) { t.traffic(5800, "web", "client1#1", trace.TrafficLost, "no echo") }, Inconclusive},
+		{"a claim before the stall", "lost == 0", 75 * time.Millisecond, 4424, true, func(t *tape) { t.traffic(5800, "web", "client1#1", trace.TrafficLost, "no echo") }, Fail},
+		{"a claim with the complete table", "lost == 0", 75 * time.Millisecond, 4498, false, func(t *tape) { t.traffic(5800, "web", "client1#1", trace.TrafficLost, "no echo") }, Fail},
+		{"a stall too short to end a lease", "lost == 0", 74 * time.Millisecond, 4498, true, func(t *tape) { t.traffic(5800, "web", "client1#1", trace.TrafficLost, "no echo") }, Fail},
+		{"a loss before the stall", "lost == 0", 75 * time.Millisecond, 4498, true, func(t *tape) { t.traffic(4400, "web", "client1#1", trace.TrafficLost, "reset by peer") }, Fail},
+	} {
+		tape := crash()
+		tape.role(test.claims, "lb1", "Backup", "Claiming")
+		(*tape)[len(*tape)-1].Role.Degraded = test.degraded
+		tape.stall(4500, test.took)
+		tape.role(4500, "lb2", "Master", "Backup")
+		tape.role(4910, "lb1", "Claiming", "Master")
+		test.fails(tape)
+		v := judged(scenario(t, "always "+test.claim, "", ""), tape)
+		name, _, _ := strings.Cut(test.claim, " ")
+		if got, _ := outcome(v, name); got != test.want {
+			t.Errorf("%s: %s, want %s\n%s", test.name, got, test.want, show(v))
+		}
 	}
 }
