@@ -56,6 +56,7 @@ type objects struct {
 	Limited        *ebpf.Variable `ebpf:"limited"`
 	Ranged         *ebpf.Variable `ebpf:"ranged"`
 	PortTurns      *ebpf.Variable `ebpf:"port_turns"`
+	Encapsulates   *ebpf.Variable `ebpf:"encapsulates"`
 	TunnelSource4  *ebpf.Variable `ebpf:"tunnel_source4"`
 	TunnelSource6  *ebpf.Variable `ebpf:"tunnel_source6"`
 }

@@ -52,6 +52,7 @@ const (
 	fast6VarDatagramSeed   = "datagram_seed"
 	fast6VarDeferReplies   = "defer_replies"
 	fast6VarDropEcho       = "drop_echo"
+	fast6VarEncapsulates   = "encapsulates"
 	fast6VarFakeClock      = "fake_clock"
 	fast6VarFragmentIds    = "fragment_ids"
 	fast6VarGeneration     = "generation"
@@ -161,6 +162,7 @@ type fast6VariableSpecs struct {
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
+	Encapsulates   *ebpf.VariableSpec `ebpf:"encapsulates"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
@@ -266,6 +268,7 @@ type fast6Variables struct {
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
+	Encapsulates   *ebpf.Variable `ebpf:"encapsulates"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Generation     *ebpf.Variable `ebpf:"generation"`

@@ -62,6 +62,7 @@ const (
 	lb6VarDatagramSeed   = "datagram_seed"
 	lb6VarDeferReplies   = "defer_replies"
 	lb6VarDropEcho       = "drop_echo"
+	lb6VarEncapsulates   = "encapsulates"
 	lb6VarFakeClock      = "fake_clock"
 	lb6VarFragmentIds    = "fragment_ids"
 	lb6VarGeneration     = "generation"
@@ -184,6 +185,7 @@ type lb6VariableSpecs struct {
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
+	Encapsulates   *ebpf.VariableSpec `ebpf:"encapsulates"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
@@ -302,6 +304,7 @@ type lb6Variables struct {
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
+	Encapsulates   *ebpf.Variable `ebpf:"encapsulates"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Generation     *ebpf.Variable `ebpf:"generation"`

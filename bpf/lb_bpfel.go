@@ -264,6 +264,7 @@ const (
 	lbVarDatagramSeed   = "datagram_seed"
 	lbVarDeferReplies   = "defer_replies"
 	lbVarDropEcho       = "drop_echo"
+	lbVarEncapsulates   = "encapsulates"
 	lbVarFakeClock      = "fake_clock"
 	lbVarFragmentIds    = "fragment_ids"
 	lbVarGeneration     = "generation"
@@ -383,6 +384,7 @@ type lbVariableSpecs struct {
 	DatagramSeed   *ebpf.VariableSpec `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.VariableSpec `ebpf:"defer_replies"`
 	DropEcho       *ebpf.VariableSpec `ebpf:"drop_echo"`
+	Encapsulates   *ebpf.VariableSpec `ebpf:"encapsulates"`
 	FakeClock      *ebpf.VariableSpec `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.VariableSpec `ebpf:"fragment_ids"`
 	Generation     *ebpf.VariableSpec `ebpf:"generation"`
@@ -495,6 +497,7 @@ type lbVariables struct {
 	DatagramSeed   *ebpf.Variable `ebpf:"datagram_seed"`
 	DeferReplies   *ebpf.Variable `ebpf:"defer_replies"`
 	DropEcho       *ebpf.Variable `ebpf:"drop_echo"`
+	Encapsulates   *ebpf.Variable `ebpf:"encapsulates"`
 	FakeClock      *ebpf.Variable `ebpf:"fake_clock"`
 	FragmentIds    *ebpf.Variable `ebpf:"fragment_ids"`
 	Generation     *ebpf.Variable `ebpf:"generation"`

@@ -120,7 +120,7 @@ func (f *family[A]) putServices(services []dataplane.Service, generation uint32,
 	replaced = len(f.services.holds) > 0 && !(maps.Equal(f.services.holds, values) && maps.Equal(f.ranges.holds, ranges))
 	err = errors.Join(
 		f.setLimited(len(limited) > 0),
-		f.setTunnelSources(host, services),
+		f.setTunnels(host, services),
 		f.addresses.put(addresses), f.dnatBackends.put(dnat), f.dnatRanges.put(dnatRanges), f.members.put(members), f.refusals.put(refusals),
 		f.services.put(values), f.ranges.put(ranges))
 	prune = func() error {
@@ -141,13 +141,11 @@ func (f *family[A]) setLimited(limited bool) error {
 	return err
 }
 
-// setTunnelSources tells the programs the sources of encapsulated packets, if a service encapsulates.
-func (f *family[A]) setTunnelSources(host model.Host, services []dataplane.Service) error {
-	var source4, source6 flow.Addr
-	if slices.ContainsFunc(services, func(s dataplane.Service) bool { return s.Mode.Encapsulates() }) {
-		source4, source6 = host.TunnelSource(true), host.TunnelSource(false)
-	}
-	err := errors.Join(f.objs.TunnelSource4.Set(source4.As4()), f.objs.TunnelSource6.Set(source6))
+// setTunnels tells the programs the sources of encapsulated packets, and whether a service encapsulates.
+func (f *family[A]) setTunnels(host model.Host, services []dataplane.Service) error {
+	encapsulates := slices.ContainsFunc(services, func(s dataplane.Service) bool { return s.Mode.Encapsulates() })
+	source4, source6 := host.TunnelSource(true), host.TunnelSource(false)
+	err := errors.Join(f.objs.TunnelSource4.Set(source4.As4()), f.objs.TunnelSource6.Set(source6), f.objs.Encapsulates.Set(encapsulates))
 	if f.xdp != nil {
 		err = errors.Join(err, f.xdp.TunnelSource4.Set(source4.As4()), f.xdp.TunnelSource6.Set(source6))
 	}

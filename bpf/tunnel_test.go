@@ -131,6 +131,13 @@ func tunnelTests() []packetTest {
 		rule:  "tunnel: the fragments of a datagram go to the same backend, each in an outer header of its own",
 		steps: []step{{link: "client0", frame: first[0], want: leaves(forwarded(udp))}, {link: "client0", frame: first[2], want: piece}, {link: "client0", frame: first[1], want: piece}},
 		table: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, lifetimes.Unreplied)}, events: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, lifetimes.Unreplied)},
+	}, {
+		rule: "tunnel: the rest of a datagram still follows when no service encapsulates any more; an error about it is then the host's",
+		steps: []step{{link: "client0", frame: first[0], want: leaves(forwarded(udp))},
+			do(func(d dataplane.Dataplane) error { return d.SetServices(testConfig().Services[:1], testConfig().VIPs) }),
+			{link: "client0", frame: first[1], want: piece},
+			{link: "backend0", frame: errorFrame(backendMAC, tunnelAddress(routerAddr), outerKind, outerCode, outerFrom(tunnelAddress("198.18.1.1"), o), 28), want: "pass"}},
+		table: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, lifetimes.Unreplied)}, events: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, lifetimes.Unreplied)},
 	}}
 }
 

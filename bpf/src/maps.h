@@ -35,7 +35,8 @@ volatile __u8 client_mac[6];
 volatile __u8 backend_mac[6];
 volatile bool limited; /* a service has limits */
 volatile bool ranged;  /* a service has a range of ports */
-volatile __be32 tunnel_source4; /* sources of outer headers, see tunnel.h; zero if no service encapsulates */
+volatile bool encapsulates; /* a service does, of either family */
+volatile __be32 tunnel_source4; /* sources of outer headers, see tunnel.h; fragments still need them when no service does */
 volatile ip6_addr tunnel_source6;
 volatile __u8 peer_client_mac[6]; /* all zero if unknown */
 volatile __u8 peer_backend_mac[6];

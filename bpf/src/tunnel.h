@@ -17,7 +17,7 @@ __noinline int is_about_tunnel(struct __sk_buff *skb, const struct packet *pkt)
 {
 	ip_header *quoted;
 
-	if (!pkt || pkt->kind != KIND_ERROR)
+	if (!pkt || !encapsulates || pkt->kind != KIND_ERROR)
 		return false;
 	quoted = header(skb, pkt->l4_off + sizeof(struct icmp), sizeof(*quoted));
 	return quoted && (protocol_of(quoted) == IPPROTO_IPIP || protocol_of(quoted) == IPPROTO_IPV6) && is_tunnel_source(&pkt->tuple.dst) &&
