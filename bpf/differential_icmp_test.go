@@ -51,7 +51,8 @@ func (p *pair) icmpError(t *rapid.T) {
 func (p *pair) echo(t *rapid.T) {
 	to := rapid.SampledFrom([]string{vipAddr, vipAddr, snatAddr, unknownVIP, "198.18.0.1", clientAddr}).Draw(t, "to")
 	body := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "body")
-	p.send("client0", damage(t, icmpFrame(clientMAC, address(clientAddr), address(to), echoRequestType(), 0, body)))
+	from := rapid.SampledFrom([]string{clientAddr, clientAddr, clientAddr, vipAddr, "198.18.0.1", "198.18.0.255"}).Draw(t, "from")
+	p.send("client0", damage(t, icmpFrame(clientMAC, address(from), address(to), echoRequestType(), 0, body)))
 	p.send("backend0", damage(t, icmpFrame(backendMAC, address(backendAddr), address(to), echoRequestType(), 0, body)))
 }
 
@@ -74,7 +75,7 @@ func (p *pair) header(t *rapid.T, what int) {
 	case 1:
 		src := rapid.SampledFrom([]string{"0.1.2.3", "127.0.0.1", "224.0.0.1", "255.255.255.255", vipAddr, "198.18.0.1", "198.18.0.255"}).Draw(t, "source")
 		o.Src = address(src)
-		link, frame = "client0", fromClient(o, syn)
+		link, frame = "client0", withTTL(fromClient(o, syn), rapid.SampledFrom([]uint8{64, 64, 1}).Draw(t, "ttl"))
 	case 2:
 		if inIPv6 {
 			frame = extended(t, frame)

@@ -146,6 +146,18 @@ func icmpTests() []packetTest {
 			{link: "client0", want: "drop no-lease", frame: icmpFrame(clientMAC, address(clientAddr), address(vipAddr), echoRequest, 0, nil)},
 		},
 	}, {
+		rule: "RFC 1122 3.2.1.3, 1812 4.3.2.7: nothing is answered whose source is a VIP, this node or a broadcast address",
+		steps: func() (steps []step) {
+			for _, src := range []string{vipAddr, snatAddr, "198.18.0.1", "198.18.0.255"} {
+				o := tuple(flow.TCP, src, 40000, vipAddr, dnatPort)
+				steps = append(steps,
+					step{link: "client0", want: "drop source", frame: icmpFrame(clientMAC, address(src), address(vipAddr), echoRequest, 0, nil)},
+					step{link: "client0", want: "drop ttl", frame: withIP(fromClient(o, syn), 8, 1)},
+					step{link: "client0", want: "drop too-big", frame: frameTo(clientMAC, o, syn, strings.Repeat("x", 1461))})
+			}
+			return steps
+		}(),
+	}, {
 		rule: "RFC 1812 5.3.1: what has gone too far is answered, and what should not have been sent is not",
 		steps: []step{
 			{link: "client0", want: "refuse ttl: icmp 11/0 198.18.0.100>198.18.0.11 about " + refused.String() + " mtu 0",

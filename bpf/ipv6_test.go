@@ -123,7 +123,8 @@ func strict6Tests() []packetTest {
 		steps: []step{on("client0", from("::"), "drop source"), on("client0", from("::1"), "drop source"),
 			on("client0", from("fe80::1"), "drop source"), on("client0", from("ff02::1"), "drop source"),
 			on("client0", edited(from(clientAddr), func(f []byte) []byte { copy(f[22:34], make([]byte, 10)); f[32], f[33] = 0xff, 0xff; return f }), "drop source"),
-			on("client0", from(vipAddr), "drop source"), on("client0", from("198.18.0.1"), "drop source")},
+			on("client0", from(vipAddr), "drop source"), on("client0", from("198.18.0.1"), "drop source"),
+			on("client0", withTTL(from(vipAddr), 1), "drop ttl")},
 	}, {
 		rule: "an expired packet gets a time exceeded from the VIP",
 		steps: []step{on("client0", withTTL(fromClient(o, syn), 1), ttl), on("client0", withTTL(fromClient(o, syn), 0), "drop ttl"),

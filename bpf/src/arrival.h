@@ -9,6 +9,7 @@
 #include "datagrams.h"
 #include "hop.h"
 #include "relay.h"
+#include "roles.h"
 #include "service.h"
 #include "strict.h"
 #include "track.h"
@@ -35,13 +36,6 @@ struct arrival {
 	__u16 stamp;
 	bool encapsulated; /* the client's packet is encapsulated for its backend */
 };
-
-static __always_inline __u32 roles_of(const ip_addr *addr)
-{
-	__u32 *roles = bpf_map_lookup_elem(&addresses, addr);
-
-	return roles ? *roles : 0;
-}
 
 /* Reads the packet. Returns why a packet of a VIP must be dropped, or DROP_NONE. */
 static __always_inline enum drop parse_packet(packet_ctx *ctx, struct packet *pkt)

@@ -6,6 +6,7 @@
 
 #include "leave.h"
 #include "message.h"
+#include "roles.h"
 
 #define ICMP_WINDOW_SHIFT 30 /* the rate is counted in spans of 1.07 s */
 
@@ -36,6 +37,8 @@ static __always_inline int answer_echo(struct __sk_buff *skb, const struct packe
 
 	if (!ip || !icmp)
 		return drop(DROP_MALFORMED);
+	if (is_no_client(&pkt->tuple.src))
+		return drop(DROP_SOURCE);
 	turn_header(ip);
 	fix_checksum(&icmp->checksum, (__u16)~icmp->type + ECHO_REPLY);
 	icmp->type = ECHO_REPLY;
@@ -96,7 +99,7 @@ static __always_inline bool sum_quoted(struct __sk_buff *skb, const struct packe
 	return true;
 }
 
-/* Drops a packet and sends its sender an ICMP error from the destination address. Not inlined,
+/* Drops a packet and sends its sender, if that is a client, an ICMP error from the destination address. Not inlined,
  * like track. */
 __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop reason, __u32 mtu)
 {
@@ -107,7 +110,7 @@ __noinline int refuse(struct __sk_buff *skb, const struct packet *pkt, enum drop
 	__u32 quoted, sum, header_sum;
 
 	drop(reason);
-	if (!pkt || pkt->kind != KIND_SEGMENT || !may_send_error(pkt->now))
+	if (!pkt || pkt->kind != KIND_SEGMENT || is_no_client(&pkt->tuple.src) || !may_send_error(pkt->now))
 		return TCX_DROP;
 	if (!error || !sum_quoted(skb, pkt, &header_sum))
 		return TCX_DROP;

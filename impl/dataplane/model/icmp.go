@@ -96,6 +96,9 @@ func turn(frame []byte) {
 
 // answerEcho turns a ping into its reply.
 func (d *Dataplane) answerEcho(l link, p *packet) Outcome {
+	if d.isNoClient(p.tuple.Src) {
+		return d.drop(dataplane.DropSource)
+	}
 	f, ip, message := p.family(), p.ip(), p.frame[p.l4:]
 	copy(ip[f.src:], p.tuple.Dst.Bytes())
 	copy(ip[f.dst:], p.tuple.Src.Bytes())
@@ -133,11 +136,11 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 	return true
 }
 
-// refuse drops a packet and sends its sender an ICMP error from the packet's destination address. mtu
+// refuse drops a packet and sends its sender, if that is a client, an ICMP error from the packet's destination address. mtu
 // is for DropTooBig.
 func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop, mtu int) Outcome {
 	out := d.drop(reason)
-	if p.kind != segment || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
+	if p.kind != segment || d.isNoClient(p.tuple.Src) || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
 		return out
 	}
 	quoted := p.l4 - ethLen + udpQuoted

@@ -197,7 +197,7 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 		d.track(c, p.tuple, p, original)
 		return d.forward(p, c.reply.Reverse(), original, how)
 	}
-	if d.roles[p.tuple.Src]&(Virtual|Own|Broadcast) != 0 {
+	if d.isNoClient(p.tuple.Src) {
 		return d.drop(dataplane.DropSource)
 	}
 	if s.Limits.SYNChallenge > 0 && c == nil && p.tuple.Proto == flow.TCP {
@@ -267,6 +267,12 @@ func (d *Dataplane) leave(p *packet, dir direction) Outcome {
 		out = d.cfg.ClientLink
 	}
 	return Outcome{Verdict: Forward, Link: out, Frame: p.frame}
+}
+
+// isNoClient reports whether a source is not a single other host: its packet opens no flow and gets no
+// answer (RFC 1122 3.2.1.3, 1812 4.3.2.7).
+func (d *Dataplane) isNoClient(src flow.Addr) bool {
+	return d.roles[src]&(Virtual|Own|Broadcast) != 0
 }
 
 func (d *Dataplane) leaseHolds() bool { return d.now.Before(d.lease) }
