@@ -39,18 +39,20 @@ func ndpTests() []packetTest {
 	edit := func(at int, to byte) []byte {
 		return edited(solicitation(client, vip), func(f []byte) []byte { f[at] = to; return f })
 	}
-	unicast := edited(solicitation(client, vip), func(f []byte) []byte {
-		copy(f, clientMAC)
-		copy(f[38:54], vip[:])
-		f[56], f[57] = 0, 0
-		binary.BigEndian.PutUint16(f[56:], ^sum(append(pseudoOf(f, icmpv6Proto, len(f)-54), f[54:]...)))
-		return f
-	})
+	unicast := func(sender flow.Addr) []byte {
+		return edited(solicitation(sender, vip), func(f []byte) []byte {
+			copy(f, clientMAC)
+			copy(f[38:54], vip[:])
+			f[56], f[57] = 0, 0
+			binary.BigEndian.PutUint16(f[56:], ^sum(append(pseudoOf(f, icmpv6Proto, len(f)-54), f[54:]...)))
+			return f
+		})
+	}
 	return []packetTest{{
 		rule: "a VIP is answered for on its link",
 		steps: []step{on("client0", solicitation(client, vip), said(vip, clientMAC, client.String(), 0xe0)),
 			on("backend0", solicitation(backend, snat), said(snat, backendMAC, backend.String(), 0xe0)),
-			on("client0", unicast, said(vip, clientMAC, client.String(), 0xe0))},
+			on("client0", unicast(client), said(vip, clientMAC, client.String(), 0xe0))},
 	}, {
 		rule:  "RFC 4862: duplicate address detection for the VIP is answered to all nodes",
 		steps: []step{on("client0", solicitation(unspecified, vip), said(vip, clientMAC, "ff02::1", 0xa0))},
@@ -68,7 +70,7 @@ func ndpTests() []packetTest {
 		rule: "other addresses and invalid solicitations go to the host",
 		steps: []step{on("client0", solicitation(client, address("198.18.0.1")), "pass"),
 			on("client0", solicitation(client, snat), "pass"), on("backend0", solicitation(backend, vip), "pass"),
-			on("client0", edit(21, 254), "pass"), on("client0", edit(55, 1), "pass"), on("client0", edit(57, 0x77), "pass")},
+			on("client0", unicast(unspecified), "pass"), on("client0", edit(21, 254), "pass"), on("client0", edit(55, 1), "pass"), on("client0", edit(57, 0x77), "pass")},
 	}}
 }
 

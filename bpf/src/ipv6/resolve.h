@@ -62,6 +62,13 @@ static __always_inline bool is_unspecified(const ip_addr *a)
 	return !(a->word[0] | a->word[1] | a->word[2] | a->word[3]);
 }
 
+/* ff02::1:ff00:0/104 (RFC 4291 2.7.1). */
+static __always_inline bool is_solicited_node(const ip_addr *a)
+{
+	return a->word[0] == bpf_htonl(0xff020000) && !a->word[1] && a->word[2] == bpf_htonl(1) &&
+	       bpf_ntohl(a->word[3]) >> 24 == 0xff;
+}
+
 /* RFC 4861 7.1.1, without the options, which are not read. */
 static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const struct ipv6hdr *ip)
 {
@@ -69,6 +76,8 @@ static __always_inline bool is_valid_solicitation(struct __sk_buff *skb, const s
 	struct message *message = TAKE_ROOM(struct message, message);
 
 	if (!message || ip->hop_limit != NDP_HOP_LIMIT || len < sizeof(struct solicitation) || len > SOLICITATION_MAX)
+		return false;
+	if (is_unspecified((const ip_addr *)&ip->saddr) && !is_solicited_node((const ip_addr *)&ip->daddr))
 		return false;
 	barrier_var(len); /* the verifier cannot use one comparison for both bounds */
 	if (!len || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(*ip), message->bytes, len) || message->bytes[1])

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"baton/impl/dataplane"
@@ -30,6 +31,9 @@ var (
 	allNodesMAC = MAC{0x33, 0x33, 0, 0, 0, 1}
 )
 
+// solicitedNode begins the addresses of the groups that are solicited (RFC 4291 2.7.1).
+var solicitedNode = []byte{0: 0xff, 1: 2, 11: 1, 12: 0xff}
+
 func isSolicitation(frame []byte) bool {
 	ip := frame[ethLen:]
 	return len(ip) > ipv6Len && ip[6] == byte(icmpv6) && ip[ipv6Len] == neighbourSolicitation
@@ -40,6 +44,9 @@ func isSolicitation(frame []byte) bool {
 func isValidSolicitation(ip []byte) bool {
 	length := be16(ip[4:])
 	if ip[7] != ndpHopLimit || length < solicitationLen || length > solicitationMax || len(ip) < ipv6Len+length {
+		return false
+	}
+	if v6.addr(ip, v6.src) == (flow.Addr{}) && !bytes.HasPrefix(ip[v6.dst:], solicitedNode) {
 		return false
 	}
 	message := ip[ipv6Len : ipv6Len+length]
