@@ -49,6 +49,22 @@ func fragmentTests() []packetTest {
 			at("client0", whole[2], part(to, seed))},
 		table: opened, events: opened,
 	}, {
+		rule: "nor the first fragment, until the datagram is complete: then another one may have its id",
+		steps: []step{at("client0", direct[0], forwarded(dnatBack.Reverse())), at("client0", direct[0], "drop fragment-overlap"),
+			at("client0", fragments(frameTo(clientMAC, dnat, 0, long), 7, 48)[0], "drop fragment-overlap"),
+			at("client0", direct[1], part(dnatBack.Reverse(), 7)), at("client0", direct[0], forwarded(dnatBack.Reverse())),
+			at("client0", direct[1], part(dnatBack.Reverse(), 7))},
+		table: openedDirect, events: openedDirect,
+	}, {
+		rule: "or until its time is over",
+		steps: []step{at("client0", direct[0], forwarded(dnatBack.Reverse())), later(dataplane.FragmentLife-1, at("client0", direct[0], "drop fragment-overlap")),
+			later(1, at("client0", direct[0], forwarded(dnatBack.Reverse())))},
+		table: []string{line(dnat, dnatBack, flow.Unreplied, flow.Opened, 30*time.Second-1)}, events: openedDirect,
+	}, {
+		rule:  "they follow until just before its time is over",
+		steps: []step{first, later(dataplane.FragmentLife-1, at("client0", whole[1], part(to, seed)))},
+		table: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, 15*time.Second+1)}, events: opened,
+	}, {
 		rule: "a datagram that comes in more separate pieces than are remembered",
 		steps: func() []step {
 			steps := []step{first}
@@ -116,6 +132,25 @@ func TestFragmentedDatagramsAreBounded(t *testing.T) {
 		if got := send(dataplane.MaxFragmented); !strings.HasPrefix(got, "forward") {
 			t.Errorf("after a sweep: %s", got)
 		}
+	})
+}
+
+// Datagrams that have passed whole need no room: any number of them passes in a short time.
+func TestWholeDatagramsLeaveRoom(t *testing.T) {
+	bothFamilies(t, func(t *testing.T) {
+		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+			if err := s.Lease(clock.Never); err != nil {
+				t.Fatal(err)
+			}
+			frame := frameTo(clientMAC, toVIP(flow.UDP, 40000, fullnatPort), 0, long)
+			for id := range uint16(dataplane.MaxFragmented + 10) {
+				for i, part := range fragments(frame, id, 24) {
+					if got, _ := fate(t, s, "client0", part); !strings.HasPrefix(got, "forward") {
+						t.Fatalf("part %d of datagram %d: %s", i, id, got)
+					}
+				}
+			}
+		})
 	})
 }
 

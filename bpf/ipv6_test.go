@@ -211,8 +211,12 @@ func fragment6Tests() []packetTest {
 	return []packetTest{{
 		rule: "the rest of a datagram follows its first fragment, in any order, once, under an id of this node",
 		steps: []step{on("client0", whole[1], "drop fragment"), first, on("client0", whole[2], part(to, seed)), on("client0", whole[3], part(to, seed)),
-			on("client0", whole[1], part(to, seed)), on("client0", whole[1], "drop fragment-overlap"),
-			later(dataplane.FragmentLife, on("client0", whole[1], "drop fragment"))},
+			on("client0", whole[2], "drop fragment-overlap"), on("client0", first.frame, "drop fragment-overlap"),
+			on("client0", whole[1], part(to, seed)), on("client0", whole[1], "drop fragment")},
+		table: opened, events: opened,
+	}, {
+		rule:  "after its time they are dropped",
+		steps: []step{first, later(dataplane.FragmentLife, on("client0", whole[1], "drop fragment"))},
 		table: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, 15*time.Second)}, events: opened,
 	}, {
 		rule: "dnat: the client's id stays, and the backend's becomes one of this node",

@@ -32,20 +32,48 @@ static __noinline bool remember_datagram(struct __sk_buff *skb, const struct pac
 	return rename_datagram(skb, pkt->fragment_off, datagram.id);
 }
 
-/* Adds a span to the received ones. The caller has locked the datagram. */
-static __always_inline enum drop add_span(struct fragments *datagram, const struct span *span)
+/* Whether the first fragment of the packet's datagram has already passed, and others are missing. */
+static __noinline bool is_arriving(struct __sk_buff *skb, const struct packet *pkt)
+{
+	struct fragment_key key = {};
+	struct fragments *datagram;
+
+	if (!read_key(skb, pkt->fragment_off, &key))
+		return false;
+	datagram = bpf_map_lookup_elem(&fragments, &key);
+	return datagram && datagram->expires > pkt->now;
+}
+
+/* Handles the first fragment of a datagram that leaves with a tuple. Returns DROP_NONE, or why it is
+ * dropped. */
+static __always_inline enum drop begin_datagram(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
+						__u32 direction)
+{
+	if (!may_be_fragmented(pkt, to))
+		return DROP_FRAGMENT;
+	if (is_arriving(skb, pkt))
+		return DROP_FRAGMENT_OVERLAP;
+	return remember_datagram(skb, pkt, to, direction) ? DROP_NONE : DROP_FRAGMENT;
+}
+
+/* Adds a span to the received ones, and sets whether all bytes have then arrived. The caller has locked
+ * the datagram. */
+static __always_inline enum drop add_span(struct fragments *datagram, const struct span *span, bool *whole)
 {
 	struct span *at, *place = NULL;
+	__u32 bytes = span->to - span->from;
 
 	for (int i = 0; i < SPANS_MAX; i++) {
 		at = &datagram->spans[i];
 		if (at->from < span->to && span->from < at->to)
 			return DROP_FRAGMENT_OVERLAP;
+		bytes += at->to - at->from;
 		if (!place && (at->to == span->from || at->from == span->to || !at->to))
 			place = at;
 	}
 	if (!place)
 		return DROP_FRAGMENT;
+	*whole = bytes == DATAGRAM_MAX;
 	if (!place->to)
 		*place = *span;
 	else if (place->to == span->from)
@@ -73,6 +101,7 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	__u32 leaving, mtu;
 	struct span span = {};
 	enum drop reason;
+	bool whole = false;
 	datagram_id id;
 	ip_header *ip;
 
@@ -84,7 +113,7 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	if (!datagram)
 		return drop(DROP_FRAGMENT);
 	bpf_spin_lock(&datagram->lock);
-	reason = add_span(datagram, &span);
+	reason = add_span(datagram, &span, &whole);
 	out.src = datagram->src;
 	out.dst = datagram->dst;
 	leaving = datagram->leaving;
@@ -92,6 +121,8 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	bpf_spin_unlock(&datagram->lock);
 	if (reason != DROP_NONE)
 		return drop(reason);
+	if (whole) /* room for another one */
+		bpf_map_delete_elem(&fragments, &key);
 	if (leaving == ENCAPSULATED && is_too_big_inside(skb, 0, outer_len(&out.dst), &mtu))
 		return drop(DROP_TOO_BIG);
 	ip = header(skb, ETH_HLEN, sizeof(*ip));

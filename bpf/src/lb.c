@@ -41,9 +41,12 @@ static __always_inline void pull_headers(struct __sk_buff *skb)
 static __always_inline int forward(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to, __u64 hop,
 				   enum direction direction)
 {
+	enum drop reason;
+
 	if (pkt->more) {
-		if (!may_be_fragmented(pkt, to) || !remember_datagram(skb, pkt, to, direction))
-			return drop(DROP_FRAGMENT);
+		reason = begin_datagram(skb, pkt, to, direction);
+		if (reason != DROP_NONE)
+			return drop(reason);
 		count_fragment();
 	}
 	if (!translate(skb, pkt, to))
@@ -59,13 +62,15 @@ static __noinline int defer_reply(struct __sk_buff *skb, const struct packet *pk
 				  const struct tuple *original)
 {
 	struct deferring *d = take_deferring();
+	enum drop reason;
 
 	if (!d || !pkt || !conn || !original)
 		return drop(DROP_MISS);
 	d->to = reversed(original);
 	if (pkt->more) {
-		if (!may_be_fragmented(pkt, &d->to) || !remember_datagram(skb, pkt, &d->to, REPLY))
-			return drop(DROP_FRAGMENT);
+		reason = begin_datagram(skb, pkt, &d->to, REPLY);
+		if (reason != DROP_NONE)
+			return drop(reason);
 		count_fragment();
 	}
 	if (!translate(skb, pkt, &d->to))

@@ -3,7 +3,6 @@ package model
 import (
 	"slices"
 
-	"baton/impl/dataplane"
 	"baton/impl/flow"
 )
 
@@ -34,8 +33,8 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 	}
 	room := len(p.frame)-ethLen <= maxDeferred && len(d.events) < d.host.MaxEvents/2
 	if p.more {
-		if to := originalTuple.Reverse(); !p.mayBeFragmented(to) || !d.rememberDatagram(p, to, reply, translated) {
-			return d.drop(dataplane.DropFragment)
+		if reason := d.rememberDatagram(p, originalTuple.Reverse(), reply, translated); reason != noReason {
+			return d.drop(reason)
 		}
 		d.counters.Fragments++
 	}

@@ -78,12 +78,20 @@ func (p *packet) rename(id uint32) {
 }
 
 // rememberDatagram stores how the datagram of a first fragment is translated. Datagrams of
-// several senders that get the same source address must not share an id.
-func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction, how leaving) bool {
+// several senders that get the same source address must not share an id. It returns why the
+// fragment is dropped.
+func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction, how leaving) dataplane.Drop {
+	if !p.mayBeFragmented(to) {
+		return dataplane.DropFragment
+	}
 	key := p.datagramKey()
 	first, ok := p.span()
-	if _, known := d.fragments[key]; !ok || !known && len(d.fragments) >= dataplane.MaxFragmented {
-		return false
+	old, known := d.fragments[key]
+	switch {
+	case known && d.now.Before(old.expires):
+		return dataplane.DropFragmentOverlap
+	case !ok || !known && len(d.fragments) >= dataplane.MaxFragmented:
+		return dataplane.DropFragment
 	}
 	g := &datagram{src: to.Src, dst: to.Dst, id: key.id, dir: dir, how: how, expires: d.now.Add(dataplane.FragmentLife), spans: [8]span{first}}
 	if to.Src != p.tuple.Src {
@@ -91,7 +99,7 @@ func (d *Dataplane) rememberDatagram(p *packet, to flow.Tuple, dir direction, ho
 	}
 	d.fragments[key] = g
 	p.rename(g.id)
-	return true
+	return noReason
 }
 
 // newDatagramID returns the next id; each family counts separately from the seed.
@@ -129,6 +137,15 @@ func (g *datagram) add(s span) dataplane.Drop {
 	return noReason
 }
 
+// isWhole reports whether all bytes have arrived. No spans overlap.
+func (g *datagram) isWhole() bool {
+	bytes := 0
+	for _, s := range g.spans {
+		bytes += s.to - s.from
+	}
+	return bytes == datagramMax
+}
+
 func (d *Dataplane) findDatagram(p *packet, dir direction) *datagram {
 	g := d.fragments[p.datagramKey()]
 	if g == nil || g.dir != dir || !d.now.Before(g.expires) {
@@ -149,6 +166,9 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	}
 	if reason := g.add(s); reason != noReason {
 		return d.drop(reason)
+	}
+	if g.isWhole() { // room for another one
+		delete(d.fragments, p.datagramKey())
 	}
 	if g.how == encapsulated && d.isTooBigInside(p, dataplane.Outer(g.dst)) {
 		return d.drop(dataplane.DropTooBig)

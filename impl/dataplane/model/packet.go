@@ -247,8 +247,8 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 
 func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction, how leaving) Outcome {
 	if p.more {
-		if !p.mayBeFragmented(to) || !d.rememberDatagram(p, to, dir, how) {
-			return d.drop(dataplane.DropFragment)
+		if reason := d.rememberDatagram(p, to, dir, how); reason != noReason {
+			return d.drop(reason)
 		}
 		d.counters.Fragments++
 	}
