@@ -1,11 +1,13 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 
 	"baton/impl/clock"
 	"baton/impl/dataplane"
+	"baton/impl/dataplane/model"
 	"baton/impl/flow"
 )
 
@@ -259,5 +261,33 @@ func TestUDPChecksumThatComesOutAsZero(t *testing.T) {
 		if out[40] != 0xff || out[41] != 0xff {
 			t.Errorf("checksum %02x%02x, want ffff", out[40], out[41])
 		}
+	})
+}
+
+// A checksum that becomes 0 by the translation is written as 0xffff: 0 says that there is none, and IPv6 hosts
+// drop such a datagram (RFC 768, 8200 8.1).
+func TestAChecksumOfZeroIsWrittenAsItsComplement(t *testing.T) {
+	bothFamilies(t, func(t *testing.T) {
+		eachSubject(t, testConfig(), func(t *testing.T, s subject) {
+			if err := s.Lease(clock.Never); err != nil {
+				t.Fatal(err)
+			}
+			send := func(payload []byte) uint16 {
+				t.Helper()
+				verdict, out := s.packet("client0", frameTo(clientMAC, toVIP(flow.UDP, 40000, fullnatPort), 0, string(payload)))
+				if verdict != model.Forward {
+					t.Fatalf("the datagram is not forwarded: %s", verdict)
+				}
+				return binary.BigEndian.Uint16(out[partsOf(out).l4+6:])
+			}
+			body := []byte(payload)
+			for range 3 { // over XDP the first ones are left to the kernel
+				send(body)
+			}
+			binary.BigEndian.PutUint16(body, sum(binary.BigEndian.AppendUint16(body[:2:2], send(body)))) // all sums to 0xffff
+			if got := send(body); got != 0xffff {
+				t.Errorf("checksum %#04x, want 0xffff", got)
+			}
+		})
 	})
 }

@@ -123,7 +123,7 @@ func strict6Tests() []packetTest {
 	return []packetTest{{
 		rule: "sources that no host may have, or that this node has",
 		steps: []step{on("client0", from("::"), "drop source"), on("client0", from("::1"), "drop source"),
-			on("client0", from("fe80::1"), "drop source"), on("client0", from("ff02::1"), "drop source"),
+			on("client0", from("fe80::1"), "drop source"), on("client0", from("febf::1"), "drop source"), on("client0", from("ff02::1"), "drop source"), on("client0", from("ff0e::1"), "drop source"),
 			on("client0", edited(from(clientAddr), func(f []byte) []byte { copy(f[22:34], make([]byte, 10)); f[32], f[33] = 0xff, 0xff; return f }), "drop source"),
 			on("client0", from(vipAddr), "drop source"), on("client0", from("198.18.0.1"), "drop source"),
 			on("client0", withTTL(from(vipAddr), 1), "drop ttl")},
@@ -143,6 +143,7 @@ func strict6Tests() []packetTest {
 func icmp6Tests() []packetTest {
 	full, fullReply := toVIP(flow.TCP, 40000, fullnatPort), snatReply(flow.TCP, 40000, 0)
 	dnat, dnatBack := toVIP(flow.UDP, 40000, dnatPort), dnatReply(flow.UDP, 40000, 8081)
+	udp, udpReply := toVIP(flow.UDP, 40000, fullnatPort), snatReply(flow.UDP, 40000, 0)
 	router, backend, client := address(routerAddr), address(backendAddr), address(clientAddr)
 	about := func(from flow.Addr, kind, code uint8, t flow.Tuple, seq uint32, extensions bool) []byte {
 		mac := backendMAC
@@ -160,6 +161,10 @@ func icmp6Tests() []packetTest {
 	}
 	passedOn := func(kind, code int, from, to flow.Addr, t flow.Tuple) string {
 		return fmt.Sprintf("forward icmp %d/%d %s>%s about %s", kind, code, from, to, t)
+	}
+	aboutFragment := func(offset byte) []byte {
+		sent := frameTo(peerMAC, udpReply.Reverse(), 0, payload)
+		return errorFrame(backendMAC, backend, 1, 4, insert(sent, 44, []byte{sent[20], 0, 0, offset | 1, 0, 0, 0, 7}), 20)
 	}
 	open := []step{in(full, syn, forwarded(fullReply.Reverse()))}
 	opened := []string{line(full, fullReply, flow.SynSent, flow.Opened, time.Minute)}
@@ -179,6 +184,12 @@ func icmp6Tests() []packetTest {
 			on("client0", about(router, 3, 0, dnat.Reverse(), 0, false), passedOn(3, 0, router, backend, dnatBack)),
 			on("client0", about(client, 4, 1, dnat.Reverse(), 0, false), passedOn(4, 1, client, backend, dnatBack))),
 		table: unreplied, events: unreplied,
+	}, {
+		rule: "about a first fragment, and not about a later one, whose ports are data",
+		steps: []step{in(udp, 0, forwarded(udpReply.Reverse())), on("backend0", aboutFragment(0), passedOn(1, 4, address(vipAddr), client, udp)),
+			on("backend0", aboutFragment(8), "drop icmp")},
+		table:  []string{line(udp, udpReply, flow.Unreplied, flow.Opened, 30*time.Second)},
+		events: []string{line(udp, udpReply, flow.Unreplied, flow.Opened, 30*time.Second)},
 	}, {
 		rule: "forged errors, errors without a flow, and other messages",
 		steps: append(open, on("backend0", about(router, 2, 0, fullReply.Reverse(), clientISN+9, false), "drop icmp-forged"),
