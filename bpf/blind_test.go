@@ -25,6 +25,8 @@ func blindTests() []packetTest {
 	then := func(more ...string) []string { return append(slices.Clone(established), more...) }
 	// The client's next byte, after the handshake and the payload of its last segment.
 	next := uint32(clientISN + 1 + len(payload))
+	backendNext := uint32(backendISN)
+	backendNext++
 	synced := flow.Entry{Original: o, Reply: r, State: flow.Established, Origin: flow.Synced, Remaining: time.Hour}
 	reset := func(seq uint32) step { return blindly(seq, 0, in(o, rst, toBackend)) }
 	fins := func(seq uint32) step { return blindly(seq, 0, in(o, fin|ack, toBackend)) }
@@ -62,6 +64,11 @@ func blindTests() []packetTest {
 		rule:  "a RST of the backend that does not acknowledge the SYN refuses nothing",
 		steps: []step{in(o, syn, toBackend), blindly(0, 4711, back(r, rst|ack, toClient))},
 		table: []string{at(flow.SynSent)}, events: []string{at(flow.SynSent)},
+	}, {
+		rule: "a forged acknowledgement that is a window ahead gives way to the next one of the client",
+		steps: after(blindly(next+1, backendNext+1<<30+1, in(o, ack, toBackend)), blindly(backendNext, next, back(r, fin|ack, toClient)),
+			blindly(next+1, backendNext, in(o, ack, toBackend)), blindly(backendNext, next, back(r, fin|ack, toClient))),
+		table: []string{at(flow.FinWait)}, events: then(at(flow.FinWait)),
 	}, {
 		rule:  "after a takeover no RST is believed until its receiver has said what it expects",
 		steps: []step{apply(synced), reset(next), blindly(backendISN, next, back(r, ack, toClient)), reset(next - 1)},
