@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -259,8 +260,13 @@ func (t Timeouts) Dataplane() dataplane.Timeouts {
 	return out
 }
 
+// noHosts are "this network" and what is reserved (RFC 6890), and IPv4-compatible addresses with :: and ::1
+// (RFC 4291 2.5.5.1). The dataplane drops packets with such a source.
+var noHosts = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("::/96")}
+
 func checkUnicast(d *document, path string, a netip.Addr) error {
-	if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+	reserved := slices.ContainsFunc(noHosts, func(p netip.Prefix) bool { return p.Contains(a) })
+	if !a.IsValid() || reserved || a.IsMulticast() || a.IsLoopback() {
 		return d.fail(path, "%v is not an address of a host; use a unicast address", a)
 	}
 	return nil

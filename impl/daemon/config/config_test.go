@@ -393,6 +393,9 @@ func TestInvalidConfigurationsAreRefused(t *testing.T) {
 			`limits.syn_challenge: 6 is never reached: embryonic is 5; use less, or leave it out`},
 		{"challenge below zero", "    snat: 198.18.1.100\n    backends: [", "    snat: 198.18.1.100\n    limits: {syn_challenge: -1}\n    backends: [", 32,
 			`services[0].limits.syn_challenge: -1 is out of range; use 1 to 268435456, or 0 for no limit`},
+		{"VIP in this network", "vip: 198.18.0.100\n    port: 53", "vip: 0.0.0.1\n    port: 53", 35, `services[1].vip: 0.0.0.1 is not an address of a host; use a unicast address`},
+		{"VIP in the reserved block", "vip: 198.18.0.100\n    port: 53", "vip: 240.0.0.1\n    port: 53", 35, `services[1].vip: 240.0.0.1 is not an address of a host; use a unicast address`},
+		{"VIP of an IPv4-compatible address", "vip: 198.18.0.100\n    port: 53", "vip: \"::198.18.0.100\"\n    port: 53", 35, `services[1].vip: ::c612:64 is not an address of a host; use a unicast address`},
 		{"VIP is everybody", "vip: 198.18.0.100\n    port: 53", "vip: 0.0.0.0\n    port: 53", 35, `services[1].vip: 0.0.0.0 is not an address of a host; use a unicast address`},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
