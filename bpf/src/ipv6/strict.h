@@ -7,7 +7,7 @@
 
 #include "parse.h"
 
-/* ::, ::1 and all of ::/64 and ::ffff:0:0/96, fe80::/10, ff00::/8. */
+/* ::/96 with :: and ::1, ::ffff:0:0/96, fe80::/10, ff00::/8. */
 static __always_inline bool is_no_host(const ip_addr *a)
 {
 	__u32 first = bpf_ntohl(a->word[0]);

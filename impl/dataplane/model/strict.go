@@ -28,7 +28,7 @@ func (p *packet) checkHeader() dataplane.Drop {
 	return checkRouting(header[ipMinLen:])
 }
 
-// checkHeader6 finds invalid sources and those only valid on their link: ::/64 with
+// checkHeader6 finds invalid sources and those only valid on their link: ::/96 with
 // loopback and unspecified address, IPv4-mapped, link-local, multicast.
 func (p *packet) checkHeader6() dataplane.Drop {
 	a := p.ip()[v6.src:]
