@@ -70,7 +70,16 @@ func relayTests() []packetTest {
 	used := func(o, r flow.Tuple, s flow.State) string { return line(o, r, s, flow.Synced, lifetimes.Of(s)) }
 	relayed := func(t flow.Tuple) string { return "relay " + t.String() }
 	const noLease, held = "drop no-lease", "drop relayed"
+	one, other := toVIP(flow.UDP, 40000, directPort), toVIP(flow.UDP, 40001, directPort)
+	oneReply, otherReply := flow.DirectReply(one, address(backendAddr)), flow.DirectReply(other, address(backendAddr))
 	return []packetTest{{
+		rule: "relay: a client's datagram that would assure a direct flow is not forwarded without a lease",
+		steps: []step{
+			knowPeer(), leaseUntil(origin), apply(synced(one, oneReply, flow.Unreplied), synced(other, otherReply, flow.Assured)),
+			fromPeer(in(one, 0, held)), fromPeer(in(other, 0, directPorts.leaves(forwarded(other), address(backendAddr)))),
+		},
+		table: []string{left(one, oneReply, flow.Unreplied), used(other, otherReply, flow.Assured)},
+	}, {
 		rule: "relay: until an instant, what arrives without a lease goes to the peer",
 		steps: []step{
 			knowPeer(), leaseUntil(origin), relayUntil(origin.Add(time.Second)),
