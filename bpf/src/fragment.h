@@ -14,13 +14,17 @@
 #define FRAGMENT_LIFE 15000000000ll /* RFC 791 3.2 */
 
 /* Remembers how to translate the datagram of a first fragment. Datagrams of several
- * senders that leave with one address must not share an id. */
-static __noinline bool remember_datagram(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to,
-					 __u32 direction)
+ * senders that leave with one address must not share an id. Not inlined, like track. */
+__noinline int remember_datagram(struct __sk_buff *skb, const struct packet *pkt, const struct tuple *to, __u32 direction)
 {
-	struct fragments datagram = { .direction = direction, .leaving = leaving_of(to), .src = to->src, .dst = to->dst };
+	struct fragments datagram = { .direction = direction };
 	struct fragment_key key = {};
 
+	if (!pkt || !to)
+		return false;
+	datagram.leaving = leaving_of(to);
+	datagram.src = to->src;
+	datagram.dst = to->dst;
 	if (!read_key(skb, pkt->fragment_off, &key) || !read_span(skb, pkt->fragment_off, &datagram.spans[0]))
 		return false;
 	datagram.expires = pkt->now + FRAGMENT_LIFE;
@@ -32,16 +36,18 @@ static __noinline bool remember_datagram(struct __sk_buff *skb, const struct pac
 	return rename_datagram(skb, pkt->fragment_off, datagram.id);
 }
 
-/* Whether the first fragment of the packet's datagram has already passed, and others are missing. */
-static __noinline bool is_arriving(struct __sk_buff *skb, const struct packet *pkt)
+/* Whether the first fragment of the packet's datagram has already passed, and others are missing; at is
+ * packet.fragment_off. Not inlined, like track. */
+__noinline int is_arriving(struct __sk_buff *skb, __u32 at, __s64 arrived)
 {
 	struct fragment_key key = {};
 	struct fragments *datagram;
 
-	if (!read_key(skb, pkt->fragment_off, &key))
+	at &= 0xff; /* so that the verifier knows its bounds */
+	if (!read_key(skb, at, &key))
 		return false;
 	datagram = bpf_map_lookup_elem(&fragments, &key);
-	return datagram && datagram->expires > pkt->now;
+	return datagram && datagram->expires > arrived;
 }
 
 /* Handles the first fragment of a datagram that leaves with a tuple. Returns DROP_NONE, or why it is
@@ -51,7 +57,7 @@ static __always_inline enum drop begin_datagram(struct __sk_buff *skb, const str
 {
 	if (!may_be_fragmented(pkt, to))
 		return DROP_FRAGMENT;
-	if (is_arriving(skb, pkt))
+	if (is_arriving(skb, pkt->fragment_off, pkt->now))
 		return DROP_FRAGMENT_OVERLAP;
 	return remember_datagram(skb, pkt, to, direction) ? DROP_NONE : DROP_FRAGMENT;
 }

@@ -14,8 +14,8 @@ static __always_inline __u32 roles_of(const ip_addr *addr)
 }
 
 /* Whether a packet's source is not a single other host: it opens no flow and gets no answer (RFC 1122
- * 3.2.1.3, 1812 4.3.2.7). */
-static __always_inline bool is_no_client(const ip_addr *src)
+ * 3.2.1.3, 1812 4.3.2.7). Not inlined, like track. */
+__noinline int is_no_client(const ip_addr *src)
 {
-	return roles_of(src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST);
+	return src && roles_of(src) & (ADDR_VIRTUAL | ADDR_OWN | ADDR_BROADCAST);
 }
