@@ -31,6 +31,10 @@ var replyTuples = rapid.Custom(func(t *rapid.T) flow.Tuple {
 	if r.Dst == address(snatAddr) || r.Dst == address(poolAddr) {
 		r.DstPort = rapid.Uint16Range(19999, 20008).Draw(t, "snat port")
 	}
+	if r.Dst == address(vipAddr) && rapid.Bool().Draw(t, "as client") {
+		r.SrcPort = rapid.Uint16Range(40000, 40002).Draw(t, "sport")
+		r.DstPort = rapid.SampledFrom([]uint16{fullnatPort, fullnatPort, poolPort, limitPort, challengePort, resumedPort, emptyPort, dnatPort, tunnelPort}).Draw(t, "dport")
+	}
 	return r
 })
 

@@ -100,7 +100,11 @@ func (l *lab) dial(t *testing.T, network string, port uint16) net.Conn {
 }
 
 func (l *lab) tryDial(network string, port uint16) (conn net.Conn, err error) {
-	err = l.client.Do(func(ns.NetNS) error {
+	return l.tryDialFrom(l.client, network, port)
+}
+
+func (l *lab) tryDialFrom(host ns.NetNS, network string, port uint16) (conn net.Conn, err error) {
+	err = host.Do(func(ns.NetNS) error {
 		conn, err = net.DialTimeout(network, address(vipAddr).WithPort(port).String(), ioTimeout)
 		return err
 	})

@@ -368,6 +368,9 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 		if bytes.Equal(options.DataOut[:6], otherMAC[link]) {
 			return model.Relay, options.DataOut
 		}
+		if out := options.DataOut; link == "backend0" && bytes.Equal(out[:6], clientMAC) && bytes.Equal(out[6:12], backendMAC) {
+			return s.packet("client0", out) // turned around
+		}
 		return model.Forward, s.asCame(frame, options.DataOut, link)
 	}
 	s.t.Fatalf("verdict %d", code)

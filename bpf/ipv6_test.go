@@ -17,7 +17,7 @@ import (
 func TestPacketsOverIPv6(t *testing.T) {
 	overIPv6(t)
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
-		for _, tests := range [][]packetTest{openTests()[:4], affinityTests(), rangeTests(), challengeTests(), tcpTests(), blindTests(), missTests(), ndpTests(), extensionTests(),
+		for _, tests := range [][]packetTest{openTests()[:4], hairpinTests(), affinityTests(), rangeTests(), challengeTests(), tcpTests(), blindTests(), missTests(), ndpTests(), extensionTests(),
 			strict6Tests(), icmp6Tests(), fragment6Tests(), directTests(directPorts), directTests(tunnelPorts), tunnelTests()} {
 			for _, tt := range tests {
 				t.Run(tt.rule, func(t *testing.T) { tt.run(t, s, map[string]bool{}) })

@@ -196,7 +196,7 @@ func TestPackets(t *testing.T) {
 	eachSubject(t, testConfig(), func(t *testing.T, s subject) {
 		dropped := map[string]bool{}
 		left := 0 // out by -run
-		for _, tests := range [][]packetTest{openTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), challengeTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests(directPorts), directTests(tunnelPorts), tunnelTests(), sctpTests()} {
+		for _, tests := range [][]packetTest{openTests(), hairpinTests(), affinityTests(), leastConnTests(), poolTests(), limitTests(), challengeTests(), rangeTests(), tcpTests(), blindTests(), icmpTests(), strictTests(), fragmentTests(), missTests(), passTests(), refuseTests(), leaseTests(), tableTests(), relayTests(), directTests(directPorts), directTests(tunnelPorts), tunnelTests(), sctpTests()} {
 			for _, tt := range tests {
 				left++
 				t.Run(tt.rule, func(t *testing.T) { left--; tt.run(t, s, dropped) })

@@ -226,8 +226,17 @@ func missTests() []packetTest {
 		rule:  "replies of a dnat backend to a client",
 		steps: []step{back(r, ack, "drop miss"), back(dnatReply(flow.UDP, 40000, 8081), 0, "drop miss")},
 	}, {
-		rule:  "a backend that talks to the VIP",
-		steps: []step{back(tuple(flow.TCP, backendAddr, 5000, vipAddr, fullnatPort), syn, "drop miss")},
+		rule: "a backend that talks to a VIP whose replies would not come back to this node",
+		steps: []step{
+			back(tuple(flow.TCP, backendAddr, 5000, vipAddr, dnatPort), syn, "drop miss"),
+			back(tuple(flow.TCP, backendAddr, 5000, vipAddr, maglevPort), syn, "drop miss"),
+		},
+	}, {
+		rule: "others on the backends' network that talk to the VIP",
+		steps: []step{
+			back(tuple(flow.TCP, "198.18.1.200", 5000, vipAddr, fullnatPort), syn, "drop miss"),
+			back(tuple(flow.TCP, snatAddr, 5000, vipAddr, fullnatPort), syn, "drop miss"),
+		},
 	}}
 }
 

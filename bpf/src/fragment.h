@@ -143,5 +143,5 @@ __noinline int later_fragment(struct __sk_buff *skb, __u32 at, __u32 direction)
 	count_fragment();
 	count_forwarded(skb, direction);
 	encapsulate_for(&out, leaving == ENCAPSULATED);
-	return leave(skb, leaving != TRANSLATED ? &out : NULL, HOP_UNKNOWN, direction);
+	return leaving != TRANSLATED ? leave(skb, &out, HOP_UNKNOWN, direction) : leave_to(&out.dst, direction);
 }

@@ -97,7 +97,7 @@ static __always_inline int telling_reply(struct __sk_buff *skb, const struct pac
 	if (udp)
 		track(a->conn, a->original, a->id, pkt, REPLY);
 	count_forwarded(skb, REPLY);
-	return leave(skb, NULL, 0, REPLY);
+	return leave_to(&a->original->src, REPLY);
 }
 
 /* Forwards a packet of a flow with an entry. */
@@ -109,7 +109,7 @@ static __always_inline int pass_on(struct __sk_buff *skb, const struct packet *p
 
 	if (reason != DROP_NONE)
 		return drop(reason);
-	if (direction == REPLY && defer_replies && tells_client(a->conn, pkt))
+	if (direction == REPLY && defer_replies && tells_client(a->conn, pkt) && !is_backend(&a->original->src))
 		return telling_reply(skb, pkt, a);
 	if (snat_turns && meets_old_connection(a->conn, pkt, direction))
 		skip_turn(&a->conn->reply);
@@ -246,7 +246,9 @@ static __always_inline int ip(struct __sk_buff *skb, enum direction direction)
 	case FATE_SEGMENT:
 		break;
 	}
-	return direction == ORIGINAL ? original_direction(skb, pkt, &a) : reply_direction(skb, pkt, &a);
+	if (direction == ORIGINAL)
+		return original_direction(skb, pkt, &a);
+	return !a.original && is_hairpin(pkt) ? turn_around(skb) : reply_direction(skb, pkt, &a);
 }
 
 /* Ignores VLANs, and frames that a switch flooded and that are for another host. */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "hairpin.h"
 #include "hop.h"
 #include "relay.h"
 #include "tunnel.h"
@@ -35,28 +36,36 @@ __noinline int leave_encapsulated(struct __sk_buff *skb, const struct tuple *to,
 	return bpf_redirect(backend_ifindex, 0);
 }
 
+/* Transmits a translated packet to the neighbour that the kernel finds for its destination. */
+static __always_inline int leave_to(const ip_addr *dst, enum direction direction)
+{
+	return bpf_redirect_neigh(link_to(dst, direction), NULL, 0, 0);
+}
+
 /* Transmits the packet that leaves with a tuple to its neighbour, or to the one that the kernel
- * finds. NULL stands for the tuple of a translated packet. */
+ * finds. */
 static __always_inline int leave(struct __sk_buff *skb, const struct tuple *to, __u64 hop, enum direction direction)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
-	if (to && leaving_of(to) == ENCAPSULATED)
+	if (leaving_of(to) == ENCAPSULATED)
 		return leave_encapsulated(skb, to, hop);
 	if (!hop || hop == HOP_UNKNOWN || !eth)
-		return leave_by_kernel(to, egress(direction));
+		return leave_by_kernel(to, link_to(&to->dst, direction));
 	address_frame(eth, hop, direction);
 	return bpf_redirect(egress(direction), 0);
 }
 
-/* Sends an answer back to the neighbour that sent the packet. For a relayed packet the
- * original neighbour is unknown, so the kernel finds it by the answer's destination. */
+/* Sends an answer back to the neighbour that sent the packet. For a relayed packet, and one that was
+ * turned around, the original neighbour is unknown, so the kernel finds it by the answer's destination. */
 static __always_inline int answer(struct __sk_buff *skb)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
 	if (!eth)
 		return TCX_DROP;
+	if (was_turned_around(skb, eth))
+		return bpf_redirect_neigh(backend_ifindex, NULL, 0, 0);
 	if (is_peers(eth, skb->ifindex == client_ifindex ? ORIGINAL : REPLY))
 		return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 	swap_ethernet(eth);

@@ -244,6 +244,7 @@ struct backend_key {
 #define ADDR_VIRTUAL (1u << 2)	      /* a VIP: its packets never reach the host's stack */
 #define ADDR_OWN (1u << 3)	      /* the host's own address: its packets always reach the host's stack */
 #define ADDR_BROADCAST (1u << 4)      /* the broadcast address of one of the host's networks */
+#define ADDR_BACKEND (1u << 5)	      /* a backend of a service, which may be a client too */
 
 /* Control data that user space changes while packets flow, through mapped memory. */
 struct control {

@@ -16,6 +16,7 @@ const (
 	Virtual                               // a VIP: its packets never reach the host's stack
 	Own                                   // the host's own: its packets always do
 	Broadcast                             // the broadcast address of one of the host's networks
+	Backend                               // a backend of a service, which may be a client too
 )
 
 // AddressRoles returns the roles of a node's addresses. A service's addresses are virtual
@@ -34,6 +35,9 @@ func AddressRoles(backendLink string, vips []dataplane.VIP, services []dataplane
 		out[s.VIP] |= Virtual
 		for _, a := range s.SNATs() {
 			out[a] |= Virtual
+		}
+		for _, b := range s.Backends {
+			out[b.Addr] |= Backend
 		}
 	}
 	for _, a := range host.Broadcast {

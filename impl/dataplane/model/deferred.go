@@ -44,7 +44,7 @@ func (d *Dataplane) deferReply(c *conn, originalTuple flow.Tuple, p *packet) Out
 		if udp {
 			d.track(c, originalTuple, p, reply)
 		}
-		return d.leave(p, reply)
+		return d.leave(p, originalTuple.Src, reply)
 	}
 	d.counters.Deferred++
 	d.rung = true

@@ -160,7 +160,7 @@ func (s *service) leaving(c *conn, follows bool) leaving {
 func (d *Dataplane) passDirect(p *packet, backend flow.Addr, how leaving) Outcome {
 	src, dst := p.family().addr(p.ip(), p.family().src), p.family().addr(p.ip(), p.family().dst)
 	p.readdress(src, dst)
-	out := d.leave(p, original)
+	out := d.leave(p, backend, original)
 	out.NextHop = backend
 	if how == encapsulated {
 		out.Frame = d.encapsulate(p, backend)

@@ -179,7 +179,7 @@ func (d *Dataplane) laterFragment(p *packet, dir direction) Outcome {
 	}
 	p.readdress(g.src, g.dst)
 	p.rename(g.id)
-	return d.leave(p, dir)
+	return d.leave(p, g.dst, dir)
 }
 
 func (d *Dataplane) forgetDatagrams(now clock.Instant) {

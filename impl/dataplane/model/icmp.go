@@ -79,9 +79,9 @@ func (p *packet) quoted(at int) dataplane.Drop {
 }
 
 // answer sends a frame back to the neighbour that the packet came from. For a packet that the peer
-// has relayed, that neighbour is unknown, so the kernel's neighbour table is used.
+// has relayed, and one that was turned around, that neighbour is unknown, so the kernel's neighbour table is used.
 func answer(l link, frame []byte) Outcome {
-	if !l.isPeers(frame) {
+	if !l.turned && !l.isPeers(frame) {
 		turn(frame)
 	}
 	return Outcome{Verdict: Forward, Link: l.name, Frame: frame}
@@ -201,7 +201,7 @@ func (d *Dataplane) errorOfFlow(p *packet, c *conn, originalTuple flow.Tuple, di
 		to = c.reply.Reverse()
 	}
 	p.translateError(to)
-	return d.leave(p, dir)
+	return d.leave(p, to.Dst, dir)
 }
 
 // isBelievable reports whether an error about a segment in a direction may be forwarded.

@@ -59,6 +59,7 @@ type link struct {
 	mac     MAC
 	peer    MAC         // the other load balancer's, zero if unknown
 	answers AddressRole // the role of addresses answered for on this link
+	turned  bool        // its packet was turned around
 }
 
 // Packet processes a frame that arrived on a link at now. It owns the frame.
@@ -66,9 +67,9 @@ func (d *Dataplane) Packet(now clock.Instant, linkName string, frame []byte) Out
 	d.now = now
 	switch linkName {
 	case d.cfg.ClientLink:
-		return d.ingress(link{linkName, d.host.ClientMAC, d.host.PeerClientMAC, AnswerClient}, frame, d.fromClient)
+		return d.ingress(link{name: linkName, mac: d.host.ClientMAC, peer: d.host.PeerClientMAC, answers: AnswerClient}, frame, d.fromClient)
 	case d.cfg.BackendLink:
-		return d.ingress(link{linkName, d.host.BackendMAC, d.host.PeerBackendMAC, AnswerBackend}, frame, d.fromBackend)
+		return d.ingress(link{name: linkName, mac: d.host.BackendMAC, peer: d.host.PeerBackendMAC, answers: AnswerBackend}, frame, d.fromBackend)
 	}
 	return pass
 }
@@ -135,9 +136,9 @@ func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 	case role&Own != 0:
 		return pass
 	}
-	originalTuple, known := d.replies[p.tuple]
+	originalTuple, isReply := d.replies[p.tuple]
 	_, sent := d.dnatBackends.Find(p.tuple.Src, p.tuple.SrcPort, p.tuple.Proto)
-	known = known || p.hasPorts && sent || p.kind == fragment && d.findDatagram(&p, reply) != nil
+	known := isReply || p.hasPorts && sent || p.kind == fragment && d.findDatagram(&p, reply) != nil
 	if role&Virtual == 0 && !known {
 		return pass
 	}
@@ -149,6 +150,9 @@ func (d *Dataplane) fromBackend(l link, frame []byte, unicast bool) Outcome {
 		return d.errorOfFlow(&p, d.conns[originalTuple], originalTuple, reply)
 	case fragment:
 		return d.laterFragment(&p, reply)
+	}
+	if !isReply && d.isHairpin(&p) {
+		return d.turnAround(&p)
 	}
 	return d.replyDirection(&p, originalTuple)
 }
@@ -235,7 +239,7 @@ func (d *Dataplane) replyDirection(p *packet, originalTuple flow.Tuple) Outcome 
 	if p.relayed && c.moves(p, reply) {
 		return d.drop(dataplane.DropRelayed)
 	}
-	if d.cfg.Defer && c.tellsClient(p) {
+	if d.cfg.Defer && c.tellsClient(p) && !d.isBackend(originalTuple.Src) {
 		return d.deferReply(c, originalTuple, p)
 	}
 	if c.meetsOldConnection(p) {
@@ -256,17 +260,13 @@ func (d *Dataplane) forward(p *packet, to flow.Tuple, dir direction, how leaving
 		return d.passDirect(p, to.Dst, how)
 	}
 	p.translate(to)
-	return d.leave(p, dir)
+	return d.leave(p, to.Dst, dir)
 }
 
-func (d *Dataplane) leave(p *packet, dir direction) Outcome {
+func (d *Dataplane) leave(p *packet, dst flow.Addr, dir direction) Outcome {
 	d.counters.Forwarded[dir]++
 	d.counters.Bytes[dir] += uint64(len(p.frame))
-	out := d.cfg.BackendLink
-	if dir == reply {
-		out = d.cfg.ClientLink
-	}
-	return Outcome{Verdict: Forward, Link: out, Frame: p.frame}
+	return Outcome{Verdict: Forward, Link: d.linkTo(dst, dir), Frame: p.frame}
 }
 
 // isNoClient reports whether a source is not a single other host: its packet opens no flow and gets no
