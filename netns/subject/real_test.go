@@ -127,7 +127,10 @@ func TestBadAdapters(t *testing.T) {
 		{"roles that are garbage", "run: exec sleep 60\nroles: poll\nrole: echo Häuptling", waits, "role printed \"Häuptling\": none of MASTER, BACKUP, FAULT, INIT", check.Fail},
 		{"a role command that hangs", "run: exec sleep 60\nroles: poll\nrole: sleep 60\ntimeout: 200ms", waits, "role did not return within 200ms", check.Fail},
 		{"a trace that is garbage", "run: echo gibberish >&3; exec sleep 60\nroles: trace", waits, "invalid trace line", check.Fail},
-		{"a trace of other events than its own", `run: "echo '{\"t\":1,\"kind\":\"fault\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, "a node may only write events about itself", check.Fail},
+		{"a trace of other events than its own", `run: "echo '{\"t\":1,\"kind\":\"fault\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, `a node may not write events of kind "fault"`, check.Fail},
+		{"a trace of another node", `run: "echo '{\"t\":1,\"kind\":\"role\",\"node\":\"lb9\",\"role\":{\"to\":\"Master\"}}' >&3; exec sleep 60"` + "\nroles: trace", waits, "a node may only write events about itself", check.Fail},
+		{"a trace of a role that nobody has", `run: "echo '{\"kind\":\"role\",\"role\":{\"to\":\"MASTER\"}}' >&3; exec sleep 60"` + "\nroles: trace", waits, `role.to "MASTER": one of Init, Backup,`, check.Fail},
+		{"a trace of a role without a role", `run: "echo '{\"kind\":\"role\"}' >&3; exec sleep 60"` + "\nroles: trace", waits, "has its fields in an object role", check.Fail},
 		{"bytes for a role and a log", "run: |\n  head -c 1000000 /dev/urandom; exec sleep 60\nroles: poll\nrole: head -c 100000 /dev/urandom", waits, "none of MASTER, BACKUP, FAULT, INIT", check.Fail},
 		{"bytes for a trace", "run: |\n  head -c 100000 /dev/urandom >&3; exec sleep 60\nroles: trace", waits, "invalid trace line", check.Fail},
 		{"a crowd of processes", "run: |\n  i=0; while [ $i -lt 100 ]; do setsid sleep 60 & i=$((i+1)); done; exec sleep 60", strings.ReplaceAll(waits, "1s", "5s"), "not true after", check.Fail}, // starting them may make the host stall for a second
