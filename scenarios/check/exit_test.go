@@ -37,8 +37,8 @@ func TestOutputsOfPrograms(t *testing.T) {
 		for _, check := range v.Checks {
 			if check.Name == "output" {
 				found = true
-				if check.Verdict != c.want {
-					t.Errorf("%s: %s %s, want %s", c.claim, check.Verdict, check.Detail, c.want)
+				if check.Verdict != c.want || !strings.Contains(check.Detail, c.claim) {
+					t.Errorf("%s: %s %q, want %s and the claim", c.claim, check.Verdict, check.Detail, c.want)
 				}
 			}
 		}

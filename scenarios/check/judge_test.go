@@ -654,3 +654,24 @@ func TestWhatNoStallExcuses(t *testing.T) {
 		}
 	}
 }
+
+// TestAStallBeforeALaterWaitCounts: only the waits at 0s come before anything is measured.
+func TestAStallBeforeALaterWaitCounts(t *testing.T) {
+	p := scenario(t, "tolerate stall 100ms\nalways rst == 0", "", "@5s wait lb2 is Master within 500ms")
+	later := len(p.Steps) - 2
+	tape := crash()
+	tape.stall(3000, 101*time.Millisecond)
+	for i, e := range *tape {
+		if e.Step != nil {
+			step := *e.Step
+			step.Index = slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Verb == step.Text })
+			(*tape)[i].Step = &step
+		}
+	}
+	for _, phase := range []string{"begin", "end"} {
+		tape.add(5000, "", trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: later, Text: p.Steps[later].String(), Phase: phase}})
+	}
+	if got, detail := outcome(Judge(p, *tape), "rst"); got != Inconclusive {
+		t.Errorf("%s: %s, want INCONCLUSIVE", got, detail)
+	}
+}

@@ -158,6 +158,30 @@ func TestLatencies(t *testing.T) {
 		{"sync of before any restore does not count", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Sync != nil && e.At > ms(4000) })
 		}, map[string]float64{"sync_ms": -1, "sync_entries": -1}},
+		{"the lost node is restored before its peer takes over", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.At > ms(2000) })
+			t.promote(4200, "lb2", 9000)
+		}, map[string]float64{"takeover_ms": 2199.9}},
+		{"a handover of the survivor is not one of the lost node", func(t *tape) {
+			t.fault(2050, fault.Handover, "lb2", "begin")
+			t.role(2060, "lb1", "Claiming", "Claiming")
+		}, map[string]float64{"takeover_ms": -1}},
+		{"a node that gives its table hands no role over", func(t *tape) {
+			t.role(4300, "lb1", "Backup", "Yielding")
+			t.role(4350, "lb2", "Master", "Backup")
+			t.promote(4400, "lb2", 9000)
+		}, map[string]float64{"handover_ms": -1}},
+		{"nobody announces after the loss", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.GARP != nil && e.At > ms(2000) })
+		}, map[string]float64{"unready_ms": -1}},
+		{"all sessions are lost", func(t *tape) {
+			for _, flow := range []string{"client1#0", "client1#1"} {
+				t.traffic(2300, "web", flow, trace.TrafficLost, "reset by peer")
+			}
+		}, map[string]float64{"unready_ms": -1}},
+		{"a session that moved had its answer", func(t *tape) {
+			t.traffic(2300, "web", "client1#1", trace.TrafficMoved, "backend1, then backend2")
+		}, map[string]float64{"unready_ms": 4.9}},
 		{"from the announcement to the median session's answer", func(*tape) {}, map[string]float64{"unready_ms": 4.9}},
 		{"the answer of the median of more sessions", func(t *tape) {
 			for i, at := range []float64{2300, 2400, 2500} {
@@ -194,6 +218,7 @@ func TestLatencies(t *testing.T) {
 			t.forwarder(2172, "lb2", "lb1", 2171)
 			t.forwarder(2190, "lb1", "lb2", 2189)
 		}, map[string]float64{"dual_ms": 30}},
+		{"the end of the capture", func(t *tape) { t.forwarder(5000, "lb1", "lb1", 1999) }, map[string]float64{"dual_ms": 0}},
 		{"a packet that was under way", func(t *tape) { t.forwarder(2160.5, "lb1", "lb2", 2160) }, map[string]float64{"dual_ms": 0}},
 		{"a straggler long after counts as a lull", func(t *tape) { t.forwarder(3900, "lb1", "lb2", 3899) }, map[string]float64{"dual_ms": 100}},
 		{"a path that went down and up again before the loss", func(t *tape) {

@@ -73,7 +73,7 @@ func TestAScenarioOfWhichNothingCanBeJudgedIsASkip(t *testing.T) {
 		if why := Unjudgeable(p, plan.Netns, lacks); why != c.want {
 			t.Errorf("%s: %q, want %q", c.name, why, c.want)
 		}
-		if v := judged(p, silent(crash())); (v.Verdict == Skip) != (c.want != "") {
+		if v := judged(p, silent(crash())); (v.Verdict == Skip) != (c.want != "") || v.Verdict == Skip && !slices.Equal(v.Reasons, []string{c.want}) {
 			t.Errorf("%s: %s", c.name, show(v))
 		}
 		if why := Unjudgeable(p, plan.Netns, nil); why != "" {
