@@ -156,7 +156,7 @@ func TestAConfigurationThatNoNodeTakesIsRefused(t *testing.T) {
 		{[]string{"run", "--world", "netns", file}, file + ":2:27: baton node refuses the configuration of lb1"},
 		{[]string{"lint", scenario(t, "config ha.hold=1ms\n"+lines)}, ":2:8: baton node refuses the configuration of lb1: ha.hold: 1ms is shorter than the detection time"},
 		{[]string{"run", "--world", "sim", "--set", "ha.hold=0s", right}, "use at least 150ms (--set ha.hold=0s)"},
-		{[]string{"run", "--world", "sim", "--set", "check.type=port", "--set", "check.timeout=2s", right}, right + ":2:9: baton node refuses the configuration of lb1: service web: check.timeout: 2s is out of range"},
+		{[]string{"run", "--world", "sim", "--set", "check.type=port", "--set", "check.timeout=2s", right}, "baton node refuses the configuration of lb1: check.timeout: 2s is out of range; use at most half of the interval, 500ms (--set check.timeout=2s)"},
 	} {
 		if r := baton(t, tt.args...); r.code != exitBadInput || !strings.Contains(r.errout, tt.says) || strings.Contains(r.out, "ok") {
 			t.Errorf("%v: exit code %d\n%s%s", tt.args, r.code, r.out, r.errout)

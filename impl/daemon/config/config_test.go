@@ -284,11 +284,14 @@ func TestInvalidConfigurationsAreRefused(t *testing.T) {
 		{"key with white space", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], key: a b}", 42, `arbiter.key: "a b" holds white space; use a path, such as /baton/lb1+lb2/alone`},
 
 		// Checks of backends.
-		{"checks without a pause", "control: lb1.sock", "control: lb1.sock\ncheck: {type: port, interval: 1ms}", 25, `services[0].check.interval: 1ms is out of range; use 10ms to 1h0m0s`},
+		{"checks without a pause", "control: lb1.sock", "control: lb1.sock\ncheck: {type: port, interval: 1ms}", 42, `check.interval: 1ms is out of range; use 10ms to 1h0m0s`},
 		{"a timeout of more than half", "balance: rr", "balance: rr\n    check: {type: port, timeout: 600ms}", 31, `services[0].check.timeout: 600ms is out of range; use at most half of the interval, 500ms`},
 		{"no failure takes a backend down", "balance: rr", "balance: rr\n    check: {fall: 0}", 31, `services[0].check.fall: 0 is out of range; use 1 to 255`},
 		{"unknown check", "balance: rr", "balance: rr\n    check: {type: pong}", 31, `services[0].check.type: "pong" is not a check; use none, port, tcp, sctp, http, https, grpc, grpcs, icmp or script`},
 		{"a script without one", "balance: rr", "balance: rr\n    check: {type: script}", 31, `services[0].check.command: is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]`},
+		{"a script that is not there", "balance: rr", "balance: rr\n    check: {type: script, command: [/no/such/file, fast]}", 31, `services[0].check.command: "/no/such/file" cannot be run: no such file or directory`},
+		{"a script that is no program", "balance: rr", "balance: rr\n    check: {type: script, command: [/dev/null]}", 31, `services[0].check.command: "/dev/null" cannot be run: permission denied`},
+		{"a program that PATH does not have", "balance: rr", "balance: rr\n    check: {type: script, command: [no-such-program]}", 31, `services[0].check.command: "no-such-program" cannot be run: executable file not found in $PATH`},
 		{"a reset that nobody sends", "balance: rr", "balance: rr\n    check: {on_down: reset}", 31, `services[0].check.on_down: "reset" is not possible: the dataplane resets no connection that is open; use keep, and let clients time out`},
 		{"a connection that moves", "balance: rr", "balance: rr\n    check: {on_down: move}", 31, `services[0].check.on_down: "move" is not possible for tcp: no other backend knows the connection; use keep`},
 		{"an unknown refusal", "balance: rr", "balance: rr\n    check: {all_down: reset}", 31, `services[0].check.all_down: "reset" is not a policy; use silent or refuse`},

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
+	"os/exec"
 	"reflect"
 	"strconv"
 	"strings"
@@ -161,35 +164,57 @@ const (
 
 func checkCheck(d *document, at string, s Service) error {
 	c := s.Check
-	at += ".check"
+	fail := func(key, format string, args ...any) error {
+		where := at + ".check." + key
+		if !d.has(where) && d.has("check."+key) {
+			where = "check." + key // inherited
+		}
+		return d.fail(where, format, args...)
+	}
 	if i := time.Duration(c.Interval); i < minCheckInterval || i > maxCheckInterval {
-		return d.fail(at+".interval", "%v is out of range; use %v to %v", i, minCheckInterval, maxCheckInterval)
+		return fail("interval", "%v is out of range; use %v to %v", i, minCheckInterval, maxCheckInterval)
 	}
 	switch {
 	case c.Timeout <= 0 || 2*c.Timeout > c.Interval:
-		return d.fail(at+".timeout", "%v is out of range; use at most half of the interval, %v", c.Timeout, c.Interval/2)
+		return fail("timeout", "%v is out of range; use at most half of the interval, %v", c.Timeout, c.Interval/2)
 	case c.Rise == 0:
-		return d.fail(at+".rise", "0 is out of range; use 1 to 255")
+		return fail("rise", "0 is out of range; use 1 to 255")
 	case c.Fall == 0:
-		return d.fail(at+".fall", "0 is out of range; use 1 to 255")
+		return fail("fall", "0 is out of range; use 1 to 255")
 	case c.Jitter > maxJitter:
-		return d.fail(at+".jitter", "%d is out of range; use 0 to %d percent", c.Jitter, maxJitter)
+		return fail("jitter", "%d is out of range; use 0 to %d percent", c.Jitter, maxJitter)
 	case c.SlowStart < 0 || time.Duration(c.SlowStart) > maxCheckInterval:
-		return d.fail(at+".slow_start", "%v is out of range; use 0s to %v", c.SlowStart, maxCheckInterval)
+		return fail("slow_start", "%v is out of range; use 0s to %v", c.SlowStart, maxCheckInterval)
 	case c.OnDown == onDownReset:
-		return d.fail(at+".on_down", "%q is not possible: the dataplane resets no connection that is open; use keep, and let clients time out", c.OnDown)
+		return fail("on_down", "%q is not possible: the dataplane resets no connection that is open; use keep, and let clients time out", c.OnDown)
 	case c.OnDown == OnDownMove && s.Proto != UDP:
-		return d.fail(at+".on_down", "%q is not possible for %s: no other backend knows the connection; use keep", c.OnDown, s.Proto)
+		return fail("on_down", "%q is not possible for %s: no other backend knows the connection; use keep", c.OnDown, s.Proto)
 	case s.Proto == SCTP && c.Port == 0 && needsPort(c.Type) && c.Type != CheckPort && c.Type != CheckSCTP:
-		return d.fail(at+".port", "is missing; the backends' own port is one of sctp, so a check of type %s needs another one to probe", c.Type)
+		return fail("port", "is missing; the backends' own port is one of sctp, so a check of type %s needs another one to probe", c.Type)
 	case c.Port == 0 && needsPort(c.Type) && s.Backends[0].Port() == 0:
-		return d.fail(at+".port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
+		return fail("port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
 	case c.Type == CheckScript && len(c.Command) == 0:
-		return d.fail(at+".command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
+		return fail("command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
+	case c.Type == CheckScript && runnable(c.Command[0]) != nil:
+		return fail("command", "%q cannot be run: %v", c.Command[0], runnable(c.Command[0]))
 	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):
-		return d.fail(at+".path", "%q is not a path; it begins with /", c.Path)
+		return fail("path", "%q is not a path; it begins with /", c.Path)
 	}
 	return nil
+}
+
+// runnable says why a program cannot be run by its path, or by its name in PATH; nil if it can.
+func runnable(program string) error {
+	_, err := exec.LookPath(program)
+	var named *exec.Error
+	var path *fs.PathError
+	if errors.As(err, &named) {
+		err = named.Err // without the name
+	}
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return err
 }
 
 // needsPort reports whether a check of the type probes a port.
