@@ -54,7 +54,8 @@ func verify(p *plan.Plan, node string) error {
 var ofService = regexp.MustCompile(`^services\[(\d+)\]\.`)
 
 // placeOf returns the position of the config or service line that causes a mistake in a node's
-// configuration, and the mistake's text in the terms of that line.
+// configuration, and the mistake's text in the terms of that line. A default is wrong because of another
+// key of its section.
 func placeOf(p *plan.Plan, node string, mistake *config.Error) (at plan.Pos, text string) {
 	at, text = p.NamePos, mistake.Text
 	key := mistake.Key
@@ -63,9 +64,14 @@ func placeOf(p *plan.Plan, node string, mistake *config.Error) (at plan.Pos, tex
 		s := servicesOf(p)[n]
 		at, text, key = s.Pos, fmt.Sprintf("service %s: %s", s.Name, strings.TrimPrefix(text, m[0])), strings.TrimPrefix(key, m[0])
 	}
+	section := key[:strings.LastIndex(key, ".")+1]
 	for _, s := range p.Config {
 		switch {
-		case s.Key != key && !strings.HasPrefix(key, s.Key+".") || s.Node != "" && s.Node != node || !s.Guard.In(plan.Netns):
+		case s.Node != "" && s.Node != node || !s.Guard.In(plan.Netns):
+		case s.Key != key && !strings.HasPrefix(key, s.Key+"."):
+			if section != "" && strings.HasPrefix(s.Key, section) && s.Pos.Line > 0 && at == p.NamePos {
+				at = s.Pos
+			}
 		case s.Pos.Line > 0:
 			at = s.Pos
 		default:

@@ -16,7 +16,7 @@ func TestAScenarioThatNoNodeCouldRunIsRefused(t *testing.T) {
 		web + "config lb2 limits.flows=3\nconfig limits.source_flows=4\n":                                           "s.scn:4:8: baton node refuses the configuration of lb2: limits.source_flows: 4 is never reached",
 		web + "config lb2 limits.flows=3\nconfig limits.source_flows=4\nconfig lb1 limits.source_flows=2\n":         "s.scn:4:8: baton node refuses the configuration of lb2: limits.source_flows: 4 is never reached",
 		web + "config lb2 limits.flows=3\nconfig limits.source_flows=4\n[sim] config lb2 limits.source_flows=2\n":   "s.scn:4:8: baton node refuses the configuration of lb2: limits.source_flows: 4 is never reached",
-		web + "config check.type=port check.interval=100ms\n":                                                       "s.scn:2:9: baton node refuses the configuration of lb1: service web: check.timeout: 500ms is out of range; use at most half",
+		web + "config check.type=port check.interval=100ms\n":                                                       "s.scn:3:8: baton node refuses the configuration of lb1: check.timeout: 500ms is out of range; use at most half",
 		web + "[sim] config limits.embryonic=5 limits.syn_challenge=9\n":                                            "",
 		web + "config ha.hold=1ms ha.preempt=immediate ha.gates=off\n":                                              "s.scn:3:8: baton node refuses the configuration of lb1: ha.hold: 1ms is shorter than the detection time 150ms",
 		web + "config subject=keepalived limits.embryonic=5 limits.syn_challenge=9\n":                               "",
