@@ -52,8 +52,10 @@ func subjectCheckCommand() *cobra.Command {
 			if err := probeReal(); err != nil {
 				return err
 			}
-			if a, ok := s.(*subject.Adapter); ok && len(a.Missing()) > 0 {
-				return badInput("%ssubject %s needs programs that are not installed: %s", needsAt(args[0], a.Missing()[0]), s.Name(), strings.Join(a.Missing(), ", "))
+			if a, ok := s.(*subject.Adapter); ok {
+				if err := a.Unmet(); err != nil {
+					return badInput("%w", err)
+				}
 			}
 			return trySubject(c.Context(), os.Stdout, s, out)
 		},
@@ -61,21 +63,6 @@ func subjectCheckCommand() *cobra.Command {
 	c.Flags().StringVar(&out, "out", filepath.Join(os.TempDir(), "baton-subject"), "folder of the configurations and logs")
 	folder(c, "out")
 	return c
-}
-
-// needsAt is file:line: of a program in the needs of an adapter file, "" for a built-in subject.
-func needsAt(file, program string) string {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return ""
-	}
-	begun := false
-	for i, line := range strings.Split(string(text), "\n") {
-		if begun = begun || strings.HasPrefix(line, "needs:"); begun && strings.Contains(line, program) {
-			return fmt.Sprintf("%s:%d: ", file, i+1)
-		}
-	}
-	return ""
 }
 
 // trySubject runs the tryout and prints a line for each part.

@@ -42,6 +42,8 @@ type Adapter struct {
 	Forwards []string `yaml:"forwards"`
 	// Needs lists the programs that it requires.
 	Needs []string `yaml:"needs"`
+	// places has the place of each of them in the file, as "file:line: ".
+	places map[string]string
 	// Options lists the values of each option, the default first.
 	Options map[string][]string `yaml:"options"`
 	// Mounts lists the folders that are private to a node and empty at each start.
@@ -129,10 +131,20 @@ func (a *Adapter) Missing() []string {
 	return slices.DeleteFunc(slices.Clone(a.Needs), func(program string) bool { _, err := exec.LookPath(program); return err == nil })
 }
 
+// Unmet says which required programs the machine lacks, and where the adapter file requires them; nil
+// if it has all.
+func (a *Adapter) Unmet() error {
+	missing := a.Missing()
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%ssubject %s needs programs that are not installed: %s", a.places[missing[0]], a.Title, strings.Join(missing, ", "))
+}
+
 // Open implements Subject. It writes each node's launch file.
 func (a *Adapter) Open(l Lab) (Pair, error) {
-	if missing := a.Missing(); len(missing) > 0 {
-		return nil, fmt.Errorf("subject %s needs programs that are not installed: %s: %w", a.Title, strings.Join(missing, ", "), scenarios.ErrUnsupported)
+	if err := a.Unmet(); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, scenarios.ErrUnsupported)
 	}
 	for _, s := range l.Plan.Services {
 		if why := a.lacks(s); why != "" && s.Guard.In(plan.Netns) {

@@ -70,7 +70,26 @@ func ParseAdapter(file string, text []byte) (*Adapter, error) {
 	if len(m.found) > 0 {
 		return nil, m.err()
 	}
+	a.places = placesOf(file, &root, "needs")
 	return a, nil
+}
+
+// placesOf returns the place of each value in the list of a key.
+func placesOf(file string, root *yaml.Node, key string) map[string]string {
+	places := map[string]string{}
+	if len(root.Content) == 0 {
+		return places
+	}
+	pairs := root.Content[0].Content
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i].Value != key {
+			continue
+		}
+		for _, value := range pairs[i+1].Content {
+			places[value.Value] = fmt.Sprintf("%s:%d: ", file, value.Line)
+		}
+	}
+	return places
 }
 
 // mistakes lists the errors of an adapter file.
