@@ -70,7 +70,7 @@ func (r *run) tenureOf(node string, t clock.Instant) (from, to clock.Instant, ok
 		}
 		if e.Role.To == roleMaster {
 			from, to, ok = began, clock.Never, true
-		} else if ok && to == clock.Never {
+		} else if to == clock.Never {
 			to = e.At
 		}
 	}

@@ -142,8 +142,9 @@ func (r *run) expect(i int, s plan.Step) []finding {
 // clock, which stands still in waits.
 func (r *run) anchor(i int) (clock.Instant, bool) {
 	i = r.plan.Anchor(i)
-	if begin, ok := r.begins[i]; ok || r.plan.Steps[i].Verb != plan.VerbExpect {
-		return begin, ok
+	if r.plan.Steps[i].Verb != plan.VerbExpect {
+		begin, begun := r.begins[i]
+		return begin, begun
 	}
 	at := r.from.Add(r.plan.Steps[i].At)
 	for j, s := range r.plan.Steps[:i] {
@@ -183,9 +184,8 @@ func (r *run) each(s plan.Step, w window) []finding {
 
 // nextFault is when the first fault after step i's own time begins, or the end of the run.
 func (r *run) nextFault(i int) clock.Instant {
-	for j := i + 1; j < len(r.plan.Steps); j++ {
-		s := r.plan.Steps[j]
-		if begin, ok := r.begins[j]; ok && s.Fault != nil && r.in(s.Guard) && s.At > r.plan.Steps[i].At {
+	for j, s := range r.plan.Steps {
+		if begin, begun := r.begins[j]; begun && s.Fault != nil && s.At > r.plan.Steps[i].At {
 			return begin - 1
 		}
 	}
@@ -240,7 +240,7 @@ func (r *run) throughout(f finding, c plan.Cond, w window) finding {
 			settled = true
 			return held, why
 		}
-		if c.Role == nil || c.Role.Not {
+		if c.Role == nil {
 			return true, why
 		}
 		role, _ := s.role(c.Role.Node)

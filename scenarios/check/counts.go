@@ -133,8 +133,9 @@ func (r *run) totals(name, line string) map[string]trace.Totals {
 	return found
 }
 
+// yields reports whether traffic of a kind yields a metric.
 func yields(m metric.Metric, kind string) bool {
-	return len(m.Of) == 0 || slices.Contains(m.Of, kind)
+	return slices.Contains(m.Of, kind)
 }
 
 // trafficEnd is when the last line of traffic wrote its final totals. Losses that a generator

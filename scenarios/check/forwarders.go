@@ -78,7 +78,7 @@ func (r *run) findRelays() []tenure {
 	})
 }
 
-// granted lists the stretches in which the programs of a node had a permission: to forward or to
+// granted lists, by time, the stretches in which the programs of a node had a permission: to forward or to
 // relay. next maps the node's current stretch and a lease event to its new stretch: the same, a
 // prolonged or another one, or none. A stretch also ends when the node crashes, or when its process
 // ends and the programs are not pinned. A frozen node writes no leases, so its stretch lasts until
@@ -114,6 +114,7 @@ func (r *run) granted(next func(e trace.Event, has window) window) []tenure {
 	for _, node := range lab.Nodes() {
 		end(node, clock.Never)
 	}
+	slices.SortFunc(found, byTime)
 	return found
 }
 

@@ -79,7 +79,7 @@ func byLength(a, b *trace.Gap) int {
 func (r *run) quantile(gaps []*trace.Gap, flows int, share float64, w window) []sample {
 	rank := int(math.Ceil(share * float64(flows)))
 	i := rank - 1 - (flows - len(gaps))
-	if i < 0 || len(gaps) == 0 {
+	if i < 0 {
 		return one(w, 0, "no gap above the generator's threshold")
 	}
 	var g *trace.Gap

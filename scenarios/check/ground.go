@@ -213,7 +213,7 @@ func (h holders) follow(s *State) {
 	for _, name := range lab.Nodes() {
 		if n := s.Nodes[name]; n != master && n.Up && h[master.Name] {
 			warned := master.Unread && n.Gate != nil && !n.Gate.Open
-			h[name] = n.InSync && !n.Frozen && !n.Silent && !warned // a frozen node misses changes
+			h[name] = n.InSync && !n.Silent && !warned // a frozen node misses changes
 		}
 	}
 }

@@ -56,11 +56,7 @@ func (r *run) halfAnswered(l loss, life window) (clock.Instant, bool) {
 	if len(answered) == 0 {
 		return 0, false
 	}
-	var order []clock.Instant
-	for _, at := range answered { // in any order: sorted below
-		order = append(order, at)
-	}
-	slices.Sort(order)
+	order := slices.Sorted(maps.Values(answered))
 	return order[(len(order)-1)/2], true
 }
 

@@ -158,7 +158,7 @@ func (r *run) afterStall(f finding) finding {
 
 // firstFailed returns the earliest failure, nil for a PASS or a failure without a time.
 func (f finding) firstFailed() *Span {
-	if f.Verdict == Pass || len(f.evidence) == 0 {
+	if len(f.evidence) == 0 {
 		return nil
 	}
 	first := slices.MinFunc(f.evidence, func(a, b window) int { return cmp.Compare(a.from, b.from) })

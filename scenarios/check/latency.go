@@ -139,7 +139,7 @@ func (r *run) syncs(value func(*trace.Sync) float64, w window) []sample {
 	var samples []sample
 	after := false
 	for _, e := range r.events {
-		if f := e.Fault; f != nil && f.Phase == "begin" && fault.Resyncs(f.Verb) {
+		if f := e.Fault; f != nil && fault.Resyncs(f.Verb) {
 			after = true
 		}
 		if !after || e.Sync == nil || !w.has(e.At) || !completed(e.Sync) {

@@ -19,16 +19,15 @@ func (r *run) loadCheck() finding {
 	var short, kept []string
 	var behind []window
 	for _, t := range r.plan.Traffic {
-		last, ok := r.lastTotals(t.Name)
-		if !r.in(t.Guard) || !ok || last.Meant == 0 {
-			continue
-		}
-		if in := last.Meant - last.Late - last.Unstarted; float64(in) < leastOffered*float64(last.Meant) {
+		last := r.lastTotals(t.Name)
+		switch in := last.Meant - last.Late - last.Unstarted; {
+		case last.Meant == 0:
+		case float64(in) < leastOffered*float64(last.Meant):
 			short = append(short, r.shortfall(t, last))
 			behind = append(behind, r.lagsOf(t.Name)...)
-			continue
+		default:
+			kept = append(kept, fmt.Sprintf("%s: %d, up to %s late", t.Name, last.Meant-last.Unstarted, latest(last)))
 		}
-		kept = append(kept, fmt.Sprintf("%s: %d, up to %s late", t.Name, last.Meant-last.Unstarted, latest(last)))
 	}
 	if len(short) > 0 {
 		f.evidence = behind
@@ -38,14 +37,14 @@ func (r *run) loadCheck() finding {
 	return f
 }
 
-// lastTotals returns the last totals of a line of traffic.
-func (r *run) lastTotals(name string) (last trace.Totals, ok bool) {
+// lastTotals returns the last totals of a line of traffic, empty without any.
+func (r *run) lastTotals(name string) (last trace.Totals) {
 	for _, e := range r.others {
 		if e.Totals != nil && e.Totals.Name == name {
-			last, ok = *e.Totals, true
+			last = *e.Totals
 		}
 	}
-	return last, ok
+	return last
 }
 
 // shortfall says by how much a line was offered late or not at all.

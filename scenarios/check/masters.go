@@ -64,7 +64,7 @@ func (r *run) findMastership() []tenure {
 		}
 		for _, name := range lab.Nodes() {
 			n := s.Nodes[name]
-			is := n.Up && n.Role == roleMaster && !n.Frozen && !n.Silent
+			is := n.Up && n.Role == roleMaster && !n.Silent
 			from, was := since[name]
 			switch {
 			case is && !was:

@@ -52,23 +52,19 @@ func (r *run) served(f finding, w window) finding {
 func (r *run) unserved(leases []tenure, w window, by []string) []window {
 	var holes []window
 	at := w.from
-	leases = slices.Clone(leases)
-	slices.SortFunc(leases, byTime)
 	hole := func(to clock.Instant) {
 		if h := (window{at, to}); at < to && !r.handsOver(h) {
 			holes = append(holes, h)
 		}
 	}
 	for _, l := range leases {
-		if !slices.Contains(by, l.node) || l.to <= at || l.from >= w.to {
+		if !slices.Contains(by, l.node) || l.from >= w.to {
 			continue
 		}
 		hole(l.from)
 		at = max(at, l.to)
 	}
-	if at < w.to {
-		hole(w.to)
-	}
+	hole(w.to)
 	return holes
 }
 

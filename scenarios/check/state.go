@@ -63,7 +63,7 @@ type Node struct {
 	Up, Frozen bool
 	// Resumed is when it was last thawed or restored, 0 if it never was.
 	Resumed clock.Instant
-	// Silent: it was frozen and has not reported anything since, so its Role may be
+	// Silent: it is frozen, or was and has not reported anything since, so its Role may be
 	// out of date.
 	Silent bool
 	// Unread: a fault keeps it from reading its dataplane.
