@@ -107,7 +107,7 @@ func (r *run) nextMaster(l loss, life window) (clock.Instant, bool) {
 // to Yielding.
 func (r *run) handovers(w window) []sample {
 	var samples []sample
-	wish, from, asked := clock.Instant(0), "", false
+	wish, from := clock.Instant(0), ""
 	s := NewState(r.plan, r.meta.World)
 	for i := range r.events {
 		e := &r.events[i]
@@ -115,19 +115,19 @@ func (r *run) handovers(w window) []sample {
 		case e.Fault != nil && e.Fault.Phase == "begin" && fault.Asks(e.Fault.Verb):
 			for _, host := range e.Fault.Hosts {
 				if n := s.Nodes[host]; n != nil && n.Role == roleMaster {
-					wish, from, asked = e.At, n.Name, true
+					wish, from = e.At, n.Name
 				}
 			}
 		case e.Fault != nil && e.Fault.Phase == "begin" && slices.Contains(e.Fault.Hosts, from):
-			from, asked = "", false // crashed during the handover
-		case e.Role != nil && e.Role.To == roleYielding && e.Role.From == roleMaster && !(asked && e.Node == from):
+			from = "" // crashed during the handover
+		case e.Role != nil && e.Role.To == roleYielding && e.Role.From == roleMaster && e.Node != from:
 			wish, from = e.At, e.Node
 		case becameMaster(e) && from != "":
 			if e.Node == lab.Peer(from) && w.has(wish) {
 				samples = append(samples, sample{window: window{wish, e.At}, value: round(milliseconds(e.At.Sub(wish))),
 					what: fmt.Sprintf("from %s to %s at %s", from, e.Node, r.at(wish))})
 			}
-			from, asked = "", false
+			from = ""
 		}
 		s.Apply(e)
 	}

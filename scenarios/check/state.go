@@ -51,7 +51,6 @@ type Node struct {
 	Name string
 	// Role is the last role that the node reported since it started; "" while it is down.
 	Role   string
-	Epoch  uint32
 	InSync bool       // connection sync has proved the table equal
 	Sync   trace.Sync // last progress report
 	// Gate is the last report of the gate InSync. It can close while the field InSync
@@ -151,7 +150,7 @@ func (s *State) end(n *Node, verb string) {
 func (n *Node) apply(e *trace.Event) {
 	switch {
 	case e.Role != nil:
-		n.Role, n.Epoch = e.Role.To, e.Role.Epoch
+		n.Role = e.Role.To
 	case e.Sync != nil:
 		// The gate of the same name is not enough: it is also open if no peer was ever heard.
 		n.Sync, n.InSync = *e.Sync, e.Sync.Phase == "insync"
