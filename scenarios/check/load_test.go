@@ -21,8 +21,9 @@ func TestALoadThatWasNotOfferedProvesNothing(t *testing.T) {
 	}{
 		{"in time", trace.Totals{Meant: 6000, Latest: 4.2}, Pass, "web: 6000, up to 4.2ms late"},
 		{"a message in a hundred", trace.Totals{Meant: 6000, Late: 60, Latest: 140}, Pass, "web: 6000, up to 140ms late"},
-		{"more than that", trace.Totals{Meant: 6000, Late: 61, Latest: 1300}, Inconclusive, "of 6000 messages of web, 61 began more than 100ms late, by up to 1.3s"},
+		{"more than that", trace.Totals{Meant: 6000, Late: 61, Latest: 1300}, Inconclusive, "of 6000 messages of web, 61 began more than 100ms late, by up to 1.3s\n"},
 		{"without a port", trace.Totals{Meant: 6000, Unstarted: 61}, Inconclusive, "of 6000 messages of web, 61 never began, for want of a port or a file"},
+		{"a few without a port", trace.Totals{Meant: 6000, Unstarted: 60, Latest: 4.2}, Pass, "web: 5940, up to 4.2ms late"},
 		{"both", trace.Totals{Meant: 6000, Late: 31, Unstarted: 30, Latest: 200}, Inconclusive, "31 began more than 100ms late, by up to 200ms and 30 never began"},
 		{"who does not tell", trace.Totals{}, Pass, "no traffic tells when it was sent"},
 	} {
@@ -39,6 +40,11 @@ func TestALoadThatWasNotOfferedProvesNothing(t *testing.T) {
 			!strings.Contains(show(v), test.says) {
 			t.Errorf("%s: want %s, %q\n%s", test.name, test.want, test.says, show(v))
 		}
+	}
+	tape := crash()
+	tape.totals(6012, trace.Totals{Name: "new", Kind: plan.Connects, Proto: "tcp", Final: true, Meant: 100, Unstarted: 2, Sent: 98, Received: 98})
+	if got, detail := outcome(judged(scenario(t, "traffic new connects tcp rate=10/s", "", ""), tape), plan.CheckLoad); got != Inconclusive || !strings.Contains(detail, "of 100 connects of new, 2 never began") {
+		t.Errorf("connects: %s %s", got, detail)
 	}
 }
 
