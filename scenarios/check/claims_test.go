@@ -51,8 +51,9 @@ func TestAStateThatNeverCameTellsTheNodesLastNote(t *testing.T) {
 	} {
 		tape.add(n.at, n.node, trace.Event{Kind: trace.KindNote, Note: n.note})
 	}
+	tape.bfd(4750, "lb1", "sync", "Up", "Up", 0)
 	trace.Sort(*tape)
-	v := judged(scenario(t, "", "", "  expect lb1 is Master within 1s"), tape)
+	v := judged(scenario(t, "", "", "  expect lb1 is Master and lb1 insync within 1s"), tape)
 	if v.Verdict != Fail || !strings.HasSuffix(v.Reasons[0], "; lb1 says: cannot read my role") {
 		t.Error(show(v))
 	}

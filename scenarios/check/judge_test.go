@@ -20,6 +20,12 @@ func TestAClaimThatNeverCameTrueFailsAtItsEnd(t *testing.T) {
 	if v.Verdict != Fail || len(v.Reasons) != 2 || !strings.HasPrefix(v.Reasons[0], "rst: ") || !strings.HasPrefix(v.Reasons[1], "role: ") {
 		t.Error(show(v))
 	}
+	tape = crash()
+	tape.rst(5500)
+	v = judged(scenario(t, "always rst == 0", "", "  expect lb1 is Master within 1s"), tape)
+	if len(v.Reasons) != 2 || !strings.HasPrefix(v.Reasons[0], "role: ") || !strings.HasPrefix(v.Reasons[1], "rst: ") {
+		t.Errorf("a failure after that end comes later:\n%s", show(v))
+	}
 }
 
 // TestStallsThatOverlapCountOnce, in whatever order the threads reported them.
@@ -442,6 +448,18 @@ func TestJudge(t *testing.T) {
 		{name: "no takeover is no metric", lines: "always takeover_ms < 1", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Node == "lb2" && e.Role != nil && e.Role.To == "Master" })
 		}, want: Inconclusive, check: "takeover", detail: "not measured"},
+		{name: "a node that is down for a part of the window", crashed: "  expect lb1 is Backup throughout 3s", want: Pass, check: "role"},
+		{name: "how long it took to come true", crashed: "  expect lb2 is Master within detect+50ms", want: Pass, check: "role", detail: "after 155ms of 200ms"},
+		{name: "what was true at once", restored: "  expect lb2 is Master within 1s", want: Pass, check: "role", detail: "after 0s of 1s"},
+		{name: "a state that comes late and ends at once has not come", restored: "  expect lb1 is Master within 100ms", edit: func(t *tape) {
+			t.role(4110, "lb1", "Backup", "Master")
+			t.role(4110, "lb1", "Master", "Backup")
+			t.role(4600, "lb1", "Backup", "Master")
+			t.stall(4090, 50*time.Millisecond)
+		}, want: Fail, check: "role"},
+		{name: "a gap of which one message had no answer", lines: "always gap(probe) < 170ms", edit: func(t *tape) {
+			t.add(2100, "client1", trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{Name: "probe", Flow: "client1#0", From: ms(1900), To: ms(2100), Missed: 1}})
+		}, want: Fail, check: "gap", detail: "from +1.900s to +2.100s, after crash lb1 at +2.000s"},
 		{name: "a control of the other world claims nothing", lines: "[sim] control rst", edit: func(t *tape) { t.rst(4500) }, want: Pass},
 		{name: "an expectation that begins after the trace has ended", crashed: "@2500ms expect lb2 is Master throughout 1s", edit: func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.At > ms(2150) })
@@ -672,6 +690,58 @@ func TestAStallBeforeALaterWaitCounts(t *testing.T) {
 		tape.add(5000, "", trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: later, Text: p.Steps[later].String(), Phase: phase}})
 	}
 	if got, detail := outcome(Judge(p, *tape), "rst"); got != Inconclusive {
+		t.Errorf("%s: %s, want INCONCLUSIVE", got, detail)
+	}
+
+	tape.without(func(e trace.Event) bool { return e.Stall != nil || e.At == ms(5000) })
+	for at, phase := range map[float64]string{5000: "begin", 5200: "end"} {
+		tape.add(at, "", trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: later, Text: p.Steps[later].String(), Phase: phase}})
+	}
+	tape.stall(5150, 101*time.Millisecond)
+	waits := 0
+	for _, c := range Judge(p, *tape).Checks {
+		if c.Name == plan.CheckWait && c.Line == p.Steps[later].Pos.Line && c.Verdict == Inconclusive {
+			waits++
+		}
+	}
+	if waits != 1 {
+		t.Error("a later wait came true in a stall: want that it proves nothing")
+	}
+}
+
+// TestLinesOfTwoWorlds: of lines with one name, and of two end steps, those of the run's world count.
+func TestLinesOfTwoWorlds(t *testing.T) {
+	p, found := plan.Check("w.scn", []byte("scenario w\nservice web tcp 198.18.0.100:80\n[sim] traffic web sessions tcp count=2 every=100ms\n"+
+		"[netns] traffic web connects tcp rate=10/s\n@0s wait lb1 is Master within 3s\n[sim] @5s end\n[netns] @6s end\n"))
+	if errs := found.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for world, want := range map[string]struct {
+		kind string
+		end  int
+	}{plan.Sim: {plan.Sessions, 1}, plan.Netns: {plan.Connects, 2}} {
+		tape := crash()
+		(*tape)[0].Meta.World = world
+		if kind, end := NewState(p, world).kind("web"), newRun(p, *tape).endStep(); kind != want.kind || end != want.end {
+			t.Errorf("%s: web is of %s, and step %d is the end; want %s and %d", world, kind, end, want.kind, want.end)
+		}
+	}
+}
+
+// TestTheWaitsAtTheBeginAloneAreNotMeasured: a fault at 0s may take longer than the waits, and a stall meanwhile counts.
+func TestTheWaitsAtTheBeginAloneAreNotMeasured(t *testing.T) {
+	p, found := plan.Check("b.scn", []byte("scenario b\nservice web tcp 198.18.0.100:80\ntraffic web sessions tcp count=2 every=100ms\nalways rst == 0\n"+
+		"@0s wait lb1 is Master and lb2 insync within 3s\n@0s cut lb1->lb2 via sync\n@6s end\n"))
+	if errs := found.Errors(true); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	tape := crash()
+	tape.step(310, fault.Cut, "begin")
+	tape.struck(310, fault.Cut, "lb1->lb2 via sync")
+	tape.stall(900, 200*time.Millisecond)
+	tape.step(1000, fault.Cut, "end")
+	tape.step(1000, fault.Cut, "unknown") // of a newer runner
+	if got, detail := outcome(judged(p, tape), "rst"); got != Inconclusive {
 		t.Errorf("%s: %s, want INCONCLUSIVE", got, detail)
 	}
 }

@@ -32,6 +32,16 @@ func TestLatencies(t *testing.T) {
 		{"a path that stays up is not a detection", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.BFD != nil && e.BFD.Path == "sync" && e.BFD.To == "Down" })
 		}, map[string]float64{"detect_ms": -1, "takeover_ms": 154.9}},
+		{"no path was up before", func(t *tape) {
+			t.bfd(1500, "lb2", "sync", "Up", "Down", 0)
+			t.bfd(1500, "lb2", "clients", "Up", "Down", 0)
+		}, map[string]float64{"detect_ms": -1, "takeover_ms": 154.9}},
+		{"a backend that is frozen is no MASTER", func(t *tape) { t.fault(5000, fault.Freeze, "backend1", "begin") },
+			map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
+		{"a handover was asked for just before, and its receipt comes later", func(t *tape) {
+			t.fault(1999, fault.Handover, "lb1", "begin")
+			t.fault(2050, fault.Handover, "lb1", "receipt")
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
 		{"a path that was down before is not waited for", func(t *tape) {
 			t.bfd(1500, "lb2", "sync", "Up", "Down", 0)
 			t.without(func(e trace.Event) bool { return e.At == ms(2150) })
@@ -188,6 +198,8 @@ func TestLatencies(t *testing.T) {
 				t.gap("web", "client1#"+string(rune('2'+i)), 2000, at)
 			}
 		}, map[string]float64{"unready_ms": 144.9}},
+		{"a session that stalls just after the announcement was interrupted", func(t *tape) { t.gap("web", "client1#2", 2200, 2900) },
+			map[string]float64{"unready_ms": 44.9}},
 		{"a session that stalls only later was not interrupted", func(t *tape) { t.gap("web", "client1#2", 2300, 2900) }, map[string]float64{"unready_ms": 4.9}},
 		{"what happened before the loss does not count", func(t *tape) {
 			t.garp(1000, "lb2")
@@ -252,6 +264,33 @@ func TestLatencies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTwoCarriersOverALinkThatDelays: a packet that was sent before the peer took over proves nothing,
+// and neither does one of a node that claimed while the peer's first packet was under way.
+func TestTwoCarriersOverALinkThatDelays(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(*tape)
+		want float64
+	}{
+		{"within the delay", func(t *tape) { t.forwarder(2165, "lb1", "lb2", 2164) }, 0},
+		{"after it", func(t *tape) { t.forwarder(2168, "lb1", "lb2", 2167) }, 8},
+		{"claimed within the delay", func(t *tape) {
+			t.role(2158, "lb1", "Backup", "Claiming")
+			t.forwarder(2190, "lb1", "lb2", 2189)
+		}, 0},
+		{"claimed before it", func(t *tape) {
+			t.role(2150, "lb1", "Backup", "Claiming")
+			t.forwarder(2190, "lb1", "lb2", 2189)
+		}, 30},
+	} {
+		tape := crash()
+		test.edit(tape)
+		if got := judged(scenario(t, "chaos clients delay=6ms", "", ""), tape).Metrics["dual_ms"]; got != test.want {
+			t.Errorf("%s: dual_ms is %v, want %v", test.name, got, test.want)
+		}
 	}
 }
 

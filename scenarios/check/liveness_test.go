@@ -126,6 +126,26 @@ func TestLiveness(t *testing.T) {
 			t.add(20_000, "lb1", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "panic: no"}})
 			t.promote(20_150, "lb2", 100_000)
 		}, Pass, ""},
+		{"the survivor of a node that ends by itself does not take over", plan.Served, "", func(t *tape) {
+			t.add(20_000, "lb1", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "panic: no"}})
+		}, Fail, "only lb1 forwards, but it cannot serve"},
+		{"a second forwarder twice for a moment", plan.Served, "", func(t *tape) {
+			t.lease(20_000, "lb2", 20_100)
+			t.lease(21_000, "lb2", 21_100)
+			t.lease(22_000, "lb2", 22_100)
+		}, Pass, ""},
+		{"the first of two nodes has the whole table, and begins late", plan.Served, "", func(t *tape) {
+			t.sync(3000, "lb2", "snapshot", 1, 0)
+			t.struck(10_000, fault.Cut, "lb1->backends")
+			t.until(10_000, "lb1")
+			t.promote(24_000, "lb1", 100_000)
+		}, Fail, "no node forwards from +21.000s to +23.999s"},
+		{"neither has it", plan.Served, "", func(t *tape) {
+			t.sync(3000, "lb2", "snapshot", 1, 0)
+			t.struck(10_000, fault.Kill, "lb1")
+			t.struck(10_001, fault.Restore, "lb1")
+			t.promote(24_000, "lb1", 100_000)
+		}, Pass, ""},
 		{"the survivor does not take over", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Crash, "lb1")
 		}, Fail, "no node forwards"},
@@ -425,6 +445,14 @@ func TestLiveness(t *testing.T) {
 			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 			t.promote(10_150, "lb2", 10_900)
 		}, Fail, ""},
+		{"a direction that delays is heard that much later", plan.Exclusive, "chaos clients delay=50ms\n", func(t *tape) {
+			oneHealed(t)
+			t.promote(10_150, "lb2", 13_950)
+		}, Pass, ""},
+		{"a direction that delays is heard at last", plan.Exclusive, "chaos clients delay=50ms\n", func(t *tape) {
+			oneHealed(t)
+			t.promote(10_150, "lb2", 14_100)
+		}, Fail, "only up to +14.000s"},
 		{"neither heartbeat nor stream passes", plan.Exclusive, "", func(t *tape) {
 			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
 			t.struck(10_000, fault.Cut, "stream lb1->lb2")
@@ -580,6 +608,27 @@ func TestLiveness(t *testing.T) {
 			t.entries(4500, "lb2", 2)
 			t.entries(5000, "lb2", 1)
 		}, Pass, ""},
+		{"the first node takes over from one that stands still, without the table", plan.Kept, "", func(t *tape) {
+			t.over(2500, "lb1", "lb2")
+			t.sync(2600, "lb1", "snapshot", 1, 0)
+			t.struck(3500, fault.Freeze, "lb2")
+			t.promote(4000, "lb1", 60_000)
+			t.sync(4100, "lb1", "insync", 2, 0)
+			t.entries(4500, "lb1", 2)
+			t.entries(5000, "lb1", 1)
+		}, Pass, ""},
+		{"a MASTER that cannot read its table beside a peer whose gate is open", plan.Kept, "", func(t *tape) {
+			t.struck(2000, fault.Map, "unread lb1")
+			t.gate(2100, "lb2", "InSync", true)
+			t.entries(5000, "lb2", 1)
+		}, Fail, "lb2 from 2 to 1 entries"},
+		{"idle flows are no sessions", plan.Kept, "", func(t *tape) {
+			for _, at := range []float64{1000, 2000, 6000} {
+				t.totals(at, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "tcp", Sessions: 3})
+			}
+			t.entries(1600, "lb2", 5)
+			t.entries(5000, "lb2", 2)
+		}, Pass, ""},
 		{"a follower that stood still has missed what came", plan.Kept, "", func(t *tape) {
 			t.struck(3500, fault.Freeze, "lb2")
 			t.struck(4000, fault.Thaw, "lb2")
@@ -670,6 +719,9 @@ func TestLivenessIsJudgedInItsWindow(t *testing.T) {
 			}
 			if got, detail := outcome(judged(p, tape), name); got != want {
 				t.Errorf("%s from %s on: %s, want %s: %s", name, at, got, want, detail)
+			}
+			if at := failedAt(judged(p, tape), name); name == plan.Rests && want == Fail && (at == nil || *at != Span{ms(19_500), ms(20_500)}) {
+				t.Errorf("%s failed over %v, want the second before the report", name, at)
 			}
 		}
 	}

@@ -216,6 +216,11 @@ func TestALeaseThatIsOnlyClaimedHidesNoForwarder(t *testing.T) {
 	if v := judged(scenario(t, "always forwarders <= 1", "", ""), contradicting); v.Verdict != Fail || !strings.HasPrefix(v.Reasons[0], "forwarders:") {
 		t.Error(show(v))
 	}
+	agreeing := crash()
+	agreeing.without(func(e trace.Event) bool { return e.Lease != nil })
+	if got, detail := outcome(judged(scenario(t, "always forwarders <= 1", "", ""), agreeing), "forwarders"); got != Pass {
+		t.Errorf("the roles agree with the wire: %s: %s", got, detail)
+	}
 }
 
 // TestALoopOfWhichNobodyTellsIsNotJudged: in namespaces no node reports its timers, so rests is not
@@ -241,6 +246,13 @@ func TestARunWithoutStepsOrFaultsOfItsWorldIsASkip(t *testing.T) {
 		if why := Unjudgeable(p, plan.Sim, nil); why != "" {
 			t.Errorf("%q in its own world: %q", test.steps, why)
 		}
+	}
+}
+
+// TestARunWithoutClaimsIsNoSkip: it shows its metrics, whatever the subject lacks.
+func TestARunWithoutClaimsIsNoSkip(t *testing.T) {
+	if why := Unjudgeable(scenario(t, "", "", ""), plan.Netns, []string{capability.Lease}); why != "" {
+		t.Error(why)
 	}
 }
 

@@ -188,6 +188,17 @@ func TestForwardingWithoutTheRole(t *testing.T) {
 			t.Errorf("%sat +%vms: forwarders is %s, want %s: %s", test.chaos, test.at, got, test.want, detail)
 		}
 	}
+	for began, want := range map[float64]Outcome{4521: Pass, 4523: Fail} { // it has carried a packet at 4501
+		tape := crash()
+		tape.without(func(e trace.Event) bool { return e.Lease != nil })
+		(*tape)[0].Meta.Lacks = []string{capability.Lease}
+		tape.role(4500, "lb2", "Master", "Backup")
+		tape.add(4501, "lb1", trace.Event{Kind: trace.KindForwarder, Forwarder: &trace.Forwarder{Edge: "backends"}})
+		tape.role(began, "lb1", "Backup", "Master")
+		if got, detail := outcome(judged(scenario(t, "always forwarders <= 1", "", ""), tape), "forwarders"); got != want {
+			t.Errorf("Master from +%vms on: forwarders is %s, want %s: %s", began, got, want, detail)
+		}
+	}
 }
 
 // To report a role again is not to claim it: the node may not carry the packets again that it
@@ -352,25 +363,29 @@ func (t *tape) relayUntil(at clock.Instant) {
 // other node may, and not before or after.
 func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		edit   func(*tape)
-		want   Outcome
-		detail string
+		name, chaos string
+		edit        func(*tape)
+		want        Outcome
+		detail      string
 	}{
-		{"relayed until the claim", func(*tape) {}, Pass, ""},
-		{"not relayed", func(t *tape) {
+		{"relayed until the claim", "", func(*tape) {}, Pass, ""},
+		{"not relayed", "", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Lease.Relay != 0 })
 			t.lease(4900, "lb1", 4900)
 		}, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
-		{"in flight as the relay ends", func(t *tape) { t.relayUntil(ms(4910).Add(-500 * time.Microsecond)) }, Pass, ""},
-		{"sent after the relay has ended", func(t *tape) { t.relayUntil(ms(4908)) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
-		{"before the lease was released", func(t *tape) { t.forwarder(4890, "lb2", "lb1", 4889) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.890s"},
-		{"after the relay has ended", func(t *tape) {
+		{"in flight as the relay ends", "", func(t *tape) { t.relayUntil(ms(4910).Add(-500 * time.Microsecond)) }, Pass, ""},
+		{"sent after the relay has ended", "", func(t *tape) { t.relayUntil(ms(4908)) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
+		{"before the lease was released", "", func(t *tape) { t.forwarder(4890, "lb2", "lb1", 4889) }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.890s"},
+		{"after the relay has ended", "", func(t *tape) {
 			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" && e.At > ms(4900) })
 			t.forwarder(5800, "lb2", "lb2", 5800)
 		}, Fail, "lb2 still carried the packets of the VIP at the clients edge at +5.800s"},
-		{"the node that relays forwards beside its peer", func(t *tape) { t.forwarder(4920, "lb1", "lb2", 4919) }, Fail, "lb1 carries the packets of the VIP at the clients edge again at +4.920s"},
-		{"its programs are gone", func(t *tape) { t.fault(4905, fault.Crash, "lb1", "receipt") }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
+		{"sent before the relay has ended, and long under way", "chaos clients from lb2 delay=6ms\n", func(t *tape) {
+			t.without(func(e trace.Event) bool { return e.Lease != nil && e.Node == "lb2" && e.At > ms(4900) })
+			t.forwarder(5405, "lb2", "lb2", 5405)
+		}, Pass, ""},
+		{"the node that relays forwards beside its peer", "", func(t *tape) { t.forwarder(4920, "lb1", "lb2", 4919) }, Fail, "lb1 carries the packets of the VIP at the clients edge again at +4.920s"},
+		{"its programs are gone", "", func(t *tape) { t.fault(4905, fault.Crash, "lb1", "receipt") }, Fail, "lb2 carries the packets of the VIP at the clients edge at +4.910s"},
 	} {
 		tape := frozen()
 		tape.without(func(e trace.Event) bool { return e.At > ms(1990) && e.Node != "" || e.Fault != nil })
@@ -382,7 +397,7 @@ func TestRelayedPacketsAreDecidedOnByTheNodeThatYields(t *testing.T) {
 		tape.promote(5000, "lb2", 9000)
 		test.edit(tape)
 		trace.Sort(*tape)
-		got, detail := outcome(judged(frozenPlan(t, "forwarders <= 1"), tape), "forwarders")
+		got, detail := outcome(judged(frozenPlan(t, "forwarders <= 1\n"+test.chaos), tape), "forwarders")
 		if got != test.want || !strings.Contains(detail, test.detail) {
 			t.Errorf("%s: forwarders is %s, want %s: %s", test.name, got, test.want, detail)
 		}
@@ -499,6 +514,7 @@ func TestGates(t *testing.T) {
 		{"all were open", func(*tape) {}, Pass, "2 claims"},
 		{"granted by the Master", func(t *tape) { t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "Granted") }, Pass, "3 claims"},
 		{"a handover that failed is taken back", func(t *tape) { t.role(5000, "lb2", "Yielding", "Claiming", "LinksUp") }, Pass, "2 claims"},
+		{"a claim that is told again", func(t *tape) { t.role(5000, "lb1", "Claiming", "Claiming", "LinksUp") }, Pass, "2 claims"},
 		{"without the recovery delay", func(t *tape) {
 			t.role(5000, "lb1", "Backup", "Claiming", "LinksUp", "DataplaneReady", "NoMaster", "InSync")
 		}, Fail, "with HoldDown closed"},
@@ -634,6 +650,7 @@ func TestControls(t *testing.T) {
 		{"exactly what it names", "always rst == 0 ; lost == 0\ncontrol rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by rst: rst == 0"},
 		{"what it names need not be stated", "control rst, lost", []func(*tape){reset, lose}, Pass, "control: caught by lost"},
 		{"a claim about one line does not stand for the others", "always moved(probe) == 0\ncontrol sticky", []func(*tape){move}, Pass, "control: caught by sticky"},
+		{"what it names has no implied claim", "always gap(web) < 100ms\ncontrol gap", nil, Pass, "control: caught by gap"},
 		{"nothing fails", "control rst, lost", nil, Fail, "control not caught: rst, lost did not fail"},
 		{"what it names fails in no way that the scenario states", "always rst <= 1\ncontrol rst", []func(*tape){reset}, Fail, "control not caught: rst did not fail"},
 		{"one of two fails", "control rst, lost", []func(*tape){reset}, Fail, "control not caught by lost"},
@@ -651,6 +668,11 @@ func TestControls(t *testing.T) {
 				edit(tape)
 			}
 			v := judged(scenario(t, test.lines, "", ""), tape)
+			for _, c := range v.Checks {
+				if c.Control && test.name == "in this world it is none" {
+					t.Errorf("%s is marked as one that must fail", c.Name)
+				}
+			}
 			if v.Verdict != test.want || len(v.Reasons) == 0 || !strings.Contains(strings.Join(v.Reasons, "\n"), test.why) {
 				t.Errorf("%s, want %s because of %q\n%s", v.Verdict, test.want, test.why, show(v))
 			}

@@ -93,6 +93,8 @@ func TestInSyncNeedsTheGateAndEqualTables(t *testing.T) {
 		{"a closed gate", []trace.Event{gate("InSync", false)}, false, "lb2 is not insync: gate InSync is closed: peer was lost"},
 		{"another gate", []trace.Event{gate("NoMaster", false)}, true, ""},
 		{"opened again", []trace.Event{gate("InSync", false), gate("InSync", true)}, true, ""},
+		{"neither proof nor gate", []trace.Event{gate("InSync", false), {Kind: trace.KindSync, Sync: &trace.Sync{Phase: "live", Entries: 1, Why: "the peer is not heard"}}},
+			false, "lb2 is not insync (live, 1 entries, the peer is not heard)"},
 		{"no proof", []trace.Event{gate("InSync", true), {Kind: trace.KindSync, Sync: &trace.Sync{Phase: "live"}}}, false, "lb2 is not insync (live"},
 	} {
 		tape := crash()
@@ -384,6 +386,17 @@ func TestTheLatestHealCounts(t *testing.T) {
 	}
 }
 
+// TestANodeIsThawedWhenItsThawBegins: the receipt does not thaw it again.
+func TestANodeIsThawedWhenItsThawBegins(t *testing.T) {
+	tape := crash()
+	tape.struck(5000, fault.Freeze, "lb2")
+	tape.fault(5100, fault.Thaw, "lb2", "begin")
+	tape.fault(5150, fault.Thaw, "lb2", "receipt")
+	if got := after(t, tape, 5200).Nodes["lb2"].Resumed; got != ms(5100) {
+		t.Errorf("thawed at %v, want +5.1s", got.Sub(origin))
+	}
+}
+
 // TestARestoredNodeMayReportBeforeTheReceipt: the receipt does not start it again.
 func TestARestoredNodeMayReportBeforeTheReceipt(t *testing.T) {
 	tape := crash()
@@ -399,6 +412,7 @@ func TestCountsOfTheMoment(t *testing.T) {
 	tape := crash()
 	tape.role(5000, "lb2", "Master", "Master")
 	tape.totals(5000, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Sessions: 5})
+	tape.totals(5000, trace.Totals{Name: "idle", Kind: plan.Flows, Proto: "tcp", Sessions: 3})
 	tape.sync(5000, "lb1", "insync", 9, 0)
 	tape.gap("web", "client1#0", 4990, 5000)
 	s := after(t, tape, 5000)

@@ -28,6 +28,7 @@ func TestWhenANodeWasMaster(t *testing.T) {
 			t.fault(5001, fault.Crash, "lb1", "receipt")
 			t.sync(5100, "lb2", "lost", 2, 0)
 		}, "lb1 100-2000, lb2 2155-6011"},
+		{"a word that comes after a crash", func(t *tape) { t.role(2100, "lb1", "Claiming", "Master") }, "lb1 100-2000, lb2 2155-6011"},
 		{"a process that ended by itself was MASTER until its last word", func(t *tape) {
 			t.lease(4000, "lb2", 5000)
 			t.add(4500, "lb2", trace.Event{Kind: trace.KindDied, Died: &trace.Died{Why: "exit status 2"}})

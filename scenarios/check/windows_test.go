@@ -168,6 +168,67 @@ func TestAMetricHasItsValueAtOnce(t *testing.T) {
 	}
 }
 
+// TestTotalsCountOverTheWholeRun: losses without an event, and round trips, are known only from the final
+// totals, and say nothing about a part of the run.
+func TestTotalsCountOverTheWholeRun(t *testing.T) {
+	r := newRun(windowPlan(t), *planted(func(t *tape, _ float64) {
+		t.totals(60_012, trace.Totals{Name: "web", Kind: plan.Sessions, Proto: "tcp", Final: true, Opened: 2, Lost: 3, Sent: 9, Received: 9, RTTp50: 1, RTTMax: 2})
+	}, 0))
+	for _, test := range []struct {
+		name   string
+		window window
+		lost   float64
+		trips  int
+	}{
+		{"the whole run", r.window, 3, 1},
+		{"without its end", window{r.from, r.to - 1}, 0, 0},
+		{"without its begin", window{r.from + 1, r.to}, 0, 0},
+	} {
+		if lost := r.samples("lost", "", test.window); len(lost) != 1 || lost[0].value != test.lost {
+			t.Errorf("%s: %+v, want %v lost", test.name, lost, test.lost)
+		}
+		if trips := r.samples("rtt_p50_ms", "", test.window); len(trips) != test.trips {
+			t.Errorf("%s: round trips %+v", test.name, trips)
+		}
+	}
+}
+
+// TestAMetricOfOneLine: what other lines report neither counts for it nor says that it has a value.
+func TestAMetricOfOneLine(t *testing.T) {
+	p := windowPlan(t)
+	recorded := planted(func(t *tape, _ float64) {
+		t.totals(500, trace.Totals{Name: "two", Kind: plan.Sessions, Proto: "tcp", Sessions: 5})
+		for i, line := range []string{"web", "web", "probe"} {
+			t.traffic(20_000+float64(i), line, "client1#0", trace.TrafficMoved, "")
+		}
+	}, 0)
+	r := newRun(p, *recorded)
+	for _, test := range []struct {
+		line     string
+		from, to float64
+		want     []float64
+	}{
+		{"web", 600, 900, nil}, {"two", 600, 900, []float64{5}}, {"", 600, 900, []float64{5}}, {"web", 1000, 1000, []float64{2}}, {"", 1000, 1000, []float64{7}},
+	} {
+		var got []float64
+		for _, s := range r.samples("sessions", test.line, window{ms(test.from), ms(test.to)}) {
+			got = append(got, s.value)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("sessions(%s) from %v to %v ms: %v, want %v", test.line, test.from, test.to, got, test.want)
+		}
+	}
+	s := NewState(p, plan.Sim)
+	for i := range *recorded {
+		s.Apply(&(*recorded)[i])
+	}
+	for line, want := range map[string]float64{"": 3, "web": 2, "probe": 1, "new": 0} {
+		if got, _ := measures["moved"].now(s, line); got != want {
+			t.Errorf("moved(%s) is %v, want %v", line, got, want)
+		}
+	}
+}
+
 // windowPlan has traffic of each kind that a metric of plants needs.
 func windowPlan(t *testing.T) *plan.Plan {
 	t.Helper()
