@@ -45,11 +45,11 @@ func (r *run) missing(f plan.Fault, w window) string {
 			without = append(without, e.Fault.Target)
 		}
 	}
-	switch {
-	case begun == 0 || len(without) > 0 && f.On != nil:
+	switch targets := strings.Join(without, ", "); {
+	case begun == 0, len(without) > 0 && (f.On != nil || targets == ""): // the step names its target, or has none
 		return "no receipt"
 	case len(without) > 0:
-		return strings.TrimSpace("no receipt of " + strings.Join(without, ", "))
+		return "no receipt of " + targets
 	}
 	return ""
 }

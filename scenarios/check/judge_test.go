@@ -47,6 +47,10 @@ func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 		at           float64
 		verb, target string
 	}{{2000, fault.Cut, "lb1<->lb2 via sync"}, {3000, fault.Heal, ""}, {4000, fault.Freeze, "lb1"}, {4500, fault.Thaw, "lb1"}}
+	details := map[string]string{
+		"": "every fault left its receipt", fault.Cut: "cut lb1<->lb2 via sync at +2.000s: no receipt", fault.Heal: "heal at +3.000s: no receipt",
+		fault.Freeze: "freeze lb1 at +4.000s: no receipt of lb1", fault.Thaw: "thaw lb1 at +4.500s: no receipt of lb1",
+	}
 	for _, unproven := range []string{"", fault.Cut, fault.Heal, fault.Freeze, fault.Thaw} {
 		tape := crash()
 		tape.without(func(e trace.Event) bool {
@@ -58,13 +62,15 @@ func TestEveryFaultNeedsItsReceipt(t *testing.T) {
 			if f.verb != unproven {
 				tape.fault(f.at+1, f.verb, f.target, "receipt")
 			}
-			tape.step(f.at+2, f.verb, "end")
+			if f.verb != fault.Thaw { // the trace may end before the step does
+				tape.step(f.at+2, f.verb, "end")
+			}
 		}
-		want, detail := Inconclusive, "no receipt"
+		want := Inconclusive
 		if unproven == "" {
-			want, detail = Pass, "every fault left its receipt"
+			want = Pass
 		}
-		if got, said := outcome(judged(p, tape), "faults"); got != want || !strings.Contains(said, detail) || !strings.Contains(said, unproven) {
+		if got, said := outcome(judged(p, tape), "faults"); got != want || said != details[unproven] {
 			t.Errorf("without the receipt of %q: faults is %s: %s", unproven, got, said)
 		}
 	}
@@ -515,6 +521,7 @@ func TestAStallExplainsWhatASubjectWithoutALeaseDoes(t *testing.T) {
 		{"with a lease", nil, 1500, 101 * time.Millisecond, "moved == 0", moved, Fail},
 		{"a tolerated stall", []string{capability.Lease}, 1500, 100 * time.Millisecond, "moved == 0", moved, Fail},
 		{"a stall before the traffic", []string{capability.Lease}, 290, 200 * time.Millisecond, "moved == 0", moved, Fail},
+		{"a stall that ends as the traffic begins", []string{capability.Lease}, 300, 101 * time.Millisecond, "moved == 0", moved, Fail},
 		{"a stall after the failure", []string{capability.Lease}, 5000, 101 * time.Millisecond, "moved == 0", moved, Fail},
 	} {
 		tape := crash()

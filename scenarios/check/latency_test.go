@@ -36,8 +36,15 @@ func TestLatencies(t *testing.T) {
 			t.bfd(1500, "lb2", "sync", "Up", "Down", 0)
 			t.bfd(1500, "lb2", "clients", "Up", "Down", 0)
 		}, map[string]float64{"detect_ms": -1, "takeover_ms": 154.9}},
-		{"a backend that is frozen is no MASTER", func(t *tape) { t.fault(5000, fault.Freeze, "backend1", "begin") },
-			map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9}},
+		{"a backend that is frozen or stopped is no MASTER", func(t *tape) {
+			t.fault(5000, fault.Freeze, "backend1", "begin")
+			t.fault(5100, fault.Stop, "backend1", "begin")
+		}, map[string]float64{"detect_ms": 149.9, "takeover_ms": 154.9, "handover_ms": -1}},
+		{"the survivor gives its table before it takes over", func(t *tape) {
+			t.fault(5000, fault.Kill, "lb2", "begin")
+			t.role(5050, "lb1", "Backup", "Yielding")
+			t.promote(5220, "lb1", 9000)
+		}, map[string]float64{"takeover_ms": 220}},
 		{"a handover was asked for just before, and its receipt comes later", func(t *tape) {
 			t.fault(1999, fault.Handover, "lb1", "begin")
 			t.fault(2050, fault.Handover, "lb1", "receipt")
@@ -212,6 +219,9 @@ func TestLatencies(t *testing.T) {
 		}, map[string]float64{"unready_ms": 4.9}},
 		{"a session that stalls again counts with its first answer", func(t *tape) { t.gap("web", "client1#1", 2180, 2900) },
 			map[string]float64{"unready_ms": 4.9}},
+		{"a session whose first answer is told last", func(t *tape) {
+			t.add(2400, "client1", trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{Name: "web", Flow: "client1#1", From: ms(1990), To: ms(2157)}})
+		}, map[string]float64{"unready_ms": 1.9}},
 		{"a session answered before the announcement waits for nothing", func(t *tape) {
 			t.without(func(e trace.Event) bool {
 				return e.Gap != nil && e.Gap.To != ms(2160) || e.GARP != nil && e.At > ms(2000)

@@ -232,6 +232,11 @@ func TestLiveness(t *testing.T) {
 			t.until(39_990, "lb1")
 			t.promote(40_002, "lb2", 100_000)
 		}, Pass, ""},
+		{"a handover takes a detection time", plan.Served, "", func(t *tape) {
+			t.role(40_000, "lb1", "Master", "Yielding")
+			t.until(40_000, "lb1")
+			t.promote(40_151, "lb2", 100_000)
+		}, Pass, ""},
 		{"a gap long after a handover was taken back", plan.Served, "", func(t *tape) {
 			t.role(39_000, "lb1", "Master", "Yielding")
 			t.until(39_990, "lb1")

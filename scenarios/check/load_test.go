@@ -51,7 +51,7 @@ func TestALoadThatWasNotOfferedProvesNothing(t *testing.T) {
 // The evidence of a short load is when the generator of that line was behind, not that of another.
 func TestALoadIsShortWhileItsGeneratorIsBehind(t *testing.T) {
 	tape := crash()
-	tape.add(900, "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(50 * time.Millisecond), Line: "web"}}) // tolerated
+	tape.add(900, "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(100 * time.Millisecond), Line: "web"}}) // tolerated
 	for i, line := range []string{"probe", "web"} {
 		tape.add(float64(1000+1000*i), "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(300 * time.Millisecond), Line: line}})
 	}

@@ -123,7 +123,7 @@ func (s *State) Apply(e *trace.Event) {
 	if e.Meta != nil {
 		s.detect, s.lacks = time.Duration(e.Meta.Detect), e.Meta.Lacks
 	}
-	if e.Kind == trace.KindFault && e.Fault != nil {
+	if e.Fault != nil {
 		s.fault(e.Fault)
 	}
 	s.tally(e)

@@ -23,6 +23,7 @@ func TestAFaultThatTookNoPacketIsTold(t *testing.T) {
 		{"lost otherwise", "lose", "web lb1->backend1", trace.Loss{Count: 7, Where: "web lb1>backend1 on backends"}, 4800, []string{"lose web lb1->backend1 at +4.700s: it took no packet"}},
 		{"another took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "lb1>backend1 on backends"}, 4800, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
 		{"an earlier one took some", "cut", "web lb1->backend1", trace.Loss{Planned: true, Count: 7, Where: "web lb1>backend1 on backends"}, 4600, []string{"cut web lb1->backend1 at +4.700s: it took no packet"}},
+		{"of no direction", "cut", "", trace.Loss{}, 0, nil},
 		{"of all packets", "cut", "lb1->backend1", trace.Loss{}, 0, nil},
 		{"no packet was longer", "limit", "lb1->backend1 mtu=1280", trace.Loss{}, 0, []string{"limit lb1->backend1 mtu=1280 at +4.700s: it took no packet"}},
 		{"some were longer", "limit", "lb1->backend1 mtu=1280", trace.Loss{Planned: true, Count: 3, Where: "lb1>backend1 on backends"}, 4800, nil},

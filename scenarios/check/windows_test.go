@@ -150,7 +150,10 @@ func TestAMetricHasItsValueAtOnce(t *testing.T) {
 		s := NewState(p, plan.Sim)
 		for i := range *recorded {
 			if s.Apply(&(*recorded)[i]); s.Now > ms(25_000) {
-				now, _ := measures[name].now(s, "")
+				now, known := measures[name].now(s, "")
+				if !known {
+					t.Fatalf("%s is not known", name)
+				}
 				value = max(value, now)
 			}
 		}
@@ -223,7 +226,7 @@ func TestAMetricOfOneLine(t *testing.T) {
 		s.Apply(&(*recorded)[i])
 	}
 	for line, want := range map[string]float64{"": 3, "web": 2, "probe": 1, "new": 0} {
-		if got, _ := measures["moved"].now(s, line); got != want {
+		if got, known := measures["moved"].now(s, line); got != want || !known {
 			t.Errorf("moved(%s) is %v, want %v", line, got, want)
 		}
 	}
