@@ -140,6 +140,13 @@ func TestLiveness(t *testing.T) {
 			t.until(10_000, "lb1")
 			t.promote(24_000, "lb1", 100_000)
 		}, Fail, "no node forwards from +21.000s to +23.999s"},
+		{"the one that can serve has not reported its table since its thaw", plan.Served, "config lb1 track.targets=backends\n", func(t *tape) {
+			t.struck(5000, fault.Freeze, "lb2")
+			t.struck(6000, fault.Cut, "lb1->backends")
+			t.struck(7000, fault.Thaw, "lb2")
+			t.until(21_900, "lb1")
+			t.promote(22_000, "lb2", 100_000)
+		}, Pass, ""},
 		{"neither has it", plan.Served, "", func(t *tape) {
 			t.sync(3000, "lb2", "snapshot", 1, 0)
 			t.struck(10_000, fault.Kill, "lb1")
