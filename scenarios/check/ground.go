@@ -54,7 +54,7 @@ func (r *run) stretch(s *State, h holders, from clock.Instant) stretch {
 			t.able = append(t.able, name)
 			t.whole = t.whole || h[name]
 		}
-		if r.silenced(s, lab.Peer(name), name, "") {
+		if r.deaf(s, name) {
 			t.deaf = append(t.deaf, name)
 		}
 	}
@@ -77,6 +77,11 @@ func (r *run) canServe(s *State, name string) bool {
 		}
 	}
 	return true
+}
+
+// deaf reports whether no packet of its peer reaches a node on any path between them.
+func (r *run) deaf(s *State, name string) bool {
+	return !slices.ContainsFunc(r.paths(), func(path string) bool { return !r.silenced(s, lab.Peer(name), name, path) })
 }
 
 // silence is a time in which both directions of every path between the nodes may be silent.
@@ -102,15 +107,16 @@ func (n *Node) hasStream() bool {
 // surely works, or if an arbiter decides. A path counts as silent if its heartbeats are lost, and
 // the sync stream if either of its directions is. A healed direction stays silent until the session's
 // next packet, which is sent at the slow rate; the node that is not heard then gives the sessions time
-// to come Up before it yields. A healed stream stays silent until a node has tried it again, and so does one that a freeze or the end of a
-// node has closed.
+// to come Up before it yields. A healed stream stays silent until a node has tried it again, and so does
+// one that the freeze or the end of a node has closed. A stream that the plan breaks at random may be
+// silent at any time.
 func (r *run) parted(s *State, at clock.Instant) silence {
 	if r.plan.Validity(r.meta.World) > 0 && !r.plan.KeepsServing(r.meta.World) {
 		return silence{} // the arbiter decides
 	}
 	parted := silence{joined: clock.Never, settled: clock.Never}
 	var whys []string
-	streamLost, redialled := false, clock.Instant(0)
+	streamLost, redialled := r.breaksStream(at), clock.Instant(0)
 	for _, path := range r.paths() {
 		for _, from := range lab.Nodes() {
 			if path == lab.Sync {
@@ -165,8 +171,18 @@ func (s *State) streamReopened() (at clock.Instant, node string) {
 // loses reports whether the plan loses packets of a node on a link at an instant.
 func (r *run) loses(from, link string, at clock.Instant) bool {
 	i := r.plan.Impairment(r.meta.World, link, from)
+	return (i.Loss > 0 || i.Burst.Begin > 0 || i.Corrupt > 0) && r.chaotic(at)
+}
+
+// breaksStream reports whether the plan breaks the sync stream at random at an instant.
+func (r *run) breaksStream(at clock.Instant) bool {
+	return r.plan.ChaosTime(r.meta.World, "stream.break") > 0 && r.chaotic(at)
+}
+
+// chaotic reports whether the plan's chaos has not ended by an instant.
+func (r *run) chaotic(at clock.Instant) bool {
 	until := r.plan.ChaosTime(r.meta.World, "until")
-	return (i.Loss > 0 || i.Burst.Begin > 0 || i.Corrupt > 0) && (until == 0 || at < r.began().Add(until))
+	return until == 0 || at < r.began().Add(until)
 }
 
 // paths returns the links between the nodes, which carry the heartbeats.

@@ -267,6 +267,11 @@ func TestLiveness(t *testing.T) {
 			t.struck(2000, fault.Cut, "lb1->lb2")
 			t.makeWay(40_000, 170)
 		}, Fail, "no node forwards from +40.000s"},
+		{"a MASTER makes way for a peer that is deaf on each path with heartbeats", plan.Served, "", func(t *tape) {
+			t.struck(2000, fault.Cut, "lb1->lb2 via sync")
+			t.struck(2000, fault.Cut, "lb1->lb2 via clients")
+			t.makeWay(40_000, 152)
+		}, Pass, ""},
 		{"a MASTER makes way for a peer that could hear it", plan.Served, "", func(t *tape) {
 			t.struck(2000, fault.Cut, "lb1->lb2 via sync")
 			t.makeWay(40_000, 152)
@@ -490,6 +495,18 @@ func TestLiveness(t *testing.T) {
 			t.promote(10_150, "lb2", 60_000)
 		}, Fail, ""},
 
+		{"the heartbeat is filtered while the stream breaks at random", plan.Exclusive, "chaos stream.break=5s\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Pass, "excused"},
+		{"the heartbeat is filtered after the stream broke at random", plan.Exclusive, "chaos stream.break=5s until=9s\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1<->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Fail, ""},
+		{"the stream breaks at random, and a heartbeat is left", plan.Exclusive, "chaos stream.break=5s\n", func(t *tape) {
+			t.struck(10_000, fault.Cut, "bfd lb1->lb2")
+			t.promote(10_150, "lb2", 10_900)
+		}, Fail, ""},
 		{"one path is cut and the other loses packets", plan.Exclusive, "chaos sync loss=0.1\n", func(t *tape) {
 			t.struck(10_000, fault.Cut, "lb1<->lb2 via clients")
 			t.promote(10_150, "lb2", 60_000)
