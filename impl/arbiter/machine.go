@@ -14,6 +14,7 @@ type Machine struct {
 
 	wants    bool
 	used     bool          // the right was wanted at some time
+	began    clock.Instant // of the first question: a validity later no right of an earlier process holds
 	held     bool          // the record names this node, and this node wants the right
 	until    clock.Instant // of the right
 	denied   bool          // the store's last answer named the peer
@@ -70,6 +71,7 @@ func (m *Machine) Clone() Machine {
 func (m *Machine) Fingerprint(h *fingerprint.Hash) {
 	h.Flag(m.wants)
 	h.Flag(m.used)
+	h.Instant(m.began.Add(m.validity))
 	h.Flag(m.held)
 	h.Instant(m.until)
 	h.Flag(m.denied)
@@ -209,7 +211,7 @@ func (m *Machine) see(now clock.Instant, a Answer) {
 		m.seeNone(now)
 	case r == Record{Challenger: m.self}:
 		m.seeLost(now, own)
-	case !m.wants && m.used && r.Alone == m.self:
+	case !m.wants && r.Alone == m.self && (m.used || now >= m.began.Add(m.validity)):
 		m.swap(now, leave, own, Record{})
 	case !m.wants:
 		m.next, m.denied = m.sent.Add(m.validity), false
@@ -280,6 +282,9 @@ func (m *Machine) ask(now clock.Instant, p purpose, r Record) { m.swap(now, p, m
 
 // swap asks the store.
 func (m *Machine) swap(now clock.Instant, p purpose, revision uint64, r Record) {
+	if m.id == 0 {
+		m.began = now
+	}
 	m.id++
 	m.asked, m.sent, m.purpose = true, now, p
 	q := Question{ID: m.id, Swap: p != look, Revision: revision, Record: r}

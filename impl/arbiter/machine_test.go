@@ -131,6 +131,24 @@ func TestARightThatIsGivenBackIsFree(t *testing.T) {
 	}
 }
 
+// A node that restarts while it holds the right, and does not need it any more, returns it once the
+// right of its earlier process has ended. So a crash of that node later costs its peer no validity.
+func TestARightOfAnEarlierProcessIsReturned(t *testing.T) {
+	b := holding(t)
+	again := New("lb1", validity)
+	b.machines[0] = &again
+	if b.run(validity - 10*time.Millisecond); b.register.Record.Alone != "lb1" {
+		t.Errorf("the record is %+v before the earlier process's right can have ended", b.register.Record)
+	}
+	if b.run(2 * validity); b.register.Record != (Record{}) {
+		t.Errorf("the record is %+v, want an empty one", b.register.Record)
+	}
+	b.want(1, true)
+	if b.run(10 * time.Millisecond); !b.holds(1) {
+		t.Error("lb2 does not get a right that nobody has")
+	}
+}
+
 // A live node answers a challenge. A dead one is replaced after the validity, and not much
 // later.
 func TestADeadHolderIsReplacedAfterTheValidity(t *testing.T) {

@@ -23,7 +23,10 @@ func TestWhatANodeMakesOfARecord(t *testing.T) {
 		holds    = func(m *Machine) { needs(m); m.held, m.until, m.revision = true, now+1, 7 }
 		expired  = func(m *Machine) { holds(m); m.until = now }
 		regains  = func(m *Machine) { holds(m); m.held = false }
-		since    = func(ago time.Duration, of func(*Machine)) func(*Machine) {
+		began    = func(ago time.Duration, of func(*Machine)) func(*Machine) {
+			return func(m *Machine) { of(m); m.id, m.began = 1, now.Add(-ago) }
+		}
+		since = func(ago time.Duration, of func(*Machine)) func(*Machine) {
 			return func(m *Machine) { of(m); m.challenged = now.Add(-ago) }
 		}
 	)
@@ -42,7 +45,9 @@ func TestWhatANodeMakesOfARecord(t *testing.T) {
 		{"nobody acts alone", needs, Record{}, 7, &asks{record: Record{Alone: "lb1"}}, 0},
 		{"nobody acts alone any more", holds, Record{}, 8, &asks{record: Record{Alone: "lb1"}}, 0},
 		{"the right is needed no more", returned, Record{Alone: "lb1"}, 7, &asks{}, 0},
-		{"a right that an earlier process has left", unneeded, Record{Alone: "lb1"}, 7, nil, validity},
+		{"a right that an earlier process may hold", unneeded, Record{Alone: "lb1"}, 7, nil, validity},
+		{"the same, shortly before it must have ended", began(validity-1, unneeded), Record{Alone: "lb1"}, 7, nil, validity},
+		{"a right that an earlier process has left", began(validity, unneeded), Record{Alone: "lb1"}, 7, &asks{}, 0},
 		{"the peer acts alone, as it should", unneeded, Record{Alone: "lb2"}, 7, nil, validity},
 		{"the peer acts alone", needs, Record{Alone: "lb2"}, 7, &asks{record: Record{Alone: "lb2", Challenger: "lb1"}, denied: true}, 0},
 		{"the peer has taken the right", holds, Record{Alone: "lb2"}, 8, &asks{record: Record{Alone: "lb2", Challenger: "lb1"}, denied: true}, 0},
