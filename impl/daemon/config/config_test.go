@@ -483,3 +483,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestFilesOfAnotherHostAreNotLookedFor: a peer's configuration, and one that a scenario gives a node, may name
+// certificates and scripts that this host lacks.
+func TestFilesOfAnotherHostAreNotLookedFor(t *testing.T) {
+	text := strings.Replace(good, "balance: rr", "balance: rr\n    check: {type: script, command: [/no/such/file]}", 1)
+	if _, _, err := parse(filepath.Join(t.TempDir(), "lb1.yaml"), []byte(text), Options{Remote: true}); err != nil {
+		t.Error(err)
+	}
+	if err := Verify([]byte(text)); err != nil {
+		t.Error(err)
+	}
+}

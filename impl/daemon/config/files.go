@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"io/fs"
+	"os/exec"
 
 	"baton/impl/daemon/pki"
 )
@@ -22,6 +24,35 @@ func checkCertificates(d *document, c *Config) error {
 			section = "bfd."
 		}
 		return d.fail(section+file.Part, "%s", file.Text)
+	}
+	return err
+}
+
+// checkScripts rejects health checks whose program is not there: all backends of their services would be
+// down.
+func checkScripts(d *document, c *Config) error {
+	for i, s := range c.Services {
+		if s.Check.Type != CheckScript {
+			continue
+		}
+		program := s.Check.Command[0]
+		if err := runnable(program); err != nil {
+			return d.fail(checkKey(d, index("services", i), "command"), "%q cannot be run: %v", program, err)
+		}
+	}
+	return nil
+}
+
+// runnable says why a program cannot be run by its path, or by its name in PATH; nil if it can.
+func runnable(program string) error {
+	_, err := exec.LookPath(program)
+	var named *exec.Error
+	var path *fs.PathError
+	if errors.As(err, &named) {
+		err = named.Err // without the name
+	}
+	if errors.As(err, &path) {
+		err = path.Err
 	}
 	return err
 }

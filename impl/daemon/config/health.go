@@ -1,11 +1,8 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os/exec"
 	"reflect"
 	"strconv"
 	"strings"
@@ -162,15 +159,18 @@ const (
 	maxJitter        = 50
 )
 
+// checkKey returns where the file sets a key of a service's check: there, or in the check that the
+// service inherits.
+func checkKey(d *document, service, key string) string {
+	if inherited := "check." + key; !d.has(service+"."+inherited) && d.has(inherited) {
+		return inherited
+	}
+	return service + ".check." + key
+}
+
 func checkCheck(d *document, at string, s Service) error {
 	c := s.Check
-	fail := func(key, format string, args ...any) error {
-		where := at + ".check." + key
-		if !d.has(where) && d.has("check."+key) {
-			where = "check." + key // inherited
-		}
-		return d.fail(where, format, args...)
-	}
+	fail := func(key, format string, args ...any) error { return d.fail(checkKey(d, at, key), format, args...) }
 	if i := time.Duration(c.Interval); i < minCheckInterval || i > maxCheckInterval {
 		return fail("interval", "%v is out of range; use %v to %v", i, minCheckInterval, maxCheckInterval)
 	}
@@ -195,26 +195,10 @@ func checkCheck(d *document, at string, s Service) error {
 		return fail("port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
 	case c.Type == CheckScript && len(c.Command) == 0:
 		return fail("command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
-	case c.Type == CheckScript && runnable(c.Command[0]) != nil:
-		return fail("command", "%q cannot be run: %v", c.Command[0], runnable(c.Command[0]))
 	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):
 		return fail("path", "%q is not a path; it begins with /", c.Path)
 	}
 	return nil
-}
-
-// runnable says why a program cannot be run by its path, or by its name in PATH; nil if it can.
-func runnable(program string) error {
-	_, err := exec.LookPath(program)
-	var named *exec.Error
-	var path *fs.PathError
-	if errors.As(err, &named) {
-		err = named.Err // without the name
-	}
-	if errors.As(err, &path) {
-		err = path.Err
-	}
-	return err
 }
 
 // needsPort reports whether a check of the type probes a port.

@@ -16,7 +16,7 @@ type Options struct {
 	Remote bool
 }
 
-// Load reads and checks a configuration file and the certificate files that it names.
+// Load reads and checks a configuration file, and the certificates and scripts that it names.
 // Relative paths are relative to its folder. Every error is an *Error.
 func Load(file string, opts Options) (*Config, error) {
 	text, err := os.ReadFile(file)
@@ -60,7 +60,7 @@ func (d *document) complete(cfg *Config, opts Options) error {
 		checkNode, checkBFD, checkHA(opts), checkTrack, checkArbiter, checkSync, checkDataplane, checkServices, checkAddresses,
 	}
 	if !opts.Remote {
-		checks = append(checks, checkCertificates)
+		checks = append(checks, checkCertificates, checkScripts)
 	}
 	for _, check := range checks {
 		if err := check(d, cfg); err != nil {
