@@ -24,8 +24,8 @@ var flagTakes = map[string]string{
 // ranges are notations of several numbers.
 var ranges = regexp.MustCompile(`^([0-9]+)(?:\.\.\.?|-|:|,)([0-9]+)$`)
 
-// severally are the flags that together stand for a range: the first number, and how many follow.
-var severally = []struct{ first, count string }{{"seed", "repeat"}, {"start", "seeds"}}
+// rangeFlags are the pairs of flags that together stand for a range: the first number, and how many follow.
+var rangeFlags = []struct{ first, count string }{{"seed", "repeat"}, {"start", "seeds"}}
 
 // flagError says what a flag takes if it has another value.
 func flagError(c *cobra.Command, err error) error {
@@ -48,7 +48,7 @@ func insteadOfRange(c *cobra.Command, name, value string) string {
 	if errFirst != nil || errLast != nil || last < first {
 		return ""
 	}
-	for _, s := range severally {
+	for _, s := range rangeFlags {
 		if (name == s.first || name == s.count) && c.Flags().Lookup(s.first) != nil && c.Flags().Lookup(s.count) != nil {
 			return fmt.Sprintf("; --%s %d --%s %d is %s to %s", s.first, first, s.count, last-first+1, ends[1], ends[2])
 		}

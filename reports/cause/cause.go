@@ -32,6 +32,8 @@ type Harm struct {
 	Ended bool
 }
 
+func (h Harm) window() stretch { return stretch{h.From, h.To} }
+
 // Kind of harm.
 type Kind int
 

@@ -3,77 +3,13 @@ package cause
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
-	"time"
 
-	"baton/impl/clock"
 	"baton/impl/trace"
-	"baton/scenarios/check"
 	verbs "baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
-
-// effect is what a fault does to one host, or in one direction of a link.
-type effect struct {
-	fault     *trace.Fault
-	at, until clock.Instant // until is never if it is not undone
-	host      string
-	direction trace.Direction
-}
-
-// never is the end of an effect that is not undone.
-const never = clock.Instant(math.MaxInt64)
-
-// both is the part of a harm in which two effects were active, with From after To if there is none.
-func (e effect) both(o effect, harm Harm) Harm {
-	return Harm{From: max(e.at, o.at, harm.From), To: min(e.until, o.until, harm.To)}
-}
-
-// covered is how long at least one of some stretches lasted.
-func covered(stretches []Harm) (total time.Duration) {
-	slices.SortFunc(stretches, func(a, b Harm) int { return cmp.Compare(a.From, b.From) })
-	var until clock.Instant
-	for _, s := range stretches {
-		total += max(s.To.Sub(max(s.From, until)), 0)
-		until = max(until, s.To)
-	}
-	return total
-}
-
-// effects returns the effects of faults that were active at some time during a harm.
-func effects(events []trace.Event, harm Harm) (list []effect) {
-	for _, e := range events {
-		if e.At > harm.To {
-			break
-		}
-		switch f := e.Fault; {
-		case f == nil:
-		case f.Phase == "begin" && verbs.UndoOf(f.Verb) != "":
-			for _, host := range f.Hosts {
-				list = append(list, effect{fault: f, at: e.At, until: never, host: host})
-			}
-			for _, d := range f.Directions {
-				list = append(list, effect{fault: f, at: e.At, until: never, direction: d})
-			}
-		case f.Phase == "receipt":
-			for i, is := range list {
-				if is.until == never && undoes(f, is.fault) && (slices.Contains(f.Hosts, is.host) || slices.Contains(f.Directions, is.direction)) {
-					list[i].until = e.At
-				}
-			}
-		}
-	}
-	return slices.DeleteFunc(list, func(is effect) bool { return is.until < harm.From })
-}
-
-// undoes reports whether a fault undoes another, or a part of it.
-func undoes(f, other *trace.Fault) bool {
-	shared := func(host string) bool { return slices.Contains(f.Hosts, host) }
-	same := func(d trace.Direction) bool { return slices.Contains(f.Directions, d) }
-	return verbs.UndoOf(other.Verb) == f.Verb && (slices.ContainsFunc(other.Hosts, shared) || slices.ContainsFunc(other.Directions, same))
-}
 
 // silentFlow is a flow without an answer.
 type silentFlow struct{ client, backend string }
@@ -122,7 +58,7 @@ func behind(list []effect, flows []silentFlow, is func(effect, silentFlow) bool)
 // withoutBackend describes the faults that made the backend of each silent flow unreachable. If one is a
 // cut between backend and MASTER, it blames the MASTER, because the peer might have served.
 func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
-	found := behind(effects(events, harm), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
+	found := behind(effects(events, harm.window()), silentFlows(events, harm), func(e effect, flow silentFlow) bool {
 		verb, _ := verbs.Of(e.fault.Verb)
 		d := e.direction
 		switch {
@@ -146,26 +82,6 @@ func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 	return Cause{found[0].at, found[0].source(), fmt.Sprintf("%s %s", whats(found), took)}, true
 }
 
-// whats names the faults of effects: "crash backend1, crash backend2 and crash backend3".
-func whats(list []effect) string {
-	faults := make([]*trace.Fault, len(list))
-	for i, e := range list {
-		faults[i] = e.fault
-	}
-	return listed(faults)
-}
-
-func listed(faults []*trace.Fault) string {
-	names := make([]string, len(faults))
-	for i, f := range faults {
-		names[i] = f.What()
-	}
-	return check.Listed(names)
-}
-
-// source is the host to which an effect is attributed.
-func (e effect) source() string { return cmp.Or(e.host, e.direction.From) }
-
 // announcing are the kinds of packets that include announcements, besides all.
 var announcing = []string{lab.ARP, lab.GARP}
 
@@ -175,15 +91,15 @@ func neither(events []trace.Event, harm Harm, p *pair) (Cause, bool) {
 	if len(p.nodes) != 2 {
 		return Cause{}, false
 	}
-	list, flows := effects(events, harm), silentFlows(events, harm)
+	list, flows := effects(events, harm.window()), silentFlows(events, harm)
 	var found []effect
 	told := map[string]bool{} // repeated faults once
 	for _, client := range clientsOf(flows) {
-		var together []Harm
+		var together []stretch
 		for _, one := range list {
 			for _, other := range list {
-				both := one.both(other, harm)
-				if !one.takes(p.nodes[0].name, client) || !other.takes(p.nodes[1].name, client) || both.From >= both.To {
+				both := one.overlap(other, harm.window())
+				if !one.takes(p.nodes[0].name, client) || !other.takes(p.nodes[1].name, client) || both.from >= both.to {
 					continue
 				}
 				together = append(together, both)
@@ -216,47 +132,10 @@ func clientsOf(flows []silentFlow) (list []string) {
 	return list
 }
 
-// takes reports whether an effect keeps a node from a client.
-func (e effect) takes(node, client string) bool {
-	verb, _ := verbs.Of(e.fault.Verb)
-	if e.host != "" {
-		return (e.host == node || e.host == client) && verb.On == verbs.Machines && verb.To != verbs.Running
-	}
-	d := e.direction
-	return parts(verb) && d.Only == "" && (d.From == node && d.To == client || d.From == client && d.To == node)
-}
-
-// parts reports whether no packet passes in the directions of a verb: a cut, or a port that is down.
-func parts(verb verbs.Verb) bool { return verb.Severs || verb.On == verbs.Ports && verb.Undo != "" }
-
-// afflicted names the faults that lasted on the nodes themselves at an instant: " (certificate foreign lb2)"; "" if there are none.
-func afflicted(events []trace.Event, at clock.Instant) string {
-	found := slices.DeleteFunc(effects(events, Harm{From: at, To: at}), func(e effect) bool { return !lab.IsNode(e.host) })
-	if len(found) == 0 {
-		return ""
-	}
-	return " (" + whats(found) + ")"
-}
-
-// unlinked names the faults that parted the nodes on the sync link, or their stream, at an instant: " (cut sync)"; "" if there
-// are none.
-func unlinked(events []trace.Event, at clock.Instant) string {
-	found := slices.DeleteFunc(effects(events, Harm{From: at, To: at}), func(e effect) bool {
-		verb, _ := verbs.Of(e.fault.Verb)
-		d := e.direction
-		return !parts(verb) || d.Link != lab.Sync || d.Only != "" && d.Only != lab.Stream
-	})
-	found = slices.CompactFunc(found, func(a, b effect) bool { return a.fault == b.fault })
-	if len(found) == 0 {
-		return ""
-	}
-	return " (" + whats(found) + ")"
-}
-
 // unheard describes the fault that kept a new MASTER, or its announcements alone, from the clients of all
 // silent flows.
 func unheard(events []trace.Event, harm Harm, m *node) (Cause, bool) {
-	list, flows := effects(events, harm), silentFlows(events, harm)
+	list, flows := effects(events, harm.window()), silentFlows(events, harm)
 	if found := behind(list, flows, func(e effect, flow silentFlow) bool {
 		return e.host == "" && e.until > m.since && e.takes(m.name, flow.client)
 	}); len(found) > 0 {

@@ -47,7 +47,7 @@ func (b *builder) fault(line *faultLine) *Fault {
 	return f
 }
 
-// begins reports whether a word in the place of a target begins another step.
+// begins reports whether a word that stands where a target is expected begins another step.
 func (b *builder) begins(w *word, verb fault.Verb) bool {
 	_, other := fault.Of(w.Text)
 	return (other || w.Text == "then") && !verb.HasWay(w.Text) && !b.packets(w)
