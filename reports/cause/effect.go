@@ -28,7 +28,7 @@ func (e effect) overlap(o effect, s stretch) stretch {
 	return stretch{max(e.at, o.at, s.from), min(e.until, o.until, s.to)}
 }
 
-// covered is how long at least one of some stretches lasted.
+// covered returns how long at least one of the stretches lasted.
 func covered(stretches []stretch) (total time.Duration) {
 	slices.SortFunc(stretches, func(a, b stretch) int { return cmp.Compare(a.from, b.from) })
 	var until clock.Instant

@@ -187,7 +187,7 @@ func (b *builder) machine(verb fault.Verb, w *word) bool {
 	return ok
 }
 
-// several names the hosts of a word for some or all hosts of a kind, "" for other words.
+// several returns the hosts that a plural or a group word stands for, "" for other words.
 func several(word string) string {
 	switch singular := strings.TrimSuffix(strings.ToLower(word), "s"); {
 	case slices.Contains([]string{lab.Node.String(), "node", "balancer", "router", "both", "all", "pair"}, singular):

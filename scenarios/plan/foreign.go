@@ -93,7 +93,7 @@ func rearrowed(text string) (offset int, arrow, ours string) {
 // looseUnits are the units that are written without a space after their number.
 var looseUnits = slices.Concat(durationUnits, []string{"%", "percent", "pct", "sec", "secs", "second", "seconds", "msec", "minutes", "kbit", "mbit", "gbit", "pps"})
 
-// spaced reports a number with a space before its unit, or before it in the name of a host.
+// spaced reports a space between a number and its unit, or between the kind and the number of a host.
 func (b *builder) spaced(tokens []lexer.Token) bool {
 	for i := 1; i < len(tokens); i++ {
 		number, unit := tokens[i-1], tokens[i]

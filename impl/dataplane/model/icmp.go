@@ -78,8 +78,9 @@ func (p *packet) quoted(at int) dataplane.Drop {
 	return noReason
 }
 
-// answer sends a frame back to the neighbour that the packet came from. For a packet that the peer
-// has relayed, and one that was turned around, that neighbour is unknown, so the kernel's neighbour table is used.
+// answer sends a frame back to the neighbour that the packet came from. That neighbour is unknown for a
+// packet that the peer has relayed and for one that was turned around, so the kernel's neighbour table is
+// used.
 func answer(l link, frame []byte) Outcome {
 	if !l.turned && !l.isPeers(frame) {
 		turn(frame)
@@ -136,8 +137,8 @@ func (r *icmpRate) allows(now clock.Instant, rate int) bool {
 	return true
 }
 
-// refuse drops a packet and sends its sender, if that is a client, an ICMP error from the packet's destination address. mtu
-// is for DropTooBig.
+// refuse drops a packet and sends its sender, if that is a client, an ICMP error from the packet's
+// destination address. mtu is for DropTooBig.
 func (d *Dataplane) refuse(l link, p *packet, reason dataplane.Drop, mtu int) Outcome {
 	out := d.drop(reason)
 	if p.kind != segment || d.isNoClient(p.tuple.Src) || !d.errors[p.family()].allows(d.now, d.cfg.ICMPRate) {
