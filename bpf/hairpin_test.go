@@ -55,6 +55,13 @@ func hairpinTests() []packetTest {
 		rule:  "the first fragment of its datagram is dropped, since the others would be",
 		steps: []step{{link: "backend0", frame: split(frameTo(backendMAC, udp, 0, long), 7, 24)[0], want: "drop miss"}},
 	}, {
+		rule: "a client in the name of a backend opens nothing, also with this node's hardware address",
+		steps: []step{
+			in(tcp, syn, "drop source"),
+			{link: "client0", frame: edited(fromClient(tcp, syn), func(f []byte) []byte { copy(f[6:], backendMAC); return f }), want: "drop source"},
+			in(udp, 0, "drop source"),
+		},
+	}, {
 		rule:  "a segment in mid-flow without an entry opens nothing",
 		steps: []step{back(tcp, ack, "drop miss")},
 	}, {

@@ -323,9 +323,18 @@ func (s *programSubject) must(err error) {
 // skbContext is the head of struct __sk_buff, as far as the link's index. The
 // kernel gives the packet to that device, and with it the device's address.
 type skbContext struct {
-	_       [10]uint32
+	_       [2]uint32
+	Mark    uint32
+	_       [7]uint32
 	Ifindex uint32
 }
+
+const (
+	// markTurned is MARK_TURNED of the programs.
+	markTurned = 0x6261746f
+	// sizeofSKB is the size of struct __sk_buff.
+	sizeofSKB = 192
+)
 
 // chain lists the programs on a link, in order.
 func (s *programSubject) chain(link string) (programs []*ebpf.Program) {
@@ -344,37 +353,45 @@ func (s *programSubject) packet(link string, frame []byte) (model.Verdict, []byt
 	if out, forwarded := s.fastPacket(link, frame); forwarded {
 		return model.Forward, s.asCame(frame, out, link)
 	}
-	var options ebpf.RunOptions
-	code := uint32(tcxNext)
+	code, out, mark := s.run(link, frame, 0)
+	if code == tcxRedirect && mark == markTurned {
+		link, frame = "client0", out
+		code, out, _ = s.run(link, frame, mark)
+	}
+	switch code {
+	case tcxNext:
+		return model.Pass, out
+	case tcxDrop:
+		return model.Drop, out
+	case tcxRedirect:
+		if bytes.Equal(out[:6], otherMAC[link]) {
+			return model.Relay, out
+		}
+		return model.Forward, s.asCame(frame, out, link)
+	}
+	s.t.Fatalf("verdict %d", code)
+	return 0, nil
+}
+
+// run runs a link's programs on a frame with a mark, until one of them decides.
+func (s *programSubject) run(link string, frame []byte, mark uint32) (code uint32, out []byte, marked uint32) {
+	s.t.Helper()
 	for _, program := range s.chain(link) {
 		var err error
-		options = ebpf.RunOptions{
-			Data: frame, DataOut: make([]byte, len(frame)+256), Context: skbContext{Ifindex: uint32(s.index[link])},
+		var after [sizeofSKB / 4]uint32
+		options := ebpf.RunOptions{
+			Data: frame, DataOut: make([]byte, len(frame)+256), ContextOut: &after,
+			Context: skbContext{Mark: mark, Ifindex: uint32(s.index[link])},
 		}
 		s.inside(func() { code, err = program.Run(&options) })
 		if err != nil {
 			s.t.Fatalf("run on %d bytes: %v", len(frame), err)
 		}
-		if code != tcxNext {
+		if out, marked = options.DataOut, after[2]; code != tcxNext {
 			break
 		}
 	}
-	switch code {
-	case tcxNext:
-		return model.Pass, options.DataOut
-	case tcxDrop:
-		return model.Drop, options.DataOut
-	case tcxRedirect:
-		if bytes.Equal(options.DataOut[:6], otherMAC[link]) {
-			return model.Relay, options.DataOut
-		}
-		if out := options.DataOut; link == "backend0" && bytes.Equal(out[:6], clientMAC) && bytes.Equal(out[6:12], backendMAC) {
-			return s.packet("client0", out) // turned around
-		}
-		return model.Forward, s.asCame(frame, options.DataOut, link)
-	}
-	s.t.Fatalf("verdict %d", code)
-	return 0, nil
+	return code, out, marked
 }
 
 // The verdicts of XDP programs (linux/bpf.h).

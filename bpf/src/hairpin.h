@@ -32,28 +32,29 @@ __noinline int is_hairpin(const struct packet *pkt)
 	return svc && svc->mode == MODE_FULLNAT;
 }
 
-/* Gives the packet to the program of the client link. Its source address tells that program that the
- * sender is not there. */
+/* The mark of a packet that was turned around. No packet from a network has one. */
+#define MARK_TURNED 0x6261746fu
+
+/* Gives the packet to the program of the client link. */
 static __always_inline int turn_around(struct __sk_buff *skb)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
 	if (!eth)
 		return TCX_DROP;
-	for (int i = 0; i < ETH_ALEN; i++) {
+	for (int i = 0; i < ETH_ALEN; i++)
 		eth->h_dest[i] = client_mac[i];
-		eth->h_source[i] = backend_mac[i];
-	}
+	skb->mark = MARK_TURNED;
 	return bpf_redirect(client_ifindex, BPF_F_INGRESS);
 }
 
-static __always_inline bool was_turned_around(const struct __sk_buff *skb, const struct ethhdr *eth)
+static __always_inline bool was_turned_around(const struct __sk_buff *skb)
 {
-	if (skb->ifindex != client_ifindex)
-		return false;
-	for (int i = 0; i < ETH_ALEN; i++) {
-		if (eth->h_source[i] != backend_mac[i])
-			return false;
-	}
-	return true;
+	return skb->ifindex == client_ifindex && skb->mark == MARK_TURNED;
+}
+
+/* Whether a packet that opens a flow has a backend's address as its source, and no backend sent it. */
+static __always_inline bool is_forged(const struct __sk_buff *skb, const struct packet *pkt)
+{
+	return !was_turned_around(skb) && is_backend(&pkt->tuple.src);
 }

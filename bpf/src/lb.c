@@ -127,7 +127,7 @@ static __always_inline int begin(struct __sk_buff *skb, const struct packet *pkt
 
 	if (pkt->relayed)
 		return drop(DROP_RELAYED);
-	if (is_no_client(&pkt->tuple.src))
+	if (is_no_client(&pkt->tuple.src) || is_forged(skb, pkt))
 		return drop(DROP_SOURCE);
 	if (svc->challenge && !conn && pkt->tuple.proto == IPPROTO_TCP) {
 		if ((pkt->tcp_flags & (TCP_RST | TCP_SYN)) == TCP_RST)

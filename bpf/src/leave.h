@@ -64,7 +64,7 @@ static __always_inline int answer(struct __sk_buff *skb)
 
 	if (!eth)
 		return TCX_DROP;
-	if (was_turned_around(skb, eth))
+	if (was_turned_around(skb))
 		return bpf_redirect_neigh(backend_ifindex, NULL, 0, 0);
 	if (is_peers(eth, skb->ifindex == client_ifindex ? ORIGINAL : REPLY))
 		return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);

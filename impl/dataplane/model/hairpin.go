@@ -18,11 +18,10 @@ func (d *Dataplane) isHairpin(p *packet) bool {
 
 func (d *Dataplane) isBackend(a flow.Addr) bool { return d.roles[a]&Backend != 0 }
 
-// turnAround handles a backend's packet like a client's. The frame's addresses are those that the program of
-// the client link sees. An answer goes to the neighbour that the kernel finds on the backend link.
+// turnAround handles a backend's packet like a client's. The frame's destination is the one that the program
+// of the client link sees. An answer goes to the neighbour that the kernel finds on the backend link.
 func (d *Dataplane) turnAround(p *packet) Outcome {
 	copy(p.frame, d.host.ClientMAC[:])
-	copy(p.frame[6:], d.host.BackendMAC[:])
 	return d.originalDirection(link{name: d.cfg.BackendLink, turned: true}, p)
 }
 

@@ -201,7 +201,7 @@ func (d *Dataplane) originalDirection(l link, p *packet) Outcome {
 		d.track(c, p.tuple, p, original)
 		return d.forward(p, c.reply.Reverse(), original, how)
 	}
-	if d.isNoClient(p.tuple.Src) {
+	if d.isNoClient(p.tuple.Src) || d.isBackend(p.tuple.Src) && !l.turned {
 		return d.drop(dataplane.DropSource)
 	}
 	if s.Limits.SYNChallenge > 0 && c == nil && p.tuple.Proto == flow.TCP {
