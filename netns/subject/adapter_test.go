@@ -453,8 +453,9 @@ func TestABuiltInSubjectHasNoPrivilege(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own.Folder = "" // the only difference
-		if !reflect.DeepEqual(own, named) {
+		builtin := *named.(*Adapter)
+		own.Folder, own.places, builtin.places = "", nil, nil // where it stands is the only difference
+		if !reflect.DeepEqual(*own, builtin) {
 			t.Errorf("%s is not %s", file, name)
 		}
 		text, err := Source(name)
