@@ -14,6 +14,7 @@ import (
 
 	"baton/impl/clock"
 	"baton/impl/trace"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
 
@@ -28,6 +29,8 @@ type Change struct {
 	Took  time.Duration
 
 	began clock.Instant // begin of the step
+	// paused: the node runs only for a share of the time, so it changes its role late, by chance.
+	paused bool
 }
 
 func (c Change) String() string {
@@ -108,7 +111,11 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	after, since, of := "", clock.Instant(0), -1
 	faults := map[clock.Instant]int{} // number of simultaneous faults, by the begin of their step
 	stepping := false                 // the last step has not ended: its fault may wait for the receipt of one before
+	starved := map[string]bool{}      // nodes
 	for _, e := range events {
+		if f := e.Fault; f != nil && len(f.Hosts) > 0 {
+			starve(starved, f)
+		}
 		if e.Step != nil {
 			stepping = e.Step.Phase == "begin" && steps[e.Step.Text]
 		}
@@ -125,7 +132,7 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 			}
 		case e.Role != nil && e.Role.From != e.Role.To:
 			c := Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
-				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since}
+				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since, paused: starved[e.Node]}
 			if c.From == "Init" {
 				c.After = boot
 			}
@@ -133,6 +140,20 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 		}
 	}
 	return direct(list, faults)
+}
+
+// starve notes which nodes run only for a share of the time. A node that was given its time back, or whose process
+// ended, is none of them.
+func starve(starved map[string]bool, f *trace.Fault) {
+	verb, _ := fault.Of(f.Verb)
+	for _, host := range f.Hosts {
+		switch {
+		case f.Verb == fault.Starve && f.Phase == "begin":
+			starved[host] = starved[host] || strings.Contains(f.Target, fault.KeyCPU+"=")
+		case f.Verb == fault.Feed && f.Phase == "receipt", verb.To == fault.Crashed, verb.To == fault.Ended:
+			delete(starved, host)
+		}
+	}
 }
 
 // boot is what a node's first change follows. How long a boot takes, and so which steps it overlaps,
@@ -203,7 +224,8 @@ const atOnce = "in simultaneous faults"
 //
 // The changes of each node must be the same, in the same order. Between the nodes only
 // changes to and from the exclusive roles are ordered: two nodes that boot at the same
-// time may become Backup in either order.
+// time may become Backup in either order. Those of a node without its CPU time are not: its
+// lease ends in time, but it may sleep on before it changes its role.
 func Compare(netns, sim []trace.Event) Verdict {
 	steps := common(begun(netns), begun(sim))
 	group := groups(sim, steps)
@@ -254,7 +276,7 @@ func of(list []Change, node string) []Change {
 }
 
 func exclusive(list []Change) []Change {
-	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return !holds(c.From) && !holds(c.To) })
+	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return c.paused || !holds(c.From) && !holds(c.To) })
 }
 
 // pairs matches the changes of each node one to one, up to the first difference.

@@ -221,6 +221,38 @@ func TestAClaimThatIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// A MASTER that has only a share of the CPU time may change its role after its peer claims, although its lease has
+// ended before.
+func TestAStarvedNodeChangesItsRoleLate(t *testing.T) {
+	hosts := func(ms int, verb, target, phase string) trace.Event {
+		e := fault(ms, target)
+		e.Fault.Verb, e.Fault.Hosts, e.Fault.Phase = verb, []string{"lb1"}, phase
+		return e
+	}
+	starve := hosts(1000, "starve", "lb1 cpu=10%", "begin")
+	run := func(leaves int, before ...trace.Event) []trace.Event {
+		return slices.Concat([]trace.Event{step(0, "wait"), at(500, "lb1", "Backup", "Master", "no MASTER")}, before,
+			[]trace.Event{step(2000, "cut"), at(leaves, "lb1", "Master", "Backup", "lease expired"), at(2150, "lb2", "Backup", "Claiming", "no MASTER")})
+	}
+	for _, test := range []struct {
+		name   string
+		before []trace.Event
+		same   bool
+	}{
+		{"starved", []trace.Event{starve}, true},
+		{"a node that has its time", nil, false},
+		{"without memory", []trace.Event{hosts(1000, "starve", "lb1 memory=48", "begin")}, false},
+		{"without memory as well", []trace.Event{starve, hosts(1100, "starve", "lb1 memory=48", "begin")}, true},
+		{"no longer", []trace.Event{starve, hosts(1500, "feed", "lb1", "begin"), hosts(1501, "feed", "lb1", "receipt")}, false},
+		{"not yet fed", []trace.Event{starve, hosts(1500, "feed", "lb1", "begin")}, true},
+		{"another process", []trace.Event{starve, hosts(1500, "kill", "lb1", "begin")}, false},
+	} {
+		if v := parity.Compare(run(2155, test.before...), run(2120, test.before...)); v.Same != test.same {
+			t.Errorf("%s: %s", test.name, v)
+		}
+	}
+}
+
 func TestCompare(t *testing.T) {
 	netns := []trace.Event{
 		step(0, "wait"), at(10, "lb1", "Init", "Backup", "ready"), at(11, "lb2", "Init", "Backup", "ready"),
