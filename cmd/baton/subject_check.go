@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns"
 	"baton/netns/subject"
@@ -212,10 +213,16 @@ func disputes(v check.Verdict, outcome check.Outcome) []string {
 	return found
 }
 
+// stallShows limits how long after a stall of the host a takeover can be the stall's. The silence of a node that did not
+// run is as long as the stall and the pause between two of its messages; a peer that calls it dead for that has a
+// detection time of at most 1.5 stalls, if that is three messages. The rest is what a claim and a poll of the roles take.
+const stallShows = time.Second
+
 // moves lists the takeovers between the wait for a MASTER and the first fault, which nothing in the scenario causes.
-// Takeovers after a stall of the host are doubtful: a node that did not run looks dead to its peer.
+// Takeovers soon after a stall of the host are doubtful, since a node that did not run looks dead to its peer, and so
+// are those after a doubtful one, which may give the role back.
 func moves(events []trace.Event) (found, doubtful []string) {
-	waited, stalled := false, false
+	waited, excused := false, clock.Instant(0)
 	for _, e := range events {
 		switch {
 		case e.Step != nil && e.Step.Index == 0 && e.Step.Phase == "end":
@@ -223,9 +230,9 @@ func moves(events []trace.Event) (found, doubtful []string) {
 		case e.Fault != nil:
 			return found, doubtful
 		case e.Stall != nil && e.Stall.Line == "" && time.Duration(e.Stall.Took) > plan.DefaultTolerate:
-			stalled = true
+			excused = e.At.Add(2*time.Duration(e.Stall.Took) + stallShows)
 		case !waited || e.Role == nil || e.Role.To != "Master" || e.Role.From == "Master":
-		case stalled:
+		case e.At.Before(excused) || len(doubtful) > 0:
 			doubtful = append(doubtful, e.Node+" became Master without a fault, but the host had stood still")
 		default:
 			found = append(found, e.Node+" became Master without a fault")

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"baton/impl/clock"
 	"baton/impl/needs"
 	"baton/impl/trace"
 	"baton/netns"
@@ -73,6 +74,10 @@ func TestASubjectIsTried(t *testing.T) {
 func TestARoleThatMovesByItself(t *testing.T) {
 	master := trace.Event{Node: "lb2", Kind: trace.KindRole, Role: &trace.Role{From: "Backup", To: "Master"}}
 	waited := trace.Event{Kind: trace.KindStep, Step: &trace.Step{Index: 0, Phase: "end"}}
+	at := func(ms int, e trace.Event) trace.Event {
+		e.At = clock.Instant(0).Add(time.Duration(ms) * time.Millisecond)
+		return e
+	}
 	stall := func(took time.Duration, line string) trace.Event {
 		return trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(took), Line: line}}
 	}
@@ -90,6 +95,10 @@ func TestARoleThatMovesByItself(t *testing.T) {
 		{"after a short stall", []trace.Event{master, waited, stall(100*time.Millisecond, ""), master}, "FAIL"},
 		{"after a stall of a generator", []trace.Event{master, waited, stall(time.Second, "IPv4"), master}, "FAIL"},
 		{"before a stall, and again after it", []trace.Event{master, waited, master, long, master}, "FAIL"},
+		{"soon after a stall", []trace.Event{at(0, master), at(100, waited), at(1000, long), at(2201, master)}, "?"},
+		{"long after a stall", []trace.Event{at(0, master), at(100, waited), at(1000, long), at(2202, master)}, "FAIL"},
+		{"long after a longer stall", []trace.Event{at(0, master), at(100, waited), at(1000, stall(time.Second, "")), at(3999, master)}, "?"},
+		{"back after a takeover that a stall caused", []trace.Event{at(0, master), at(100, waited), at(1000, long), at(1500, master), at(9000, master)}, "?"},
 	} {
 		p := roles(check.Verdict{}, c.events, []string{"lb1 is Master"}, "nobody")
 		if state := map[bool]string{true: "?", false: map[bool]string{true: "ok", false: "FAIL"}[p.ok]}[p.unsure]; state != c.state {
