@@ -86,8 +86,8 @@ func (c *capture) end(w *World) {
 	}
 }
 
-func (c *capture) announced(w *World, lb uint8, v vip) {
-	w.record(trace.Event{At: w.now, Node: w.hosts[lb].name, Kind: trace.KindGARP,
+func (c *capture) announced(w *World, host uint8, v vip) {
+	w.record(trace.Event{At: w.now, Node: w.hosts[host].name, Kind: trace.KindGARP,
 		GARP: &trace.GARP{Edge: linkNames[v.link], VIP: v.addr.String()}})
 }
 

@@ -125,6 +125,7 @@ var clientPath = slices.Index(pathLinks[:], onClients)
 func (w *World) claimVIP(host, vip uint8) {
 	v := w.vips[vip]
 	w.at(w.now.Add(delayMin), func() {
+		w.capture.announced(w, host, v)
 		w.latchOn(host, vip)
 		if familyOf(v.addr) == lab.IPv6 {
 			return

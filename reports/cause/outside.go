@@ -156,3 +156,26 @@ func unheard(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 	}
 	return Cause{m.since, m.name, fmt.Sprintf("%s became MASTER, but the clients without an answer did not hear its announcements (%s)", m.name, whats(found))}, true
 }
+
+// usurped describes a host outside of the pair that announced a VIP, whose clients were silent for most of the time from
+// then on: the MASTER did not announce it again before, or not at all.
+func usurped(events []trace.Event, harm Harm, m *node) (Cause, bool) {
+	var taken *trace.Event
+	then := "did not announce it again"
+	for i, e := range events {
+		switch {
+		case e.GARP == nil || e.GARP.Edge != lab.Clients || e.At >= harm.To:
+		case taken == nil && !lab.IsNode(e.Node) && e.At >= harm.From.Add(-longAgo) && e.At.Sub(harm.From) < harm.To.Sub(e.At):
+			taken = &events[i]
+		case taken == nil || e.Node != m.name || e.GARP.VIP != taken.GARP.VIP:
+		case e.At <= harm.From:
+			taken = nil
+		default:
+			then = "announced it again too late"
+		}
+	}
+	if taken == nil {
+		return Cause{}, false
+	}
+	return Cause{taken.At, m.name, fmt.Sprintf("%s announced %s as its own, and the MASTER %s %s", cmp.Or(taken.Node, "an unknown host"), taken.GARP.VIP, m.name, then)}, true
+}

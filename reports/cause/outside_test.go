@@ -27,6 +27,9 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 	gap := func(flow string, from, to float64) trace.Event {
 		return trace.Event{At: second(to), Node: "client1", Kind: trace.KindGap, Gap: &trace.Gap{Name: "web", Flow: flow, From: second(from), To: second(to)}}
 	}
+	announces := func(at float64, host string) trace.Event {
+		return trace.Event{At: second(at), Node: host, Kind: trace.KindGARP, GARP: &trace.GARP{Edge: "clients", VIP: "198.18.0.100"}}
+	}
 	lb1 := role(1, "lb1", "Claiming", "Master", "")
 	took := role(11, "lb2", "Claiming", "Master", "")
 	garp := trace.Direction{Link: "clients", From: "lb2", To: "client1", Only: "garp"}
@@ -76,6 +79,15 @@ func TestAFaultOutsideOfThePairIsTold(t *testing.T) {
 		{"both nodes are cut off from another client", []trace.Event{lb1, took, did(10, "begin", "cut", "lb1->clients", nil, away("lb1")), did(12, "begin", "cut", "lb2->clients", nil, away("lb2")), gap("client2/1", 10.1, 19)}, "lb2 became MASTER, and not all sessions continued"},
 		{"one node is down, the port of the other too", []trace.Event{lb1, took, did(10, "begin", "crash", "lb1", []string{"lb1"}), did(12, "begin", "down", "lb2 via clients", nil, away("lb2")), gap("client1/1", 10.1, 19)}, "neither node could serve the clients without an answer (crash lb1 and down lb2 via clients)"},
 		{"a client that is frozen", []trace.Event{lb1, took, did(10, "begin", "freeze", "client1", []string{"client1"}), gap("client1/1", 10.1, 19)}, "neither node could serve the clients without an answer (freeze client1)"},
+		{"another host announces the VIP", []trace.Event{lb1, announces(10.2, "client2"), gap("client1/1", 10.1, 19)}, "client2 announced 198.18.0.100 as its own, and the MASTER lb1 did not announce it again"},
+		{"a host that nobody knows", []trace.Event{lb1, announces(9.9, ""), gap("client1/1", 10.1, 19)}, "an unknown host announced 198.18.0.100 as its own, and the MASTER lb1 did not announce it again"},
+		{"the MASTER is late", []trace.Event{lb1, announces(10.2, "client2"), announces(18, "lb1"), gap("client1/1", 10.1, 19)}, "client2 announced 198.18.0.100 as its own, and the MASTER lb1 announced it again too late"},
+		{"the MASTER announced it again before", []trace.Event{lb1, announces(9, "client2"), announces(9.5, "lb1"), gap("client1/1", 10.1, 19)}, ""},
+		{"and the other host once more", []trace.Event{lb1, announces(9, "client2"), announces(9.5, "lb1"), announces(9.8, "client2"), gap("client1/1", 10.1, 19)}, "client2 announced 198.18.0.100 as its own, and the MASTER lb1 did not announce it again"},
+		{"another host announces it long before", []trace.Event{lb1, announces(4, "client2"), gap("client1/1", 10.1, 19)}, ""},
+		{"another host announces it at the end", []trace.Event{lb1, announces(16, "client2"), gap("client1/1", 10.1, 19)}, ""},
+		{"its peer announces it", []trace.Event{lb1, announces(10.2, "lb2"), gap("client1/1", 10.1, 19)}, ""},
+		{"another host announces it before a takeover", []trace.Event{lb1, announces(10.2, "client2"), took, gap("client1/1", 10.1, 19)}, "lb2 became MASTER"},
 		{"without a takeover", []trace.Event{role(1, "lb2", "Claiming", "Master", ""), deaf, gap("client1/1", 10.1, 19)}, "lb2 stayed MASTER after cut garp lb2->clients"},
 	} {
 		slices.SortStableFunc(test.events, func(a, b trace.Event) int { return int(a.At - b.At) })

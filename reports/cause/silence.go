@@ -37,6 +37,9 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 	if found, ok := unheard(events, harm, m); ok && m.since > harm.From {
 		return found, true
 	}
+	if found, ok := usurped(events, harm, m); ok && m.since <= harm.From {
+		return found, true
+	}
 	rest := "and not all sessions continued"
 	if harm.Ended {
 		rest = "and the flows continued late"
