@@ -88,8 +88,8 @@ export RAPID_SEED ?= 1
 # Packages whose tests judge times of nodes, traffic or captures, or make many namespaces, which keeps the kernel from
 # bringing up the links of others, run one after the other (.ci/alone). They wait more than they compute. All others run
 # beside them and get the processor time that they leave: so do those of BESIDE, which wait for conditions and judge no
-# time. Those of WAITING wait for nodes or for other people's programs, and judge few times: the mutants run them in a row
-# of their own.
+# time. Those of WAITING wait for nodes or for other people's programs, and judge few times: they run side by side, and
+# the mutants run them in a row of their own.
 ALONE  := ^baton/(cmd/baton|impl/daemon(/.*)?|netns(/.*)?|scenarios/(evidence|suite))$$
 BESIDE := ^baton/(impl/daemon/(arpwatch|bfdio|checker|config|control|etcd|garp|internal/.*|linkmon|metrics|neigh|notify|pki|poller|preflight|probe|record|transport)|netns/(internal/.*|peers))$$
 WAITING := ^baton/(impl/daemon|netns/(interop|subject))$$
@@ -99,26 +99,29 @@ PAIRS  := ^Test(ALab|AFailedRunKeepsItsPair|AnInterrupt|ARunInBothWorlds|ASubjec
 test: told-test setup bin/baton ## unit, property, eBPF and namespace tests; eight minutes on two cores, and as long again for the first build
 	@$(SUDO) bin/baton doctor || true
 	@mkdir -p $(OUT)
-	@$(MAKE) -s -k -j6 $(PARTS) test-lint || { echo "the whole output is in $(PARTS:%=$(OUT)/%.log)" >&2; exit 1; }
+	@$(MAKE) -s -k -j7 $(PARTS) test-lint || { echo "the whole output is in $(PARTS:%=$(OUT)/%.log)" >&2; exit 1; }
 	$(DONE)
 
-PARTS := test-alone test-pairs test-commands test-bpf test-beside
+PARTS := test-alone test-waiting test-pairs test-commands test-bpf test-beside
 
 # How all parts run tests. lint vets all packages, and nobody debugs these binaries. A busy host may need longer than
 # the ten minutes that go test allows.
 test_at = nice -n $(1) $(GO) test -count=1 -v -vet=off -timeout 60m -ldflags='-s -w'
 TEST = $(call test_at,19)
 
-# One binary at a time, while the next ones are linked.
-ONE_BY_ONE = -p 4 -exec "$(SUDO) $(CURDIR)/.ci/alone $(abspath $(OUT))/alone.lock"
+# One binary at a time, or only beside others that are started with -s, while the next ones are linked.
+ONE_BY_ONE = -p 4 -exec "$(SUDO) $(CURDIR)/.ci/alone $(1) $(abspath $(OUT))/alone.lock"
 
 .PHONY: $(PARTS) test-lint
 test-alone:
-	@$(TEST) $(ONE_BY_ONE) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)|/cmd/baton$$') 2>&1 | \
+	@$(TEST) $(call ONE_BY_ONE) $$($(GO) list ./... | grep -E '$(ALONE)' | grep -vE '$(BESIDE)|$(WAITING)|/cmd/baton$$') 2>&1 | \
 	  tee $(OUT)/$@.log | $(SUMMARY)
 
+test-waiting:
+	@$(TEST) $(call ONE_BY_ONE,-s) $$($(GO) list ./... | grep -E '$(WAITING)') 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+
 test-pairs:
-	@$(TEST) $(ONE_BY_ONE) -parallel 2 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
+	@$(TEST) $(call ONE_BY_ONE) -parallel 2 -run '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
 
 test-commands:
 	@$(TEST) $(AS_ROOT) -skip '$(PAIRS)' ./cmd/baton 2>&1 | tee $(OUT)/$@.log | $(SUMMARY)
