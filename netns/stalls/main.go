@@ -18,7 +18,9 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,7 +84,10 @@ func run(p plan, args []string) int {
 		blocks[i] = b
 	}
 	told := make(chan string, 1)
-	go func() { told <- p.stall(ctx, blocks) }()
+	go func() {
+		stalls, whole := p.stall(ctx, blocks)
+		told <- fmt.Sprintf("the host stood still %d times, for %s in all", stalls, whole.Round(time.Millisecond))
+	}()
 	command := exec.Command(args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := command.Run()
@@ -98,25 +103,23 @@ func run(p plan, args []string) int {
 	return 0
 }
 
-// stall stops the processors together, until ctx ends, and says how often and for how long.
-func (p plan) stall(ctx context.Context, blocks []*blocker) string {
+// stall stops the processors together, until ctx ends, and returns how often and for how long.
+func (p plan) stall(ctx context.Context, blocks []*blocker) (stalls int, whole time.Duration) {
 	draw := rand.New(rand.NewPCG(p.seed, 0))
 	between := func(least, most time.Duration) time.Duration {
 		return least + time.Duration(draw.Int64N(int64(most-least)+1))
 	}
-	stalls, whole := 0, time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
-			return fmt.Sprintf("the host stood still %d times, for %s in all", stalls, whole.Round(time.Millisecond))
+			return stalls, whole
 		case <-time.After(between(p.apart, p.atMost)):
 		}
 		took := between(p.shortest, p.longest)
-		until := time.Now().Add(took)
 		var all sync.WaitGroup
 		for _, b := range blocks {
 			all.Add(1)
-			b.block <- request{until, &all}
+			b.block <- request{took, &all}
 		}
 		all.Wait()
 		stalls, whole = stalls+1, whole+took
@@ -126,9 +129,11 @@ func (p plan) stall(ctx context.Context, blocks []*blocker) string {
 // blocker is a thread that takes one processor when it is asked to.
 type blocker struct{ block chan request }
 
+// request asks for a stall. Its time counts from when the thread runs: on a busy host that is later than when it was
+// asked, and a stall must not be shorter for it.
 type request struct {
-	until time.Time
-	done  *sync.WaitGroup
+	took time.Duration
+	done *sync.WaitGroup
 }
 
 // newBlocker starts a thread for a processor, above all other threads.
@@ -138,7 +143,7 @@ func newBlocker(processor int) (*blocker, error) {
 		runtime.LockOSThread()
 		var only unix.CPUSet
 		only.Set(processor)
-		err := unix.SchedSetaffinity(0, &only)
+		err := errors.Join(unix.SchedSetaffinity(0, &only), neverPreempted())
 		if err == nil {
 			err = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: above}, 0)
 		}
@@ -146,8 +151,7 @@ func newBlocker(processor int) (*blocker, error) {
 			return
 		}
 		for r := range b.block {
-			for time.Now().Before(r.until) {
-			}
+			spin(r.took)
 			r.done.Done()
 		}
 	}()
@@ -155,4 +159,29 @@ func newBlocker(processor int) (*blocker, error) {
 		return nil, fmt.Errorf("no thread on processor %d above all others: %w", processor, err)
 	}
 	return b, nil
+}
+
+// neverPreempted keeps the Go runtime's signal from the calling thread. With it the runtime takes a goroutine off its
+// thread every 10 ms, and the processor is free until it is back.
+func neverPreempted() error {
+	const bits = unsafe.Sizeof(unix.Sigset_t{}.Val[0]) * 8
+	var urgent unix.Sigset_t
+	urgent.Val[uintptr(unix.SIGURG-1)/bits] |= 1 << (uintptr(unix.SIGURG-1) % bits)
+	return unix.PthreadSigmask(unix.SIG_BLOCK, &urgent, nil)
+}
+
+// spin keeps its thread busy. It calls nothing that looks whether the runtime wants the goroutine to yield, as
+// time.Now does.
+//
+//go:nosplit
+func spin(took time.Duration) {
+	for began := monotonic(); monotonic()-began < int64(took); {
+	}
+}
+
+//go:nosplit
+func monotonic() int64 {
+	var now unix.Timespec
+	syscall.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&now)), 0)
+	return now.Sec*int64(time.Second) + now.Nsec
 }
