@@ -56,14 +56,15 @@ func (h *Host) routeDirectly(i Interface) error {
 	return nil
 }
 
-// takeVIPs adds the VIPs of direct-return services to lo of each backend. Packets to a tunnelled
-// VIP are accepted only if they arrive encapsulated.
-func (p *Pair) takeVIPs(vips, tunnelled []netip.Addr) error {
+// takeVIPs adds the VIPs of direct-return services to lo of each backend: those of services that send their packets
+// bare, and of those that encapsulate them. A VIP of the latter alone is accepted only in an outer header.
+func (p *Pair) takeVIPs(bare, tunnelled []netip.Addr) error {
+	vips := slices.Concat(bare, tunnelled)
 	if len(vips) == 0 {
 		return nil
 	}
 	for _, name := range p.Names(RoleBackend) {
-		if err := errors.Join(p.Host(name).takeVIPs(vips), p.Host(name).decapsulate(tunnelled)); err != nil {
+		if err := errors.Join(p.Host(name).takeVIPs(vips), p.Host(name).decapsulate(tunnelled, bare)); err != nil {
 			return fmt.Errorf("netns: give %s the VIPs: %w", name, err)
 		}
 	}
@@ -101,9 +102,9 @@ func (h *Host) takeVIPs(vips []netip.Addr) error {
 
 // decapsulate strips the outer headers of packets that arrive on the backends' switch for the
 // backend's own addresses.
-func (h *Host) decapsulate(vips []netip.Addr) error {
+func (h *Host) decapsulate(tunnelled, bare []netip.Addr) error {
 	i, ok := h.Interface(lab.Backends)
-	if !ok || len(vips) == 0 {
+	if !ok || len(tunnelled) == 0 {
 		return nil
 	}
 	device, err := h.links.LinkByName(i.Name)
@@ -114,8 +115,9 @@ func (h *Host) decapsulate(vips []netip.Addr) error {
 	for _, addr := range i.Addrs() {
 		own = append(own, addr.Addr())
 	}
+	only := slices.DeleteFunc(slices.Clone(tunnelled), func(a netip.Addr) bool { return slices.Contains(bare, a) })
 	return h.Do(func() error {
-		attached, err := decap.Attach(device.Attrs().Index, own, vips)
+		attached, err := decap.Attach(device.Attrs().Index, own, only)
 		if err == nil {
 			h.tunnel = attached
 		}

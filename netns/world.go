@@ -126,7 +126,7 @@ func (w *World) Up(ctx context.Context) error {
 	}
 	w.pair = pair
 	pair.match = w.plan.Match
-	if err := errors.Join(pair.takeVIPs(w.vipsOf(plan.Service.Direct), w.tunnelledVIPs()), w.prepare(), w.makeDisks()); err != nil {
+	if err := errors.Join(pair.takeVIPs(w.vipsOf(func(s plan.Service) bool { return s.Direct() && !s.Encapsulated() }), w.vipsOf(plan.Service.Encapsulated)), w.prepare(), w.makeDisks()); err != nil {
 		return err
 	}
 	if w.plan.UsesXDP(plan.Netns) {

@@ -96,13 +96,6 @@ func (w *World) services() []plan.Service {
 	return slices.DeleteFunc(slices.Clone(w.plan.Services), func(s plan.Service) bool { return !s.Guard.In(plan.Netns) })
 }
 
-// tunnelledVIPs returns the VIPs whose packets reach the backends only encapsulated: every service
-// of the VIP is encapsulated.
-func (w *World) tunnelledVIPs() []netip.Addr {
-	bare := w.vipsOf(func(s plan.Service) bool { return !s.Encapsulated() })
-	return slices.DeleteFunc(w.vipsOf(plan.Service.Encapsulated), func(a netip.Addr) bool { return slices.Contains(bare, a) })
-}
-
 // vipsOf returns the VIPs of the services that match.
 func (w *World) vipsOf(is func(plan.Service) bool) (vips []netip.Addr) {
 	for _, s := range w.services() {
