@@ -168,6 +168,8 @@ expect lb2 is Master within 1s
 		{"a damaged table", "always gap < 300ms\n" + sessions + "@1s map damaged lb1\n@6s crash lb1\n@9s end\n", "lb1 stayed MASTER after map damaged lb1: "},
 		{"a node that has no table yet", "always lost == 0\n" + sessions + "@1s crash lb1\n@2s restore lb1\n@2010ms crash lb2\n@12s end\n",
 			"lb1 became MASTER with an empty table, because crash lb1 and crash lb2 took the tables of both nodes"},
+		{"a node that stopped and has no table yet", "always lost == 0\n" + sessions + "@1s stop lb1\n@2s restore lb1\n@2001ms crash lb2\n@12s end\n",
+			"lb1 became MASTER with an empty table, because stop lb1 and crash lb2 took the tables of both nodes"},
 		{"no stream", sessions + "@1s down sync\n@2s expect lb2 insync\n@8s end\n", "lb2 had no sync stream to lb1 (down sync)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

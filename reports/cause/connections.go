@@ -65,7 +65,8 @@ func hostEnded(events []trace.Event, host string) (Cause, bool) {
 // bothEnded returns the faults by which both nodes lost their tables before an instant: the process of one ended while the
 // other was down, or had no table yet. It is nil if a node kept its table.
 func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
-	down := map[string]*trace.Fault{} // by node
+	down := map[string]*trace.Fault{} // by node: the fault that ended its process; no entry once it has a table again
+	back := map[string]bool{}         // by node: it was started again since
 	var both []*trace.Fault
 	for _, e := range events {
 		f := e.Fault
@@ -73,7 +74,9 @@ func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
 		case e.At > before:
 			return both
 		case e.Replica != nil && e.Replica.Entries > 0, e.Sync != nil && e.Sync.Entries > 0:
-			delete(down, e.Node) // it was restored and has a table
+			if back[e.Node] { // a node that stops still hands its table over
+				delete(down, e.Node)
+			}
 			continue
 		case f == nil || f.Phase != "begin":
 			continue
@@ -82,7 +85,9 @@ func bothEnded(events []trace.Event, before clock.Instant) []*trace.Fault {
 			switch {
 			case !lab.IsNode(host):
 			case verbs.Ends(f.Verb):
-				down[host] = f
+				down[host], back[host] = f, false
+			case down[host] != nil && verbs.UndoOf(down[host].Verb) == f.Verb:
+				back[host] = true
 			}
 		}
 		if len(down) == len(lab.Nodes()) {
