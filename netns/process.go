@@ -43,6 +43,9 @@ type ProcessConfig struct {
 	// in order and from one goroutine. A slow Trace never blocks the process. An invalid
 	// line becomes a note. Without Trace there is no descriptor 3.
 	Trace func(trace.Event)
+	// Started is called once, before the first event of its trace, with how long the process has waited for a
+	// processor until then. May be nil.
+	Started func(clock.Instant, time.Duration)
 	// Died is called once if the process ends without having been asked to, after its last
 	// trace event. May be nil.
 	Died func(*Process, Exit)
@@ -65,10 +68,11 @@ func (e Exit) String() string {
 // Process is a program that runs in a host, in its own process group. It dies with the
 // harness, even while it is stopped.
 type Process struct {
-	host  *Host
-	pid   int
-	pidfd int
-	died  func(*Process, Exit)
+	host    *Host
+	pid     int
+	pidfd   int
+	started clock.Instant
+	died    func(*Process, Exit)
 	// contained means that it is the init of its own PID namespace.
 	contained bool
 
@@ -100,7 +104,7 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{host: h, died: cfg.Died, contained: cfg.Contained, done: make(chan struct{}), drained: make(chan struct{})}
+	p := &Process{host: h, started: hostclock.Now(), died: cfg.Died, contained: cfg.Contained, done: make(chan struct{}), drained: make(chan struct{})}
 	files, err := openFiles(cfg)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,7 @@ func (h *Host) start(cfg ProcessConfig) (_ *Process, err error) {
 	if p.pipe == nil {
 		close(p.drained)
 	} else {
-		go pump(p.pipe, h.name, cfg.Trace, p.drained)
+		go pump(p.pipe, h.name, p.first(cfg), p.drained)
 	}
 	go p.reap()
 	return p, nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"baton/impl/clock"
 	"baton/impl/trace"
@@ -36,7 +38,7 @@ const talkPort = 9000
 func runProgram(line string) int {
 	fields := strings.Fields(line)
 	programs := map[string]func(args []string) error{
-		"talk": talk, "flood": flood, "watch": watch, "harness": harness, "mutter": mutter, "deaf": deaf, "load": load}
+		"talk": talk, "flood": flood, "watch": watch, "harness": harness, "mutter": mutter, "deaf": deaf, "load": load, "compute": compute}
 	if err := programs[fields[0]](fields[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -57,6 +59,25 @@ func emitter() func(trace.Event) {
 
 func note(text string) trace.Event {
 	return trace.Event{At: hostclock.Now(), Kind: trace.KindNote, Note: text}
+}
+
+// compute computes for 200 ms of processor time on the first processor, emits an event, and stays.
+func compute([]string) error {
+	runtime.LockOSThread()
+	if err := unix.SchedSetaffinity(0, &unix.CPUSet{1}); err != nil {
+		return err
+	}
+	for {
+		var spent unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &spent); err != nil {
+			return err
+		}
+		if spent.Nano() > int64(200*time.Millisecond) {
+			emitter()(note("computed"))
+			time.Sleep(time.Minute)
+			return nil
+		}
+	}
 }
 
 // talk acts as a node: it sends a datagram to each given address every few milliseconds,

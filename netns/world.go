@@ -164,6 +164,11 @@ func (w *World) startNode(host *Host) (*Process, error) {
 	return host.Start(ProcessConfig{
 		Ordinary: !command.Contained, // the reference node
 		Args:     command.Args, Contained: command.Contained, Dir: w.cfg.Dir, Log: log, Trace: w.recordFrom(node),
+		Started: func(at clock.Instant, waited time.Duration) {
+			if waited >= startThreshold {
+				w.record(trace.Event{At: at, Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(waited), Start: node}})
+			}
+		},
 		Died: func(p *Process, exit Exit) {
 			how := fmt.Sprintf("%s; its last log line: %s", exit, exitReason(log))
 			if own := lastCommandOutput(log); command.Contained && own != "" {
@@ -174,6 +179,10 @@ func (w *World) startNode(host *Host) (*Process, error) {
 		},
 	})
 }
+
+// startThreshold is the shortest time for which a node that starts waits for a processor that is recorded. The claims about
+// a node that was restored allow more.
+const startThreshold = 50 * time.Millisecond
 
 // probeGap is the shortest probe outage that is recorded. A handover should stay below 20
 // ms, so the threshold must be well below that.

@@ -229,7 +229,7 @@ func moves(events []trace.Event) (found, doubtful []string) {
 			waited = true
 		case e.Fault != nil:
 			return found, doubtful
-		case e.Stall != nil && e.Stall.Line == "" && time.Duration(e.Stall.Took) > plan.DefaultTolerate:
+		case e.Stall != nil && e.Stall.Line == "" && e.Stall.Start == "" && time.Duration(e.Stall.Took) > plan.DefaultTolerate:
 			excused = e.At.Add(2*time.Duration(e.Stall.Took) + stallShows)
 		case !waited || e.Role == nil || e.Role.To != "Master" || e.Role.From == "Master":
 		case e.At.Before(excused) || len(doubtful) > 0:

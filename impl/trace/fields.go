@@ -393,6 +393,8 @@ func (s *scan) stallField(x *Stall, key []byte) {
 		x.Took = s.duration()
 	case "line":
 		x.Line = s.string()
+	case "start":
+		x.Start = s.string()
 	default:
 		s.bad = true
 	}

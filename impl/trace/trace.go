@@ -368,17 +368,21 @@ type Forwarder struct {
 	Frames uint64        `json:"frames,omitempty"`
 }
 
-// Stall says that the host scheduled a watchdog late by Took, or that the generator of a line
-// of traffic was late by as much.
+// Stall says that the host scheduled a watchdog late by Took, that the generator of a line of traffic was late
+// by as much, or that a node which was just started waited for a processor so long.
 type Stall struct {
-	Took Dur    `json:"took"`
-	Line string `json:"line,omitempty"` // whose generator was behind
+	Took  Dur    `json:"took"`
+	Line  string `json:"line,omitempty"`  // whose generator was behind
+	Start string `json:"start,omitempty"` // the node that was started
 }
 
-// Of says whether the host or a generator was late.
+// Of says who was late.
 func (s Stall) Of() string {
-	if s.Line != "" {
+	switch {
+	case s.Line != "":
 		return "the generator of " + s.Line + " was behind"
+	case s.Start != "":
+		return s.Start + ", which was started, waited for a processor"
 	}
 	return "the host stood still"
 }

@@ -127,6 +127,10 @@ func (t *tape) stall(at float64, took time.Duration) {
 	t.add(at, "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(took)}})
 }
 
+func (t *tape) start(at float64, node string, waited time.Duration) {
+	t.add(at, "", trace.Event{Kind: trace.KindStall, Stall: &trace.Stall{Took: trace.Dur(waited), Start: node}})
+}
+
 func (t *tape) rst(at float64) {
 	t.add(at, "client1", trace.Event{Kind: trace.KindRST, RST: &trace.RST{Edge: "clients", Flow: "tcp 198.18.0.11:4000>198.18.0.100:80",
 		Sender: "lb1", Origin: "backend2", LB: "lb1", Role: "Master", Entry: "adopted"}})

@@ -89,7 +89,7 @@ func (r *run) doubted(f finding) finding {
 	case !excusedByStall[f.Name]:
 		return f
 	}
-	stalls := r.stalls
+	stalls := slices.Concat(r.stalls, r.starts)
 	if measuredByTraffic[f.Name] {
 		stalls = slices.Concat(stalls, r.lags)
 	}
@@ -105,7 +105,7 @@ func (r *run) doubted(f finding) finding {
 			return f.doubtful(r.stalled(s))
 		}
 	}
-	if took := r.stoodStill(f.evidence); f.missed > 0 && took >= f.missed {
+	if took := stoodStill(r.stalls, f.evidence); f.missed > 0 && took >= f.missed {
 		return f.doubtful(fmt.Sprintf("the host stood still for %s in all", short(took)))
 	}
 	for _, u := range r.unseated() {
@@ -190,13 +190,12 @@ func (f finding) toldAt() clock.Instant {
 }
 
 func (r *run) stalled(s stall) string {
-	return fmt.Sprintf("%s for %s at %s", trace.Stall{Line: s.line}.Of(), short(s.took), r.at(s.from))
+	return fmt.Sprintf("%s for %s at %s", s.what.Of(), short(s.took), r.at(s.from))
 }
 
-// stoodStill sums the stalls of the host in the windows. Stalls that several threads saw
-// overlap, and count once.
-func (r *run) stoodStill(windows []window) (took time.Duration) {
-	stalls := slices.Clone(r.stalls)
+// stoodStill sums the stalls in the windows. Stalls that several threads saw overlap, and count once.
+func stoodStill(all []stall, windows []window) (took time.Duration) {
+	stalls := slices.Clone(all)
 	slices.SortFunc(stalls, func(a, b stall) int { return cmp.Compare(a.from, b.from) })
 	for _, w := range windows {
 		at := w.from

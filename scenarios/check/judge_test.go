@@ -30,8 +30,8 @@ func TestAClaimThatNeverCameTrueFailsAtItsEnd(t *testing.T) {
 
 // TestStallsThatOverlapCountOnce, in whatever order the threads reported them.
 func TestStallsThatOverlapCountOnce(t *testing.T) {
-	r := run{stalls: []stall{{window: window{ms(50), ms(80)}}, {window: window{ms(40), ms(60)}}, {window: window{ms(200), ms(210)}}}}
-	if took := r.stoodStill([]window{{ms(0), ms(100)}, {ms(205), ms(300)}}); took != 45*time.Millisecond {
+	stalls := []stall{{window: window{ms(50), ms(80)}}, {window: window{ms(40), ms(60)}}, {window: window{ms(200), ms(210)}}}
+	if took := stoodStill(stalls, []window{{ms(0), ms(100)}, {ms(205), ms(300)}}); took != 45*time.Millisecond {
 		t.Errorf("the host stood still for %v, want 40 ms of the first window and 5 ms of the second", took)
 	}
 }

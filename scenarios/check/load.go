@@ -66,7 +66,7 @@ func (r *run) shortfall(t plan.Traffic, last trace.Totals) string {
 // lagsOf lists when the generator of a line was behind by more than the plan tolerates.
 func (r *run) lagsOf(name string) (list []window) {
 	for _, s := range r.lags {
-		if s.line == name && s.took > r.plan.Tolerate {
+		if s.what.Line == name && s.took > r.plan.Tolerate {
 			list = append(list, s.window)
 		}
 	}

@@ -25,6 +25,7 @@ type run struct {
 	trafficBegin           clock.Instant // the end of the waits at 0s
 	stalls                 []stall
 	lags                   []stall // of generators
+	starts                 []stall // of nodes
 	// unproven has the faults that left no receipt, in the order of the steps.
 	unproven []unproven
 	begun    []trace.Event // the begins of faults
@@ -42,11 +43,12 @@ type run struct {
 	stretches  []stretch
 }
 
-// stall is a time in which the host stood still, or a generator was behind.
+// stall is a time in which the host stood still, a generator was behind, or a node that was started waited for a
+// processor.
 type stall struct {
 	window
 	took time.Duration
-	line string // whose generator was behind, "" for the host
+	what trace.Stall
 }
 
 // unproven is a fault without a receipt.
@@ -87,16 +89,20 @@ func newRun(p *plan.Plan, events []trace.Event) *run {
 			r.proofs[e.Fault.ID] = *e.Fault
 		case e.Stall != nil:
 			took := time.Duration(e.Stall.Took)
-			s := stall{window{e.At.Add(-took), e.At}, took, e.Stall.Line}
-			if s.line == "" {
-				r.stalls = append(r.stalls, s)
-			} else {
+			s := stall{window{e.At.Add(-took), e.At}, took, *e.Stall}
+			switch {
+			case s.what.Line != "":
 				r.lags = append(r.lags, s)
+			case s.what.Start != "":
+				r.starts = append(r.starts, s)
+			default:
+				r.stalls = append(r.stalls, s)
 			}
 		}
 	}
 	r.unshown = r.notShown()
 	r.bounds()
+	r.starts = slices.DeleteFunc(r.starts, func(s stall) bool { return s.to <= r.trafficBegin }) // they made the waits longer
 	r.leases, r.relays = r.findLeases(), r.findRelays()
 	r.mastership, r.stretches = r.findMastership(), r.findStretches()
 	r.receipts()

@@ -7,6 +7,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/scenarios/capability"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
 )
 
@@ -50,16 +51,58 @@ func (r *run) claimedWithoutTable(w window) bool {
 	})
 }
 
-// afterLostTable makes a failure INCONCLUSIVE if a stall has cost a MASTER its role before, and the
-// next one had no complete table: the sessions of the first are gone.
+// afterLostTable makes a failure INCONCLUSIVE if a stall has cost the pair its only table before: a MASTER
+// lost its role in it and the next one had no complete table, or a MASTER ended whose peer had no time to sync.
 func (r *run) afterLostTable(f finding) finding {
 	failed := f.firstFailed()
+	if failed == nil {
+		return f
+	}
 	for _, u := range r.unseated() {
-		if failed != nil && u.tableless && u.stall.from <= failed.From {
+		if u.tableless && u.stall.from <= failed.From {
 			return f.doubtful(fmt.Sprintf("%s, which cost %s its role while its peer's table was incomplete", r.stalled(u.stall), u.node))
 		}
 	}
+	for _, ended := range r.begun {
+		if fault.Ends(ended.Fault.Verb) && ended.At <= failed.From {
+			if why := r.noTimeToSync(ended); why != "" {
+				return f.doubtful(why)
+			}
+		}
+	}
 	return f
+}
+
+// noTimeToSync says that a node which was restored was not yet in sync when its peer ended, and could not run for
+// at least half the time between. It returns "" if it had its time, or was not restored.
+func (r *run) noTimeToSync(ended trace.Event) string {
+	for _, host := range ended.Fault.Hosts {
+		if !lab.IsNode(host) {
+			continue
+		}
+		node := lab.Peer(host)
+		restored := r.restoredBefore(node, ended.At)
+		if restored == nil || r.stateAt(ended.At).Nodes[node].InSync {
+			continue
+		}
+		had := window{restored.At, ended.At}
+		starts := slices.DeleteFunc(slices.Clone(r.starts), func(s stall) bool { return s.what.Start != node })
+		if took := stoodStill(slices.Concat(r.stalls, starts), []window{had}); 2*took >= had.to.Sub(had.from) {
+			return fmt.Sprintf("%s could not run for %s of the %s between %s and %s, and had no table yet", node, short(took),
+				short(had.to.Sub(had.from)), restored.Fault.What(), ended.Fault.What())
+		}
+	}
+	return ""
+}
+
+// restoredBefore is the last fault that started a node again before an instant, nil if nothing did.
+func (r *run) restoredBefore(node string, at clock.Instant) (last *trace.Event) {
+	for i, e := range r.begun {
+		if e.At <= at && e.Fault.Verb == fault.Restore && slices.Contains(e.Fault.Hosts, node) {
+			last = &r.begun[i]
+		}
+	}
+	return last
 }
 
 // masterAgain is when a node next becomes MASTER, or else the end.

@@ -7,6 +7,7 @@ import (
 
 	"baton/impl/trace"
 	"baton/scenarios/capability"
+	"baton/scenarios/fault"
 )
 
 // TestAStallThatCostsAMasterItsRole: such a stall explains the time without a MASTER and what clients
@@ -57,6 +58,46 @@ func TestAStallThatCostsAMasterItsRole(t *testing.T) {
 	tape.gap("web", "client1#0", 4450, 5250)
 	if v := judged(scenario(t, "", "", "  expect "+gap), tape); v.Verdict != Fail {
 		t.Errorf("a subject without a lease: %s, want FAIL\n%s", v.Verdict, show(v))
+	}
+}
+
+// TestANodeWithoutTimeToSync: it was restored and its peer ended, and it could run for less than half of the time
+// between. Nothing else excuses the loss of the only table.
+func TestANodeWithoutTimeToSync(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		edit  func(*tape) // of a run that restores lb1 at +4.2s and kills lb2 at +4.4s
+		claim string
+		want  Outcome
+	}{
+		{"its start waited for a processor", func(t *tape) { t.start(4310, "lb1", 100*time.Millisecond) }, "lost == 0", Inconclusive},
+		{"the host stood still", func(t *tape) { t.stall(4310, 100*time.Millisecond) }, "lost == 0", Inconclusive},
+		{"one and the other", func(t *tape) { t.stall(4260, 50*time.Millisecond); t.start(4310, "lb1", 50*time.Millisecond) }, "lost == 0", Inconclusive},
+		{"both at a time", func(t *tape) { t.stall(4300, 60*time.Millisecond); t.start(4300, "lb1", 60*time.Millisecond) }, "lost == 0", Fail},
+		{"it had more than half", func(t *tape) { t.start(4310, "lb1", 99*time.Millisecond) }, "lost == 0", Fail},
+		{"its peer's start waited", func(t *tape) { t.start(4310, "lb2", 100*time.Millisecond) }, "lost == 0", Fail},
+		{"a stall before", func(t *tape) { t.stall(4200, 200*time.Millisecond) }, "lost == 0", Fail},
+		{"it was in sync", func(t *tape) {
+			t.start(4310, "lb1", 100*time.Millisecond)
+			t.sync(4390, "lb1", "insync", 2, 80*time.Millisecond)
+		}, "lost == 0", Fail},
+		{"a loss before", func(t *tape) {
+			t.start(4310, "lb1", 100*time.Millisecond)
+			t.traffic(4399, "web", "client1#1", trace.TrafficLost, "no echo")
+		}, "lost == 0", Fail},
+		{"what no table can cost", func(t *tape) { t.start(4310, "lb1", 100*time.Millisecond); t.lease(4450, "lb1", 4600) }, "forwarders <= 0", Fail},
+	} {
+		tape := crash()
+		tape.without(func(e trace.Event) bool { return e.Sync != nil && e.Node == "lb1" })
+		tape.fault(4200, fault.Restore, "lb1", "begin")
+		tape.fault(4400, fault.Kill, "lb2", "begin")
+		test.edit(tape)
+		tape.traffic(5800, "web", "client1#1", trace.TrafficLost, "no echo")
+		v := judged(scenario(t, "always "+test.claim, "", ""), tape)
+		name, _, _ := strings.Cut(test.claim, " ")
+		if got, _ := outcome(v, name); got != test.want {
+			t.Errorf("%s: %s, want %s\n%s", test.name, got, test.want, show(v))
+		}
 	}
 }
 
