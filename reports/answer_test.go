@@ -105,6 +105,7 @@ func TestACaughtControlHasNoAnswer(t *testing.T) {
 func TestTheAnswerNamesTheCause(t *testing.T) {
 	const pair = "topo pair clients=1 backends=2\nservice web tcp 198.18.0.100:80 mode=fullnat\n"
 	const sessions = pair + "traffic web sessions tcp count=100 every=100ms\n@0s wait lb1 is Master and lb2 insync within 3s\n"
+	const connects = "always connects_failed == 0\n" + pair + "traffic web connects tcp rate=50/s\n@0s wait lb1 is Master and lb2 insync within 3s\n"
 	for _, test := range []struct{ name, source, says string }{
 		{"flows", "config snat_ports=20000-20019\n" + pair + `traffic web sessions tcp count=100
 always unanswered == 0
@@ -137,6 +138,11 @@ expect lb2 is Master within 1s
 			"neither node could serve the clients without an answer (cut lb1<->clients and cut lb2<->clients)"},
 		{"one crashes and the other is cut off", "always gap < 300ms\n" + sessions + "@1s crash lb1\n@2s down lb2 via clients for 2s\n@8s end\n",
 			"neither node could serve the clients without an answer (crash lb1 and down lb2 via clients)"},
+		{"one is cut off from the clients, the other from the backends", "always gap < 300ms\n" + sessions + "@1s down lb1 via backends for 3s\n@1200ms down lb2 via clients for 3s\n@8s end\n",
+			"neither node could serve the clients without an answer (down lb1 via backends and down lb2 via clients)"},
+		{"the same with an echo whose backend is not known", "always gap < 300ms\n" + pair + "traffic udp probe udp service=dns rate=100/s\nservice dns udp 198.18.0.101:53\n" +
+			"@0s wait lb1 is Master and lb2 insync within 3s\n@1s down lb1 via backends for 3s\n@1200ms down lb2 via clients for 3s\n@8s end\n",
+			"neither node could serve the clients without an answer (down lb1 via backends and down lb2 via clients)"},
 		{"both lose their tables", "always lost == 0\n" + sessions + "@1s crash lb1 lb2\n@3s restore lb1 lb2\n@12s end\n",
 			"lb1 became MASTER with an empty table, because crash lb1 and crash lb2 took the tables of both nodes"},
 		{"a backend that comes back", "always rst == 0 ; gap < 400ms\n" + sessions + "@1s crash backend2\n@3s restore backend2\n@8s end\n",
@@ -170,6 +176,16 @@ expect lb2 is Master within 1s
 			"lb1 became MASTER with an empty table, because crash lb1 and crash lb2 took the tables of both nodes"},
 		{"a node that stopped and has no table yet", "always lost == 0\n" + sessions + "@1s stop lb1\n@2s restore lb1\n@2001ms crash lb2\n@12s end\n",
 			"lb1 became MASTER with an empty table, because stop lb1 and crash lb2 took the tables of both nodes"},
+		{"connections that get no SYN-ACK", connects + "@1s lose 100% syn clients->lb1 for 4s\n@6s end\n",
+			"lb1 stayed MASTER after lose 1 syn clients->lb1, its gate Reachable open (no target is tracked): connects_failed == 0"},
+		{"connections to a backend that crashed", connects + "@1s crash backend1\n@6s end\n",
+			"lb1 gave new flows to backends that were down (crash backend1): connects_failed == 0"},
+		{"connections to a backend whose process ended", connects + "@1s kill backend1\n@2s end\n",
+			"lb1 gave new flows to backends that were down (kill backend1): connects_failed == 0"},
+		{"connections without a node", connects + "@1s crash lb1\n@1010ms crash lb2\n@6s end\n",
+			"neither node could serve the clients without an answer (crash lb1 and crash lb2)"},
+		{"connections over two takeovers", connects + "@1s kill lb1\n@1100ms restore lb1\n@2075ms kill lb2\n@6s end\n",
+			"kill lb1 and kill lb2 left the VIPs without a MASTER more than once while the connections were made: connects_failed == 0"},
 		{"no stream", sessions + "@1s down sync\n@2s expect lb2 insync\n@8s end\n", "lb2 had no sync stream to lb1 (down sync)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -75,14 +75,26 @@ func undoes(f, other *trace.Fault) bool {
 // source is the host to which an effect is attributed.
 func (e effect) source() string { return cmp.Or(e.host, e.direction.From) }
 
-// takes reports whether an effect keeps a node from a client.
-func (e effect) takes(node, client string) bool {
+// takesFlow reports whether an effect keeps a node from the client of a flow or from its backend. A port that is down takes
+// every backend, also one that the trace does not name.
+func (e effect) takesFlow(node string, flow silentFlow) bool {
+	verb, _ := verbs.Of(e.fault.Verb)
+	d := e.direction
+	backend := flow.backend
+	if backend == "" && verb.On == verbs.Ports {
+		backend = d.To
+	}
+	return e.takes(node, flow.client) || e.host == "" && d.Link == lab.Backends && e.takes(node, backend)
+}
+
+// takes reports whether an effect keeps a node from a host.
+func (e effect) takes(node, host string) bool {
 	verb, _ := verbs.Of(e.fault.Verb)
 	if e.host != "" {
-		return (e.host == node || e.host == client) && verb.On == verbs.Machines && verb.To != verbs.Running
+		return (e.host == node || e.host == host) && verb.On == verbs.Machines && verb.To != verbs.Running
 	}
 	d := e.direction
-	return parts(verb) && d.Only == "" && (d.From == node && d.To == client || d.From == client && d.To == node)
+	return parts(verb) && d.Only == "" && (d.From == node && d.To == host || d.From == host && d.To == node)
 }
 
 // parts reports whether no packet passes in the directions of a verb: a cut, or a port that is down.

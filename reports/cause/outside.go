@@ -24,6 +24,10 @@ func silentFlows(events []trace.Event, harm Harm) []silentFlow {
 		switch {
 		case e.Traffic != nil && e.Traffic.Event == trace.TrafficLost && e.At >= harm.From && e.At <= harm.To.Add(grace):
 			lost = append(lost, silentFlow{clientOf(e.Traffic.Flow), e.Traffic.Backend})
+		case e.Traffic != nil && e.Traffic.Event == trace.TrafficFailed:
+			if began, ok := unanswered(e); ok && min(e.At, harm.To).Sub(max(began, harm.From)) > harm.To.Sub(harm.From)/2 {
+				paused = append(paused, silentFlow{client: clientOf(e.Traffic.Flow)})
+			}
 		case e.Traffic != nil && e.Traffic.Backend != "":
 			backends[name{e.Traffic.Name, e.Traffic.Flow}] = e.Traffic.Backend
 		case e.Gap != nil && min(e.Gap.To, harm.To).Sub(max(e.Gap.From, harm.From)) > harm.To.Sub(harm.From)/2:
@@ -85,8 +89,8 @@ func withoutBackend(events []trace.Event, harm Harm, m *node) (Cause, bool) {
 // announcing are the kinds of packets that include announcements, besides all.
 var announcing = []string{lab.ARP, lab.GARP}
 
-// neither describes the faults that kept both nodes from the clients of all silent flows for most of a harm:
-// each node was down, or cut off from the client.
+// neither describes the faults that kept both nodes from the clients or backends of all silent flows for most of a harm:
+// each node was down, or cut off from them.
 func neither(events []trace.Event, harm Harm, p *pair) (Cause, bool) {
 	if len(p.nodes) != 2 {
 		return Cause{}, false
@@ -94,12 +98,12 @@ func neither(events []trace.Event, harm Harm, p *pair) (Cause, bool) {
 	list, flows := effects(events, harm.window()), silentFlows(events, harm)
 	var found []effect
 	told := map[string]bool{} // repeated faults once
-	for _, client := range clientsOf(flows) {
+	for _, flow := range distinct(flows) {
 		var together []stretch
 		for _, one := range list {
 			for _, other := range list {
 				both := one.overlap(other, harm.window())
-				if !one.takes(p.nodes[0].name, client) || !other.takes(p.nodes[1].name, client) || both.from >= both.to {
+				if !one.takesFlow(p.nodes[0].name, flow) || !other.takesFlow(p.nodes[1].name, flow) || both.from >= both.to {
 					continue
 				}
 				together = append(together, both)
@@ -122,11 +126,11 @@ func neither(events []trace.Event, harm Harm, p *pair) (Cause, bool) {
 	return Cause{last.at, last.source(), fmt.Sprintf("neither node could serve the clients without an answer (%s)", whats(found))}, true
 }
 
-// clientsOf returns the clients of flows.
-func clientsOf(flows []silentFlow) (list []string) {
+// distinct returns each pair of a client and a backend once.
+func distinct(flows []silentFlow) (list []silentFlow) {
 	for _, flow := range flows {
-		if !slices.Contains(list, flow.client) {
-			list = append(list, flow.client)
+		if !slices.Contains(list, flow) {
+			list = append(list, flow)
 		}
 	}
 	return list

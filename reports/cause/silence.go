@@ -41,8 +41,11 @@ func silent(events []trace.Event, harm Harm) (Cause, bool) {
 		return found, true
 	}
 	rest := "and not all sessions continued"
-	if harm.Ended {
+	switch {
+	case harm.Ended:
 		rest = "and the flows continued late"
+	case harm.Kind == Unconnected:
+		rest = "and not all new connections were answered"
 	}
 	switch {
 	case harm.Ended && m.since > harm.From && harm.To.Sub(m.since) <= m.since.Sub(harm.From)+minRTO:

@@ -29,7 +29,7 @@ func situation(events []trace.Event, harm Harm) (Cause, bool) {
 	case Mixed:
 		return mixed(events, harm)
 	case Unconnected:
-		return refused(events, harm)
+		return unconnected(events, harm)
 	case Ended:
 		return ended(events, harm)
 	case Moved:
