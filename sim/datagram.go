@@ -6,6 +6,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/flow"
 	"baton/impl/trace"
+	"baton/scenarios/once"
 )
 
 // datagram is one UDP flow of a client: an idle flow, a probe or a query.
@@ -133,6 +134,7 @@ type probe struct {
 	first   int      // index of the oldest
 	settled uint32   // sequence number of the oldest
 	meter   outageMeter
+	heard   once.Window // the datagrams that were answered
 }
 
 // flight is one datagram of a probe that is not settled.
@@ -169,6 +171,9 @@ func (p *probe) settle(now clock.Instant) {
 }
 
 func (p *probe) answered(at clock.Instant, seq uint32) {
+	if !p.heard.First(uint64(seq)) {
+		return // a duplicate is no answer to another datagram, nor is it a late one
+	}
 	i := int(seq - p.settled)
 	if i < 0 || i >= len(p.flight)-p.first {
 		p.gen.line.received(at.Add(-gapUDP-time.Millisecond), at) // late: already settled as unanswered

@@ -10,6 +10,7 @@ import (
 	"baton/impl/clock"
 	"baton/impl/trace"
 	"baton/netns/internal/hostclock"
+	"baton/scenarios/once"
 )
 
 // probe generates one client's UDP flow at a fixed rate and measures its outages (see
@@ -26,6 +27,7 @@ type probe struct {
 	flight  []flight // unsettled probes, oldest first
 	settled uint64   // sequence number of flight[0]
 	meter   outageMeter
+	heard   once.Window // the probes that were answered
 	stamps  hostclock.Translator
 	backend string
 	corrupt bool
@@ -160,13 +162,15 @@ func (p *probe) answer(b []byte, at clock.Instant) {
 		return
 	}
 	p.latest = hostclock.Now()
+	if p.noteBackend(at, backend); !p.heard.First(got.seq) {
+		return // a duplicate is no answer to another probe, nor is it a late one
+	}
 	p.line.received(got.intended, at)
 	// The index of an already settled probe wraps around beyond the end.
 	if i := got.seq - p.settled; i < uint64(len(p.flight)) {
 		f := &p.flight[i]
 		f.answered = at.Sub(f.sent) <= p.line.threshold
 	}
-	p.noteBackend(at, backend)
 }
 
 func (p *probe) noteBackend(at clock.Instant, name []byte) {

@@ -52,6 +52,26 @@ func TestProbesAreJudgedByTheKernelsStamp(t *testing.T) {
 	}
 }
 
+// A duplicate must neither stand for another probe's answer nor make an answered probe late.
+func TestADuplicateIsNoAnswer(t *testing.T) {
+	p, events := newTestProbe(100)
+	for seq := range uint64(100) {
+		if seq >= 90 {
+			continue // lost
+		}
+		p.answerAt(seq, ms(int(seq)+1))
+		p.answerAt(seq, ms(int(seq)+30)) // over the threshold of 20 ms
+	}
+	p.settle(ms(115))
+	p.answerAt(3, ms(115)) // settled long ago
+	if len(*events) != 1 || (*events)[0].Traffic == nil {
+		t.Errorf("%+v, want the flow's opening alone", *events)
+	}
+	if got := p.line.summary(true); got.Received != 90 {
+		t.Errorf("received %d of 100, of which 10 were lost and the others answered twice", got.Received)
+	}
+}
+
 // The trace gets each latency once; a look at the live numbers consumes nothing.
 func TestLatencyIsToldOnce(t *testing.T) {
 	p, _ := newTestProbe(100)
