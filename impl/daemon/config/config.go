@@ -49,7 +49,7 @@ type Config struct {
 	Evict    Evict    `yaml:"evict,omitempty"`
 	Timeouts Timeouts `yaml:"timeouts,omitempty"`
 	// Limits are the limits of every service.
-	Limits Limits `yaml:"limits,omitempty"`
+	Limits Limits `yaml:"limits"`
 	// Check is how the backends of every service are probed.
 	Check    Check     `yaml:"check,omitempty"`
 	Services []Service `yaml:"services" need:"the balanced services"`
@@ -186,24 +186,24 @@ type Service struct {
 	// backend, if that serves; 0 if left out.
 	Affinity Duration `yaml:"affinity,omitempty"`
 	// Limits overrides the limits of the file for this service.
-	Limits Limits `yaml:"limits,omitempty"`
+	Limits Limits `yaml:"limits"`
 	// Check overrides the check of the file for this service.
-	Check Check `yaml:"check,omitempty"`
+	Check Check `yaml:"check"`
 }
 
 // Limits bounds the flows of a service; 0 is no limit.
 type Limits struct {
 	// Flows is how many flows the service may have in the table.
-	Flows int `yaml:"flows,omitempty"`
+	Flows int `yaml:"flows"`
 	// Embryonic is how many unanswered flows the service may have.
-	Embryonic int `yaml:"embryonic,omitempty"`
+	Embryonic int `yaml:"embryonic"`
 	// SourceFlows is how many flows each source address may have to the service.
-	SourceFlows int `yaml:"source_flows,omitempty"`
+	SourceFlows int `yaml:"source_flows"`
 	// SourceEmbryonic is how many unanswered flows each source address may have to the service.
-	SourceEmbryonic int `yaml:"source_embryonic,omitempty"`
+	SourceEmbryonic int `yaml:"source_embryonic"`
 	// SYNChallenge is how many unanswered flows the service may have before a source that opens another TCP flow must
 	// prove that it receives packets at its address.
-	SYNChallenge int `yaml:"syn_challenge,omitempty"`
+	SYNChallenge int `yaml:"syn_challenge"`
 }
 
 // Timeouts is how long an entry outlives its last packet; those left out are the

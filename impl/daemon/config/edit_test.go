@@ -145,3 +145,41 @@ func TestAnEditedServiceIsCopiedToTheOtherNode(t *testing.T) {
 		t.Errorf("half a service: %v", err)
 	}
 }
+
+// TestAnEditChangesNothingElse: a service that does without what the file's check or limits say goes on so, after
+// an edit of it and of others, and at a peer that has the file too.
+func TestAnEditChangesNothingElse(t *testing.T) {
+	file := filepath.Join(folder(t), "lb1.yaml")
+	without := "limits: {flows: 0, embryonic: 0, source_flows: 0, source_embryonic: 0, syn_challenge: 0}\n" +
+		"    check: {type: none, slow_start: 0s, jitter: 0, host: '', body: '', grpc_service: '', port: 0}\n    "
+	text := "check: {type: http, slow_start: 5s, jitter: 20, host: example.org, body: ok, grpc_service: health, command: [/bin/true], port: 81}\n" +
+		"limits: {flows: 9000, embryonic: 500, source_flows: 900, source_embryonic: 50, syn_challenge: 20}\n" +
+		strings.Replace(good, "mode: ", without+"mode: ", 1)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Services) < 2 || c.Services[0].Check.Host != "" || c.Services[1].Check.Host == "" {
+		t.Fatalf("the file is not what the test needs: %+v", c.Services)
+	}
+	for i, s := range c.Services {
+		next, _, err := c.Edit(Edit{Verb: SetService, Service: s.Name, Text: "{balance: maglev}"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Services[i].Balance = s.Balance
+		if !reflect.DeepEqual(next, c) {
+			t.Errorf("an edit of %s:\n%+v\nwant\n%+v", s.Name, next, c)
+		}
+		words, err := c.Text(s.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next, err = c.Put(s.Name, words); err != nil || !reflect.DeepEqual(next, c) {
+			t.Errorf("%s as its peer gets it: %v\n%+v\nwant\n%+v", s.Name, err, next, c)
+		}
+	}
+}

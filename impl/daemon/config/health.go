@@ -28,22 +28,22 @@ type Check struct {
 	// Jitter is the percentage by which an interval may be shorter.
 	Jitter uint8 `yaml:"jitter"`
 	// SlowStart is how long a backend that came up gets less than its share.
-	SlowStart Duration `yaml:"slow_start,omitempty"`
+	SlowStart Duration `yaml:"slow_start"`
 
 	// Port is the port to probe; the backend's own if left out. It is required if the backends keep the
 	// ports of a range, except for the types icmp and script, and for SCTP, except also for port and sctp.
-	Port uint16 `yaml:"port,omitempty"`
+	Port uint16 `yaml:"port"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
 	// Host is the Host header of http and https, and the authority of grpc and grpcs; the backend's
 	// address if left out.
-	Host string `yaml:"host,omitempty"`
+	Host string `yaml:"host"`
 	// Status is the range of statuses that http and https accept.
 	Status Statuses `yaml:"status,omitempty"`
 	// Body is a text that the answer to http and https must contain.
-	Body string `yaml:"body,omitempty"`
+	Body string `yaml:"body"`
 	// GRPCService is the service that grpc and grpcs ask about; the whole server if left out.
-	GRPCService string `yaml:"grpc_service,omitempty"`
+	GRPCService string `yaml:"grpc_service"`
 	// Command is the program and arguments of script, which succeeds if it exits with 0.
 	Command []string `yaml:"command,omitempty"`
 
