@@ -16,6 +16,9 @@ func backendCommand() *cobra.Command {
 	c := &cobra.Command{Use: "backend", Short: "Add, change, drain or delete a backend of a running pair"}
 	var limit time.Duration
 	drain := backendVerb("drain", "Send no new flows to a backend; open flows continue", func(ctx context.Context, client *control.Client, service string, backend netip.AddrPort) error {
+		if limit < 0 {
+			return badInput("--for %v is past; use 0s to move flows at once", limit)
+		}
 		return said(client.Drain(ctx, service, backend, limit), "%s: %v gets no new flows", service, backend)
 	})
 	drain.Flags().DurationVar(&limit, "for", 5*time.Minute, "how long UDP flows may stay on the backend; after that they move to another one")

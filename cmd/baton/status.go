@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -93,7 +94,10 @@ func withNode(ctx context.Context, args []string, do func(context.Context, *cont
 		return fmt.Errorf("%w; is the node running? The key control in its configuration names the socket", err)
 	}
 	defer client.Close()
-	return do(ctx, client)
+	if err = do(ctx, client); errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w; the node of %s is there but did not answer in %v: is it stopped (SIGSTOP), or starved of processor time?", err, socket, controlLimit)
+	}
+	return err
 }
 
 func printStatus(w io.Writer, s control.Status) error {

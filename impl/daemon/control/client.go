@@ -34,11 +34,7 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", short)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err // its address may be a /proc path of a descriptor
-		}
-		return nil, fmt.Errorf("control: dial %s: %w", path, err)
+		return nil, fmt.Errorf("control: dial %s: %w", path, cause(err))
 	}
 	return NewClient(conn), nil
 }

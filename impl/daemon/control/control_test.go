@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"baton/impl/daemon/config"
 	"baton/impl/dataplane"
@@ -204,6 +205,71 @@ func TestASocketLeftBehindIsReplacedAndALiveOneIsNot(t *testing.T) {
 		t.Errorf("Listen on a live socket = %v", err)
 	}
 	dial(t, path)
+}
+
+// TestAFileOrASilentNodeKeepsThePath: only a socket without a listener is replaced.
+func TestAFileOrASilentNodeKeepsThePath(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lb1.sock")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(file, &fake{}); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Errorf("Listen on a file = %v", err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
+		t.Errorf("the file is %q, %v", text, err)
+	}
+
+	path := filepath.Join(t.TempDir(), "lb1.sock")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err := errors.Join(err, unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	dial(t, path) // the whole queue of a node that accepts nobody
+	if _, err := Listen(path, &fake{}); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("Listen on the socket of a node that is stopped = %v", err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("its socket is gone: %v", err)
+	}
+}
+
+// TestAServerRemovesOnlyItsOwnSocket: by then another node may have the path.
+func TestAServerRemovesOnlyItsOwnSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lb1.sock")
+	first, err := Listen(path, &fake{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Listen(path, &fake{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if first.Close(); !exists(path) {
+		t.Error("the first node removed the socket of the second")
+	}
+	if second.Close(); exists(path) {
+		t.Error("the second node left its socket")
+	}
+}
+
+func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
+
+// TestADrainsDeadlineIsNotPast: the node refuses it, whoever asks.
+func TestADrainsDeadlineIsNotPast(t *testing.T) {
+	c := dial(t, serve(t, t.TempDir(), &fake{}))
+	backend := netip.MustParseAddrPort("198.18.1.11:80")
+	if err := c.Drain(t.Context(), "web", backend, 0); err != nil {
+		t.Error(err)
+	}
+	if err := c.Drain(t.Context(), "web", backend, -time.Second); err == nil || !strings.Contains(err.Error(), "-1s is past") {
+		t.Errorf("a drain until a second ago: %v", err)
+	}
 }
 
 func TestTheSocketIsOnlyForItsOwner(t *testing.T) {

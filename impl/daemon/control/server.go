@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -56,6 +57,7 @@ const (
 type Server struct {
 	answer   func(ctx context.Context, line []byte) any
 	path     string
+	made     fs.FileInfo // the socket's file
 	listener *net.UnixListener
 	release  func()
 	close    sync.Once
@@ -82,37 +84,77 @@ func open(path string, answer func(ctx context.Context, line []byte) any) (*Serv
 		release()
 		return nil, fmt.Errorf("control: listen on %s: %w", path, err)
 	}
-	return &Server{answer: answer, path: path, listener: listener, release: release, slots: make(chan struct{}, maxClients)}, nil
+	made, err := os.Lstat(path)
+	if err != nil {
+		listener.Close()
+		release()
+		return nil, fmt.Errorf("control: listen on %s: %w", path, cause(err))
+	}
+	return &Server{answer: answer, path: path, made: made, listener: listener, release: release, slots: make(chan struct{}, maxClients)}, nil
 }
 
 func listen(path, short string) (*net.UnixListener, error) {
 	address := &net.UnixAddr{Name: short, Net: "unix"}
 	listener, err := net.ListenUnix("unix", address)
 	if errors.Is(err, unix.EADDRINUSE) {
-		if conn, err := net.DialUnix("unix", nil, address); err == nil {
-			conn.Close()
-			return nil, errors.New("another node answers on it")
-		}
-		if err := os.Remove(path); err != nil {
+		if err := removeStale(path, address); err != nil {
 			return nil, err
 		}
 		listener, err = net.ListenUnix("unix", address)
 	}
 	if err != nil {
-		return nil, err
+		return nil, cause(err)
 	}
 	listener.SetUnlinkOnClose(false) // the address may be a path of a closed descriptor by then
 	if err := os.Chmod(path, 0o600); err != nil {
 		listener.Close()
-		return nil, err
+		return nil, cause(err)
 	}
 	return listener, nil
 }
 
-// Close removes the socket of a server. Serve ends with it.
+// removeStale removes a socket on which nobody listens any more. Anything else is an error: a socket of a node that runs,
+// also one whose queue is full because it is stopped, and a file of another kind.
+func removeStale(path string, address *net.UnixAddr) error {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return cause(err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("a file that is not a socket stands there; move it away or use another path")
+	}
+	conn, err := net.DialUnix("unix", nil, address)
+	switch {
+	case err == nil:
+		conn.Close()
+		return errors.New("another node answers on it")
+	case errors.Is(err, unix.EAGAIN):
+		return errors.New("another node has it and does not answer")
+	case !errors.Is(err, unix.ECONNREFUSED):
+		return cause(err)
+	}
+	return cause(os.Remove(path))
+}
+
+// cause is an error without the address, which may be a path of a descriptor; the message around it has the path.
+func cause(err error) error {
+	var op *net.OpError
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &op):
+		return op.Err
+	case errors.As(err, &path):
+		return path.Err
+	}
+	return err
+}
+
+// Close removes the socket of a server, unless another one stands there by now. Serve ends with it.
 func (s *Server) Close() {
 	s.close.Do(func() {
-		os.Remove(s.path)
+		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.made) {
+			os.Remove(s.path)
+		}
 		s.listener.Close()
 		s.release()
 	})
@@ -207,6 +249,9 @@ func (n nodeAnswers) carryOut(ctx context.Context, r request) (response, error) 
 		changes, err := n.node.Mend(ctx)
 		return response{Changes: changes}, err
 	case cmdDrain:
+		if r.For < 0 {
+			return response{}, fmt.Errorf("control: drain: a deadline of %v is past; use 0s to move flows at once", r.For)
+		}
 		return response{}, n.node.Drain(ctx, r.Service, r.Backend, r.For)
 	case cmdReady:
 		return response{}, n.node.Ready(ctx, r.Service, r.Backend)
