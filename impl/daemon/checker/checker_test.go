@@ -146,16 +146,21 @@ func TestRequests(t *testing.T) {
 			server := httptest.NewUnstartedServer(handler)
 			if secure {
 				kind = config.CheckHTTPS
-				server.TLS = &tls.Config{}
+				server.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+					if hello.ServerName != "shop" {
+						t.Errorf("the check asked for the certificate of %q, want that of its host", hello.ServerName)
+					}
+					return nil, nil
+				}}
 				server.StartTLS()
 			} else {
 				server.Start()
 			}
 			at := server.Listener.Addr().(*net.TCPAddr).AddrPort()
-			check := config.Check{Type: kind, Path: "/", Status: config.Statuses{First: 200, Last: 200}, Host: "shop", Body: "shop is ready"}
+			check := config.Check{Type: kind, Path: "/", Status: config.Statuses{First: 200, Last: 200}, Host: "shop:443", Body: "shop:443 is ready"}
 			want(t, c, service(config.TCP, check), at, "")
 			check.Body = "never said"
-			want(t, c, service(config.TCP, check), at, `"never said" is not in the first 13 bytes`)
+			want(t, c, service(config.TCP, check), at, `"never said" is not in the first 17 bytes`)
 			check.Path = "/elsewhere"
 			want(t, c, service(config.TCP, check), at, "status 302 is not in 200-200")
 			server.Close()

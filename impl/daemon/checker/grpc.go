@@ -27,7 +27,7 @@ func call(ctx context.Context, c config.Check, at netip.AddrPort) error {
 	}
 	defer conn.Close()
 	if c.Type == config.CheckGRPCS {
-		if conn, err = secured(ctx, conn); err != nil {
+		if conn, err = secured(ctx, conn, c.Host); err != nil {
 			return err
 		}
 	}
@@ -47,8 +47,8 @@ func call(ctx context.Context, c config.Check, at netip.AddrPort) error {
 }
 
 // secured starts TLS for HTTP/2 on a connection. It does not verify certificates.
-func secured(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	over := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+func secured(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+	over := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: serverName(host), NextProtos: []string{"h2"}})
 	if err := over.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("no TLS for HTTP/2: %v", brief(err))
 	}

@@ -31,7 +31,7 @@ func request(ctx context.Context, c config.Check, at netip.AddrPort) error {
 		return err
 	}
 	defer conn.Close()
-	answer, err := over(conn).Do(r)
+	answer, err := over(conn, c.Host).Do(r)
 	if err != nil {
 		return err
 	}
@@ -65,13 +65,22 @@ func search(answer io.Reader, text string) error {
 
 // over is an HTTP client on one connection. It follows no redirects, uses no proxy, and does
 // not verify certificates.
-func over(conn net.Conn) *http.Client {
+func over(conn net.Conn, host string) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxBody,
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: serverName(host)},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// serverName is the name that TLS asks for (RFC 6066 section 3): the host of a check without its port. A backend with
+// several certificates answers by it. crypto/tls sends no address.
+func serverName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }

@@ -289,6 +289,12 @@ func TestInvalidConfigurationsAreRefused(t *testing.T) {
 		{"no failure takes a backend down", "balance: rr", "balance: rr\n    check: {fall: 0}", 31, `services[0].check.fall: 0 is out of range; use 1 to 255`},
 		{"unknown check", "balance: rr", "balance: rr\n    check: {type: pong}", 31, `services[0].check.type: "pong" is not a check; use none, port, tcp, sctp, http, https, grpc, grpcs, icmp or script`},
 		{"a script without one", "balance: rr", "balance: rr\n    check: {type: script}", 31, `services[0].check.command: is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]`},
+		{"a path without a slash", "balance: rr", "balance: rr\n    check: {type: http, path: health}", 31, `services[0].check.path: "health" is not a path: it begins with /`},
+		{"a path with a space", "balance: rr", "balance: rr\n    check: {type: https, path: /a b}", 31, `services[0].check.path: "/a b" is not a path: write %20 for a space`},
+		{"a path with half an escape", "balance: rr", "balance: rr\n    check: {type: http, path: /100%}", 31, `services[0].check.path: "/100%" is not a path: invalid URL escape "%"`},
+		{"a path with a fragment", "balance: rr", "balance: rr\n    check: {type: http, path: '/a#b'}", 31, `services[0].check.path: "/a#b" is not a path: a fragment (#) is not sent; write %23 for the character`},
+		{"a host that is a URL", "balance: rr", "balance: rr\n    check: {type: http, host: 'http://example.org'}", 31, `services[0].check.host: "http://example.org" is not a host, with or without a port, such as www.example.org or www.example.org:8080`},
+		{"a host with a space", "balance: rr", "balance: rr\n    check: {type: grpcs, host: 'www example'}", 31, `services[0].check.host: "www example" is not a host, with or without a port, such as www.example.org or www.example.org:8080`},
 		{"a script that is not there", "balance: rr", "balance: rr\n    check: {type: script, command: [/no/such/file, fast]}", 31, `services[0].check.command: "/no/such/file" cannot be run: no such file or directory`},
 		{"a script that is no program", "balance: rr", "balance: rr\n    check: {type: script, command: [/dev/null]}", 31, `services[0].check.command: "/dev/null" cannot be run: permission denied`},
 		{"a program that PATH does not have", "balance: rr", "balance: rr\n    check: {type: script, command: [no-such-program]}", 31, `services[0].check.command: "no-such-program" cannot be run: executable file not found in $PATH`},
@@ -482,6 +488,39 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%T %q is not one line about the file", err, err)
 		}
 	})
+}
+
+// TestTheScriptOfACheckCountsFromTheFile, also if the file is given by a relative path; a program without a slash is
+// looked up in PATH.
+func TestTheScriptOfACheckCountsFromTheFile(t *testing.T) {
+	dir := folder(t)
+	if err := os.WriteFile(filepath.Join(dir, "probe"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(good, "balance: rr", "balance: rr\n    check: {type: script, command: [./probe, fast]}", 1)
+	text = strings.Replace(text, "services:", "check: {type: script, command: [../"+filepath.Base(dir)+"/probe]}\nservices:", 1)
+	if err := os.WriteFile(filepath.Join(dir, "lb1.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	for _, file := range []string{"lb1.yaml", filepath.Join(dir, "lb1.yaml")} {
+		cfg, err := Load(file, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range cfg.Services {
+			if s.Check.Command[0] != filepath.Join(dir, "probe") {
+				t.Errorf("%s: %s has the script %v", file, s.Name, s.Check.Command)
+			}
+		}
+	}
+	c := loaded(t)
+	if _, _, err := c.Edit(Edit{Verb: SetService, Service: "web", Text: "{check: {type: script, command: [./probe]}}"}); err == nil || !strings.Contains(err.Error(), "use an absolute path") {
+		t.Errorf("an edit with a relative path: %v", err)
+	}
+	if _, _, err := c.Edit(Edit{Verb: SetService, Service: "web", Text: "{check: {type: script, command: ['true']}}"}); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestFilesOfAnotherHostAreNotLookedFor: a peer's configuration, and one that a scenario gives a node, may name

@@ -160,6 +160,11 @@ func (c *Config) fromTree(d *document, tree *yaml.Node) (*Config, error) {
 	if err := d.decode(tree, "", reflect.ValueOf(&next).Elem()); err != nil {
 		return nil, err
 	}
+	for i, s := range next.Services {
+		if isRelative(s.Check.Command) { // a file's are absolute by now
+			return nil, d.fail(index("services", i)+".check.command", "%q is relative, but a running node has no folder; use an absolute path", s.Check.Command[0])
+		}
+	}
 	if err := d.complete(&next, Options{AllowUnsafe: true, Remote: true}); err != nil {
 		return nil, err
 	}

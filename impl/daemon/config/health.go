@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -35,8 +37,8 @@ type Check struct {
 	Port uint16 `yaml:"port"`
 	// Path is the path that http and https request.
 	Path string `yaml:"path,omitempty"`
-	// Host is the Host header of http and https, and the authority of grpc and grpcs; the backend's
-	// address if left out.
+	// Host is the Host header of http and https, the authority of grpc and grpcs, and the name that TLS asks for; the
+	// backend's address if left out.
 	Host string `yaml:"host"`
 	// Status is the range of statuses that http and https accept.
 	Status Statuses `yaml:"status,omitempty"`
@@ -195,10 +197,43 @@ func checkCheck(d *document, at string, s Service) error {
 		return fail("port", "is missing; the backends keep the port of each packet and have none of their own, so a check of type %s needs one to probe", c.Type)
 	case c.Type == CheckScript && len(c.Command) == 0:
 		return fail("command", "is missing; a check of type script needs program and arguments, as in [/usr/local/bin/check, fast]")
-	case (c.Type == CheckHTTP || c.Type == CheckHTTPS) && !strings.HasPrefix(c.Path, "/"):
-		return fail("path", "%q is not a path; it begins with /", c.Path)
+	}
+	switch c.Type {
+	case CheckHTTP, CheckHTTPS:
+		if why := unusablePath(c.Path); why != "" {
+			return fail("path", "%q is not a path: %s", c.Path, why)
+		}
+		fallthrough
+	case CheckGRPC, CheckGRPCS:
+		if c.Host != "" && !isAuthority(c.Host) {
+			return fail("host", "%q is not a host, with or without a port, such as www.example.org or www.example.org:8080", c.Host)
+		}
 	}
 	return nil
+}
+
+// unusablePath says why an HTTP request cannot have a path, "" if it can.
+func unusablePath(path string) string {
+	if !strings.HasPrefix(path, "/") {
+		return "it begins with /"
+	}
+	target, err := url.ParseRequestURI(path)
+	var parse *url.Error
+	switch {
+	case errors.As(err, &parse):
+		return parse.Err.Error()
+	case strings.Contains(target.Path, "#") && strings.Contains(path, "#"):
+		return "a fragment (#) is not sent; write %23 for the character"
+	case strings.ContainsAny(path, " \t"):
+		return "write %20 for a space"
+	}
+	return ""
+}
+
+// isAuthority reports whether a text is the authority of a URL without a user (RFC 9110 section 7.2).
+func isAuthority(host string) bool {
+	target, err := url.Parse("//" + host + "/")
+	return err == nil && target.Host == host && target.Path == "/" && target.User == nil && target.Hostname() != ""
 }
 
 // needsPort reports whether a check of the type probes a port.

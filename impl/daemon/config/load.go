@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 type Options struct {
@@ -40,7 +41,11 @@ func parse(file string, text []byte, opts Options) (*document, *Config, error) {
 	if err := d.parse(bytes.NewReader(text), &cfg); err != nil {
 		return nil, nil, err
 	}
-	cfg.resolve(filepath.Dir(file))
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, nil, &Error{File: file, Text: "the folder of the configuration: " + reason(err)}
+	}
+	cfg.resolve(dir)
 	if err := d.complete(&cfg, opts); err != nil {
 		return nil, nil, err
 	}
@@ -77,6 +82,21 @@ func (c *Config) resolve(dir string) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
+	resolveScript(c.Check.Command, dir)
+	for _, s := range c.Services {
+		resolveScript(s.Check.Command, dir)
+	}
+}
+
+func resolveScript(command []string, dir string) {
+	if isRelative(command) {
+		command[0] = filepath.Join(dir, command[0])
+	}
+}
+
+// isRelative reports whether a program is given by a relative path. A name without a slash is looked up in PATH.
+func isRelative(command []string) bool {
+	return len(command) > 0 && strings.Contains(command[0], "/") && !filepath.IsAbs(command[0])
 }
 
 // reason returns a file system error without the path, which the message around it names.
