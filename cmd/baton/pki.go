@@ -54,7 +54,7 @@ func pkiFolderCommand(use, short string, args int, do func(dir string, nodes []s
 				}
 			}
 			err := do(args[0], args[1:])
-			if errors.Is(err, pki.ErrExists) {
+			if errors.Is(err, pki.ErrExists) || errors.Is(err, pki.ErrMissing) || errors.Is(err, pki.ErrReserved) {
 				return badInput("%w", err)
 			}
 			return err

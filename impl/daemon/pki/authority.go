@@ -62,8 +62,12 @@ func (a *Authority) Issue(id string) (cert, key []byte, err error) {
 	return a.IssueUntil(id, time.Now().Add(validity))
 }
 
-// IssueUntil is Issue with a given expiry, to the second.
+// IssueUntil is Issue with a given expiry, to the second. No certificate outlives its authority, which then could not
+// verify it.
 func (a *Authority) IssueUntil(id string, end time.Time) (cert, key []byte, err error) {
+	if last := a.cert.NotAfter; end.After(last) {
+		end = last
+	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pki: make the key of node %s: %w", id, err)

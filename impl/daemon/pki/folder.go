@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Files are the paths of one node's files. Without Secret the heartbeat is not
@@ -28,8 +29,15 @@ func FilesIn(dir, id string) Files {
 // authorityKey is the path of the authority's key. No node needs it.
 func authorityKey(dir string) string { return filepath.Join(dir, "ca.key") }
 
-// ErrExists means that a file already exists.
-var ErrExists = errors.New("exists already; it is not overwritten")
+// What the caller of Init or Issue can mend.
+var (
+	ErrExists   = errors.New("exists already; it is not overwritten")
+	ErrMissing  = errors.New("is not there; pki issue makes the first certificate of a node")
+	ErrReserved = errors.New("is the name of the authority's own files; give the node another one")
+)
+
+// reserved is the id whose files would be those of the authority.
+const reserved = "ca"
 
 // Init makes an authority, a certificate for each id and a shared secret, and writes them
 // into dir. If one of the files exists, it writes none.
@@ -51,16 +59,24 @@ func Init(dir string, ids ...string) error {
 		}
 		list = append(list, own...)
 	}
+	if err := absent(list); err != nil {
+		return err
+	}
+	return write(dir, list)
+}
+
+// absent is an error if one of the files exists.
+func absent(list []file) error {
 	for _, f := range list {
 		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("pki: %s %w", f.path, errors.Join(err, ErrExists))
 		}
 	}
-	return write(dir, os.O_EXCL, list)
+	return nil
 }
 
-// Issue makes a certificate for a node with the authority in dir. An existing one is
-// replaced if renew is set; otherwise Issue fails.
+// Issue makes a certificate for a node with the authority in dir. With renew it replaces the node's certificate, which
+// must be there; otherwise it must not.
 func Issue(dir, id string, renew bool) error {
 	authority, err := loadAuthority(dir)
 	if err != nil {
@@ -70,19 +86,24 @@ func Issue(dir, id string, renew bool) error {
 	if err != nil {
 		return err
 	}
-	if renew {
-		return write(dir, os.O_TRUNC, list)
+	if !renew {
+		err = absent(list)
+	} else if cert := FilesIn(dir, id).Cert; !exists(cert) {
+		err = fmt.Errorf("pki: %s %w", cert, ErrMissing)
 	}
-	for _, f := range list {
-		if _, err := os.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("pki: %s %w", f.path, errors.Join(err, ErrExists))
-		}
+	if err != nil {
+		return err
 	}
-	return write(dir, os.O_EXCL, list)
+	return write(dir, list)
 }
+
+func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
 
 // issued returns a node's new certificate and key as files.
 func issued(authority *Authority, dir, id string) ([]file, error) {
+	if id == reserved {
+		return nil, fmt.Errorf("pki: %q %w", id, ErrReserved)
+	}
 	cert, key, err := authority.Issue(id)
 	if err != nil {
 		return nil, err
@@ -101,6 +122,10 @@ func loadAuthority(dir string) (*Authority, error) {
 	if !ok || !pair.Leaf.IsCA {
 		return nil, fmt.Errorf("pki: %s is not an authority that baton pki init made", FilesIn(dir, "").CA)
 	}
+	if end := pair.Leaf.NotAfter; time.Now().After(end) {
+		return nil, fmt.Errorf("pki: %s expired on %s, and no certificate that it signs is valid; make a new authority in another folder (pki init) for both nodes",
+			FilesIn(dir, "").CA, end.Format(time.DateOnly))
+	}
 	return &Authority{cert: pair.Leaf, der: pair.Certificate[0], key: key}, nil
 }
 
@@ -111,20 +136,41 @@ type file struct {
 	mode    fs.FileMode
 }
 
-// write writes files. how says what to do with an existing one, as a flag of os.OpenFile.
-func write(dir string, how int, list []file) error {
+// write writes files and replaces those that exist. Nothing has changed if one cannot be written, for example because
+// the disk is full: each is written beside its place, and moved there when all are.
+func write(dir string, list []file) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("pki: make the folder of the certificates: %w", err)
 	}
+	var beside []string
+	defer func() {
+		for _, path := range beside {
+			_ = os.Remove(path) // those that were moved are gone
+		}
+	}()
 	for _, f := range list {
-		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|how, f.mode)
-		if err == nil {
-			_, err = out.Write(f.content)
-			err = errors.Join(err, out.Close())
+		path, err := writeBeside(f)
+		if path != "" {
+			beside = append(beside, path)
 		}
 		if err != nil {
 			return fmt.Errorf("pki: write a certificate file: %w", err)
 		}
 	}
+	for i, f := range list {
+		if err := os.Rename(beside[i], f.path); err != nil {
+			return fmt.Errorf("pki: replace a certificate file: %w", err)
+		}
+	}
 	return nil
+}
+
+// writeBeside writes a file under another name in its folder, and returns that name.
+func writeBeside(f file) (path string, err error) {
+	out, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*")
+	if err != nil {
+		return "", err
+	}
+	_, err = out.Write(f.content)
+	return out.Name(), errors.Join(err, out.Chmod(f.mode), out.Sync(), out.Close())
 }

@@ -2,13 +2,20 @@ package pki
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"maps"
+	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestInitWritesWhatLoadAccepts(t *testing.T) {
@@ -197,6 +204,82 @@ func TestACertificateIsRenewedAlone(t *testing.T) {
 	}
 	if err := Issue(t.TempDir(), "lb1", false); err == nil || !strings.Contains(err.Error(), "ca.") {
 		t.Errorf("without an authority: %v", err)
+	}
+}
+
+// TestARenewalReplacesWhole: the key has its mode even if somebody has loosened it, and what cannot be written leaves
+// the old certificate. A node without a certificate has none to renew.
+func TestARenewalReplacesWhole(t *testing.T) {
+	dir := t.TempDir()
+	if err := Init(dir, "lb1", "lb2"); err != nil {
+		t.Fatal(err)
+	}
+	files := FilesIn(dir, "lb1")
+	if err := os.Chmod(files.Key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Issue(dir, "lb1", true); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(files.Key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the renewed key: %v, %v", info.Mode(), err)
+	}
+	before := contents(t, dir)
+	if err := Issue(dir, "lb3", true); !errors.Is(err, ErrMissing) {
+		t.Errorf("a renewal of lb3, which has no certificate: %v", err)
+	}
+	// The second file cannot be written.
+	if err := write(dir, []file{{files.Cert, []byte("new"), 0o644}, {filepath.Join(dir, "gone", "lb1.key"), nil, 0o600}}); err == nil {
+		t.Error("a file in a folder that is not there was written")
+	}
+	if after := contents(t, dir); !maps.Equal(before, after) {
+		t.Error("what failed has changed files")
+	}
+}
+
+// TestAnAuthorityThatExpires: it signs nothing that outlives it, and nothing once it has expired.
+func TestAnAuthorityThatExpires(t *testing.T) {
+	for _, left := range []time.Duration{time.Hour, -time.Minute} {
+		dir := t.TempDir()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := time.Now().Add(left).Truncate(time.Second)
+		own := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: end.Add(-24 * time.Hour), NotAfter: end, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+		der, err := x509.CreateCertificate(rand.Reader, own, own, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := (&Authority{key: key}).keyPEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := write(dir, []file{{FilesIn(dir, "").CA, pemBlock("CERTIFICATE", der), 0o644}, {authorityKey(dir), text, 0o600}}); err != nil {
+			t.Fatal(err)
+		}
+		err = Issue(dir, "lb1", false)
+		if left < 0 {
+			if err == nil || !strings.Contains(err.Error(), "expired on "+end.Format(time.DateOnly)) {
+				t.Errorf("an expired authority: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := tls.LoadX509KeyPair(FilesIn(dir, "lb1").Cert, FilesIn(dir, "lb1").Key)
+		if err != nil || !pair.Leaf.NotAfter.Equal(end.UTC()) {
+			t.Errorf("a certificate until %v of an authority until %v; %v", pair.Leaf.NotAfter, end, err)
+		}
+	}
+}
+
+// TestNoNodeHasTheAuthoritysFiles: its certificate would be the authority's.
+func TestNoNodeHasTheAuthoritysFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := Init(dir, "lb1", "ca"); !errors.Is(err, ErrReserved) || len(contents(t, dir)) != 0 {
+		t.Errorf("%v; the folder has %d files", err, len(contents(t, dir)))
 	}
 }
 
