@@ -33,6 +33,7 @@ const (
 	callFollow     = "follow"     // following the MASTER's decisions
 	callWait       = "wait"       // waiting for flow events
 	callLinks      = "links"      // subscription to links
+	callReopen     = "reopen"     // opening the heartbeat on a link that was made again
 	callNeighbours = "neighbours" // requesting and reading neighbour entries
 	callChecks     = "checks"     // the process that runs the health checks
 	callARPWatch   = "arpwatch"   // receiving ARP, and the hardware addresses of the pair

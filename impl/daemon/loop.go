@@ -47,6 +47,7 @@ type loop struct {
 	lost     uint64 // the dataplane's EventsLost when it was last read
 	failures failures
 	ended    bool
+	failure  error // why the node ends, nil if it was asked to
 
 	leadsSince atomic.Int64 // since when the dataplane may forward; 0 if it may not
 }
@@ -89,7 +90,7 @@ func (l *loop) run() error {
 			return err
 		}
 	}
-	return nil
+	return l.failure
 }
 
 // turn waits for work and does it.

@@ -16,6 +16,9 @@ type bfdPath struct {
 	out  bfdSender // unicast to the peer's hardware address
 	all  bfdSender // broadcast on the link
 
+	close func() // closes all three
+	stale bool   // they are closed, because their link was made again
+
 	unexpectedSource uint64 // packets from another source than the peer
 	failed           uint64 // packets that could not be sent or received
 	failure          string // the last failure that was logged, "" after a success

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"runtime"
 	"sync"
 	"time"
 
-	"baton/impl/daemon/linkmon"
 	"baton/impl/daemon/metrics"
 	"baton/impl/daemon/realtime"
-	"baton/impl/driver"
 	"baton/impl/node"
 )
 
@@ -95,47 +92,6 @@ func (d *daemon) runLoop() error {
 	return <-ended
 }
 
-// setMAC makes the dataplane and the announcer use a link's new hardware address, and
-// announces it at once. It runs on the loop.
-func (d *daemon) setMAC(link string, mac net.HardwareAddr) {
-	if len(mac) != 6 {
-		return // the link is being removed
-	}
-	if err := d.loop.dp.SetMAC(link, [6]byte(mac)); err != nil {
-		d.loop.fail(callSetMAC, "ARP on "+link+" is answered with the old hardware address", err)
-	}
-	if changed := d.garp.SetMAC(link, mac); !changed || !d.loop.mayForward() {
-		return
-	}
-	if err := d.garp.SendAll(); err != nil {
-		d.loop.fail(driver.Announce.String(), "gratuitous ARP not sent for the new hardware address of "+link, err)
-	}
-}
-
-// macOf returns a link's Ethernet address, zero if it has none.
-func macOf(mac net.HardwareAddr) (out node.MAC) {
-	if len(mac) == len(out) {
-		out = node.MAC(mac)
-	}
-	return out
-}
-
-// watchLinks reports the carrier of the service links to the core, changed hardware
-// addresses to setMAC, and links that are up again to the neighbour keeper.
-func (d *daemon) watchLinks(ctx context.Context) {
-	links := []string{d.cfg.Links.Client, d.cfg.Links.Backend}
-	broken := func(err error) { d.loop.fail(callLinks, "link monitor restarts", err) }
-	linkmon.Watch(ctx, links, broken, func(s linkmon.State) {
-		d.loop.inbox.call(func() {
-			d.setMAC(s.Name, s.MAC)
-			d.loop.step(node.Link{Name: s.Name, Up: s.Up, MAC: macOf(s.MAC)})
-		})
-		if s.Up {
-			d.neigh.Refresh()
-		}
-	})
-}
-
 // eventPause lets flow events accumulate after a read: the first of many leaves at once,
 // the others together.
 const eventPause = time.Millisecond
@@ -177,6 +133,7 @@ func (d *daemon) tick(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, time.Duration(sweepEvery))
 		d.loop.inbox.call(d.loop.tick)
+		d.loop.inbox.call(d.reopenPaths)
 	}
 }
 

@@ -82,8 +82,9 @@ func start(cfg *config.Config, identity *pki.Identity, opts Options, handler slo
 		realtime.Process(d.log)
 	}
 	for _, open := range []func() error{
-		boottime.CheckHost, d.openLoop, func() error { return d.openDataplane(identity) }, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProbers, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
-		func() error { return d.openTransport(identity) }, d.openMetrics, d.openControl,
+		// A second node on the same links ends before it touches the first one's programs and table.
+		boottime.CheckHost, d.openLoop, d.openControl, d.tryPaths, func() error { return d.openDataplane(identity) }, d.openPaths, d.openPeerFollower, d.openNeighbours, d.openProbers, d.openBalancer, d.openArbiter, d.openAnnouncer, d.openWatcher,
+		func() error { return d.openTransport(identity) }, d.openMetrics,
 		// The core comes last: its recovery delay must begin when it can hear and be heard.
 		d.openCore,
 	} {
@@ -160,32 +161,59 @@ func (d *daemon) openPaths() error {
 	if d.cfg.BFD.Secret == "" {
 		d.log.Warn("the heartbeat is not authenticated: anybody on a path's network can forge it; set bfd.secret on both nodes")
 	}
-	for i, p := range d.cfg.BFD.Paths {
-		in, err := bfdio.Listen(bfdio.ListenConfig{
-			Local: p.Local, Link: p.Link, Port: bfdio.Port, Filter: d.bfdFilter(p.Peer, d.core.Paths[i].BFD.LocalDiscr),
-		})
-		if err != nil {
+	for i, cfg := range d.cfg.BFD.Paths {
+		p := &bfdPath{name: cfg.Name, peer: cfg.Peer}
+		if err := d.openPath(p, i); err != nil {
 			return err
 		}
-		d.onClose(in.Close)
-		out, err := bfdio.OpenSender(bfdio.Route{Local: p.Local, Peer: p.Peer, Link: p.Link, Port: bfdio.Port}, &d.ports)
-		if err != nil {
-			return err
-		}
-		d.onClose(out.Close)
-		if drops, err := bfdio.DropsBroadcasts(p.Link, p.Local.Is6()); drops || err != nil {
-			d.log.Warn("the kernel drops heartbeats of a peer that has not resolved this node: set drop_unicast_in_l2_multicast to 0", "link", p.Link, "error", err)
-		}
-		all, err := bfdio.OpenBroadcaster(out)
-		if err != nil {
-			return err
-		}
-		d.onClose(all.Close)
-		if err := d.loop.poller.Add(in.FD()); err != nil {
-			return err
-		}
-		d.loop.paths = append(d.loop.paths, &bfdPath{name: p.Name, peer: p.Peer, in: in, out: out, all: all})
+		d.onClose(func() { p.close() })
+		d.loop.paths = append(d.loop.paths, p)
 	}
+	return nil
+}
+
+// tryPaths fails if another node has the heartbeat's addresses. The sockets are opened after the dataplane, which takes a
+// while: packets that wait longer would be read late.
+func (d *daemon) tryPaths() error {
+	for _, p := range d.cfg.BFD.Paths {
+		in, err := bfdio.Listen(bfdio.ListenConfig{Local: p.Local, Link: p.Link, Port: bfdio.Port})
+		if err != nil {
+			return err
+		}
+		in.Close()
+	}
+	return nil
+}
+
+// openPath opens the sockets of the i-th path.
+func (d *daemon) openPath(p *bfdPath, i int) error {
+	cfg := d.cfg.BFD.Paths[i]
+	in, err := bfdio.Listen(bfdio.ListenConfig{
+		Local: cfg.Local, Link: cfg.Link, Port: bfdio.Port, Filter: d.bfdFilter(cfg.Peer, d.core.Paths[i].BFD.LocalDiscr),
+	})
+	if err != nil {
+		return err
+	}
+	out, err := bfdio.OpenSender(bfdio.Route{Local: cfg.Local, Peer: cfg.Peer, Link: cfg.Link, Port: bfdio.Port}, &d.ports)
+	if err != nil {
+		in.Close()
+		return err
+	}
+	if drops, err := bfdio.DropsBroadcasts(cfg.Link, cfg.Local.Is6()); drops || err != nil {
+		d.log.Warn("the kernel drops heartbeats of a peer that has not resolved this node: set drop_unicast_in_l2_multicast to 0", "link", cfg.Link, "error", err)
+	}
+	all, err := bfdio.OpenBroadcaster(out)
+	if err != nil {
+		out.Close()
+		in.Close()
+		return err
+	}
+	closeAll := sync.OnceFunc(func() { all.Close(); out.Close(); in.Close() })
+	if err := d.loop.poller.Add(in.FD()); err != nil {
+		closeAll()
+		return err
+	}
+	p.in, p.out, p.all, p.close = in, out, all, closeAll
 	return nil
 }
 

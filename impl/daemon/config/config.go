@@ -12,6 +12,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	yaml "go.yaml.in/yaml/v4"
@@ -249,6 +250,16 @@ func (c *Config) snatHalf(of, other string) PortRange {
 		return PortRange(whole.Lower())
 	}
 	return PortRange(whole.Upper())
+}
+
+// UsedLinks returns each link that the configuration names, once.
+func (c *Config) UsedLinks() []string {
+	names := []string{c.Links.Client, c.Links.Backend}
+	for _, p := range c.BFD.Paths {
+		names = append(names, p.Link)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Marshal returns the configuration as a file that Load accepts.

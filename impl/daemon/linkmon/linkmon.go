@@ -17,9 +17,11 @@ import (
 
 // State is the state of one link.
 type State struct {
-	Name string
-	Up   bool // administratively up, with carrier
-	MAC  net.HardwareAddr
+	Name  string
+	Index int  // another one if the link was deleted and made again
+	Gone  bool // it was deleted, or moved to another network namespace
+	Up    bool // administratively up, with carrier
+	MAC   net.HardwareAddr
 }
 
 // retry is the pause before a broken subscription is renewed.
@@ -71,6 +73,10 @@ func watch(ctx context.Context, names []string, report func(State)) error {
 			if !ok {
 				return errors.New("linkmon: link updates ended")
 			}
+			// A bridge tells of its ports by messages of its own family. Such a DELLINK means that the link has left the bridge.
+			if update.IfInfomsg.Family == unix.AF_BRIDGE {
+				continue
+			}
 			if attrs := update.Attrs(); slices.Contains(names, attrs.Name) {
 				report(state(update))
 			}
@@ -81,9 +87,10 @@ func watch(ctx context.Context, names []string, report func(State)) error {
 func state(update netlink.LinkUpdate) State {
 	attrs := update.Attrs()
 	const carrier = unix.IFF_UP | unix.IFF_RUNNING
+	gone := update.Header.Type == unix.RTM_DELLINK
 	return State{
-		Name: attrs.Name,
-		Up:   update.Header.Type == unix.RTM_NEWLINK && attrs.RawFlags&carrier == carrier,
-		MAC:  attrs.HardwareAddr,
+		Name: attrs.Name, Index: attrs.Index, Gone: gone,
+		Up:  !gone && attrs.RawFlags&carrier == carrier,
+		MAC: attrs.HardwareAddr,
 	}
 }

@@ -64,8 +64,27 @@ func TestWatch(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 7}
 	in(func() error { return netlink.LinkSetHardwareAddr(a, mac) })
 	wait("another hardware address", func(s State) bool { return s.MAC.String() == mac.String() })
+	index := 0
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}
+	in(func() error { return netlink.LinkAdd(bridge) })
+	in(func() error { return netlink.LinkSetMaster(a, bridge) })
+	in(func() error { return netlink.LinkSetNoMaster(a) })
+	last := net.HardwareAddr{2, 0, 0, 0, 0, 8}
+	in(func() error { return netlink.LinkSetHardwareAddr(a, last) }) // whose report comes after theirs
+	wait("the last hardware address", func(s State) bool {
+		if index = s.Index; !s.Up {
+			t.Error("a link that left a bridge was reported down")
+		}
+		return s.MAC.String() == last.String()
+	})
 	in(func() error { return netlink.LinkDel(a) })
-	wait("the link deleted", down)
+	wait("the link deleted", func(s State) bool { return !s.Up && s.Gone && s.Index == index })
+	in(func() error {
+		again := netlink.NewVeth(netlink.NewLinkAttrs())
+		again.Name, again.PeerName = "client0", "peer0"
+		return netlink.LinkAdd(again)
+	})
+	wait("the link made again", func(s State) bool { return !s.Gone && s.Index != index })
 	cancel()
 	<-ended
 }

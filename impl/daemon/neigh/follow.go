@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -33,11 +34,13 @@ const renewAfter = 100 * time.Millisecond
 // Follower keeps the kernel's entries of neighbours resolved and reports their link-layer
 // addresses.
 type Follower struct {
+	log    *slog.Logger
+	failed func()
+	lines  repeat.Filter // for failures
+	space  netns.NsHandle
+
+	mu         sync.Mutex
 	neighbours []Neighbour
-	log        *slog.Logger
-	failed     func()
-	lines      repeat.Filter // for failures
-	space      netns.NsHandle
 }
 
 // NewFollower returns a follower for the calling thread's network namespace. It calls
@@ -47,7 +50,23 @@ func NewFollower(neighbours []Neighbour, log *slog.Logger, failed func()) (*Foll
 	if err != nil {
 		return nil, fmt.Errorf("neigh: the network namespace: %w", err)
 	}
-	return &Follower{neighbours: neighbours, log: log, failed: failed, space: space}, nil
+	return &Follower{neighbours: slices.Clone(neighbours), log: log, failed: failed, space: space}, nil
+}
+
+// Move follows a neighbour on another link from now on. It is safe for concurrent use.
+func (f *Follower) Move(neighbour Neighbour, link int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.Index(f.neighbours, neighbour); i >= 0 {
+		f.neighbours[i].Link = link
+	}
+}
+
+// followed returns the neighbours.
+func (f *Follower) followed() []Neighbour {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.neighbours)
 }
 
 // Close closes the namespace's handle, after Run has returned.
@@ -129,7 +148,7 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 			if !ok {
 				return errors.New("neigh: neighbour updates ended")
 			}
-			if n, mac := parseUpdate(update); slices.Contains(f.neighbours, n) {
+			if n, mac := parseUpdate(update); slices.Contains(f.followed(), n) {
 				report(n, mac)
 			}
 		}
@@ -139,7 +158,7 @@ func (f *Follower) follow(ctx context.Context, report func(Neighbour, net.Hardwa
 // useAll asks the kernel to resolve or confirm the entries. The next round repeats failed
 // requests; a link that is down is not logged.
 func (f *Follower) useAll(handle *netlink.Handle) {
-	for _, n := range f.neighbours {
+	for _, n := range f.followed() {
 		family := netlink.FAMILY_V4
 		if n.Addr.Is6() {
 			family = netlink.FAMILY_V6

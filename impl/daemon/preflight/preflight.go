@@ -166,16 +166,6 @@ func capabilities(f Facts) Finding {
 	return finding("capabilities", "all that a node needs", lacks)
 }
 
-// used returns each link that a configuration names, once.
-func used(c *config.Config) []string {
-	names := []string{c.Links.Client, c.Links.Backend}
-	for _, p := range c.BFD.Paths {
-		names = append(names, p.Link)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 func (f Facts) link(name string) (Link, bool) {
 	i := slices.IndexFunc(f.Links, func(l Link) bool { return l.Name == name })
 	if i < 0 {
@@ -195,7 +185,7 @@ func (f Facts) holder(a netip.Addr) (Link, bool) {
 
 func links(c *config.Config, f Facts) Finding {
 	var wrong []string
-	for _, name := range used(c) {
+	for _, name := range c.UsedLinks() {
 		switch l, ok := f.link(name); {
 		case !ok:
 			wrong = append(wrong, name+" does not exist")
@@ -203,7 +193,7 @@ func links(c *config.Config, f Facts) Finding {
 			wrong = append(wrong, name+" has no carrier")
 		}
 	}
-	return finding("links", strings.Join(used(c), ", ")+" have carrier", wrong)
+	return finding("links", strings.Join(c.UsedLinks(), ", ")+" have carrier", wrong)
 }
 
 func addresses(c *config.Config, f Facts) Finding {
