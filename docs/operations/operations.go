@@ -18,5 +18,16 @@ var unit string
 
 // Unit is the systemd unit of a node that runs the program with a configuration.
 func Unit(baton, config string) string {
-	return strings.NewReplacer("ExecStart="+program+" ", "ExecStart="+baton+" ", "--config "+configuration, "--config "+config).Replace(unit)
+	return strings.NewReplacer("ExecStart="+program+" ", "ExecStart="+quoted(baton)+" ",
+		"--config "+configuration, "--config "+quoted(strings.ReplaceAll(config, "$", "$$"))).Replace(unit)
+}
+
+// quoted writes a word of a command line so that systemd reads it as it is (systemd.service(5), systemd.unit(5)). Of a
+// program systemd expands no variables.
+func quoted(word string) string {
+	word = strings.ReplaceAll(word, "%", "%%")
+	if !strings.ContainsAny(word, " \t\n\"'\\;") {
+		return word
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(word) + `"`
 }

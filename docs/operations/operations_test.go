@@ -2,6 +2,7 @@ package operations
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,27 @@ func TestUnit(t *testing.T) {
 	text := Unit("/bin/true", "/srv/pair.yaml")
 	if !strings.Contains(text, "\nExecStart=/bin/true node --config /srv/pair.yaml\n") {
 		t.Errorf("the unit starts something else:\n%s", text)
+	}
+	file := t.TempDir() + "/baton.service"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(run(t, "systemd-analyze", "verify", "--man=no", file)) {
+		if strings.Contains(line, "baton.service") {
+			t.Error(line)
+		}
+	}
+}
+
+// TestUnitOfOddPaths: systemd finds the program, and reads the path of the configuration as it is.
+func TestUnitOfOddPaths(t *testing.T) {
+	dir := t.TempDir() + `/a b 100%h $x`
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink("/bin/true", dir+"/baton")); err != nil {
+		t.Fatal(err)
+	}
+	text := Unit(dir+"/baton", `/srv/it's a "pair" \ 50% $HOME.yaml`)
+	if !strings.Contains(text, ` node --config "/srv/it's a \"pair\" \\ 50%% $$HOME.yaml"`+"\n") {
+		t.Errorf("the configuration is not quoted:\n%s", text)
 	}
 	file := t.TempDir() + "/baton.service"
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
