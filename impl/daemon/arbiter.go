@@ -3,14 +3,13 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
 	"time"
 
 	"baton/impl/arbiter"
 	"baton/impl/daemon/config"
 	"baton/impl/daemon/etcd"
+	"baton/impl/daemon/pki"
 	"baton/impl/node"
 )
 
@@ -20,9 +19,12 @@ func (d *daemon) openArbiter() error {
 	if cfg.Kind() != config.ArbiterEtcd {
 		return nil
 	}
-	secure, err := arbiterTLS(cfg)
-	if err != nil {
-		return fmt.Errorf("arbiter: %w", err)
+	var secure *tls.Config // none without https
+	if cfg.CA != "" {
+		var err error
+		if secure, err = pki.Client(d.cfg.ArbiterFiles()); err != nil {
+			return fmt.Errorf("arbiter: %w", err)
+		}
 	}
 	store, err := etcd.Open(etcd.Config{
 		Endpoints: cfg.Etcd, Key: cfg.Key, TLS: secure,
@@ -44,27 +46,4 @@ func (d *daemon) openArbiter() error {
 		go func() { d.loop.inbox.post(node.Arbitration{Answer: store.Do(ctx, q)}) }()
 	}
 	return nil
-}
-
-// arbiterTLS is the TLS configuration towards etcd, nil without https.
-func arbiterTLS(cfg config.Arbiter) (*tls.Config, error) {
-	if cfg.CA == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(cfg.CA)
-	if err != nil {
-		return nil, err
-	}
-	out := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
-	if !out.RootCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no PEM certificate", cfg.CA)
-	}
-	if cfg.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.KeyFile)
-		if err != nil {
-			return nil, err
-		}
-		out.Certificates = []tls.Certificate{pair}
-	}
-	return out, nil
 }

@@ -14,7 +14,7 @@ func (c *Config) Files() pki.Files {
 	return pki.Files{CA: c.Sync.CA, Cert: c.Sync.Cert, Key: c.Sync.Key, Secret: c.BFD.Secret}
 }
 
-// checkCertificates rejects certificates that the peer would reject.
+// checkCertificates rejects certificates that the peer or the arbiter would reject.
 func checkCertificates(d *document, c *Config) error {
 	_, err := pki.Load(c.Files(), c.Node)
 	var file *pki.FileError
@@ -25,8 +25,23 @@ func checkCertificates(d *document, c *Config) error {
 		}
 		return d.fail(section+file.Part, "%s", file.Text)
 	}
+	if err != nil || c.Arbiter.CA == "" {
+		return err
+	}
+	_, err = pki.Client(c.ArbiterFiles())
+	if errors.As(err, &file) {
+		return d.fail("arbiter."+arbiterKeys[file.Part], "%s", file.Text)
+	}
 	return err
 }
+
+// ArbiterFiles returns the paths of the files with which the node and etcd authenticate each other.
+func (c *Config) ArbiterFiles() pki.Files {
+	return pki.Files{CA: c.Arbiter.CA, Cert: c.Arbiter.Cert, Key: c.Arbiter.KeyFile}
+}
+
+// arbiterKeys are the keys of the files.
+var arbiterKeys = map[string]string{"ca": "ca", "cert": "cert", "key": "key_file"}
 
 // checkScripts rejects health checks whose program is not there: all backends of their services would be
 // down.

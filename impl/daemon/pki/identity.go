@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 // Identity is a node's own credentials and what it verifies its peer with.
@@ -62,9 +63,9 @@ func Load(files Files, id string) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, &FileError{"ca", fmt.Sprintf("%s holds no PEM certificate; name the authority's", files.CA)}
+	roots, err := authorities(files.CA, ca)
+	if err != nil {
+		return nil, err
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
@@ -99,6 +100,53 @@ func (i *Identity) Peer(peer string) *tls.Config {
 			return named(state.PeerCertificates[0], peer)
 		},
 	}
+}
+
+// Client returns the TLS configuration of a client of a server whose certificate the authority has signed. Without Cert it
+// has no certificate of its own. It checks the files; every error is a *FileError.
+func Client(files Files) (*tls.Config, error) {
+	ca, err := read("ca", files.CA, "authority's certificate")
+	if err != nil {
+		return nil, err
+	}
+	roots, err := authorities(files.CA, ca)
+	if err != nil {
+		return nil, err
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+	if files.Cert == "" {
+		return out, nil
+	}
+	cert, err := read("cert", files.Cert, "certificate")
+	if err != nil {
+		return nil, err
+	}
+	key, err := read("key", files.Key, "private key")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, pairError(files, cert, err)
+	}
+	if now := time.Now(); now.Before(pair.Leaf.NotBefore) || now.After(pair.Leaf.NotAfter) {
+		return nil, &FileError{"cert", fmt.Sprintf("%s: %v", files.Cert, outOfTime(pair.Leaf))}
+	}
+	out.Certificates = []tls.Certificate{pair}
+	return out, nil
+}
+
+// authorities are the certificates of a file.
+func authorities(file string, text []byte) (*x509.CertPool, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, &FileError{"ca", fmt.Sprintf("%s holds no PEM certificate; name the authority's", file)}
+	}
+	return roots, nil
+}
+
+func outOfTime(leaf *x509.Certificate) error {
+	return fmt.Errorf("is valid from %s to %s; renew it or set the clock", leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly))
 }
 
 // certificates returns the contents of the PEM blocks of a file, without its comments.
@@ -140,8 +188,7 @@ func verify(leaf *x509.Certificate, roots *x509.CertPool, id string) error {
 		return errors.New("is not signed by the authority in sync.ca; use one that is")
 	}
 	if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Reason == x509.Expired {
-		return fmt.Errorf("is valid from %s to %s; renew it or set the clock",
-			leaf.NotBefore.UTC().Format("2006-01-02"), leaf.NotAfter.UTC().Format("2006-01-02"))
+		return outOfTime(leaf)
 	}
 	if err != nil {
 		return err

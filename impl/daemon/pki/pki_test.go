@@ -312,3 +312,32 @@ func contents(t *testing.T, dir string) map[string]string {
 	}
 	return found
 }
+
+// TestAClientsCertificateMustBeValidNow: the server would refuse it, without a word that names the file.
+func TestAClientsCertificateMustBeValidNow(t *testing.T) {
+	authority, err := NewAuthority("etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range []time.Duration{time.Hour, -time.Minute} {
+		files := FilesIn(t.TempDir(), "lb1")
+		cert, key, err := authority.IssueUntil("lb1", time.Now().Add(left))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := write(filepath.Dir(files.CA), []file{{files.CA, authority.PEM(), 0o644}, {files.Cert, cert, 0o644}, {files.Key, key, 0o600}}); err != nil {
+			t.Fatal(err)
+		}
+		out, err := Client(files)
+		var wrong *FileError
+		switch {
+		case left < 0 && (!errors.As(err, &wrong) || wrong.Part != "cert" || !strings.Contains(wrong.Text, "renew it")):
+			t.Errorf("an expired certificate: %v", err)
+		case left > 0 && (err != nil || len(out.Certificates) != 1):
+			t.Errorf("a valid one: %v", err)
+		}
+		if out, err := Client(Files{CA: files.CA}); err != nil || len(out.Certificates) != 0 {
+			t.Errorf("without a certificate of its own: %v", err)
+		}
+	}
+}
