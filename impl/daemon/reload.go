@@ -132,10 +132,11 @@ func serviceChanges(was, is []dataplane.Service) []string {
 			continue
 		}
 		old := was[at]
-		if old.Service != s.Service || old.Mode != s.Mode || old.Balance != s.Balance || old.SNAT != s.SNAT {
+		if old.Service != s.Service || old.Mode != s.Mode || old.Balance != s.Balance {
 			tell(s, "is %v %v %v, was %v %v %v", s.Service, s.Mode, s.Balance, old.Service, old.Mode, old.Balance)
-		} else if !old.SameSNAT(s) {
-			tell(s, "has %d SNAT addresses, had %d", len(s.SNATs()), len(old.SNATs()))
+		}
+		if !old.SameSNAT(s) {
+			tell(s, "has the SNAT addresses %v, had %v", s.SNATs(), old.SNATs())
 		}
 		if old.Affinity != s.Affinity {
 			tell(s, "keeps a client's backend for %v, was %v", s.Affinity, old.Affinity)

@@ -51,9 +51,9 @@ func (t *Transport) attempt(ctx context.Context, tries *backoff) {
 		}
 		tries.failed()
 	case ctx.Err() != nil:
-	case end.Cause == Unreachable:
+	case end.Cause == Unreachable || end.Cause == Silent:
 		t.note(end)
-		tries.reset() // not refused: the link may be back at any moment
+		tries.reset() // not refused: link or peer may be back at any moment
 	default:
 		t.note(end)
 		tries.failed()
@@ -84,7 +84,7 @@ func (t *Transport) dial(ctx context.Context) (*tls.Conn, End) {
 	}
 	if err != nil {
 		raw.Close()
-		return nil, failed(Unauthenticated, "dial", err)
+		return nil, failed(unproven(err), "dial", err)
 	}
 	return conn, End{}
 }
@@ -131,7 +131,7 @@ func (t *Transport) acceptLoop(ctx context.Context) {
 			if err := t.accept(ctx, raw); err != nil {
 				raw.Close()
 				if ctx.Err() == nil {
-					t.note(failed(Unauthenticated, "accept", err))
+					t.note(failed(unproven(err), "accept", err))
 				}
 			}
 		})

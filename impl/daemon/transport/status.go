@@ -23,11 +23,12 @@ const (
 	Replaced        Cause = "replaced"          // by a newer stream
 	Stopped         Cause = "stopped"           // this node leaves
 	Unreachable     Cause = "unreachable"       // no connection was established
+	Silent          Cause = "silent"            // a connection was, but nobody answered on it: a peer that is stopped, or large packets are lost
 	Unauthenticated Cause = "not-authenticated" // TLS: not the peer, or refused by the peer
 )
 
 // Causes lists all of them.
-var Causes = []Cause{EndedByPeer, EndedHere, Lost, Overflow, Replaced, Stopped, Unreachable, Unauthenticated}
+var Causes = []Cause{EndedByPeer, EndedHere, Lost, Overflow, Replaced, Stopped, Unreachable, Silent, Unauthenticated}
 
 // End is how a stream ended or an attempt failed.
 type End struct {
@@ -118,6 +119,14 @@ func failed(cause Cause, what string, err error) End {
 		why = what + ": " + why
 	}
 	return End{cause, why}
+}
+
+// unproven is the cause of a failed handshake.
+func unproven(err error) Cause {
+	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+		return Silent
+	}
+	return Unauthenticated
 }
 
 // portless is the text of an error without the connection's addresses: the changing port of

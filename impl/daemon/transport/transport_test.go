@@ -300,8 +300,30 @@ func TestConnectionsThatSayNothingAreCounted(t *testing.T) {
 		defer silent.Close()
 	}
 	listener.refuses(t, "8 other connections from the peer's address are in authentication")
-	if n := listener.Status().Ends[Unauthenticated]; n == 0 { // those that time out count as well
+	if n := listener.Status().Ends[Unauthenticated]; n == 0 { // the one for which there was no place
 		t.Error("nothing is counted as not authenticated")
+	}
+}
+
+// TestAPeerThatIsStoppedIsSilent: its kernel accepts connections, and nobody answers on them. Nothing is wrong with its
+// certificate, and it is asked as often as if it could not be reached.
+func TestAPeerThatIsStoppedIsSilent(t *testing.T) {
+	cfg, other := configs(t)
+	cfg.HandshakeTimeout = 20 * time.Millisecond
+	stopped, err := net.Listen("tcp", other.Local.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stopped.Close()
+	dialler := start(t, cfg)
+	dialler.refuses(t, "TLS handshake: context deadline exceeded")
+	for deadline := time.Now().Add(patience); dialler.Status().Ends[Silent] < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", dialler.Status())
+		}
+	}
+	if s := dialler.Status(); s.Last.Cause != Silent || s.Ends[Unauthenticated] > 0 || s.Failures < 3 {
+		t.Errorf("%+v", s)
 	}
 }
 
