@@ -74,11 +74,11 @@ func TestADuplicateIsNoAnswer(t *testing.T) {
 
 // The trace gets each latency once; a look at the live numbers consumes nothing.
 func TestLatencyIsToldOnce(t *testing.T) {
-	p, _ := newTestProbe(100)
+	p, _ := newTestProbe(101)
 	for seq := range uint64(100) {
 		p.answerAt(seq, ms(int(seq)+1))
 	}
-	p.answerAt(99, ms(150))
+	p.answerAt(100, ms(151))
 	p.line.summary(false)
 	if got := p.line.traceTotals(ms(120), false).Latency; len(got) != 1 || got[0].From != 0 || got[0].Answers != 99 || got[0].P50 != 1 || got[0].Max != 1 {
 		t.Errorf("by 120 ms: %+v", got)
