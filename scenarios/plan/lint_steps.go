@@ -17,7 +17,8 @@ type timeline struct {
 	world  string
 	hosts  map[string]fault.State
 	cuts   []lab.Rule
-	down   map[string]bool // ports without carrier: lb1 via sync
+	healed map[lab.Rule]int // the line of the last heal
+	down   map[string]bool  // ports without carrier: lb1 via sync
 	traits map[trait]bool
 	last   Step
 	ended  bool
@@ -47,7 +48,7 @@ func (l *linter) timeline(world string) (found []Diagnostic) {
 	for seed := range uint64(draws) {
 		drawn := l.Drawn(seed)
 		one := &linter{Plan: drawn, broken: l.broken}
-		(&timeline{linter: one, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, traits: map[trait]bool{}}).walk()
+		(&timeline{linter: one, world: world, hosts: map[string]fault.State{}, down: map[string]bool{}, traits: map[trait]bool{}, healed: map[lab.Rule]int{}}).walk()
 		for _, d := range one.found {
 			if !slices.Contains(found, d) {
 				found = append(found, d)
@@ -363,12 +364,32 @@ func (t *timeline) wires(s Step) {
 		return
 	case t.broken["step"]:
 		return
+	case !slices.ContainsFunc(t.cuts, covered) && t.healedBefore(s, covered):
 	case len(t.cuts) == 0:
 		t.errorf(s.Pos, "", "", "heal: nothing to heal%s", undone(s.Verb))
 	case !slices.ContainsFunc(t.cuts, covered):
 		t.errorf(s.Pos, "", "", "heal %s: nothing to heal there%s", s.Fault.On, undone(s.Verb))
 	}
-	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), covered)
+	t.cuts = slices.DeleteFunc(slices.Clone(t.cuts), func(r lab.Rule) bool {
+		if covered(r) {
+			t.healed[r] = s.Pos.Line
+		}
+		return covered(r)
+	})
+}
+
+// healedBefore reports that an earlier heal has ended what this one is to end, if one has.
+func (t *timeline) healedBefore(s Step, covered func(lab.Rule) bool) bool {
+	line := 0
+	for r, at := range t.healed {
+		if covered(r) {
+			line = max(line, at)
+		}
+	}
+	if line > 0 {
+		t.errorf(s.Pos, "", "", "nothing to heal at the end: line %d has healed it by then, because a heal, also that of a for, ends every fault on its links", line)
+	}
+	return line > 0
 }
 
 // host checks that a host or group of that name is in the topology.

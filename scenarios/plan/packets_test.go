@@ -48,6 +48,7 @@ func TestSelectorsOfPackets(t *testing.T) {
 		"lose 50% sync burst=8 bad=40%":       `:5: lose: bursts of 8 packets cannot add up to a loss of 50%`,
 		"heal syn lb1->lb2":                   `:5: heal: nothing to heal`,
 		"cut syn lb1->lb2\n@2s heal lb2->lb1": `:5: heal lb2->lb1: nothing to heal there`,
+		"lose 9% lb1->lb2 for 1s\n@1500ms cut lb1->lb2 for 250ms": `:7:5: nothing to heal at the end: line 8 has healed it by then`,
 	} {
 		_, found := Check("s.scn", []byte(preamble+"@1s "+line+"\n@3s end\n"))
 		if errs := found.Errors(true); len(errs) == 0 || !strings.Contains(fmt.Sprint(errs[0]), want) {
