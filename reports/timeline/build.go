@@ -106,6 +106,9 @@ func (b *builder) take(e trace.Event) {
 			What: fmt.Sprintf("%s for %v", e.Stall.Of(), short(took))})
 	case e.Refused != nil:
 		b.mark(Damage, e.Refused.Service, "", Mark{At: at, Tone: Warn, What: fmt.Sprintf("%s refused %d new flows of %s: %s", e.Node, e.Refused.Count, e.Refused.Service, e.Refused.Why)})
+	case e.Died != nil:
+		b.mark(RoleLane, e.Node, "", Mark{At: at, Tone: Bad, What: "ended by itself: " + e.Died.Why})
+		b.ended(at, e.Node)
 	case e.Role != nil:
 		b.role(at, e.Node, e.Role)
 	case e.Gate != nil:

@@ -176,6 +176,20 @@ func TestANodeThatIsGoneHasNoRole(t *testing.T) {
 
 // TestALeaseOutlivesAKillButNoCrash: a killed daemon's program forwards until the
 // lease ends, a crashed host forwards nothing.
+// TestANodeThatEndedByItselfHasNoRole: and its last words stand there.
+func TestANodeThatEndedByItselfHasNoRole(t *testing.T) {
+	s := begin()
+	s.at(100, "lb1", trace.Event{Died: &trace.Died{Why: "exit status 2; panic"}})
+	s.at(200, "lb2", trace.Event{Note: "later"})
+	l := lane(t, Build(*s), RoleLane, "lb1", "")
+	if last := l.Spans[len(l.Spans)-1]; last.To != 100_000 {
+		t.Errorf("%+v: the MASTER that ended at 100 ms", last)
+	}
+	if len(l.Marks) != 1 || l.Marks[0].At != 100_000 || l.Marks[0].What != "ended by itself: exit status 2; panic" {
+		t.Errorf("%+v", l.Marks)
+	}
+}
+
 func TestALeaseOutlivesAKillButNoCrash(t *testing.T) {
 	for verb, want := range map[string]At{"kill": 150_000, "crash": 100_000} {
 		s := begin()
