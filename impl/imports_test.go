@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"scenarios/evidence":   {"scenarios/capability", "scenarios/fault", "scenarios/metric", "scenarios/lab", "scenarios/plan", "scenarios/link", "scenarios/check", "scenarios/stored"},
 	"scenarios/link":       {},
 	"scenarios/latency":    {},
+	"scenarios/once":       {},
 	"scenarios/stored":     {},
 	"scenarios/summary":    {},
 	"scenarios/origin":     {},

@@ -381,7 +381,7 @@ func (t *timeline) wires(s Step) {
 // healedBefore reports that an earlier heal has ended what this one is to end, if one has.
 func (t *timeline) healedBefore(s Step, covered func(lab.Rule) bool) bool {
 	line := 0
-	for r, at := range t.healed {
+	for r, at := range t.healed { // in any order: the last line is told
 		if covered(r) {
 			line = max(line, at)
 		}
