@@ -45,6 +45,7 @@ func TestBounds(t *testing.T) {
 		{"check.jitter", last, last + "\ncheck: {type: port, jitter: %s}", nothing, number(0), number(50), number(51)},
 		{"check.slow_start", last, last + "\ncheck: {type: port, slow_start: %s}", span(-just), span(0), span(time.Hour), span(time.Hour + just)},
 		{"services[0].weights[0]", "    balance: rr", "    balance: rr\n    weights: [%s, 1]", number(0), number(1), number(100), number(101)},
+		{"limits.embryonic", last, last + "\nlimits: {flows: 100, embryonic: %s}", nothing, nothing, number(100), number(101)},
 		{"limits.flows", last, last + "\nlimits: {flows: %s}", number(-1), number(0), number(1 << 28), number(1<<28 + 1)},
 	} {
 		for _, value := range []struct {

@@ -257,6 +257,8 @@ func TestInvalidConfigurationsAreRefused(t *testing.T) {
 
 		// The arbiter.
 		{"arbiter that is no URL", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"198.18.3.1:2379\"]}", 42, `arbiter.etcd[0]: "198.18.3.1:2379" is not a URL of a member; write it as http://198.18.3.1:2379`},
+		{"arbiter that is no host", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://\"]}", 42, `arbiter.etcd[0]: "http://" is not a URL of a member; write it as http://198.18.3.1:2379`},
+		{"arbiter of another scheme", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"ftp://198.18.3.1:2379\"]}", 42, `arbiter.etcd[0]: "ftp://198.18.3.1:2379" is not a URL of a member; write it as http://198.18.3.1:2379`},
 		{"validity without an arbiter", "control: lb1.sock", "control: lb1.sock\narbiter: {validity: 1s}", 42, `arbiter.validity: is given without arbiter.etcd; name the cluster's members, such as http://198.18.3.1:2379`},
 		{"validity too short", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"http://198.18.3.1:2379\"], validity: 200ms}", 42, `arbiter.validity: 200ms is shorter than twice the detection time; use at least 300ms`},
 		{"https without an authority", "control: lb1.sock", "control: lb1.sock\narbiter: {etcd: [\"https://198.18.3.1:2379\"]}", 42, `arbiter.etcd: has an https member and arbiter.ca is missing; name the file of the authority that signed etcd's certificate`},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,5 +104,22 @@ func TestLimits(t *testing.T) {
 		if got := c.Dataplane().Services[i].Limits; got != want {
 			t.Errorf("service %d has the limits %v, want %v", i, got, want)
 		}
+	}
+}
+
+// TestBackendsByHowPacketsReachThem: those of other modes are not among them, and none is there twice.
+func TestBackendsByHowPacketsReachThem(t *testing.T) {
+	c := loaded(t)
+	if direct, tunnelled := c.DirectBackends(), c.TunnelBackends(); len(direct)+len(tunnelled) > 0 {
+		t.Errorf("%v and %v of services that translate addresses", direct, tunnelled)
+	}
+	c.Services[0].Mode, c.Services[1].Mode = DSRL2, DSRIPIP
+	one := c.Services[0].Backends[0].Addr()
+	c.Services[0].Backends = append(c.Services[0].Backends, netip.AddrPortFrom(one, 81))
+	if direct := c.DirectBackends(); len(direct) != 2 || direct[0] != one {
+		t.Errorf("direct: %v", direct)
+	}
+	if tunnelled := c.TunnelBackends(); len(tunnelled) != 1 || tunnelled[0] != c.Services[1].Backends[0].Addr() {
+		t.Errorf("in tunnels: %v", tunnelled)
 	}
 }
