@@ -220,6 +220,21 @@ func TestDrainsAreFollowed(t *testing.T) {
 	}
 }
 
+// TestWhoDecided: a state that the MASTER changed is told as its decision; one that it confirms keeps its own reason.
+func TestWhoDecided(t *testing.T) {
+	l := newLab(t, check(), a, b)
+	why := func() string { return l.pool.Status(l.now)[0].Why }
+	both := func(down bool) health.Follow {
+		return health.Follow{Decisions: []health.Decision{{Backend: a, Down: down}, {Backend: b}}}
+	}
+	if l.step(both(false)); why() != "" {
+		t.Errorf("a is up as it was, because %q", why())
+	}
+	if l.step(both(true)); why() != "decided by the MASTER" {
+		t.Errorf("a is down, because %q", why())
+	}
+}
+
 // A decision to drain says how long the drain still lasts.
 func TestADrainDecisionHasItsRemainingTime(t *testing.T) {
 	l := newLab(t, check(), a, b)
