@@ -111,10 +111,10 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	after, since, of := "", clock.Instant(0), -1
 	faults := map[clock.Instant]int{} // number of simultaneous faults, by the begin of their step
 	stepping := false                 // the last step has not ended: its fault may wait for the receipt of one before
-	starved := map[string]bool{}      // nodes
+	starved := map[string]string{}    // nodes, and the step after which each is
 	for _, e := range events {
 		if f := e.Fault; f != nil && len(f.Hosts) > 0 {
-			starve(starved, f)
+			starve(starved, f, after)
 		}
 		if e.Step != nil {
 			stepping = e.Step.Phase == "begin" && steps[e.Step.Text]
@@ -132,9 +132,12 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 			}
 		case e.Role != nil && e.Role.From != e.Role.To:
 			c := Change{Node: e.Node, From: e.Role.From, To: e.Role.To, Reason: e.Role.Reason,
-				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since, paused: starved[e.Node]}
-			if c.From == "Init" {
+				Degraded: e.Role.Degraded, After: after, Took: e.At.Sub(since), began: since}
+			switch hungry, paused := starved[e.Node]; {
+			case c.From == "Init":
 				c.After = boot
+			case paused: // when it runs is chance, and so which steps it sees before
+				c.After, c.paused = hungry, true
 			}
 			list = append(list, c)
 		}
@@ -142,14 +145,16 @@ func changes(events []trace.Event, steps map[string]bool, group map[int]int) []C
 	return direct(list, faults)
 }
 
-// starve notes which nodes run only for a share of the time. A node that was given its time back, or whose process
+// starve notes which nodes run only for a share of the time, and the step after which they do. A node that was given its time back, or whose process
 // ended, is none of them.
-func starve(starved map[string]bool, f *trace.Fault) {
+func starve(starved map[string]string, f *trace.Fault, after string) {
 	verb, _ := fault.Of(f.Verb)
 	for _, host := range f.Hosts {
 		switch {
 		case f.Verb == fault.Starve && f.Phase == "begin":
-			starved[host] = starved[host] || strings.Contains(f.Target, fault.KeyCPU+"=")
+			if _, is := starved[host]; !is && strings.Contains(f.Target, fault.KeyCPU+"=") {
+				starved[host] = after
+			}
 		case f.Verb == fault.Feed && f.Phase == "receipt", verb.To == fault.Crashed, verb.To == fault.Ended:
 			delete(starved, host)
 		}
