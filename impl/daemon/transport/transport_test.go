@@ -97,8 +97,16 @@ func TestTheDiallersPeerMayRestart(t *testing.T) {
 	listener := start(t, l)
 	dialler := start(t, d)
 	dialler.wait(t, "up 1")
+	if !dialler.Status().Up {
+		t.Error("the status does not know the stream")
+	}
 	listener.stop()
 	dialler.wait(t, "down 1")
+	for deadline := time.Now().Add(patience); dialler.Status().Up; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the status keeps a stream that has ended")
+		}
+	}
 	again := start(t, l) // the same port: SO_REUSEADDR
 	again.wait(t, "up 1")
 	dialler.wait(t, "up 2")
