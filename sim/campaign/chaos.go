@@ -47,6 +47,19 @@ func (w weather) has(key string) bool {
 	return slices.ContainsFunc(w.lines, func(c plan.Chaos) bool { return c.Link == "" && c.Key == key })
 }
 
+// slowShare is the part of a detection time that a slow call takes at most. A lease lasts about a detection time less an
+// interval (docs/lease.md); two slow calls in a row of each node must leave it, or no node is to blame for the time without one.
+const slowShare = 8
+
+// slowAtMost bounds how long a slow call takes.
+func (w weather) slowAtMost(most time.Duration) {
+	for i, c := range w.lines {
+		if took, err := time.ParseDuration(c.Value); c.Key == "slow.for" && err == nil && took > most {
+			w.lines[i].Value = most.String()
+		}
+	}
+}
+
 // loses reports whether packets of a link are lost.
 func (w weather) loses(link string) bool {
 	return slices.ContainsFunc(w.lines, func(c plan.Chaos) bool {

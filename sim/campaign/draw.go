@@ -53,6 +53,7 @@ type drawing struct {
 	gateway string
 	// backends is the number of backends.
 	backends int
+	detect   time.Duration
 	// ports holds the port option of the load of services with a port range, by service name.
 	ports map[string]string
 	// bounded: a limit may refuse a client's new connections.
@@ -113,6 +114,7 @@ func Draw(seed uint64, unsafe bool) (Case, error) {
 	d.load(gentle)
 	d.limits(sim.NewRandom(seed, "campaign/limits"))
 	weather := drawChaos(sim.NewRandom(seed, "campaign/chaos"), pick(d, 0, 0.15, 0.4), gentle)
+	weather.slowAtMost(d.detect / slowShare)
 	d.gatewayArbiter(sim.NewRandom(seed, "campaign/gateway"), weather, gentle)
 	d.arbiter(sim.NewRandom(seed, "campaign/arbiter"), sim.NewRandom(seed, "campaign/policy"), &weather, gentle)
 	d.line("%s", weather.text())
@@ -157,7 +159,9 @@ func (d *drawing) topology(unsafe bool) {
 	clients := 1 + d.Below(3)
 	d.backends = 1 + d.Below(4)
 	d.line("topo pair clients=%d backends=%d", clients, d.backends)
-	d.line("config bfd.tx=%s bfd.rx=%s bfd.mult=%d", pick(d, "20ms", "50ms", "100ms"), pick(d, "20ms", "50ms"), pick(d, 3, 3, 4, 5))
+	tx, rx, mult := pick(d, 20*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond), pick(d, 20*time.Millisecond, 50*time.Millisecond), pick(d, 3, 3, 4, 5)
+	d.line("config bfd.tx=%s bfd.rx=%s bfd.mult=%d", tx, rx, mult)
+	d.detect = time.Duration(mult) * max(tx, rx)
 	if d.Chance(0.25) {
 		d.line("config %s bfd.rx=%s", pick(d, lab.Nodes()...), pick(d, "10ms", "30ms", "70ms"))
 	}
