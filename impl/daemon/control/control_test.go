@@ -307,7 +307,7 @@ func TestParseTuple(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "tcp", "tcp ", "dccp 1.2.3.4:5>6.7.8.9:10", "tcp 1.2.3.4:5", "tcp 1.2.3.4:5>", "tcp 1.2.3.4:5>6.7.8.9",
-		"tcp [::1]:5>6.7.8.9:10", "tcp 1.2.3.4:5>[::1]:10", "tcp 1.2.3.4:70000>6.7.8.9:10"} {
+		"tcp [::1]:5>6.7.8.9:10", "tcp 1.2.3.4:5>[::1]:10", "tcp 1.2.3.4:70000>6.7.8.9:10", "tcp [fe80::1%eth0]:5>[fe80::2]:10"} {
 		if got, err := ParseTuple(s); err == nil {
 			t.Errorf("ParseTuple(%q) = %v, want an error", s, got)
 		}

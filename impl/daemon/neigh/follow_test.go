@@ -23,6 +23,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestANeighbourMovesToAnotherLink: whichever of them it is, and no other with it.
+func TestANeighbourMovesToAnotherLink(t *testing.T) {
+	one, two := Neighbour{Link: 3, Addr: netip.MustParseAddr("198.18.9.1")}, Neighbour{Link: 4, Addr: netip.MustParseAddr("198.18.9.2")}
+	given := []Neighbour{one, two}
+	f, err := NewFollower(given, slog.New(slog.DiscardHandler), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.Move(one, 7)
+	f.Move(Neighbour{Link: 9, Addr: two.Addr}, 8) // which it does not follow
+	if got := f.followed(); !slices.Equal(got, []Neighbour{{7, one.Addr}, two}) {
+		t.Errorf("it follows %v", got)
+	}
+	if given[0] != one {
+		t.Error("the caller's list has changed")
+	}
+}
+
+// TestWhatAnUpdateSays: an entry that is deleted or unusable has no address, whatever the update holds.
+func TestWhatAnUpdateSays(t *testing.T) {
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	for _, c := range []struct {
+		kind  uint16
+		state int
+		known bool
+	}{
+		{unix.RTM_NEWNEIGH, netlink.NUD_REACHABLE, true}, {unix.RTM_NEWNEIGH, netlink.NUD_STALE, true},
+		{unix.RTM_NEWNEIGH, netlink.NUD_FAILED, false}, {unix.RTM_DELNEIGH, netlink.NUD_REACHABLE, false}, {unix.RTM_DELNEIGH, netlink.NUD_FAILED, false},
+	} {
+		n, got := parseUpdate(netlink.NeighUpdate{Type: c.kind, Neigh: netlink.Neigh{LinkIndex: 3, IP: net.IPv4(198, 18, 9, 2), HardwareAddr: mac, State: c.state}})
+		if n != (Neighbour{3, netip.MustParseAddr("198.18.9.2")}) || (got != nil) != c.known {
+			t.Errorf("type %d in state %#x: %v has %v", c.kind, c.state, n, got)
+		}
+	}
+}
+
 // TestFollowTellsTheLinkLayerAddressOfANeighbour: without traffic to it, again when it
 // changes, and nil when the entry is gone.
 func TestFollowTellsTheLinkLayerAddressOfANeighbour(t *testing.T) {
