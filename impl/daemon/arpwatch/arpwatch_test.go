@@ -153,6 +153,22 @@ func TestOnlyForeignClaimsOfVIPsAreReported(t *testing.T) {
 }
 
 // TestVIPsAreWatchedFromWhenTheyAreSet, and removed ones no longer.
+// TestAShortFrameStopsNothing: it claims nothing, and the next frame is read.
+func TestAShortFrameStopsNothing(t *testing.T) {
+	l := newLab(t, map[string]netip.Addr{"client0": peer})
+	l.knows(t, peer, peerMAC)
+	all := &packet.Addr{HardwareAddr: net.HardwareAddr{255, 255, 255, 255, 255, 255}}
+	for _, size := range []int{15, 32, 41} {
+		if _, err := l.out.WriteTo(garp.Frame(net.HardwareAddr{2, 0, 0, 0, 0, 0x55}, vip)[:size], all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.claim(t, vip, foreign, false)
+	if c := l.next(t); c.MAC.String() != foreign.String() {
+		t.Errorf("%+v, want the claim of a whole frame", c)
+	}
+}
+
 func TestVIPsAreWatchedFromWhenTheyAreSet(t *testing.T) {
 	l := newLab(t, map[string]netip.Addr{"client0": peer})
 	l.knows(t, peer, peerMAC)

@@ -20,7 +20,6 @@ const (
 	senderIP    = senderMAC + macLen
 	targetMAC   = senderIP + 4
 	targetIP    = targetMAC + macLen
-	frameLen    = targetIP + 4
 	minFrameLen = 60 // Ethernet's minimum, without the checksum
 )
 
