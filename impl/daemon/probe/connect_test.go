@@ -1,14 +1,47 @@
 package probe
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"baton/impl/daemon/internal/netlab"
 )
+
+// TestTheConnectorReportsEachProbe, and logs a gateway that does not answer once. A refusal is an answer.
+func TestTheConnectorReportsEachProbe(t *testing.T) {
+	node := netlab.Space(t)
+	netlab.In(t, node, func() error { return netlab.Up("lo", "127.0.0.1/8") })
+	for _, c := range []struct {
+		target string
+		want   bool
+		lines  int
+	}{{"127.0.0.1:180", true, 0}, {"198.18.0.3:180", false, 1}} { // nobody listens; there is no route
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []bool
+		connector := &Connector{Target: netip.MustParseAddrPort(c.target), Every: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Report: func(answered bool) {
+				if got = append(got, answered); len(got) == 3 {
+					cancel()
+				}
+			}}
+		netlab.In(t, node, func() error { connector.Run(ctx); return nil })
+		cancel()
+		if len(got) != 3 || slices.Contains(got, !c.want) {
+			t.Errorf("%s: %v, want three times %v", c.target, got, c.want)
+		}
+		if n := strings.Count(log.String(), "gateway does not answer"); n != c.lines {
+			t.Errorf("%s: told %d times, want %d:\n%s", c.target, n, c.lines, log.String())
+		}
+	}
+}
 
 // A connection and a refusal are answers, silence is not; the configured source is used.
 func TestConnect(t *testing.T) {
