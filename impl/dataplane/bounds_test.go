@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -25,6 +26,14 @@ func TestBoundsOfAConfiguration(t *testing.T) {
 				c.Services[0].Backends, c.Services[0].Weights = []dataplane.Backend{backend}, []int{0}
 			},
 		},
+		"a limit": {
+			func(c *dataplane.Config) { c.Services[0].Limits.Flows = dataplane.MaxLimit },
+			func(c *dataplane.Config) { c.Services[0].Limits.Flows = dataplane.MaxLimit + 1 },
+		},
+		"the least limit": {
+			func(c *dataplane.Config) { c.Services[0].Limits.Embryonic = 0 },
+			func(c *dataplane.Config) { c.Services[0].Limits.Embryonic = -1 },
+		},
 		"the peer's SNAT ports": {
 			func(c *dataplane.Config) { c.SNATPeer = dataplane.PortRange{First: 60000, Last: 60001} },
 			func(c *dataplane.Config) { c.SNATPeer = dataplane.PortRange{First: 59999, Last: 60001} },
@@ -38,6 +47,39 @@ func TestBoundsOfAConfiguration(t *testing.T) {
 		if tt.exceeds(&c); c.Validate() == nil {
 			t.Errorf("%s: one more is accepted", what)
 		}
+	}
+}
+
+// TestWhatIsALoad: a flow that has not ended. The entry of an affinity is none.
+func TestWhatIsALoad(t *testing.T) {
+	client := flow.Tuple{Src: flow.IPv4(198, 18, 0, 11), SrcPort: 40000, Dst: flow.IPv4(198, 18, 0, 100), DstPort: 80, Proto: flow.TCP}
+	affinity := client
+	affinity.SrcPort = 0
+	for _, c := range []struct {
+		of    *flow.Tuple
+		state flow.State
+		want  bool
+	}{{&client, flow.Established, true}, {&client, flow.SynSent, true}, {&client, flow.Closed, false}, {&affinity, flow.Established, false}, {&affinity, flow.Closed, false}} {
+		if got := dataplane.IsLoad(c.of, c.state); got != c.want {
+			t.Errorf("%v in state %v: %v", c.of, c.state, got)
+		}
+	}
+}
+
+// TestAnIPv6VIPIsTheFirstIPv6Address, before those of the backends.
+func TestAnIPv6VIPIsTheFirstIPv6Address(t *testing.T) {
+	s := good().Services[0]
+	if first, ok := s.FirstIPv6(); ok {
+		t.Errorf("a service without one has %v", first)
+	}
+	backend := flow.AddrFrom(netip.MustParseAddr("2001:2::b"))
+	s.Backends = []dataplane.Backend{{Addr: backend, Port: 80}}
+	if first, ok := s.FirstIPv6(); !ok || first != backend {
+		t.Errorf("%v, %v", first, ok)
+	}
+	s.VIP = flow.AddrFrom(netip.MustParseAddr("2001:2::64"))
+	if first, ok := s.FirstIPv6(); !ok || first != s.VIP {
+		t.Errorf("%v, %v", first, ok)
 	}
 }
 
