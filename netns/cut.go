@@ -241,7 +241,7 @@ func (p *Pair) install(r *rule, seed uint64) (_ *rule, err error) {
 	i := slices.IndexFunc(p.cuts, r.same)
 	switch {
 	case i < 0:
-		r.key, err = r.at.claim(p.senderOf(r.Rule), r.params != nil)
+		r.key, err = r.at.claim(p.senderOf(r.Rule), r)
 	case p.cuts[i].share == r.share && r.params == nil:
 		return p.cuts[i], nil
 	default:

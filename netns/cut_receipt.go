@@ -49,23 +49,47 @@ func (p *Pair) prove(ctx context.Context, r *rule, base uint64) (string, error) 
 	return fmt.Sprintf("%s: the link is down, the program is attached", r), nil
 }
 
-// dropsFrame sends a test frame and waits until the rule has dropped a frame.
+// dropsFrame sends a test frame and waits until the rule has dropped a frame, or an earlier cut that
+// selects the test frame too.
 func (p *Pair) dropsFrame(ctx context.Context, r *rule, base uint64) (string, error) {
-	if err := p.sendTestFrame(r); err != nil {
+	frame := p.testFrameOf(r)
+	dropper, told := p.dropperOf(r, frame), ""
+	if dropper != r {
+		told = fmt.Sprintf(" by the cut of %s", dropper)
+		var err error
+		if base, err = dropper.dropped(); err != nil {
+			return "", fmt.Errorf("%s: %w", dropper, err)
+		}
+	}
+	if err := p.sendTestFrame(r, frame); err != nil {
 		return "", fmt.Errorf("%s: send a frame: %w", r, err)
 	}
 	p.mu.Lock()
-	r.testFrames++
+	dropper.testFrames++
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, proofLimit)
 	defer cancel()
-	var n uint64
+	var receipt string
 	err := poll(ctx, func() (bool, string, error) {
-		now, err := r.dropped()
-		n = now - base
-		return n > 0, fmt.Sprintf("%s: %d dropped", r, n), err
+		now, err := dropper.dropped()
+		receipt = fmt.Sprintf("%s: %d dropped%s", r, now-base, told)
+		return now > base, receipt, err
 	})
-	return fmt.Sprintf("%s: %d dropped", r, n), err
+	return receipt, err
+}
+
+// dropperOf returns the cut that drops a test frame of a rule: the filter tries its slots in order.
+func (p *Pair) dropperOf(r *rule, frame []byte) *rule {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, packet := r, packetOf(frame)
+	for _, o := range p.cuts {
+		drops := o.params == nil && o.share == 0
+		if drops && o.at == r.at && o.key.MAC == r.key.MAC && o.key.Slot < first.key.Slot && o.match.Has(packet) {
+			first = o
+		}
+	}
+	return first
 }
 
 // carries reports whether frames can reach the point where the rule drops them.
@@ -145,22 +169,30 @@ func ipTestPacket(source, target flow.Addr, m lab.Match) []byte {
 // protocolExperiment is an IP protocol number for experiments (RFC 3692).
 const protocolExperiment = 253
 
-// sendTestFrame sends one test frame from the rule's sender to its receiver.
-func (p *Pair) sendTestFrame(r *rule) error {
+// testFrameOf builds the test frame from the rule's sender to its receiver.
+func (p *Pair) testFrameOf(r *rule) []byte {
+	from, _ := p.byName[r.From].Interface(r.Link)
+	to, _ := p.byName[r.To].Interface(r.Link)
+	return testFrame(from, to, r.match)
+}
+
+// sendTestFrame sends a frame from the rule's sender, with the mark of test frames.
+func (p *Pair) sendTestFrame(r *rule, frame []byte) error {
 	sender := p.byName[r.From]
 	from, _ := sender.Interface(r.Link)
-	to, _ := p.byName[r.To].Interface(r.Link)
 	device, err := sender.links.LinkByName(from.Name)
 	if err != nil {
 		return err
 	}
-	frame := testFrame(from, to, r.match)
 	return sender.Do(func() error {
 		socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(socket)
+		if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_MARK, testMark); err != nil {
+			return err
+		}
 		return unix.Sendto(socket, frame, 0, &unix.SockaddrLinklayer{Ifindex: device.Attrs().Index})
 	})
 }

@@ -11,13 +11,15 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
+	tcx "github.com/cilium/ebpf/link"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
 	"baton/netns"
+	"baton/scenarios/fault"
 	"baton/scenarios/lab"
+	"baton/scenarios/link"
 )
 
 // listenRaw starts to capture the IPv4 frames that arrive at an interface, and returns a
@@ -224,6 +226,39 @@ var _ = Describe("cut and heal", func() {
 		Expect(counts).To(HaveLen(2))
 	})
 
+	// A cut sits on the cable's far end, a delay on its near end.
+	It("proves itself behind a delay that holds frames for longer than a proof may take", func() {
+		on := lab.Selector{From: "lb1", To: "lb2", Via: lab.Sync}
+		for _, verb := range []string{fault.Delay, fault.Lose} {
+			_, err := pair.Impair(within(), on, verb, link.Params{Delay: time.Minute, Loss: 0.5}, 1)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(pair.Cut(within(), on)).To(Equal("lb1>lb2 on sync: 1 dropped"))
+	})
+
+	It("proves itself where an earlier loss takes nearly all frames, and is the one that drops them", func() {
+		on := lab.Selector{From: "client1", To: "lb1"}
+		Expect(pair.Lose(within(), on, 0.999999, 1)).NotTo(BeEmpty())
+		Expect(pair.Cut(within(), on)).To(Equal("client1>lb1 on clients: 1 dropped"))
+	})
+
+	It("is proven by an earlier cut that drops its packets, and holds alone once that one is healed", func() {
+		client := mailbox(pair.Host("client1"))
+		Expect(passes(client, box1, "198.18.0.1")).To(BeTrue())
+		all, udp := lab.Selector{From: "client1", To: "lb1"}, lab.Selector{From: "client1", To: "lb1", Only: lab.BFD}
+		Expect(pair.Cut(within(), all)).To(Equal("client1>lb1 on clients: 1 dropped"))
+		Expect(pair.Cut(within(), udp)).To(Equal("bfd client1>lb1 on clients: 1 dropped by the cut of client1>lb1 on clients"))
+		Expect(pair.Losses(nil)).To(BeEmpty(), "test frames are no losses")
+		Expect(pair.Heal(&udp)).To(Equal("bfd client1>lb1 on clients healed: 0 frames dropped"))
+		Expect(pair.Cut(within(), udp)).NotTo(BeEmpty())
+	})
+
+	It("is not proven by an earlier cut of other packets", func() {
+		arp, bfd := lab.Selector{From: "client1", To: "lb1", Only: lab.ARP}, lab.Selector{From: "client1", To: "lb1", Only: lab.BFD}
+		Expect(pair.Cut(within(), arp)).To(Equal("arp client1>lb1 on clients: 1 dropped"))
+		Expect(pair.Cut(within(), bfd)).To(Equal("bfd client1>lb1 on clients: 1 dropped"))
+	})
+
 	It("is proven by its program where a link is down, and no frame can cross", func() {
 		device, err := lb2.Netlink().LinkByName(netns.ClientSide)
 		Expect(err).NotTo(HaveOccurred())
@@ -282,7 +317,7 @@ func countIngress(h *netns.Host, name string) func() uint64 {
 		if err != nil {
 			return err
 		}
-		attached, err := link.AttachTCX(link.TCXOptions{Interface: i.Index, Program: program, Attach: ebpf.AttachTCXIngress})
+		attached, err := tcx.AttachTCX(tcx.TCXOptions{Interface: i.Index, Program: program, Attach: ebpf.AttachTCXIngress})
 		if err != nil {
 			return fmt.Errorf("attach: %w", err)
 		}

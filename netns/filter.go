@@ -17,9 +17,11 @@ import (
 type slot uint16
 
 const (
-	slots      slot = 16     // per sender
-	divertFrom slot = 10     // first slot that diverts into a wire; the slots before it drop, and are checked first
-	slotUsed   slot = 0xffff // pseudo slot; its Share is the bit mask of the slots in use
+	slots      slot = 16 // per sender
+	divertFrom slot = 10 // first slot that diverts into a wire; the slots before it drop, and are checked first
+	// Of the dropping slots cuts take the first free one and losses the last free one, so that a loss
+	// cannot take the test frame of a cut.
+	slotUsed slot = 0xffff // pseudo slot; its Share is the bit mask of the slots in use
 )
 
 // filterKey is a sender's MAC address and a slot.
@@ -128,14 +130,18 @@ func (f *filter) needWire() (err error) {
 	return err
 }
 
-// claim allocates a slot of a sender, from the diverting or the dropping ones.
-func (f *filter) claim(sender net.HardwareAddr, diverts bool) (filterKey, error) {
+// claim allocates a slot of a sender for a rule.
+func (f *filter) claim(sender net.HardwareAddr, r *rule) (filterKey, error) {
 	mac := [6]byte(sender)
 	from, to := slot(0), divertFrom
-	if diverts {
+	if r.params != nil {
 		from, to = divertFrom, slots
 	}
-	for s := from; s < to; s++ {
+	for i := range to - from {
+		s := from + i
+		if r.share > 0 {
+			s = to - 1 - i
+		}
 		if f.used[mac]&(1<<s) == 0 {
 			return filterKey{mac, uint16(s)}, nil
 		}

@@ -107,12 +107,12 @@ const (
 )
 
 // filterInstructions looks up each used slot of the sender and checks whether the frame
-// matches the entry. R6 is the frame, R7 its end, R8 the mask of used slots. A frame that
-// has already crossed a wire passes.
+// matches the entry. R6 is the frame, R7 its end, R8 the mask of used slots, R9 the mark. A frame
+// that has already crossed a wire passes, and a test frame is not diverted.
 func filterInstructions(entries *ebpf.Map) asm.Instructions {
 	program := asm.Instructions{
-		asm.LoadMem(asm.R2, asm.R1, skbMark, asm.Word),
-		asm.JEq.Imm(asm.R2, wireMark, "next"),
+		asm.LoadMem(asm.R9, asm.R1, skbMark, asm.Word),
+		asm.JEq.Imm(asm.R9, wireMark, "next"),
 		asm.LoadMem(asm.R6, asm.R1, skbData, asm.Word),
 		asm.LoadMem(asm.R7, asm.R1, skbDataEnd, asm.Word),
 	}
@@ -130,6 +130,9 @@ func filterInstructions(entries *ebpf.Map) asm.Instructions {
 	)
 	program = append(program, readFrame()...)
 	for s := range slots {
+		if s == divertFrom {
+			program = append(program, asm.JEq.Imm(asm.R9, testMark, "next"))
+		}
 		program = append(program, tryEntry(entries, s)...)
 	}
 	return append(program,

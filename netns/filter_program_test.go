@@ -13,6 +13,7 @@ import (
 	"baton/impl/flow"
 	"baton/netns/internal/ip"
 	"baton/scenarios/lab"
+	"baton/scenarios/link"
 )
 
 // TestTheProgramKnowsTheKinds: on frames of every kind the program drops those that
@@ -103,7 +104,7 @@ func TestTheProgramKnowsTheKinds(t *testing.T) {
 	defer program.Close()
 	f := &filter{entries: entries, used: map[[6]byte]uint64{}}
 	for name, m := range matches {
-		key, err := f.claim(from.MAC, false)
+		key, err := f.claim(from.MAC, &rule{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +153,11 @@ func TestSlotsRunOut(t *testing.T) {
 	for _, leads := range []bool{false, true} {
 		n := 0
 		for ; n < 100; n++ {
-			key, err := f.claim(mac, leads)
+			r := &rule{share: 0.5 * float64(n%2)}
+			if leads {
+				r = &rule{params: &link.Params{}}
+			}
+			key, err := f.claim(mac, r)
 			if err != nil {
 				break
 			}
@@ -163,7 +168,7 @@ func TestSlotsRunOut(t *testing.T) {
 		}
 	}
 	f.used[[6]byte(mac)] &^= 1 << 3
-	if key, err := f.claim(mac, false); err != nil || key.Slot != 3 {
+	if key, err := f.claim(mac, &rule{}); err != nil || key.Slot != 3 {
 		t.Errorf("slot %d, %v", key.Slot, err)
 	}
 }

@@ -22,6 +22,10 @@ import (
 // wireMark marks frames that have crossed a wire, so that the filter lets them pass.
 const wireMark = 0xba70
 
+// testMark marks the test frames of cuts, so that a filter does not divert them: a wire could delay
+// or lose them. The kernel clears marks on the way to another namespace.
+const testMark = 0xba71
+
 // vnetHeader is the length of struct virtio_net_hdr, which carries a frame's checksum and
 // segmentation offload state through a packet socket.
 const vnetHeader = 10
