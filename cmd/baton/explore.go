@@ -69,7 +69,7 @@ func (o *exploreOptions) run(ctx context.Context) error {
 		return badInput("%w", err)
 	}
 	found := findings{dir: o.out}
-	if err := found.open(); err != nil {
+	if err := found.open(o.summary(explore.Report{}, 0)); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -84,7 +84,7 @@ func (o *exploreOptions) run(ctx context.Context) error {
 	for i, v := range report.Violations {
 		fmt.Println(v)
 		reason, _, _ := strings.Cut(v.Reason, "\n")
-		found.add(summary.Violation{Check: v.Check, Reason: reason, Replay: o.replay()}, fmt.Sprintf("explore-%d-%s", i+1, v.Check), v.Scenario)
+		found.add(summary.Violation{Check: v.Check, Reason: reason, Replay: o.replay()}, fmt.Sprintf(explorePrefix+"%d-%s", i+1, v.Check), v.Scenario)
 	}
 	if err := found.close(o.summary(report, wall)); err != nil {
 		return err

@@ -58,12 +58,12 @@ func (o *simOptions) run(ctx context.Context) error {
 		return err
 	}
 	found := findings{dir: o.out}
-	if err := found.open(); err != nil {
+	if err := found.open(o.summary(campaign.Progress{Total: o.Total()})); err != nil {
 		return err
 	}
 	o.Progress = func(p campaign.Progress) { fmt.Fprintln(os.Stderr, progressLine(p)) }
 	o.Violated = func(v campaign.Violation) {
-		name := fmt.Sprintf("campaign-%d", v.Seed)
+		name := fmt.Sprintf(campaignPrefix+"%d", v.Seed)
 		replay := fmt.Sprintf("baton sim --seeds 1 --start %d%s", v.Seed, o.flagsOfReplay())
 		fmt.Printf("seed %d: %s: %s\n  replay: %s\n", v.Seed, v.Check, v.Reason, replay)
 		found.add(summary.Violation{Seed: v.Seed, Check: v.Check, Reason: v.Reason, Replay: replay}, name, plan.Print(v.Case.Plan))

@@ -92,6 +92,12 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// Total is the number of seeds of the shard.
+func (o Options) Total() int {
+	shards := max(o.Shards, 1)
+	return (o.Seeds - o.Shard + shards - 1) / shards
+}
+
 // Execute runs one case.
 func Execute(ctx context.Context, c Case) (Result, error) {
 	recording := scenarios.NewRecording(c.Plan, plan.Sim)
@@ -164,7 +170,7 @@ func Run(ctx context.Context, o Options) (Progress, error) {
 	defer cancel()
 	k := &campaign{Options: o, began: time.Now(), reported: time.Now()}
 	k.progress.Reasons = map[string]int{}
-	k.progress.Total = (o.Seeds - o.Shard + o.Shards - 1) / o.Shards
+	k.progress.Total = o.Total()
 	var workers sync.WaitGroup
 	for range o.Workers {
 		workers.Go(func() { k.work(ctx, cancel) })
