@@ -58,12 +58,14 @@ func TestProblemsOfShardsAreNamed(t *testing.T) {
 }
 
 func TestSummariesOfDifferentSearchesAreNotMerged(t *testing.T) {
-	elsewhere, unsafe := shard(1, 33), shard(1, 33)
+	elsewhere, longer, finer, unsafe := shard(1, 33), shard(1, 33), shard(1, 33), shard(1, 33)
 	elsewhere.Campaign.Start = 5
+	longer.Campaign.Seeds = 101
+	finer.Campaign.Shards = 4
 	unsafe.Campaign.Unsafe = true
 	walk := Summary{Kind: KindExplore, Version: Version, Explore: &Explore{}}
 	for name, parts := range map[string][]Summary{
-		"nothing": nil, "another range": {shard(0, 34), elsewhere}, "gates off": {shard(0, 34), unsafe}, "a walk": {shard(0, 34), walk},
+		"nothing": nil, "another range": {shard(0, 34), elsewhere}, "more seeds": {shard(0, 34), longer}, "more shards": {shard(0, 34), finer}, "gates off": {shard(0, 34), unsafe}, "a walk": {shard(0, 34), walk},
 	} {
 		if _, _, err := Merge(parts); err == nil {
 			t.Errorf("%s: merged", name)
@@ -87,11 +89,15 @@ func TestWrittenIsRead(t *testing.T) {
 func TestInvalidSummariesAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`: "unexpected EOF",
-		`{"kind":"campaign","version":2,"campaign":{}}`:                     "version 2",
-		`{"kind":"campaign","version":1}`:                                   "without its part",
-		`{"kind":"explore","version":1,"campaign":{"shards":1}}`:            "without its part",
-		`{"kind":"campaign","version":1,"campaign":{"shard":3,"shards":3}}`: "makes no sense",
-		`{"kind":"soup","version":1,"explore":{}}`:                          `kind "soup"`,
+		`{"kind":"campaign","version":2,"campaign":{}}`:                      "version 2",
+		`{"kind":"campaign","campaign":{"shards":1}}`:                        "version 0",
+		`{"kind":"campaign","version":1,"campaign":{"shards":1,"done":1}}`:   "makes no sense",
+		`{"kind":"campaign","version":1,"campaign":{"shards":1,"done":-1}}`:  "makes no sense",
+		`{"kind":"campaign","version":1,"campaign":{"shard":-1,"shards":1}}`: "makes no sense",
+		`{"kind":"campaign","version":1}`:                                    "without its part",
+		`{"kind":"explore","version":1,"campaign":{"shards":1}}`:             "without its part",
+		`{"kind":"campaign","version":1,"campaign":{"shard":3,"shards":3}}`:  "makes no sense",
+		`{"kind":"soup","version":1,"explore":{}}`:                           `kind "soup"`,
 	} {
 		if _, err := Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
