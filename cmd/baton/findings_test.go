@@ -60,7 +60,7 @@ func TestASearchRemovesOnlyItsOwnFindings(t *testing.T) {
 		}
 	}
 	begun := summary.Summary{Kind: summary.KindCampaign, Campaign: &summary.Campaign{Seeds: 1, Shards: 1, Total: 1}}
-	first := findings{dir: dir, found: []summary.Violation{{Scenario: "../campaign-1", Dir: "web.scn"}, {Scenario: "", Dir: ".."}}}
+	first := findings{dir: dir, found: []summary.Violation{{Scenario: "campaign-2/../../campaign-1", Dir: "web.scn"}, {Scenario: "", Dir: ".."}}}
 	if err := first.close(begun); err != nil {
 		t.Fatal(err)
 	}
