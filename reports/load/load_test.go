@@ -95,10 +95,10 @@ func TestDamageIsNamedAndTheRestKept(t *testing.T) {
 			ScenarioFile, 0, "nonsense", 7, check.Pass, "cannot be read"},
 		"no trace":        {map[string]string{ResultFile: passed, ScenarioFile: scenario}, TraceFile, 0, "no such file", 0, check.Pass, "trace is missing"},
 		"an empty trace":  {map[string]string{TraceFile: "", ResultFile: passed, ScenarioFile: scenario}, TraceFile, 0, "holds no event", 0, check.Pass, "empty"},
-		"no result":       {map[string]string{TraceFile: whole, ScenarioFile: scenario}, ResultFile, 0, "no such file", 7, check.Pass, ""},
-		"a broken result": {map[string]string{TraceFile: whole, ResultFile: "{", ScenarioFile: scenario}, ResultFile, 0, "unexpected end", 7, check.Pass, ""},
+		"no result":       {map[string]string{TraceFile: whole, ScenarioFile: scenario}, ResultFile, 0, "no such file", 7, check.Inconclusive, ""},
+		"a broken result": {map[string]string{TraceFile: whole, ResultFile: "{", ScenarioFile: scenario}, ResultFile, 0, "unexpected end", 7, check.Inconclusive, ""},
 		"a verdict that there is not": {map[string]string{TraceFile: whole, ResultFile: strings.Replace(passed, "PASS", "<b>MAYBE", 1), ScenarioFile: scenario},
-			ResultFile, 0, `has the verdict "<b>MAYBE"`, 7, check.Pass, ""},
+			ResultFile, 0, `has the verdict "<b>MAYBE"`, 7, check.Inconclusive, ""},
 		"nothing but a broken trace": {map[string]string{TraceFile: "x\n"}, TraceFile, 1, "no event", 0, check.Inconclusive, "scenario"},
 	} {
 		t.Run(name, func(t *testing.T) {

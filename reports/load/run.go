@@ -137,13 +137,21 @@ func (r *Run) Verdict() (v check.Verdict, only string) {
 		Verdict: check.Inconclusive, Reasons: []string{"it cannot be judged: " + only}}, only
 }
 
-// judge applies the checks. A missing line may hold the event that would have failed a check, so a
-// trace with gaps is never a PASS.
+// judge applies the checks. A missing event may be the one that would have failed a check, so a trace
+// with gaps is never a PASS. Neither is one without a result, which is written last: the run may have
+// been killed between its last step and what it records after that.
 func (r *Run) judge() check.Verdict {
 	v := check.Judge(r.Plan, r.Events)
-	if r.Lost > 0 && v.Verdict == check.Pass {
+	lacks := ""
+	switch {
+	case r.Lost > 0:
+		lacks = fmt.Sprintf("trace: lines that could not be read, and are not judged: %d", r.Lost)
+	case r.Stored == nil:
+		lacks = "trace: it may lack its last events, since the run left no result"
+	}
+	if lacks != "" && v.Verdict == check.Pass {
 		v.Verdict = check.Inconclusive
-		v.Reasons = append([]string{fmt.Sprintf("trace: lines that could not be read, and are not judged: %d", r.Lost)}, v.Reasons...)
+		v.Reasons = append([]string{lacks}, v.Reasons...)
 	}
 	return v
 }
