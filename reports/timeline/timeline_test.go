@@ -163,6 +163,7 @@ func TestAClaimBesideALivingMasterIsASeizure(t *testing.T) {
 func TestANodeThatIsGoneHasNoRole(t *testing.T) {
 	s := crash()
 	s.fault(500, "restore", "lb1")
+	s.at(700, "lb2", trace.Event{Note: "the run goes on"})
 	r := Build(*s)
 	roles := lane(t, r, RoleLane, "lb1", "").Spans
 	if last := roles[len(roles)-1]; last.State != "Master · epoch 1" || last.To != 100_000 || last.Tone != Good {
