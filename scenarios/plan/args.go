@@ -17,7 +17,7 @@ func (b *builder) args(verb fault.Verb, line *faultLine, f *Fault) {
 	set := map[string]string{}
 	before := len(b.found)
 	for _, pair := range slices.Concat(line.Args, line.More) {
-		if name := pair.Key.Text; name == "for" || name == "every" {
+		if name := pair.Key.Text; name == "for" || name == "every" || name == "via" && verb.On == fault.Wires {
 			b.errorf(position(pair.Key.Pos), name+" "+pair.Value.Text, "%s takes no =; the form is: %s", name, verb.Usage())
 			return
 		}

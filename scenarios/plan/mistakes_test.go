@@ -83,6 +83,7 @@ func TestMistakesOfOtherProgramsAreTranslated(t *testing.T) {
 
 		{"@2s freeze lb1 150ms", "the form is: freeze HOST... [[every DURATION] for DURATION]", "for 150ms"},
 		{"@2s freeze lb1 for=150ms", ":16: for takes no =", "for 150ms"},
+		{"@2s delay 50ms lb1->lb2 via=sync", ":25: via takes no =", "via sync"},
 		{"@2s freeze 150ms lb1", `:12: unexpected "150ms"`, "freeze lb1 for 150ms"},
 		{"@2s kill lb1 every 2s", "every 2s for how long? Add for DURATION", ""},
 		{"@2s kill lb1 until 5s", ":14: a fault takes no until: it lasts for a time from its step on", "for 3s"},
